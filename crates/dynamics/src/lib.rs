@@ -1,0 +1,1 @@
+//! The numerical core: deep linear factorizations and how gradient descent moves them.

@@ -1,0 +1,1 @@
+//! Experiment machinery: settings, trials, result store, progress, provenance, claims.

@@ -1,1 +1,38 @@
 //! Experiment machinery: settings, trials, result store, progress, provenance, claims.
+//!
+//! An [`Experiment`] turns its settings (`experiments/NAME.toml`) into trials, the outcomes of the trials into tables
+//! (CSV), and the tables into drawings (PNG, SVG) and claims. Everything around that is here, and the same for all:
+//! command line, profiles, running trials side by side, reusing finished ones, progress, files and their provenance.
+//!
+//! A figure's binary is one line, `lab::main::<Completion>()`; `reproduce-all` is `lab::main_all(&[...])`.
+//! A whole experiment, as small as one can be, is `examples/toy/mod.rs`.
+//!
+//! Invariants the modules rely on:
+//! - a trial's outcome is determined by its trial value alone, so [`store`] may hand out an earlier one;
+//! - drawings and claims read only CSV, so they can be redone without running anything;
+//! - outcomes arrive in plan order, so tables do not depend on the number of threads.
+
+mod app;
+mod check;
+mod claim;
+mod cli;
+mod error;
+mod experiment;
+mod files;
+mod logging;
+mod progress;
+mod provenance;
+mod runner;
+mod session;
+pub mod settings;
+pub mod store;
+mod summary;
+mod table;
+
+pub use app::{Entry, entry, main, main_all};
+pub use check::{Check, Invalid};
+pub use claim::{Claim, Verdict};
+pub use error::LabError;
+pub use experiment::{Drawing, Experiment, Finished, Kernels, Planned, TrialError};
+pub use progress::TrialContext;
+pub use table::{Results, Table};

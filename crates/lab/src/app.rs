@@ -1,0 +1,207 @@
+//! The binaries' `main`: one experiment, or all of them.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches};
+
+use crate::cli::{All, Common, Single};
+use crate::session::{self, Ready, Report, Session};
+use crate::settings::{Override, SettingsError};
+use crate::{Experiment, LabError, logging, provenance::Machine, summary};
+
+/// Loads an experiment's settings: file, profile, overrides.
+type Prepare = fn(&Path, &str, &[Override]) -> Result<Box<dyn Ready>, SettingsError>;
+
+/// An experiment of `reproduce-all`, its types erased; made by [`entry`].
+#[derive(Debug, Clone, Copy)]
+pub struct Entry {
+    name: &'static str,
+    about: &'static str,
+    prepare: Prepare,
+}
+
+/// `E` as an entry of the list given to [`main_all`].
+pub fn entry<E: Experiment>() -> Entry {
+    Entry {
+        name: E::NAME,
+        about: E::ABOUT,
+        prepare: session::prepare::<E>,
+    }
+}
+
+/// `main` of the binary of one figure. Exit code 0: done; 1: something failed, a trial perhaps; 2: bad input.
+pub fn main<E: Experiment>() -> ExitCode {
+    let long = format!("{}\n\n{}", E::ABOUT, E::LONG_ABOUT);
+    let command = Single::command()
+        .name(E::NAME)
+        .about(E::ABOUT)
+        .long_about(long);
+    let options =
+        Single::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit());
+    exit(run_single(entry::<E>(), &options))
+}
+
+/// `main` of `reproduce-all`. Exit codes as of [`main`].
+pub fn main_all(list: &[Entry]) -> ExitCode {
+    let about = "Runs every experiment: settings to trials to tables to figures";
+    let long = format!("{about}.\n\nExperiments:\n{}", listing(list));
+    let command = All::command()
+        .name("reproduce-all")
+        .about(about)
+        .long_about(long);
+    let options =
+        All::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit());
+    exit(run_all(list, &options))
+}
+
+/// Prints what ended the program before its end, if anything did.
+fn exit(result: Result<u8, LabError>) -> ExitCode {
+    let code = result.unwrap_or_else(|error| {
+        let code = error.exit_code();
+        // If stderr is closed there is nobody to tell.
+        let _ = writeln!(std::io::stderr(), "error: {}", summary::chain(&error));
+        code
+    });
+    ExitCode::from(code)
+}
+
+fn run_single(entry: Entry, options: &Single) -> Result<u8, LabError> {
+    let default = Path::new("experiments").join(format!("{}.toml", entry.name));
+    let path = options.config.as_deref().unwrap_or(&default);
+    let ready = (entry.prepare)(path, &options.common.profile, &options.common.overrides()?)?;
+    let session = start(&options.common)?;
+    let report = perform(ready.as_ref(), &session);
+    if !options.common.quiet {
+        print(&summary::of_one(&report));
+    }
+    Ok(report.exit_code())
+}
+
+fn run_all(list: &[Entry], options: &All) -> Result<u8, LabError> {
+    if options.list {
+        print(&listing(list));
+        return Ok(0);
+    }
+    let selected = select(list, &options.only, &options.skip)?;
+    // All settings are read before anything runs: a mistake in the last must not be found after hours.
+    let jobs = prepare_all(&selected, options)?;
+    let session = start(&options.common)?;
+    let reports: Vec<Report> = jobs
+        .iter()
+        .map(|ready| perform(ready.as_ref(), &session))
+        .collect();
+    if !options.common.quiet {
+        print(&summary::of_all(&reports, &session));
+    }
+    Ok(reports
+        .iter()
+        .map(Report::exit_code)
+        .find(|code| *code != 0)
+        .unwrap_or(0))
+}
+
+fn listing(list: &[Entry]) -> String {
+    let width = list.iter().map(|entry| entry.name.len()).max().unwrap_or(0);
+    list.iter()
+        .fold(String::new(), |mut text, Entry { name, about, .. }| {
+            let _ = writeln!(text, "  {name:width$}  {about}");
+            text
+        })
+}
+
+fn select<'a>(
+    list: &'a [Entry],
+    only: &[String],
+    skip: &[String],
+) -> Result<Vec<&'a Entry>, LabError> {
+    for (option, names) in [("--only", only), ("--skip", skip)] {
+        if let Some(name) = names
+            .iter()
+            .find(|name| list.iter().all(|entry| entry.name != **name))
+        {
+            let known = list
+                .iter()
+                .map(|entry| entry.name)
+                .collect::<Vec<_>>()
+                .join(", ");
+            return Err(LabError::UnknownExperiment {
+                option,
+                name: name.clone(),
+                known,
+            });
+        }
+    }
+    let has = |names: &[String], entry: &Entry| names.iter().any(|name| name == entry.name);
+    Ok(list
+        .iter()
+        .filter(|entry| (only.is_empty() || has(only, entry)) && !has(skip, entry))
+        .collect())
+}
+
+/// Loads the settings of all selected experiments, each with the overrides whose keys it has.
+fn prepare_all(selected: &[&Entry], options: &All) -> Result<Vec<Box<dyn Ready>>, LabError> {
+    let overrides = options.common.overrides()?;
+    let profile = &options.common.profile;
+    let mut used = vec![false; overrides.len()];
+    let mut jobs = Vec::with_capacity(selected.len());
+    for entry in selected {
+        let path = options.experiments.join(format!("{}.toml", entry.name));
+        let mut mine = Vec::new();
+        for (given, used) in overrides.iter().zip(&mut used) {
+            let alone = (entry.prepare)(&path, profile, std::slice::from_ref(given));
+            if !alone.is_err_and(|error| error.is_unknown_override()) {
+                *used = true;
+                mine.push(given.clone());
+            }
+        }
+        jobs.push((entry.prepare)(&path, profile, &mine)?);
+    }
+    match overrides.iter().zip(used).find(|(_, used)| !used) {
+        Some((given, _)) => Err(LabError::UnusedOverride {
+            option: given.option.clone(),
+            key: given.key.clone(),
+        }),
+        None => Ok(jobs),
+    }
+}
+
+/// Starts logging and threads, and checks that the outputs can be written.
+fn start(options: &Common) -> Result<Session, LabError> {
+    let style = logging::start(options.quiet, options.verbose);
+    let threads = options.thread_count();
+    if rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build_global()
+        .is_err()
+    {
+        tracing::debug!("the thread pool was already there; --threads does not change its size");
+    }
+    let session = Session {
+        results: options.results.join(&options.profile),
+        figures: options.figures.join(&options.profile),
+        threads,
+        fresh: options.fresh,
+        plot_only: options.plot_only,
+        style,
+        machine: Machine::survey(threads),
+    };
+    session.check_outputs()?;
+    Ok(session)
+}
+
+/// Runs one experiment and says on stderr what went wrong.
+fn perform(ready: &dyn Ready, session: &Session) -> Report {
+    let report = ready.run(session);
+    for error in &report.errors {
+        tracing::error!("{}", summary::chain(error));
+    }
+    report
+}
+
+/// Prints to stdout; if it is closed there is nobody to tell.
+fn print(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}

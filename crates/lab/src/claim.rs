@@ -1,0 +1,42 @@
+//! Claims: statements of the paper, each with what was measured and a verdict.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Whether a statement of the paper is borne out by the tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Verdict {
+    /// The measurement agrees with the statement.
+    #[serde(rename = "holds")]
+    Holds,
+    /// The measurement contradicts the statement.
+    #[serde(rename = "differs")]
+    Differs,
+    /// These settings cannot tell: the profile is too small, say.
+    #[serde(rename = "not tested")]
+    NotTested,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Holds => "holds",
+            Self::Differs => "differs",
+            Self::NotTested => "not tested",
+        })
+    }
+}
+
+/// One statement of the paper and its verdict: a row of `NAME.claims.csv`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// The paper's statement, in one sentence.
+    pub claim: String,
+    /// The value the paper reports; may be empty.
+    pub paper: String,
+    /// The value measured here.
+    pub measured: String,
+    /// What the two together say.
+    pub verdict: Verdict,
+}

@@ -1,0 +1,124 @@
+//! Everything that can go wrong outside a trial, one sentence each, and the exit code it means.
+
+use std::path::PathBuf;
+
+use crate::settings::SettingsError;
+
+/// What ends a run.
+#[derive(Debug, thiserror::Error)]
+pub enum LabError {
+    /// The settings are not usable.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// `--only` or `--skip` names something that is not an experiment.
+    #[error("{option} {name}: there is no such experiment; known: {known}")]
+    UnknownExperiment {
+        /// `--only` or `--skip`.
+        option: &'static str,
+        /// The name given.
+        name: String,
+        /// The names there are.
+        known: String,
+    },
+    /// `--set` in `reproduce-all` names a key that no experiment has.
+    #[error("{option}: no selected experiment has the key {key}")]
+    UnusedOverride {
+        /// The option as it was typed.
+        option: String,
+        /// Its dotted key.
+        key: String,
+    },
+    /// A table to draw from is not there.
+    #[error("{path}: no such file; make it with: {command}")]
+    MissingTable {
+        /// The file looked for.
+        path: PathBuf,
+        /// What to type.
+        command: String,
+    },
+    /// A file could not be read.
+    #[error("cannot read {path}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A table could not be understood.
+    #[error("cannot read {path} as a table")]
+    ReadTable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        source: csv::Error,
+    },
+    /// A file or directory could not be written. Nothing half-written is left behind.
+    #[error("cannot write {path}")]
+    Write {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Rows that are no table (nested, or of unequal length).
+    #[error("cannot make the table {stem}")]
+    MakeTable {
+        /// File stem of the table.
+        stem: String,
+        /// What is wrong.
+        source: csv::Error,
+    },
+    /// Another process is running the same experiment into the same directory.
+    #[error(
+        "{experiment} is already running into {directory} in another process; wait for it, or choose another --results"
+    )]
+    Busy {
+        /// The experiment.
+        experiment: &'static str,
+        /// Where the results go.
+        directory: PathBuf,
+    },
+    /// The plan gives two trials one label.
+    #[error("the plan of {experiment} has two trials labelled \"{label}\"")]
+    DuplicateLabel {
+        /// The experiment.
+        experiment: &'static str,
+        /// The label.
+        label: String,
+    },
+    /// Every trial failed.
+    #[error("{experiment}: no trial finished, so there is nothing to tabulate or draw")]
+    NothingFinished {
+        /// The experiment.
+        experiment: &'static str,
+    },
+    /// A step of the experiment's own failed.
+    #[error("{experiment}: {step}")]
+    Step {
+        /// The experiment.
+        experiment: &'static str,
+        /// What was being done.
+        step: &'static str,
+        /// Why it failed.
+        source: anyhow::Error,
+    },
+    /// For [`crate::Experiment::tables`] to report its own failures with `?`.
+    #[error(transparent)]
+    Other(#[from] anyhow::Error),
+}
+
+impl LabError {
+    /// 2 for input the user can correct, 1 for a failure.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Settings(_)
+            | Self::UnknownExperiment { .. }
+            | Self::UnusedOverride { .. }
+            | Self::MissingTable { .. } => 2,
+            Self::Step { source, .. } | Self::Other(source) => source
+                .downcast_ref::<LabError>()
+                .map_or(1, LabError::exit_code),
+            _ => 1,
+        }
+    }
+}

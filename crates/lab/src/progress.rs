@@ -1,0 +1,226 @@
+//! Progress on stderr: bars on a terminal, log lines otherwise.
+
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// Between two heartbeats of a trial in the log.
+const HEARTBEAT: Duration = Duration::from_secs(30);
+/// Between two updates of a trial's bar.
+const REDRAW: Duration = Duration::from_millis(100);
+
+/// All bars of the process, so that log lines can be written above them.
+pub(crate) static BARS: LazyLock<MultiProgress> =
+    LazyLock::new(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10)));
+
+/// How progress is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Style {
+    /// Bars, on a terminal.
+    Bars,
+    /// Log lines.
+    Lines,
+    /// Not at all.
+    Silent,
+}
+
+/// What a running trial is given: how many threads it may use and where to report progress.
+#[derive(Debug)]
+pub struct TrialContext {
+    /// Threads its numerics may use: 1 for [`crate::Kernels::Sequential`], else all of the rayon pool.
+    pub threads: usize,
+    label: String,
+    shown: Shown,
+    started: Instant,
+    /// Milliseconds after `started` before which nothing is shown.
+    next: AtomicU64,
+}
+
+#[derive(Debug)]
+enum Shown {
+    Bar(ProgressBar),
+    Lines,
+    Nothing,
+}
+
+impl TrialContext {
+    /// A context that shows nothing: for tests and for numerics outside a run.
+    pub fn silent(threads: usize) -> Self {
+        Self::new(String::new(), threads, Shown::Nothing, Duration::ZERO)
+    }
+
+    fn new(label: String, threads: usize, shown: Shown, first: Duration) -> Self {
+        let next = AtomicU64::new(first.as_millis() as u64);
+        Self {
+            threads,
+            label,
+            shown,
+            started: Instant::now(),
+            next,
+        }
+    }
+
+    /// Reports that `iteration` of at most `total` is done and the training loss is `loss`. Cheap enough for every
+    /// iteration: mostly one look at the clock.
+    pub fn progress(&self, iteration: u64, total: u64, loss: f64) {
+        let interval = match &self.shown {
+            Shown::Nothing => return,
+            Shown::Bar(_) => REDRAW,
+            Shown::Lines => HEARTBEAT,
+        };
+        let now = self.started.elapsed();
+        let millis = now.as_millis() as u64;
+        if millis < self.next.load(Ordering::Relaxed) {
+            return;
+        }
+        self.next
+            .store(millis + interval.as_millis() as u64, Ordering::Relaxed);
+        match &self.shown {
+            Shown::Bar(bar) => {
+                bar.set_length(total);
+                bar.set_position(iteration);
+                bar.set_message(format!("loss {loss:.1e}"));
+            }
+            Shown::Lines => {
+                let rate = iteration as f64 / now.as_secs_f64();
+                let left = Duration::from_secs_f64(
+                    (total.saturating_sub(iteration) as f64 / rate).min(1e9),
+                );
+                let left = humantime::format_duration(Duration::from_secs(left.as_secs()));
+                let label = &self.label;
+                tracing::info!(
+                    "{label}: iteration {iteration} of {total}, loss {loss:.1e}, {rate:.0} it/s, at most {left} left"
+                );
+            }
+            Shown::Nothing => {}
+        }
+    }
+
+    /// Wall-clock time since the trial started.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+}
+
+impl Drop for TrialContext {
+    fn drop(&mut self) {
+        if let Shown::Bar(bar) = &self.shown {
+            bar.finish_and_clear();
+            BARS.remove(bar);
+        }
+    }
+}
+
+/// Progress of one experiment: the overall bar and the trials' own.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    experiment: &'static str,
+    style: Style,
+    overall: Option<ProgressBar>,
+    trials: usize,
+    ended: AtomicU64,
+}
+
+/// Overall bars advance by cost; this many units are one experiment.
+const UNITS: f64 = 10_000.0;
+
+impl Progress {
+    /// For `trials` trials still to be run.
+    pub(crate) fn new(experiment: &'static str, trials: usize, style: Style) -> Self {
+        let overall = (style == Style::Bars && trials > 0).then(|| {
+            let bar = BARS.add(ProgressBar::new(UNITS as u64));
+            bar.set_style(style_of(
+                "{prefix:.bold} {bar:30} {msg}, {elapsed} elapsed, {eta} left",
+            ));
+            bar.set_prefix(experiment);
+            bar.set_message(format!("0/{trials} trials"));
+            bar.enable_steady_tick(Duration::from_millis(500));
+            bar
+        });
+        Self {
+            experiment,
+            style,
+            overall,
+            trials,
+            ended: AtomicU64::new(0),
+        }
+    }
+
+    /// A trial starts.
+    pub(crate) fn start(&self, label: &str, threads: usize) -> TrialContext {
+        let full = format!("{}: {label}", self.experiment);
+        match self.style {
+            Style::Bars => {
+                tracing::debug!("{full}: started");
+                let bar = BARS.add(ProgressBar::new(0));
+                bar.set_style(style_of(
+                    "  {prefix} {bar:20} {pos}/{len}, {msg}, {per_sec}, {eta} left",
+                ));
+                bar.set_prefix(label.to_owned());
+                TrialContext::new(full, threads, Shown::Bar(bar), Duration::ZERO)
+            }
+            Style::Lines => {
+                tracing::info!("{full}: started");
+                TrialContext::new(full, threads, Shown::Lines, HEARTBEAT)
+            }
+            Style::Silent => TrialContext::new(full, threads, Shown::Nothing, Duration::ZERO),
+        }
+    }
+
+    /// A trial ended; `share` is its part of the experiment's cost and `how` its end, if it finished.
+    pub(crate) fn end(&self, label: &str, share: f64, seconds: f64, finished: bool) {
+        let ended = self.ended.fetch_add(1, Ordering::Relaxed) + 1;
+        if let Some(bar) = &self.overall {
+            bar.inc((share * UNITS) as u64);
+            bar.set_message(format!("{ended}/{} trials", self.trials));
+        }
+        let line = || {
+            format!(
+                "{}: {label}: finished in {seconds:.1} s ({ended}/{})",
+                self.experiment, self.trials
+            )
+        };
+        match self.style {
+            _ if !finished => {}
+            Style::Lines => tracing::info!("{}", line()),
+            Style::Bars => tracing::debug!("{}", line()),
+            Style::Silent => {}
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.overall {
+            bar.finish_and_clear();
+            BARS.remove(bar);
+        }
+    }
+}
+
+/// The templates are constants of this module, so one that does not parse is shown as the default bar.
+fn style_of(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("━━─")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn updates_are_throttled() {
+        let bar = ProgressBar::hidden();
+        let context = TrialContext::new("t".into(), 1, Shown::Bar(bar.clone()), Duration::ZERO);
+        context.progress(1, 10, 1.2345e-5);
+        context.progress(2, 10, 1.0);
+        assert_eq!((bar.position(), bar.length()), (1, Some(10)));
+        assert_eq!(bar.message(), "loss 1.2e-5");
+        std::thread::sleep(REDRAW + Duration::from_millis(5));
+        context.progress(3, 10, 1.0);
+        assert_eq!(bar.position(), 3);
+    }
+}

@@ -1,0 +1,135 @@
+//! Provenance: what a result was made with, written beside it as `NAME.meta.toml`.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+use std::time::SystemTime;
+
+use serde::Serialize;
+
+/// Name and version of the workspace's crates and of what they depend on, from `Cargo.lock`.
+const CRATES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/crates.rs"));
+
+/// What is the same for every experiment of one process. Taken before anything is written.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Machine {
+    git_revision: String,
+    /// Whether tracked files other than results and figures differ from the revision.
+    git_dirty: bool,
+    cpu: String,
+    logical_cores: usize,
+    threads: usize,
+    target: &'static str,
+    rustc: &'static str,
+}
+
+impl Machine {
+    /// Looks around. What cannot be found out is "unknown".
+    pub(crate) fn survey(threads: usize) -> Self {
+        let changed = ["status", "--porcelain", "--untracked-files=no", "--", ":/"];
+        let outputs = [":(top,exclude)results", ":(top,exclude)figures"];
+        Self {
+            git_revision: git(&["rev-parse", "HEAD"]).unwrap_or_else(|| "unknown".into()),
+            git_dirty: git(&[&changed[..], &outputs[..]].concat())
+                .is_some_and(|files| !files.is_empty()),
+            cpu: cpu().unwrap_or_else(|| "unknown".into()),
+            logical_cores: std::thread::available_parallelism().map_or(1, usize::from),
+            threads,
+            target: env!("LAB_TARGET"),
+            rustc: env!("LAB_RUSTC"),
+        }
+    }
+}
+
+/// The output of a git command in the current directory, if there is git and a repository.
+fn git(arguments: &[&str]) -> Option<String> {
+    let output = Command::new("git")
+        .args(arguments)
+        .output()
+        .ok()
+        .filter(|output| output.status.success())?;
+    Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+fn cpu() -> Option<String> {
+    match std::fs::read_to_string("/proc/cpuinfo") {
+        Ok(text) => {
+            let line = text.lines().find(|line| line.starts_with("model name"))?;
+            Some(line.split_once(':')?.1.trim().to_owned())
+        }
+        Err(_) => {
+            let output = Command::new("sysctl")
+                .args(["-n", "machdep.cpu.brand_string"])
+                .output()
+                .ok()?;
+            output
+                .status
+                .success()
+                .then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        }
+    }
+}
+
+/// The content of `NAME.meta.toml`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Meta<'a, S> {
+    pub(crate) experiment: &'static str,
+    pub(crate) profile: &'a str,
+    pub(crate) config: String,
+    /// Command line overrides, as typed.
+    pub(crate) overrides: &'a [String],
+    /// UTC.
+    pub(crate) started: String,
+    pub(crate) run: Run,
+    pub(crate) machine: &'a Machine,
+    /// As resolved: the seed is among them.
+    pub(crate) settings: &'a S,
+    pub(crate) crates: BTreeMap<&'static str, &'static str>,
+}
+
+/// What the run did.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Run {
+    pub(crate) wall_seconds: f64,
+    pub(crate) trials_run: usize,
+    pub(crate) trials_reused: usize,
+    pub(crate) trials_failed: usize,
+    /// Of all finished trials, reused ones with the seconds of their own run.
+    pub(crate) trial_seconds: f64,
+    /// Label and reason.
+    pub(crate) failures: Vec<String>,
+}
+
+/// The crates of [`Meta`].
+pub(crate) fn crates() -> BTreeMap<&'static str, &'static str> {
+    CRATES.iter().copied().collect()
+}
+
+/// Now, as RFC 3339 in UTC.
+pub(crate) fn now() -> String {
+    humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lock_file_was_read() {
+        let crates = crates();
+        assert_eq!(crates.get("lab"), Some(&env!("CARGO_PKG_VERSION")));
+        assert!(
+            crates.contains_key("rayon") && crates.contains_key("serde"),
+            "{crates:?}"
+        );
+        assert!(!env!("LAB_RUSTC").is_empty());
+    }
+
+    #[test]
+    fn now_is_rfc_3339() {
+        let now = now();
+        assert!(
+            now.ends_with('Z') && now.as_bytes()[10] == b'T' && now.len() == 20,
+            "{now}"
+        );
+    }
+}

@@ -1,0 +1,182 @@
+//! Runs the trials of a plan: those in the store are read, the others run and are stored as they finish.
+
+use std::any::Any;
+use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::anyhow;
+
+use crate::progress::{Progress, Style};
+use crate::store::{self, Key, Store};
+use crate::{Experiment, Finished, Kernels, LabError, Planned, TrialError};
+
+/// What became of a plan.
+pub(crate) struct Ran<T, O> {
+    /// Trials with an outcome, in plan order.
+    pub(crate) finished: Vec<Finished<T, O>>,
+    /// Label and reason of the others, in plan order.
+    pub(crate) failed: Vec<(String, TrialError)>,
+}
+
+/// Runs `plan` on `threads` threads. With `fresh`, stored trials are run again (and replaced).
+pub(crate) fn run<E: Experiment>(
+    plan: Vec<Planned<E::Trial>>,
+    store: &Store,
+    threads: usize,
+    fresh: bool,
+    style: Style,
+) -> Result<Ran<E::Trial, E::Outcome>, LabError> {
+    refuse_duplicate_labels::<E>(&plan)?;
+    let mut jobs = Vec::with_capacity(plan.len());
+    for planned in &plan {
+        let key = store::key::<E>(&planned.trial)?;
+        let stored = if fresh { None } else { store.load(key) };
+        jobs.push(Job {
+            planned,
+            key,
+            reused: stored.is_some(),
+            end: Mutex::new(stored.map(Ok)),
+        });
+    }
+    run_missing::<E>(&jobs, store, threads, style);
+    let ends: Vec<_> = jobs
+        .into_iter()
+        .map(|job| (job.reused, job.end.into_inner()))
+        .collect();
+
+    let mut ran = Ran {
+        finished: Vec::new(),
+        failed: Vec::new(),
+    };
+    for (Planned { label, trial, .. }, (reused, end)) in plan.into_iter().zip(ends) {
+        match end.unwrap_or_else(PoisonError::into_inner) {
+            Some(Ok(store::Stored { seconds, outcome })) => {
+                ran.finished.push(Finished {
+                    label,
+                    trial,
+                    outcome,
+                    seconds,
+                    reused,
+                });
+            }
+            Some(Err(error)) => ran.failed.push((label, error)),
+            None => ran
+                .failed
+                .push((label, TrialError::Failed(anyhow!("it was not run")))),
+        }
+    }
+    Ok(ran)
+}
+
+/// A trial of the plan and, once known, its end.
+struct Job<'a, T, O> {
+    planned: &'a Planned<T>,
+    key: Key,
+    reused: bool,
+    end: Mutex<Option<End<O>>>,
+}
+
+type End<O> = Result<store::Stored<O>, TrialError>;
+
+fn refuse_duplicate_labels<E: Experiment>(plan: &[Planned<E::Trial>]) -> Result<(), LabError> {
+    let mut seen = HashSet::new();
+    match plan.iter().find(|planned| !seen.insert(&planned.label)) {
+        Some(planned) => Err(LabError::DuplicateLabel {
+            experiment: E::NAME,
+            label: planned.label.clone(),
+        }),
+        None => Ok(()),
+    }
+}
+
+/// Runs the jobs that have no end yet: first those that want all threads, one at a time, then the others side by side.
+fn run_missing<E: Experiment>(
+    jobs: &[Job<'_, E::Trial, E::Outcome>],
+    store: &Store,
+    threads: usize,
+    style: Style,
+) {
+    let mut missing: Vec<_> = jobs.iter().filter(|job| !job.reused).collect();
+    missing.sort_by(|a, b| b.planned.cost.total_cmp(&a.planned.cost));
+    let total: f64 = missing.iter().map(|job| job.planned.cost).sum();
+    let progress = Progress::new(E::NAME, missing.len(), style);
+    let run = |job: &Job<'_, E::Trial, E::Outcome>, threads: usize| {
+        let end = run_one::<E>(job, store, threads, &progress, total);
+        *job.end.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
+    };
+
+    let (parallel, sequential): (Vec<_>, Vec<_>) = missing
+        .into_iter()
+        .partition(|job| job.planned.kernels == Kernels::Parallel);
+    for job in parallel {
+        run(job, threads);
+    }
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..threads.min(sequential.len()) {
+            scope.spawn(|| {
+                while let Some(job) = sequential.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    run(job, 1);
+                }
+            });
+        }
+    });
+}
+
+/// Runs one trial, stores its outcome, and reports its end.
+fn run_one<E: Experiment>(
+    job: &Job<'_, E::Trial, E::Outcome>,
+    store: &Store,
+    threads: usize,
+    progress: &Progress,
+    total_cost: f64,
+) -> End<E::Outcome> {
+    let Planned {
+        label, trial, cost, ..
+    } = job.planned;
+    let context = progress.start(label, threads);
+    let result = catching_panics(|| E::run(trial, &context))
+        .unwrap_or_else(|panic| Err(TrialError::Failed(panic)));
+    let seconds = context.elapsed().as_secs_f64();
+    drop(context);
+    progress.end(label, cost / total_cost, seconds, result.is_ok());
+    match result {
+        Ok(outcome) => {
+            // The outcome is still in memory and its tables can still be written, so this does not end the run.
+            if let Err(error) = store.save(job.key, seconds, &outcome) {
+                tracing::warn!(
+                    "{}: {label}: not stored for later runs: {:#}",
+                    E::NAME,
+                    anyhow::Error::from(error)
+                );
+            }
+            Ok(store::Stored { seconds, outcome })
+        }
+        Err(error) => {
+            tracing::error!("{}: {label}: {}", E::NAME, describe(&error));
+            Err(error)
+        }
+    }
+}
+
+/// A failed trial's reason with its causes, on one line.
+pub(crate) fn describe(error: &TrialError) -> String {
+    match error {
+        TrialError::Failed(error) => format!("failed: {error:#}"),
+        diverged => diverged.to_string(),
+    }
+}
+
+/// Runs `work`; a panic in it becomes an error. What `work` touches is discarded after a panic.
+pub(crate) fn catching_panics<R>(work: impl FnOnce() -> R) -> Result<R, anyhow::Error> {
+    catch_unwind(AssertUnwindSafe(work))
+        .map_err(|panic| anyhow!("panicked: {}", panic_message(panic.as_ref())))
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message")
+}

@@ -1,0 +1,328 @@
+//! Settings: a TOML file, a profile's table and the command line, merged into a typed struct.
+//!
+//! Later ones win: the file's own values (the paper's) < `[profiles.PROFILE]` < `--seed`, `--trials` < `--set`. Tables
+//! are merged key by key, lists are replaced. Every value remembers where it was written, so that each error is one
+//! sentence with file, line, key, value and what is allowed.
+
+mod decode;
+mod tree;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+
+use crate::{Check, Invalid};
+use decode::{Kind, Problem};
+use tree::{Content, Node};
+pub use tree::{Origin, Place};
+
+/// The profile that is the file's own values: the paper's settings.
+pub const PAPER: &str = "paper";
+/// The profile of a run that names none.
+pub const DEFAULT_PROFILE: &str = "quick";
+
+/// Why settings are not usable.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// No such file.
+    #[error(
+        "{path}: no such file; run from the repository root, or pass --config PATH (reproduce-all: --experiments DIR)"
+    )]
+    NotFound {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is there but cannot be read.
+    #[error("cannot read {path}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is not TOML.
+    #[error("{path}:{line}: not valid TOML: {message}")]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// Line, counted from 1.
+        line: usize,
+        /// What the parser said.
+        message: String,
+    },
+    /// The file has no such profile.
+    #[error("{path}: there is no profile {profile}; known: {known}")]
+    UnknownProfile {
+        /// The file.
+        path: PathBuf,
+        /// The profile asked for.
+        profile: String,
+        /// Those there are.
+        known: String,
+    },
+    /// An override is not of the form `key=value`.
+    #[error(
+        "--set {text}: expected key=value with a TOML value or a bare word, as in --set problem.rank=5"
+    )]
+    Override {
+        /// The text after `--set`.
+        text: String,
+    },
+    /// A key the experiment does not have.
+    #[error("{origin}: unknown key {key}{}; allowed here: {allowed}", nearest.as_ref().map(|n| format!(" (did you mean {n}?)")).unwrap_or_default())]
+    UnknownKey {
+        /// Where it was written.
+        origin: Origin,
+        /// Dotted key.
+        key: Box<str>,
+        /// The allowed keys.
+        allowed: Box<str>,
+        /// The allowed key most like it.
+        nearest: Option<Box<str>>,
+    },
+    /// A key the experiment needs.
+    #[error("{origin}: the key {key} is missing")]
+    MissingKey {
+        /// The file, or the line of the table that lacks it.
+        origin: Origin,
+        /// Dotted key.
+        key: String,
+    },
+    /// A value of the wrong type or outside what is allowed.
+    #[error("{origin}: {invalid}")]
+    Invalid {
+        /// Where it was written.
+        origin: Origin,
+        /// Key, value, and what is allowed.
+        invalid: Box<Invalid>,
+    },
+}
+
+impl SettingsError {
+    /// Whether this is about a key that does not exist and that the command line named.
+    pub(crate) fn is_unknown_override(&self) -> bool {
+        matches!(
+            self,
+            Self::UnknownKey {
+                origin: Origin {
+                    place: Place::Option(_),
+                    ..
+                },
+                ..
+            }
+        )
+    }
+}
+
+/// One value given on the command line.
+#[derive(Debug, Clone)]
+pub struct Override {
+    /// As it was typed, with the option: `--set rank=3`.
+    pub option: String,
+    /// Dotted key.
+    pub key: String,
+    content: Content,
+}
+
+impl Override {
+    /// `--set key=value`. The value is a TOML value; what is not one and starts like none is text.
+    ///
+    /// # Errors
+    /// [`SettingsError::Override`] without `=`, with an empty part of the key, or with a broken TOML value.
+    pub fn set(text: &str) -> Result<Self, SettingsError> {
+        let broken = || SettingsError::Override {
+            text: text.to_owned(),
+        };
+        let (key, value) = text.split_once('=').ok_or_else(broken)?;
+        let (key, value) = (key.trim(), value.trim());
+        if key.split('.').any(str::is_empty) || value.is_empty() {
+            return Err(broken());
+        }
+        let file: Arc<Path> = Path::new("").into();
+        let content = match Node::parse(&file, &format!("value = {value}")) {
+            Ok(node) => node
+                .get("value")
+                .map(|node| node.content.clone())
+                .ok_or_else(broken)?,
+            Err(_) if value.starts_with(['[', '{', '"', '\'']) => return Err(broken()),
+            Err(_) => Content::Text(value.to_owned()),
+        };
+        Ok(Self {
+            option: format!("--set {text}"),
+            key: key.to_owned(),
+            content,
+        })
+    }
+
+    /// `--seed value` or `--trials value`.
+    pub fn number(key: &str, value: i64) -> Self {
+        Self {
+            option: format!("--{key} {value}"),
+            key: key.to_owned(),
+            content: Content::Whole(value),
+        }
+    }
+}
+
+/// Settings of one experiment, one profile and one command line.
+#[derive(Debug, Clone)]
+pub struct Resolved<S> {
+    /// The checked settings.
+    pub settings: S,
+    /// The file they came from.
+    pub path: PathBuf,
+    /// The profile chosen.
+    pub profile: String,
+    /// The overrides, as they were typed.
+    pub overrides: Vec<String>,
+}
+
+/// Reads, merges, deserializes and checks settings. Every profile of the file is deserialized, not only `profile`.
+///
+/// # Errors
+/// See [`SettingsError`].
+pub fn load<S: DeserializeOwned + Check>(
+    path: &Path,
+    profile: &str,
+    overrides: &[Override],
+) -> Result<Resolved<S>, SettingsError> {
+    let (base, profiles) = read(path)?;
+    decode_at::<S>(&base)?;
+    let mut chosen = (profile == PAPER).then(|| base.clone());
+    let mut known = vec![PAPER.to_owned()];
+    for (name, table) in profiles {
+        let mut merged = base.clone();
+        merged.merge(table);
+        decode_at::<S>(&merged)?;
+        if name == profile {
+            chosen = Some(merged);
+        }
+        if name != PAPER {
+            known.push(name);
+        }
+    }
+    let mut tree = chosen.ok_or_else(|| SettingsError::UnknownProfile {
+        path: path.to_owned(),
+        profile: profile.to_owned(),
+        known: known.join(", "),
+    })?;
+    for given in overrides {
+        let origin = Origin {
+            file: path.into(),
+            place: Place::Option(given.option.as_str().into()),
+        };
+        let mut node = Node {
+            content: given.content.clone(),
+            origin: origin.clone(),
+        };
+        node.relocate(&origin);
+        tree.set(&given.key.split('.').collect::<Vec<_>>(), node);
+    }
+    let settings: S = decode_at(&tree)?;
+    settings.check().map_err(|invalid| locate(&tree, invalid))?;
+    let overrides = overrides.iter().map(|given| given.option.clone()).collect();
+    Ok(Resolved {
+        settings,
+        path: path.to_owned(),
+        profile: profile.to_owned(),
+        overrides,
+    })
+}
+
+/// The file's own values and its profiles.
+fn read(path: &Path) -> Result<(Node, Vec<(String, Node)>), SettingsError> {
+    let text = std::fs::read_to_string(path).map_err(|source| match source.kind() {
+        std::io::ErrorKind::NotFound => SettingsError::NotFound {
+            path: path.to_owned(),
+        },
+        _ => SettingsError::Unreadable {
+            path: path.to_owned(),
+            source,
+        },
+    })?;
+    let mut base = Node::parse(&path.into(), &text)?;
+    let profiles = match &mut base.content {
+        Content::Table(entries) => entries.remove("profiles"),
+        _ => None,
+    };
+    let Some(profiles) = profiles else {
+        return Ok((base, Vec::new()));
+    };
+    let Content::Table(profiles) = profiles.content else {
+        return Err(not_a_table("profiles", &profiles));
+    };
+    let mut list = Vec::new();
+    for (name, mut node) in profiles {
+        if !matches!(node.content, Content::Table(_)) {
+            return Err(not_a_table(&format!("profiles.{name}"), &node));
+        }
+        node.assign_profile(&name.as_str().into());
+        list.push((name, node));
+    }
+    Ok((base, list))
+}
+
+fn not_a_table(key: &str, node: &Node) -> SettingsError {
+    let invalid = Invalid::new(key, &node.content, "a table");
+    SettingsError::Invalid {
+        origin: node.origin.clone(),
+        invalid: Box::new(invalid),
+    }
+}
+
+fn decode_at<S: DeserializeOwned>(tree: &Node) -> Result<S, SettingsError> {
+    decode::decode(tree).map_err(|problem| explain(tree, problem))
+}
+
+fn explain(tree: &Node, problem: Problem) -> SettingsError {
+    let key = problem.key();
+    let origin = problem.origin.clone().unwrap_or_else(|| whole_file(tree));
+    match problem.kind {
+        Kind::UnknownKey { key: name, allowed } => {
+            let nearest = allowed
+                .iter()
+                .map(|candidate| (strsim::jaro_winkler(&name, candidate), *candidate))
+                .filter(|(likeness, _)| *likeness > 0.8)
+                .max_by(|a, b| a.0.total_cmp(&b.0))
+                .map(|(_, candidate)| candidate.into());
+            SettingsError::UnknownKey {
+                origin,
+                key: key.into(),
+                allowed: allowed.join(", ").into(),
+                nearest,
+            }
+        }
+        Kind::MissingKey(_) if problem.path.is_empty() => SettingsError::MissingKey {
+            origin: whole_file(tree),
+            key,
+        },
+        Kind::MissingKey(_) => SettingsError::MissingKey { origin, key },
+        Kind::Value { value, allowed } => SettingsError::Invalid {
+            origin,
+            invalid: Box::new(Invalid {
+                key,
+                value: value.unwrap_or_default(),
+                allowed,
+            }),
+        },
+    }
+}
+
+/// Where a value that a check refuses was written: its own place, else (a default) the file.
+fn locate(tree: &Node, invalid: Invalid) -> SettingsError {
+    let origin = tree
+        .get(&invalid.key)
+        .map_or_else(|| whole_file(tree), |node| node.origin.clone());
+    SettingsError::Invalid {
+        origin,
+        invalid: Box::new(invalid),
+    }
+}
+
+fn whole_file(tree: &Node) -> Origin {
+    Origin {
+        file: tree.origin.file.clone(),
+        place: Place::File,
+    }
+}

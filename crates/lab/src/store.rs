@@ -1,0 +1,161 @@
+//! Trial store: outcomes of finished trials, found again by everything that determines them.
+//!
+//! An entry is one file, `results/PROFILE/.store/NAME/HASH.trial`:
+//!
+//! | bytes | content |
+//! |---|---|
+//! | 8 | `LABTRIAL` |
+//! | 32 | BLAKE3 of the key and the payload |
+//! | rest | payload: the trial's seconds and its outcome, postcard |
+//!
+//! `HASH` is the key: BLAKE3 of the experiment's name and version and the trial as JSON (field names included, so that
+//! two fields that trade places are not mistaken for each other). An entry appears by a rename, so a killed run leaves
+//! whole entries only; a damaged one is reported, and its trial runs again.
+
+use std::fs::{self, File, TryLockError};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{Experiment, LabError, files};
+
+/// Raise it when the layout of an entry or the making of a key changes: entries of other formats are not found.
+const CONTEXT: &str = "lab trial store, format 1";
+const MAGIC: &[u8; 8] = b"LABTRIAL";
+const HEADER: usize = MAGIC.len() + blake3::OUT_LEN;
+
+/// The stored trials of one experiment and profile, locked against other processes while it lives.
+#[derive(Debug)]
+pub struct Store {
+    directory: PathBuf,
+    _lock: File,
+}
+
+/// Where a trial's outcome is kept: a hash of everything that determines it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key(blake3::Hash);
+
+/// A stored outcome.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stored<O> {
+    /// Wall-clock seconds the trial took.
+    pub seconds: f64,
+    /// What it yielded.
+    pub outcome: O,
+}
+
+/// The key of a trial of experiment `E`.
+///
+/// # Errors
+/// If the trial cannot be serialized, which is a mistake in its type.
+pub fn key<E: Experiment>(trial: &E::Trial) -> Result<Key, LabError> {
+    let step = "making the key of a trial";
+    let json = serde_json::to_vec(trial).map_err(|error| LabError::Step {
+        experiment: E::NAME,
+        step,
+        source: error.into(),
+    })?;
+    let mut hasher = blake3::Hasher::new_derive_key(CONTEXT);
+    hasher.update(&(E::NAME.len() as u64).to_le_bytes());
+    hasher.update(E::NAME.as_bytes());
+    hasher.update(&E::VERSION.to_le_bytes());
+    hasher.update(&json);
+    Ok(Key(hasher.finalize()))
+}
+
+impl Store {
+    /// Opens (creating it if need be) the store of `experiment` below `results`, the directory of a profile, and
+    /// removes what killed runs left there.
+    ///
+    /// # Errors
+    /// [`LabError::Busy`] if another process has it open; [`LabError::Write`] if it cannot be written.
+    pub fn open(results: &Path, experiment: &'static str) -> Result<Self, LabError> {
+        let directory = results.join(".store").join(experiment);
+        files::ensure_writable(&directory)?;
+        let path = directory.join("lock");
+        let lock = File::create(&path).map_err(|source| LabError::Write { path, source })?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(LabError::Busy {
+                    experiment,
+                    directory: results.to_owned(),
+                });
+            }
+            Err(TryLockError::Error(error)) => {
+                tracing::debug!("no lock on {}: {error}", directory.display());
+            }
+        }
+        files::remove_partial(&directory, "");
+        Ok(Self {
+            directory,
+            _lock: lock,
+        })
+    }
+
+    /// The outcome stored under `key`, if there is one and it is undamaged. A damaged one is reported as a warning.
+    pub fn load<O: DeserializeOwned>(&self, key: Key) -> Option<Stored<O>> {
+        let path = self.path(key);
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == ErrorKind::NotFound => return None,
+            Err(error) => {
+                tracing::warn!(
+                    "cannot read the stored trial {}: {error}; running it again",
+                    path.display()
+                );
+                return None;
+            }
+        };
+        match decode(key, &bytes) {
+            Ok((seconds, outcome)) => Some(Stored { seconds, outcome }),
+            Err(damage) => {
+                tracing::warn!(
+                    "the stored trial {} is damaged ({damage}); running it again",
+                    path.display()
+                );
+                None
+            }
+        }
+    }
+
+    /// Stores an outcome under `key`, replacing what is there.
+    ///
+    /// # Errors
+    /// [`LabError::Write`] if the file cannot be written; [`LabError::Other`] if the outcome cannot be serialized.
+    pub fn save<O: Serialize>(&self, key: Key, seconds: f64, outcome: &O) -> Result<(), LabError> {
+        let payload = postcard::to_stdvec(&(seconds, outcome)).map_err(anyhow::Error::from)?;
+        let mut bytes = Vec::with_capacity(HEADER + payload.len());
+        bytes.extend_from_slice(MAGIC);
+        bytes.extend_from_slice(checksum(key, &payload).as_bytes());
+        bytes.extend_from_slice(&payload);
+        files::write(&self.path(key), &bytes)
+    }
+
+    fn path(&self, key: Key) -> PathBuf {
+        self.directory.join(format!("{}.trial", key.0.to_hex()))
+    }
+}
+
+fn checksum(key: Key, payload: &[u8]) -> blake3::Hash {
+    blake3::Hasher::new()
+        .update(key.0.as_bytes())
+        .update(payload)
+        .finalize()
+}
+
+fn decode<O: DeserializeOwned>(key: Key, bytes: &[u8]) -> Result<(f64, O), &'static str> {
+    if bytes.len() < HEADER {
+        return Err("it is cut short");
+    }
+    let (header, payload) = bytes.split_at(HEADER);
+    let (magic, sum) = header.split_at(MAGIC.len());
+    if magic != MAGIC {
+        return Err("it is not a stored trial");
+    }
+    if sum != checksum(key, payload).as_bytes() {
+        return Err("its checksum does not match");
+    }
+    postcard::from_bytes(payload).map_err(|_| "another version of the program wrote it")
+}

@@ -1,0 +1,101 @@
+//! The closing table on stdout.
+
+use std::error::Error;
+use std::fmt::Write;
+
+use crate::session::{Report, Session};
+use crate::{LabError, Verdict};
+
+/// For a single experiment: its row, the files written, its claims.
+pub(crate) fn of_one(report: &Report) -> String {
+    let mut text = table(std::slice::from_ref(report));
+    for file in &report.files {
+        let _ = writeln!(text, "  {}", file.display());
+    }
+    text + &claims(std::slice::from_ref(report), "")
+}
+
+/// For several: a row each, where the files are, and all claims.
+pub(crate) fn of_all(reports: &[Report], session: &Session) -> String {
+    let (results, figures) = (session.results.display(), session.figures.display());
+    let mut text = table(reports);
+    let _ = writeln!(text, "tables in {results}, figures in {figures}");
+    text + &claims(reports, &format!("; all of them: {results}/*.claims.csv"))
+}
+
+fn table(reports: &[Report]) -> String {
+    let width = reports
+        .iter()
+        .map(|report| report.experiment.len())
+        .chain([10])
+        .max()
+        .unwrap_or(10);
+    let mut text = format!(
+        "{:width$}  {:>6}  {:>6}  {:>6}  {:>9}  {:>5}\n",
+        "experiment", "run", "reused", "failed", "seconds", "files"
+    );
+    for Report {
+        experiment,
+        run,
+        files,
+        errors,
+        ..
+    } in reports
+    {
+        let _ = write!(
+            text,
+            "{experiment:width$}  {:>6}  {:>6}  {:>6}  {:>9.1}  {:>5}",
+            run.trials_run,
+            run.trials_reused,
+            run.trials_failed,
+            run.wall_seconds,
+            files.len()
+        );
+        text += if errors.is_empty() {
+            "\n"
+        } else {
+            "  incomplete, see the errors\n"
+        };
+    }
+    text
+}
+
+fn claims(reports: &[Report], end: &str) -> String {
+    let all = || {
+        reports.iter().flat_map(|report| {
+            report
+                .claims
+                .iter()
+                .map(move |claim| (report.experiment, claim))
+        })
+    };
+    let count = |verdict| all().filter(|(_, claim)| claim.verdict == verdict).count();
+    if all().next().is_none() {
+        return String::new();
+    }
+    let (hold, differ, open) = (
+        count(Verdict::Holds),
+        count(Verdict::Differs),
+        count(Verdict::NotTested),
+    );
+    let mut text = format!("claims: {hold} hold, {differ} differ, {open} not tested{end}\n");
+    for (experiment, claim) in all().filter(|(_, claim)| claim.verdict == Verdict::Differs) {
+        let _ = writeln!(
+            text,
+            "  differs: {experiment}: {} (paper: {}; measured: {})",
+            claim.claim, claim.paper, claim.measured
+        );
+    }
+    text
+}
+
+/// An error and its causes on one line.
+pub(crate) fn chain(error: &LabError) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let _ = write!(text, ": {error}");
+        cause = error.source();
+    }
+    text
+}

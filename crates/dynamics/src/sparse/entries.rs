@@ -1,0 +1,287 @@
+//! The set of observed entries, stored by rows and by columns.
+
+use thiserror::Error;
+
+/// Why a list of entries is not a set of observed entries.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ObservedEntriesError {
+    /// An entry lies outside the matrix.
+    #[error("observed entry ({row}, {column}) lies outside a {d_out} x {d_in} matrix")]
+    OutOfRange {
+        /// Row of the entry.
+        row: usize,
+        /// Column of the entry.
+        column: usize,
+        /// Rows of the matrix.
+        d_out: usize,
+        /// Columns of the matrix.
+        d_in: usize,
+    },
+    /// An entry does not come strictly after its predecessor, row by row.
+    #[error(
+        "observed entries must be sorted by row and column without repetition: ({row}, {column}) is out of place"
+    )]
+    OutOfOrder {
+        /// Row of the entry.
+        row: usize,
+        /// Column of the entry.
+        column: usize,
+    },
+    /// Indices and positions are stored in 32 bits.
+    #[error("a matrix side or the number of observed entries exceeds 2^32 - 1")]
+    TooLarge,
+}
+
+/// Entries per line and panel the kernels aim for: two groups of eight.
+const ENTRIES_PER_PANEL: usize = 16;
+/// The narrowest panel, in lines of the other side.
+const NARROWEST_PANEL: usize = 16;
+
+/// One compressed orientation: for every line (row or column) the sorted indices of its entries on the other side.
+///
+/// The other side is cut into panels of equal width; where each line enters each panel is stored, so that a kernel
+/// can walk a tile (some lines × some panels) without searching.
+#[derive(Debug, Clone)]
+pub(super) struct Lines {
+    /// Where each line starts in `index`; one more than there are lines.
+    pub start: Vec<usize>,
+    /// Index on the other side, line by line.
+    pub index: Vec<u32>,
+    /// Number of panels the other side is cut into (at least 1).
+    pub panels: usize,
+    /// Width of a panel (the last may be narrower).
+    pub panel_width: usize,
+    /// `panel_start[line * (panels + 1) + panel]`: entries of the line before the panel, counted from all entries' start.
+    panel_start: Vec<u32>,
+}
+
+impl Lines {
+    fn new(start: Vec<usize>, index: Vec<u32>, other: usize) -> Self {
+        let lines = start.len() - 1;
+        let per_line = index.len() / lines.max(1);
+        let most = (other / NARROWEST_PANEL).max(1);
+        let panels = (per_line / ENTRIES_PER_PANEL).clamp(1, most);
+        let panel_width = other.div_ceil(panels).max(1);
+        let panels = other.div_ceil(panel_width).max(1);
+        let mut panel_start = Vec::with_capacity(lines * (panels + 1));
+        for line in 0..lines {
+            let mut position = start[line];
+            for panel in 0..panels {
+                let from = (panel * panel_width) as u32;
+                position += index[position..start[line + 1]].partition_point(|&i| i < from);
+                panel_start.push(position as u32);
+            }
+            panel_start.push(start[line + 1] as u32);
+        }
+        Self {
+            start,
+            index,
+            panels,
+            panel_width,
+            panel_start,
+        }
+    }
+
+    pub fn lines(&self) -> usize {
+        self.start.len() - 1
+    }
+
+    /// The entries of `line` that lie in the panels `from..to`.
+    #[inline(always)]
+    pub fn run(&self, line: usize, from: usize, to: usize) -> (usize, usize) {
+        let row = line * (self.panels + 1);
+        (
+            self.panel_start[row + from] as usize,
+            self.panel_start[row + to] as usize,
+        )
+    }
+
+    /// The part of a line's entries `whole` that belongs to the panels `from..to`, its edges moved to a multiple of
+    /// `group` entries after the beginning of `whole`: only the last part of a line then has an incomplete group.
+    #[inline(always)]
+    pub fn grouped_run(
+        &self,
+        line: usize,
+        from: usize,
+        to: usize,
+        whole: (usize, usize),
+        group: usize,
+    ) -> (usize, usize) {
+        let (start, end) = self.run(line, from, to);
+        let edge =
+            |position: usize| (whole.0 + (position - whole.0).next_multiple_of(group)).min(whole.1);
+        (edge(start), edge(end))
+    }
+}
+
+/// The observed entries Ω of a `d_out × d_in` matrix, by rows (CSR) and by columns (CSC).
+///
+/// Values that belong to the entries (targets, residuals) are slices in CSR order: the order of [`iter`](Self::iter).
+#[derive(Debug, Clone)]
+pub struct ObservedEntries {
+    d_out: usize,
+    d_in: usize,
+    pub(super) by_row: Lines,
+    pub(super) by_column: Lines,
+    /// For each entry of `by_column`, its position in CSR order.
+    csr_position: Vec<u32>,
+}
+
+impl ObservedEntries {
+    /// Takes the entries as `(row, column)`, sorted by row and then by column, without repetition.
+    ///
+    /// Rows and columns without any entry are allowed.
+    ///
+    /// # Errors
+    /// An entry outside the matrix, out of order or repeated; more than 2³² − 1 rows, columns or entries.
+    pub fn new(
+        d_out: usize,
+        d_in: usize,
+        entries: impl IntoIterator<Item = (usize, usize)>,
+    ) -> Result<Self, ObservedEntriesError> {
+        let limit = u32::MAX as usize;
+        if d_out >= limit || d_in >= limit {
+            return Err(ObservedEntriesError::TooLarge);
+        }
+        let (row_start, columns) = compress(d_out, d_in, entries)?;
+        if columns.len() >= limit {
+            return Err(ObservedEntriesError::TooLarge);
+        }
+        let (column_start, rows, csr_position) = transpose(d_in, &row_start, &columns);
+        Ok(Self {
+            d_out,
+            d_in,
+            by_row: Lines::new(row_start, columns, d_in),
+            by_column: Lines::new(column_start, rows, d_out),
+            csr_position,
+        })
+    }
+
+    /// Rows of the matrix.
+    pub fn d_out(&self) -> usize {
+        self.d_out
+    }
+
+    /// Columns of the matrix.
+    pub fn d_in(&self) -> usize {
+        self.d_in
+    }
+
+    /// Number of observed entries, |Ω|.
+    pub fn len(&self) -> usize {
+        self.by_row.index.len()
+    }
+
+    /// Whether nothing is observed.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether every entry is observed.
+    pub fn is_full(&self) -> bool {
+        self.len() == self.d_out * self.d_in
+    }
+
+    /// Observed fraction p = |Ω| / (d_out d_in); 0 for an empty matrix.
+    pub fn fraction(&self) -> f64 {
+        match self.d_out * self.d_in {
+            0 => 0.0,
+            all => self.len() as f64 / all as f64,
+        }
+    }
+
+    /// The entries as `(row, column)` in CSR order.
+    pub fn iter(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
+        (0..self.d_out).flat_map(move |row| {
+            let range = self.by_row.start[row]..self.by_row.start[row + 1];
+            self.by_row.index[range]
+                .iter()
+                .map(move |&column| (row, column as usize))
+        })
+    }
+
+    /// Where each row starts in [`columns`](Self::columns); `d_out + 1` numbers.
+    pub fn row_start(&self) -> &[usize] {
+        &self.by_row.start
+    }
+
+    /// Column of each entry, in CSR order.
+    pub fn columns(&self) -> &[u32] {
+        &self.by_row.index
+    }
+
+    /// Where each column starts in [`rows`](Self::rows) and [`csr_positions`](Self::csr_positions); `d_in + 1` numbers.
+    pub fn column_start(&self) -> &[usize] {
+        &self.by_column.start
+    }
+
+    /// Row of each entry, in CSC order.
+    pub fn rows(&self) -> &[u32] {
+        &self.by_column.index
+    }
+
+    /// Position in CSR order of each entry, in CSC order.
+    pub fn csr_positions(&self) -> &[u32] {
+        &self.csr_position
+    }
+}
+
+/// Checks a sorted list and compresses it by rows.
+fn compress(
+    d_out: usize,
+    d_in: usize,
+    entries: impl IntoIterator<Item = (usize, usize)>,
+) -> Result<(Vec<usize>, Vec<u32>), ObservedEntriesError> {
+    let entries = entries.into_iter();
+    let mut start = Vec::with_capacity(d_out + 1);
+    start.push(0);
+    let mut columns: Vec<u32> = Vec::with_capacity(entries.size_hint().0);
+    for (row, column) in entries {
+        if row >= d_out || column >= d_in {
+            return Err(ObservedEntriesError::OutOfRange {
+                row,
+                column,
+                d_out,
+                d_in,
+            });
+        }
+        let current = start.len() - 1;
+        let repeats = row == current
+            && columns.len() > start[current]
+            && columns.last().is_some_and(|&last| column <= last as usize);
+        if row < current || repeats {
+            return Err(ObservedEntriesError::OutOfOrder { row, column });
+        }
+        start.resize(row + 1, columns.len());
+        columns.push(column as u32);
+    }
+    start.resize(d_out + 1, columns.len());
+    Ok((start, columns))
+}
+
+/// Starts, rows and CSR positions of the same entries ordered by columns (a counting sort).
+fn transpose(
+    d_in: usize,
+    row_start: &[usize],
+    columns: &[u32],
+) -> (Vec<usize>, Vec<u32>, Vec<u32>) {
+    let mut start = vec![0usize; d_in + 1];
+    for &column in columns {
+        start[column as usize + 1] += 1;
+    }
+    for column in 0..d_in {
+        start[column + 1] += start[column];
+    }
+    let mut next = start.clone();
+    let mut rows = vec![0u32; columns.len()];
+    let mut positions = vec![0u32; columns.len()];
+    for row in 0..row_start.len() - 1 {
+        for position in row_start[row]..row_start[row + 1] {
+            let slot = &mut next[columns[position] as usize];
+            rows[*slot] = row as u32;
+            positions[*slot] = position as u32;
+            *slot += 1;
+        }
+    }
+    (start, rows, positions)
+}

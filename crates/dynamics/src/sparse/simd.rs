@@ -1,0 +1,312 @@
+//! The few vector operations the kernels need, for AVX-512, AVX2 with FMA, and plain Rust, chosen at run time.
+
+use std::sync::OnceLock;
+
+/// An instruction set the kernels are written for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Simd {
+    /// 512-bit vectors: eight `f64`.
+    Avx512,
+    /// 256-bit vectors with fused multiply-add: four `f64`.
+    Avx2,
+    /// Plain Rust, four `f64` at a time; what the compiler makes of it.
+    Portable,
+}
+
+impl Simd {
+    /// Whether this machine has the instruction set.
+    pub fn is_available(self) -> bool {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => {
+                is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx2")
+                    && is_x86_feature_detected!("fma")
+            }
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+            #[cfg(not(target_arch = "x86_64"))]
+            Self::Avx512 | Self::Avx2 => false,
+            Self::Portable => true,
+        }
+    }
+
+    /// The instruction sets of this machine, best first.
+    pub fn available() -> impl Iterator<Item = Self> {
+        [Self::Avx512, Self::Avx2, Self::Portable]
+            .into_iter()
+            .filter(|simd| simd.is_available())
+    }
+
+    /// The best instruction set of this machine (detected once).
+    pub fn best() -> Self {
+        static BEST: OnceLock<Simd> = OnceLock::new();
+        *BEST.get_or_init(|| Self::available().next().unwrap_or(Self::Portable))
+    }
+
+    /// Number of `f64` in a vector.
+    pub(super) fn lanes(self) -> usize {
+        match self {
+            Self::Avx512 => 8,
+            Self::Avx2 | Self::Portable => 4,
+        }
+    }
+}
+
+/// A vector of `N` doubles and what the kernels do with it. The kernels treat `N` entries of Ω as one group.
+///
+/// # Safety
+/// Every function may be called only where the instruction set is available, and inlined into a function compiled for
+/// it; pointers must be valid for the lanes read or written (no alignment is needed).
+pub(super) trait Lanes<const N: usize> {
+    type V: Copy;
+
+    unsafe fn splat(value: f64) -> Self::V;
+    unsafe fn load(from: *const f64) -> Self::V;
+    unsafe fn store(to: *mut f64, value: Self::V);
+    /// The first `count` (1..=N) lanes from memory, the others zero; touches no other memory.
+    unsafe fn load_first(from: *const f64, count: usize) -> Self::V;
+    /// Writes the first `count` (1..=N) lanes; touches no other memory.
+    unsafe fn store_first(to: *mut f64, count: usize, value: Self::V);
+    /// The first `count` lanes of `value`, the others zero.
+    unsafe fn keep_first(count: usize, value: Self::V) -> Self::V;
+    unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn sub(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
+    /// `a b + c`
+    unsafe fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// Lane `l` of the result is the sum of the lanes of `vectors[l]`: N horizontal sums for the price of a transposition.
+    unsafe fn sum_each(vectors: [Self::V; N]) -> Self::V;
+
+    /// The lanes as an array.
+    #[inline(always)]
+    unsafe fn to_array(value: Self::V) -> [f64; N] {
+        let mut array = [0.0; N];
+        // SAFETY: the array holds N doubles.
+        unsafe { Self::store(array.as_mut_ptr(), value) };
+        array
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+pub(super) use x86::{Avx2, Avx512};
+
+/// The intrinsics here only do arithmetic on their operands or access memory as the trait's contract allows.
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use super::Lanes;
+    use core::arch::x86_64::*;
+
+    pub(in super::super) struct Avx512;
+
+    #[inline(always)]
+    fn first(count: usize) -> __mmask8 {
+        ((1u32 << count) - 1) as __mmask8
+    }
+
+    /// Sums of neighbouring lanes: a, b, a, b, …
+    #[inline(always)]
+    unsafe fn pairs(a: __m512d, b: __m512d) -> __m512d {
+        unsafe { _mm512_add_pd(_mm512_unpacklo_pd(a, b), _mm512_unpackhi_pd(a, b)) }
+    }
+
+    /// Sums of neighbouring pairs: of two results of [`pairs`], four sums in each half.
+    #[inline(always)]
+    unsafe fn fours(ab: __m512d, cd: __m512d) -> __m512d {
+        unsafe {
+            let low = _mm512_setr_epi64(0, 1, 8, 9, 4, 5, 12, 13);
+            let high = _mm512_setr_epi64(2, 3, 10, 11, 6, 7, 14, 15);
+            _mm512_add_pd(
+                _mm512_permutex2var_pd(ab, low, cd),
+                _mm512_permutex2var_pd(ab, high, cd),
+            )
+        }
+    }
+
+    // SAFETY (all blocks): the trait's contract.
+    impl Lanes<8> for Avx512 {
+        type V = __m512d;
+
+        #[inline(always)]
+        unsafe fn splat(value: f64) -> __m512d {
+            unsafe { _mm512_set1_pd(value) }
+        }
+        #[inline(always)]
+        unsafe fn load(from: *const f64) -> __m512d {
+            unsafe { _mm512_loadu_pd(from) }
+        }
+        #[inline(always)]
+        unsafe fn store(to: *mut f64, value: __m512d) {
+            unsafe { _mm512_storeu_pd(to, value) }
+        }
+        #[inline(always)]
+        unsafe fn load_first(from: *const f64, count: usize) -> __m512d {
+            unsafe { _mm512_maskz_loadu_pd(first(count), from) }
+        }
+        #[inline(always)]
+        unsafe fn store_first(to: *mut f64, count: usize, value: __m512d) {
+            unsafe { _mm512_mask_storeu_pd(to, first(count), value) }
+        }
+        #[inline(always)]
+        unsafe fn keep_first(count: usize, value: __m512d) -> __m512d {
+            unsafe { _mm512_maskz_mov_pd(first(count), value) }
+        }
+        #[inline(always)]
+        unsafe fn add(a: __m512d, b: __m512d) -> __m512d {
+            unsafe { _mm512_add_pd(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn sub(a: __m512d, b: __m512d) -> __m512d {
+            unsafe { _mm512_sub_pd(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn mul(a: __m512d, b: __m512d) -> __m512d {
+            unsafe { _mm512_mul_pd(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn mul_add(a: __m512d, b: __m512d, c: __m512d) -> __m512d {
+            unsafe { _mm512_fmadd_pd(a, b, c) }
+        }
+        #[inline(always)]
+        unsafe fn sum_each(v: [__m512d; 8]) -> __m512d {
+            unsafe {
+                let a = fours(pairs(v[0], v[1]), pairs(v[2], v[3]));
+                let b = fours(pairs(v[4], v[5]), pairs(v[6], v[7]));
+                _mm512_add_pd(
+                    _mm512_shuffle_f64x2::<0b01_00_01_00>(a, b),
+                    _mm512_shuffle_f64x2::<0b11_10_11_10>(a, b),
+                )
+            }
+        }
+    }
+
+    pub(in super::super) struct Avx2;
+
+    /// A window of this table that starts at `4 - count` selects the first `count` lanes.
+    static FIRST: [i64; 8] = [-1, -1, -1, -1, 0, 0, 0, 0];
+
+    #[inline(always)]
+    unsafe fn first4(count: usize) -> __m256i {
+        debug_assert!(count <= 4);
+        unsafe { _mm256_loadu_si256(FIRST.as_ptr().add(4 - count).cast()) }
+    }
+
+    // SAFETY (all blocks): the trait's contract.
+    impl Lanes<4> for Avx2 {
+        type V = __m256d;
+
+        #[inline(always)]
+        unsafe fn splat(value: f64) -> __m256d {
+            unsafe { _mm256_set1_pd(value) }
+        }
+        #[inline(always)]
+        unsafe fn load(from: *const f64) -> __m256d {
+            unsafe { _mm256_loadu_pd(from) }
+        }
+        #[inline(always)]
+        unsafe fn store(to: *mut f64, value: __m256d) {
+            unsafe { _mm256_storeu_pd(to, value) }
+        }
+        #[inline(always)]
+        unsafe fn load_first(from: *const f64, count: usize) -> __m256d {
+            unsafe { _mm256_maskload_pd(from, first4(count)) }
+        }
+        #[inline(always)]
+        unsafe fn store_first(to: *mut f64, count: usize, value: __m256d) {
+            unsafe { _mm256_maskstore_pd(to, first4(count), value) }
+        }
+        #[inline(always)]
+        unsafe fn keep_first(count: usize, value: __m256d) -> __m256d {
+            unsafe { _mm256_and_pd(_mm256_castsi256_pd(first4(count)), value) }
+        }
+        #[inline(always)]
+        unsafe fn add(a: __m256d, b: __m256d) -> __m256d {
+            unsafe { _mm256_add_pd(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn sub(a: __m256d, b: __m256d) -> __m256d {
+            unsafe { _mm256_sub_pd(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn mul(a: __m256d, b: __m256d) -> __m256d {
+            unsafe { _mm256_mul_pd(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn mul_add(a: __m256d, b: __m256d, c: __m256d) -> __m256d {
+            unsafe { _mm256_fmadd_pd(a, b, c) }
+        }
+        #[inline(always)]
+        unsafe fn sum_each(v: [__m256d; 4]) -> __m256d {
+            unsafe {
+                let ab = _mm256_hadd_pd(v[0], v[1]);
+                let cd = _mm256_hadd_pd(v[2], v[3]);
+                _mm256_add_pd(
+                    _mm256_permute2f128_pd::<0x20>(ab, cd),
+                    _mm256_permute2f128_pd::<0x31>(ab, cd),
+                )
+            }
+        }
+    }
+}
+
+/// Plain Rust; multiplies and adds separately, because a fused operation without hardware is a function call.
+pub(super) struct Portable;
+
+// SAFETY (all blocks): the trait's contract.
+impl Lanes<4> for Portable {
+    type V = [f64; 4];
+
+    #[inline(always)]
+    unsafe fn splat(value: f64) -> [f64; 4] {
+        [value; 4]
+    }
+    #[inline(always)]
+    unsafe fn load(from: *const f64) -> [f64; 4] {
+        unsafe { from.cast::<[f64; 4]>().read_unaligned() }
+    }
+    #[inline(always)]
+    unsafe fn store(to: *mut f64, value: [f64; 4]) {
+        unsafe { to.cast::<[f64; 4]>().write_unaligned(value) }
+    }
+    #[inline(always)]
+    unsafe fn load_first(from: *const f64, count: usize) -> [f64; 4] {
+        if count == 4 {
+            return unsafe { Self::load(from) };
+        }
+        let mut value = [0.0; 4];
+        for lane in 0..count {
+            value[lane] = unsafe { *from.add(lane) };
+        }
+        value
+    }
+    #[inline(always)]
+    unsafe fn store_first(to: *mut f64, count: usize, value: [f64; 4]) {
+        for lane in 0..count {
+            unsafe { *to.add(lane) = value[lane] };
+        }
+    }
+    #[inline(always)]
+    unsafe fn keep_first(count: usize, value: [f64; 4]) -> [f64; 4] {
+        core::array::from_fn(|l| if l < count { value[l] } else { 0.0 })
+    }
+    #[inline(always)]
+    unsafe fn add(a: [f64; 4], b: [f64; 4]) -> [f64; 4] {
+        core::array::from_fn(|l| a[l] + b[l])
+    }
+    #[inline(always)]
+    unsafe fn sub(a: [f64; 4], b: [f64; 4]) -> [f64; 4] {
+        core::array::from_fn(|l| a[l] - b[l])
+    }
+    #[inline(always)]
+    unsafe fn mul(a: [f64; 4], b: [f64; 4]) -> [f64; 4] {
+        core::array::from_fn(|l| a[l] * b[l])
+    }
+    #[inline(always)]
+    unsafe fn mul_add(a: [f64; 4], b: [f64; 4], c: [f64; 4]) -> [f64; 4] {
+        core::array::from_fn(|l| a[l] * b[l] + c[l])
+    }
+    #[inline(always)]
+    unsafe fn sum_each(v: [[f64; 4]; 4]) -> [f64; 4] {
+        core::array::from_fn(|l| (v[l][0] + v[l][1]) + (v[l][2] + v[l][3]))
+    }
+}

@@ -1,0 +1,257 @@
+//! Grouped bars over named categories: counts, or means with whiskers.
+
+use crate::axis::{Axis, Domain};
+use crate::frame::{self, Frame};
+use crate::legend::{self, Block, Entry, Legend, Look, Obstacles};
+use crate::path::Rect;
+use crate::scene::{Ink, Scene};
+use crate::theme::{LINE_WIDTH, TEXT, palette};
+
+/// Share of a category's width that its bars fill.
+const GROUP_SHARE: f64 = 0.78;
+
+/// One set of bars, one for each category.
+#[derive(Clone, Debug)]
+pub struct Bars {
+    label: String,
+    heights: Vec<f64>,
+    errors: Vec<(f64, f64)>,
+    hue: Option<usize>,
+}
+
+impl Bars {
+    /// Bars of these heights, in the order of the categories; one that is not finite is left out.
+    pub fn new(label: impl Into<String>, heights: impl Into<Vec<f64>>) -> Self {
+        Self {
+            label: label.into(),
+            heights: heights.into(),
+            errors: Vec::new(),
+            hue: None,
+        }
+    }
+
+    /// Colour by index into the [`palette`]; without it, the position in the panel.
+    pub fn hue(mut self, index: usize) -> Self {
+        self.hue = Some(index);
+        self
+    }
+
+    /// Whiskers from `lo` to `hi`, one for each bar.
+    pub fn errors(mut self, errors: impl Into<Vec<(f64, f64)>>) -> Self {
+        self.errors = errors.into();
+        self
+    }
+
+    fn look(&self, position: usize) -> Look {
+        let rgb = palette(self.hue.unwrap_or(position));
+        Look {
+            rgb,
+            opacity: 1.0,
+            line: None,
+            marker: None,
+            area: Some(1.0),
+        }
+    }
+}
+
+/// A panel of grouped bars.
+#[derive(Clone, Debug)]
+pub struct Histogram {
+    title: String,
+    categories: Vec<String>,
+    x_label: String,
+    y: Axis,
+    bars: Vec<Bars>,
+    legend: Legend,
+}
+
+impl Histogram {
+    /// An empty panel with a linear vertical axis.
+    pub fn new(title: impl Into<String>) -> Self {
+        Self {
+            title: title.into(),
+            categories: Vec::new(),
+            x_label: String::new(),
+            y: Axis::linear(""),
+            bars: Vec::new(),
+            legend: Legend::Auto,
+        }
+    }
+
+    /// Names of the categories, from left to right.
+    pub fn categories<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.categories = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// What the categories are.
+    pub fn x(mut self, label: impl Into<String>) -> Self {
+        self.x_label = label.into();
+        self
+    }
+
+    /// The vertical axis; a linear one always reaches zero.
+    pub fn y(mut self, axis: Axis) -> Self {
+        self.y = axis;
+        self
+    }
+
+    /// Adds a set of bars beside the others.
+    pub fn bars(mut self, bars: Bars) -> Self {
+        self.bars.push(bars);
+        self
+    }
+
+    /// Where the legend goes.
+    pub fn legend(mut self, legend: Legend) -> Self {
+        self.legend = legend;
+        self
+    }
+
+    pub(crate) fn entries(&self) -> Vec<Entry> {
+        let labelled = self
+            .bars
+            .iter()
+            .enumerate()
+            .filter(|(_, bars)| !bars.label.is_empty());
+        labelled
+            .map(|(position, bars)| Entry {
+                label: bars.label.clone(),
+                look: bars.look(position),
+            })
+            .collect()
+    }
+
+    pub(crate) fn draw(&self, scene: &mut Scene, cell: Rect, shared_legend: bool) {
+        let entries = if shared_legend || self.legend == Legend::None {
+            Vec::new()
+        } else {
+            self.entries()
+        };
+        let Some(frame) = self.plan(cell) else {
+            return frame::draw_no_data(scene, cell, &self.title);
+        };
+        let obstacles = Obstacles {
+            areas: self.boxes(&frame),
+            lines: Vec::new(),
+        };
+        let inside = legend::place(&entries, &frame.plot, &obstacles)
+            .filter(|_| self.legend == Legend::Auto);
+        if entries.is_empty() || inside.is_some() {
+            self.paint(scene, &frame);
+            if let Some((block, zone)) = inside.filter(|_| !entries.is_empty()) {
+                legend::draw_inside(scene, &block, &zone);
+            }
+            return;
+        }
+        let block = Block::flow(&entries, cell.width());
+        let (width, height) = block.size();
+        if let Some(frame) = self.plan(Rect {
+            bottom: cell.bottom - height,
+            ..cell
+        }) {
+            self.paint(scene, &frame);
+            let middle = (frame.plot.left + frame.plot.right) / 2.0;
+            block.draw(
+                scene,
+                (
+                    (middle - width / 2.0)
+                        .min(cell.right - width)
+                        .max(cell.left),
+                    cell.bottom - height,
+                ),
+            );
+        }
+    }
+
+    fn plan(&self, cell: Rect) -> Option<Frame> {
+        let heights = self.bars.iter().flat_map(|bars| &bars.heights).copied();
+        let whiskers = self
+            .bars
+            .iter()
+            .flat_map(|bars| &bars.errors)
+            .flat_map(|&(lo, hi)| [lo, hi]);
+        let y = self.y.clone().include(0.0).fit(heights.chain(whiskers))?;
+        let count = self
+            .categories
+            .len()
+            .max(self.bars.iter().map(|bars| bars.heights.len()).max()?);
+        let x = Domain::exact(-0.5, count as f64 - 0.5);
+        let mut frame = Frame::plan(
+            cell,
+            &self.title,
+            (&Axis::linear(self.x_label.clone()), x),
+            (&self.y, y),
+            0.0,
+        );
+        frame.name_columns(&self.categories);
+        Some(frame)
+    }
+
+    /// The rectangle of bar `position` of category `index` that reaches `height`.
+    fn bar(&self, frame: &Frame, position: usize, index: usize, height: f64) -> Option<Rect> {
+        let width = GROUP_SHARE / self.bars.len() as f64;
+        let left = index as f64 - GROUP_SHARE / 2.0 + position as f64 * width;
+        let across = |x: f64| frame.x.domain.unit(x).map(|unit| frame.x_at(unit));
+        let zero = frame.y.domain.unit_or_start(0.0)?.clamp(0.0, 1.0);
+        let end = frame.y.domain.unit(height)?.clamp(0.0, 1.0);
+        let (low, high) = (zero.min(end), zero.max(end));
+        // A hairline between neighbours, unless bars are hairlines themselves.
+        let (left, right) = (across(left)?, across(left + width)?);
+        let gap = if right - left > 4.0 { 0.5 } else { 0.0 };
+        Some(Rect {
+            left: left + gap,
+            top: frame.y_at(high),
+            right: right - gap,
+            bottom: frame.y_at(low),
+        })
+    }
+
+    fn boxes(&self, frame: &Frame) -> Vec<Rect> {
+        let mut boxes = Vec::new();
+        for (position, bars) in self.bars.iter().enumerate() {
+            for (index, &height) in bars.heights.iter().enumerate() {
+                let top = bars
+                    .errors
+                    .get(index)
+                    .map_or(height, |&(_, hi)| hi.max(height));
+                boxes.extend(self.bar(frame, position, index, top));
+            }
+        }
+        boxes
+    }
+
+    fn paint(&self, scene: &mut Scene, frame: &Frame) {
+        frame.draw_grid(scene);
+        for (position, bars) in self.bars.iter().enumerate() {
+            let ink = Ink::solid(bars.look(position).rgb);
+            for (index, &height) in bars.heights.iter().enumerate() {
+                let Some(area) = self.bar(frame, position, index, height) else {
+                    continue;
+                };
+                scene.fill(area.corners(), ink);
+                if let Some(&(lo, hi)) = bars.errors.get(index) {
+                    draw_whisker(scene, frame, (area.left + area.right) / 2.0, lo, hi);
+                }
+            }
+        }
+        frame.draw_axes(scene);
+    }
+}
+
+fn draw_whisker(scene: &mut Scene, frame: &Frame, x: f64, lo: f64, hi: f64) {
+    let end = |value: f64| {
+        frame
+            .y
+            .domain
+            .unit_or_start(value)
+            .map(|unit| frame.y_at(unit.clamp(0.0, 1.0)))
+    };
+    if let (Some(low), Some(high)) = (end(lo), end(hi)) {
+        let width = 0.7 * LINE_WIDTH;
+        scene.line((x, low), (x, high), TEXT, width);
+        for y in [low, high] {
+            scene.line((x - 3.0, y), (x + 3.0, y), TEXT, width);
+        }
+    }
+}

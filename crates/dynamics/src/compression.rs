@@ -1,0 +1,142 @@
+//! How a compressed factorization is made from a deep one at initialization, or from the data alone.
+
+use faer::{Mat, MatRef, Par};
+
+use crate::DynamicsError;
+use crate::decomposition::{orthonormal_basis, thin_svd};
+use crate::factorization::{CompressedFactorization, DeepFactorization, Factorization};
+use crate::problem::{Objective, Observed, Target};
+use crate::subspace::InvariantSubspace;
+
+/// How far `UᵀU` of a derived basis may be from the identity.
+const ISOMETRY_TOLERANCE: f64 = 1e-8;
+
+/// The exact compression under full observation (paper, section 2): the learning block of the invariant subspace, with
+/// fixed bases (γ = 0). Its trajectory is the original's, up to `√m ∏ρ_l` in Frobenius norm.
+///
+/// # Errors
+/// As [`InvariantSubspace::new`].
+pub fn compress_exact(
+    model: &DeepFactorization,
+    target: &Target,
+) -> Result<CompressedFactorization, DynamicsError> {
+    let subspace = InvariantSubspace::new(model, target)?;
+    CompressedFactorization::new(&subspace.left(), &subspace.right(), subspace.scales(), 0.0)
+}
+
+/// The compression for completion (paper, section 4) with rank guess `rank` (r̂) and discrepant step γ: from the gradient
+/// `G = ∇_{W_1} f` at the initial factors, `V` = an orthonormal basis of the top-r̂ right singular vectors of G and of
+/// `Gᵀ W_1`, and `U = W_{L:1} V / ∏ε_l`; small factors `ε_l I`, `2r̂ × 2r̂`.
+///
+/// For a target with fewer rows than columns the same is done with the transposed network, so that the bases start on
+/// the shorter side. The wider side's factors must carry that basis isometrically: every inner width at least
+/// `min(d_out, d_in)`, never growing past and shrinking again.
+///
+/// # Errors
+/// If `2r̂` exceeds the shorter side, γ is negative, or the initial product is not isometric on the basis.
+pub fn compress(
+    model: &mut DeepFactorization,
+    objective: &Objective,
+    rank: usize,
+    discrepancy: f64,
+    par: Par,
+) -> Result<CompressedFactorization, DynamicsError> {
+    let (d_out, d_in) = (objective.target().d_out(), objective.target().d_in());
+    if rank == 0 || 2 * rank > d_out.min(d_in) {
+        return Err(DynamicsError::Compression(format!(
+            "rank guess {rank} is not between 1 and half the shorter side of a {d_out} × {d_in} target"
+        )));
+    }
+    let mut workspace = objective.workspace(model.inner_width());
+    model.loss_and_gradients(objective, &mut workspace, par);
+    let depth = model.depth();
+    let scales: Vec<f64> = (1..=depth)
+        .map(|l| orthogonal_scale(&model.factor(l)))
+        .collect();
+    let shrink = faer::Scale(1.0 / scales.iter().product::<f64>());
+    let product = model.end_to_end();
+    let (left, right) = if d_out >= d_in {
+        let right = gradient_basis(&model.factor(1), model.gradient(1).as_ref(), rank)?;
+        ((&product * &right) * shrink, right)
+    } else {
+        let first = model.factor(depth).transpose().to_owned();
+        let left = gradient_basis(&first, model.gradient(depth).transpose(), rank)?;
+        let right = (product.transpose() * &left) * shrink;
+        (left, right)
+    };
+    for basis in [&left, &right] {
+        let gram = basis.transpose() * basis;
+        let distance = (gram - Mat::<f64>::identity(2 * rank, 2 * rank)).norm_max();
+        if distance.is_nan() || distance > ISOMETRY_TOLERANCE {
+            return Err(DynamicsError::Compression(format!(
+                "the initial product does not carry the basis isometrically (off by {distance:.1e}): \
+                 it needs scaled orthogonal factors with every width at least the shorter side of the target"
+            )));
+        }
+    }
+    CompressedFactorization::new(&left, &right, &scales, discrepancy)
+}
+
+/// The spectral initialization of Kwon et al. (arXiv 2311.05061): U, V = the top-`rank` singular vectors of `P_Ω(Φ)`, and
+/// `depth` small factors `scale · I`, `rank × rank`.
+///
+/// # Errors
+/// If `rank` is out of range, γ is negative, or the decomposition fails.
+pub fn spectral(
+    objective: &Objective,
+    rank: usize,
+    depth: usize,
+    scale: f64,
+    discrepancy: f64,
+) -> Result<CompressedFactorization, DynamicsError> {
+    let (d_out, d_in) = (objective.target().d_out(), objective.target().d_in());
+    if rank == 0 || rank > d_out.min(d_in) {
+        return Err(DynamicsError::Rank { rank, d_out, d_in });
+    }
+    let svd = thin_svd(observed_target(objective).as_ref())?;
+    let (left, right) = (svd.left.subcols(0, rank), svd.right.subcols(0, rank));
+    CompressedFactorization::new(
+        &left.to_owned(),
+        &right.to_owned(),
+        &vec![scale; depth],
+        discrepancy,
+    )
+}
+
+/// `P_Ω(Φ)` as a dense matrix, zero where nothing is observed.
+fn observed_target(objective: &Objective) -> Mat<f64> {
+    let target = objective.target();
+    match objective.observed() {
+        Observed::Full => target.dense(),
+        Observed::Entries(entries) => {
+            let mut dense = Mat::zeros(target.d_out(), target.d_in());
+            for ((i, j), value) in entries.iter().zip(target.sample(entries)) {
+                dense[(i, j)] = value;
+            }
+            dense
+        }
+    }
+}
+
+/// ε of a factor `ε ×` (semi-)orthogonal, from its Frobenius norm.
+fn orthogonal_scale(factor: &Mat<f64>) -> f64 {
+    factor.norm_l2() / (factor.nrows().min(factor.ncols()) as f64).sqrt()
+}
+
+/// An orthonormal basis of the top-`rank` right singular vectors of `gradient` and of `gradientᵀ factor`.
+fn gradient_basis(
+    factor: &Mat<f64>,
+    gradient: MatRef<'_, f64>,
+    rank: usize,
+) -> Result<Mat<f64>, DynamicsError> {
+    let first = thin_svd(gradient)?.right;
+    let second = thin_svd((gradient.transpose() * factor).as_ref())?.right;
+    let both = Mat::from_fn(factor.ncols(), 2 * rank, |i, k| {
+        if k < rank {
+            first[(i, k)]
+        } else {
+            second[(i, k - rank)]
+        }
+    });
+    Ok(orthonormal_basis(&both))
+}

@@ -1,0 +1,66 @@
+//! What can be wrong with what a caller asks for, and how a computation can fail.
+
+use thiserror::Error;
+
+/// Errors of this crate.
+#[derive(Clone, Debug, Error, PartialEq)]
+pub enum DynamicsError {
+    /// Shapes that do not fit together.
+    #[error("shapes do not fit: {0}")]
+    Shape(String),
+    /// A target's rank out of range.
+    #[error("rank {rank} is not between 1 and the smaller side of a {d_out} × {d_in} target")]
+    Rank {
+        /// The rank asked for.
+        rank: usize,
+        /// Rows of the target.
+        d_out: usize,
+        /// Columns of the target.
+        d_in: usize,
+    },
+    /// An observed fraction out of range.
+    #[error("observed fraction {0} is not in (0, 1]")]
+    Fraction(f64),
+    /// Too few factors.
+    #[error("a depth of {0} is too small")]
+    Depth(usize),
+    /// A step size that is not positive.
+    #[error("step size {0} is not positive and finite")]
+    StepSize(f64),
+    /// A negative weight decay.
+    #[error("weight decay {0} is not at least 0 and finite")]
+    WeightDecay(f64),
+    /// A negative step multiplier.
+    #[error("discrepant step γ = {0} is not at least 0 and finite")]
+    Discrepancy(f64),
+    /// A decay rate out of range.
+    #[error("decay rate {0} is not in [0, 1)")]
+    Decay(f64),
+    /// Nothing would ever be recorded.
+    #[error("record_every must be at least 1")]
+    RecordEvery,
+    /// A compression that the factorization does not admit.
+    #[error("cannot compress: {0}")]
+    Compression(String),
+    /// The list of observed entries is not usable.
+    #[error(transparent)]
+    Entries(#[from] crate::sparse::ObservedEntriesError),
+    /// The singular value decomposition did not converge.
+    #[error(
+        "the singular value decomposition of a {rows} × {columns} matrix did not converge (NaN or ∞ in it?)"
+    )]
+    SvdFailed {
+        /// Rows.
+        rows: usize,
+        /// Columns.
+        columns: usize,
+    },
+    /// Training left the finite numbers, or went far above its start.
+    #[error("diverged at iteration {iteration}: loss {loss:e}")]
+    Diverged {
+        /// Steps taken.
+        iteration: u64,
+        /// The loss there.
+        loss: f64,
+    },
+}

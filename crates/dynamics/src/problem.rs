@@ -1,0 +1,403 @@
+//! What is to be learned: the low-rank target, the observed entries, and the objective over them.
+
+use faer::{Accum, Mat, MatMut, MatRef, Par};
+use rand::Rng;
+use rand::seq::index;
+
+use crate::DynamicsError;
+use crate::decomposition::thin_svd;
+use crate::dense::matmul;
+use crate::random::gaussian;
+use crate::sparse::{self, ObservedEntries};
+
+/// Columns of the end-to-end product that are formed at a time when all entries are visited.
+const PANEL: usize = 64;
+
+/// A low-rank target `Φ = U diag(σ) Vᵀ`, kept as its factors.
+#[derive(Clone, Debug)]
+pub struct Target {
+    left: Mat<f64>,
+    values: Vec<f64>,
+    right: Mat<f64>,
+}
+
+impl Target {
+    /// A standard Gaussian `d_out × d_in` matrix cut to its `rank` largest singular triplets (so σ₁ ≈ √d_out + √d_in).
+    ///
+    /// # Errors
+    /// If `rank` is zero or larger than either side.
+    pub fn gaussian(
+        d_out: usize,
+        d_in: usize,
+        rank: usize,
+        rng: &mut impl Rng,
+    ) -> Result<Self, DynamicsError> {
+        check_rank(rank, d_out, d_in)?;
+        Self::truncated(gaussian(d_out, d_in, rng).as_ref(), rank)
+    }
+
+    /// The best rank-`rank` approximation of a given matrix.
+    ///
+    /// # Errors
+    /// If `rank` is zero or larger than either side, or the decomposition fails.
+    pub fn truncated(matrix: MatRef<'_, f64>, rank: usize) -> Result<Self, DynamicsError> {
+        check_rank(rank, matrix.nrows(), matrix.ncols())?;
+        let svd = thin_svd(matrix)?;
+        Ok(Self {
+            left: svd.left.subcols(0, rank).to_owned(),
+            values: svd.values[..rank].to_vec(),
+            right: svd.right.subcols(0, rank).to_owned(),
+        })
+    }
+
+    /// The target with the given orthonormal factors (`d_out × r`, `d_in × r`) and singular values.
+    ///
+    /// # Errors
+    /// If the shapes do not fit, or a factor's columns are not orthonormal to 1e-10.
+    pub fn from_factors(
+        left: Mat<f64>,
+        values: Vec<f64>,
+        right: Mat<f64>,
+    ) -> Result<Self, DynamicsError> {
+        let rank = values.len();
+        check_rank(rank, left.nrows(), right.nrows())?;
+        if left.ncols() != rank || right.ncols() != rank {
+            return Err(DynamicsError::Shape(format!(
+                "a rank-{rank} target needs factors with {rank} columns, got {} and {}",
+                left.ncols(),
+                right.ncols()
+            )));
+        }
+        for factor in [&left, &right] {
+            let gram = factor.transpose() * factor;
+            let distance = (gram - Mat::<f64>::identity(rank, rank)).norm_max();
+            if distance.is_nan() || distance > 1e-10 {
+                return Err(DynamicsError::Shape(format!(
+                    "the target's singular vectors are not orthonormal (off by {distance:.1e})"
+                )));
+            }
+        }
+        Ok(Self {
+            left,
+            values,
+            right,
+        })
+    }
+
+    /// Rows of Φ.
+    pub fn d_out(&self) -> usize {
+        self.left.nrows()
+    }
+
+    /// Columns of Φ.
+    pub fn d_in(&self) -> usize {
+        self.right.nrows()
+    }
+
+    /// Rank of Φ.
+    pub fn rank(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Left singular vectors, `d_out × r`.
+    pub fn left(&self) -> MatRef<'_, f64> {
+        self.left.as_ref()
+    }
+
+    /// Singular values, descending.
+    pub fn values(&self) -> &[f64] {
+        &self.values
+    }
+
+    /// Right singular vectors, `d_in × r`.
+    pub fn right(&self) -> MatRef<'_, f64> {
+        self.right.as_ref()
+    }
+
+    /// Φ as a dense `d_out × d_in` matrix.
+    pub fn dense(&self) -> Mat<f64> {
+        self.scaled_left() * self.right.transpose()
+    }
+
+    /// `‖Φ‖_F`.
+    pub fn norm(&self) -> f64 {
+        self.values.iter().map(|s| s * s).sum::<f64>().sqrt()
+    }
+
+    /// The entries of Φ at the observed places, in the entries' (row-wise) order.
+    pub fn sample(&self, entries: &ObservedEntries) -> Vec<f64> {
+        let rows = self.scaled_left().transpose().to_owned();
+        let columns = self.right.transpose().to_owned();
+        let mut values = Vec::with_capacity(entries.len());
+        for (i, j) in entries.iter() {
+            let (a, b) = (rows.col(i), columns.col(j));
+            values.push((0..self.rank()).map(|k| a[k] * b[k]).sum());
+        }
+        values
+    }
+
+    /// `U diag(σ)`, so that `Φ = (U diag(σ)) Vᵀ`.
+    fn scaled_left(&self) -> Mat<f64> {
+        Mat::from_fn(self.d_out(), self.rank(), |i, k| {
+            self.left[(i, k)] * self.values[k]
+        })
+    }
+}
+
+fn check_rank(rank: usize, d_out: usize, d_in: usize) -> Result<(), DynamicsError> {
+    if rank == 0 || rank > d_out.min(d_in) {
+        return Err(DynamicsError::Rank { rank, d_out, d_in });
+    }
+    Ok(())
+}
+
+/// Which entries of the target the objective sees.
+#[derive(Clone, Debug)]
+pub enum Observed {
+    /// All of them.
+    Full,
+    /// A list of them.
+    Entries(ObservedEntries),
+}
+
+impl Observed {
+    /// Exactly `⌊fraction · d_out · d_in⌋` entries, uniform without replacement; all of them if `fraction` is 1.
+    ///
+    /// # Errors
+    /// If `fraction` is outside (0, 1].
+    pub fn uniform(
+        d_out: usize,
+        d_in: usize,
+        fraction: f64,
+        rng: &mut impl Rng,
+    ) -> Result<Self, DynamicsError> {
+        if !(fraction > 0.0 && fraction <= 1.0) {
+            return Err(DynamicsError::Fraction(fraction));
+        }
+        if fraction == 1.0 {
+            return Ok(Self::Full);
+        }
+        let total = d_out * d_in;
+        let count = (fraction * total as f64).floor() as usize;
+        let mut places = index::sample(rng, total, count).into_vec();
+        places.sort_unstable();
+        let places = places.into_iter().map(|place| (place / d_in, place % d_in));
+        Ok(Self::Entries(ObservedEntries::new(d_out, d_in, places)?))
+    }
+}
+
+/// What the squared residuals are divided by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LossForm {
+    /// `f = 1/(2 d_out d_in) Σ_Ω (E − Φ)²`: divided by the number of ALL entries. The paper's step sizes belong to it.
+    Mean,
+    /// `f = 1/2 Σ_Ω (E − Φ)²`.
+    Sum,
+}
+
+/// The training objective over the observed entries of a target.
+#[derive(Clone, Debug)]
+pub struct Objective {
+    target: Target,
+    observed: Observed,
+    form: LossForm,
+    /// Φ on the observed entries (row-wise order); empty under full observation.
+    values: Vec<f64>,
+    /// Φ in full: needed by full observation and by the recovery error.
+    dense: Mat<f64>,
+}
+
+/// Buffers that evaluating an objective at inner width `k` needs; made once, reused in every iteration.
+#[derive(Debug)]
+pub struct Workspace {
+    residual: Mat<f64>,
+    sampled: Option<sparse::Workspace>,
+}
+
+impl Objective {
+    /// The objective of fitting `target` on its `observed` entries.
+    ///
+    /// # Errors
+    /// If the observed entries are those of a matrix of another shape.
+    pub fn new(target: Target, observed: Observed, form: LossForm) -> Result<Self, DynamicsError> {
+        let values = match &observed {
+            Observed::Full => Vec::new(),
+            Observed::Entries(entries) => {
+                if (entries.d_out(), entries.d_in()) != (target.d_out(), target.d_in()) {
+                    return Err(DynamicsError::Shape(format!(
+                        "observed entries of a {} × {} matrix, but the target is {} × {}",
+                        entries.d_out(),
+                        entries.d_in(),
+                        target.d_out(),
+                        target.d_in()
+                    )));
+                }
+                target.sample(entries)
+            }
+        };
+        let dense = target.dense();
+        Ok(Self {
+            target,
+            observed,
+            form,
+            values,
+            dense,
+        })
+    }
+
+    /// The target.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// The observed entries.
+    pub fn observed(&self) -> &Observed {
+        &self.observed
+    }
+
+    /// The loss form.
+    pub fn form(&self) -> LossForm {
+        self.form
+    }
+
+    /// The factor in front of the residual in the gradient: `1/(d_out d_in)` or 1.
+    pub fn weight(&self) -> f64 {
+        match self.form {
+            LossForm::Mean => 1.0 / (self.target.d_out() as f64 * self.target.d_in() as f64),
+            LossForm::Sum => 1.0,
+        }
+    }
+
+    /// Buffers for products of inner width `k`.
+    pub fn workspace(&self, k: usize) -> Workspace {
+        match &self.observed {
+            Observed::Full => Workspace {
+                residual: Mat::zeros(self.target.d_out(), self.target.d_in()),
+                sampled: None,
+            },
+            Observed::Entries(entries) => Workspace {
+                residual: Mat::new(),
+                sampled: Some(sparse::Workspace::new(entries, k)),
+            },
+        }
+    }
+
+    /// The loss at `E = Pᵀ Q`, and its gradients with respect to P (`k × d_out`) and Q (`k × d_in`).
+    ///
+    /// A gradient that is not wanted is passed as `None` and costs nothing.
+    pub fn loss_and_gradients(
+        &self,
+        p: MatRef<'_, f64>,
+        q: MatRef<'_, f64>,
+        dp: Option<MatMut<'_, f64>>,
+        dq: Option<MatMut<'_, f64>>,
+        workspace: &mut Workspace,
+        par: Par,
+    ) -> f64 {
+        let weight = self.weight();
+        let squares = match &self.observed {
+            Observed::Entries(entries) => sparse::sampled_loss_and_gradients(
+                entries,
+                &self.values,
+                weight,
+                p,
+                q,
+                dp,
+                dq,
+                workspace
+                    .sampled
+                    .as_mut()
+                    .expect("a workspace made by this objective"),
+                par,
+            ),
+            Observed::Full => {
+                let residual = &mut workspace.residual;
+                let squares = self.full_residual(p, q, residual, par);
+                if let Some(dp) = dp {
+                    matmul(dp, Accum::Replace, q, residual.transpose(), weight, par);
+                }
+                if let Some(dq) = dq {
+                    matmul(dq, Accum::Replace, p, residual.as_ref(), weight, par);
+                }
+                squares
+            }
+        };
+        0.5 * weight * squares
+    }
+
+    /// `residual ← PᵀQ − Φ`; returns the sum of its squares.
+    fn full_residual(
+        &self,
+        p: MatRef<'_, f64>,
+        q: MatRef<'_, f64>,
+        residual: &mut Mat<f64>,
+        par: Par,
+    ) -> f64 {
+        residual.copy_from(&self.dense);
+        residual.as_mut().col_iter_mut().for_each(|column| {
+            column.iter_mut().for_each(|x| *x = -*x);
+        });
+        matmul(residual.as_mut(), Accum::Add, p.transpose(), q, 1.0, par);
+        residual
+            .col_iter()
+            .map(|column| column.iter().map(|x| x * x).sum::<f64>())
+            .sum()
+    }
+
+    /// The recovery error at `E = Pᵀ Q`: the loss formula over the UNobserved entries, divided by all entries too in
+    /// the mean form. Zero under full observation.
+    pub fn recovery_error(&self, p: MatRef<'_, f64>, q: MatRef<'_, f64>, par: Par) -> f64 {
+        let Observed::Entries(entries) = &self.observed else {
+            return 0.0;
+        };
+        let squares = self.sum_over_panels(p, q, par, |j, residual| {
+            for &i in &entries.rows()[entries.column_start()[j]..entries.column_start()[j + 1]] {
+                residual[i as usize] = 0.0;
+            }
+            residual.iter().map(|x| x * x).sum::<f64>()
+        });
+        0.5 * self.weight() * squares
+    }
+
+    /// The relative error `‖PᵀQ − Φ‖_F / ‖Φ‖_F` over all entries.
+    pub fn relative_error(&self, p: MatRef<'_, f64>, q: MatRef<'_, f64>, par: Par) -> f64 {
+        let squares = self.sum_over_panels(p, q, par, |_, residual| {
+            residual.iter().map(|x| x * x).sum::<f64>()
+        });
+        squares.sqrt() / self.target.norm()
+    }
+
+    /// Sums `term(j, column j of PᵀQ − Φ)` over all columns, in order, one panel of columns at a time.
+    fn sum_over_panels(
+        &self,
+        p: MatRef<'_, f64>,
+        q: MatRef<'_, f64>,
+        par: Par,
+        mut term: impl FnMut(usize, &mut [f64]) -> f64,
+    ) -> f64 {
+        let (d_out, d_in) = self.dense.shape();
+        let mut panel = Mat::zeros(d_out, PANEL.min(d_in));
+        let mut sum = 0.0;
+        for start in (0..d_in).step_by(PANEL) {
+            let width = PANEL.min(d_in - start);
+            let mut panel = panel.as_mut().subcols_mut(0, width);
+            let right = q.subcols(start, width);
+            matmul(
+                panel.as_mut(),
+                Accum::Replace,
+                p.transpose(),
+                right,
+                1.0,
+                par,
+            );
+            panel -= self.dense.subcols(start, width);
+            for (offset, column) in panel.col_iter_mut().enumerate() {
+                let column = column
+                    .try_as_col_major_mut()
+                    .expect("panels are column-major");
+                sum += term(start + offset, column.as_slice_mut());
+            }
+        }
+        sum
+    }
+}

@@ -1,0 +1,115 @@
+//! Sections of the TOML files that several matrix experiments have, and their checks.
+
+use dynamics::{LossForm, Schedule};
+use lab::Invalid;
+use serde::{Deserialize, Serialize};
+
+/// `[problem]`: a square low-rank target and what is observed of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProblemSettings {
+    /// Rows and columns of the target, d.
+    pub size: usize,
+    /// Rank of the target, r.
+    pub rank: usize,
+    /// Observed fraction p; 1 is full observation.
+    pub observed_fraction: f64,
+    /// "mean" (divided by the number of all entries) or "sum".
+    pub loss: LossSettings,
+}
+
+/// The form of the loss: `loss = "mean"` or `"sum"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LossSettings {
+    /// Divided by the number of all entries.
+    Mean,
+    /// Not divided.
+    Sum,
+}
+
+impl From<LossSettings> for LossForm {
+    fn from(form: LossSettings) -> Self {
+        match form {
+            LossSettings::Mean => Self::Mean,
+            LossSettings::Sum => Self::Sum,
+        }
+    }
+}
+
+impl ProblemSettings {
+    /// Checks the section named `key`.
+    pub fn check(&self, key: &str) -> Result<(), Invalid> {
+        let ProblemSettings { size, rank, observed_fraction, .. } = *self;
+        Invalid::unless(size >= 1, format!("{key}.size"), size, "an integer from 1")?;
+        let ranks = format!("an integer from 1 to the size ({size})");
+        Invalid::unless((1..=size).contains(&rank), format!("{key}.rank"), rank, ranks)?;
+        let fits = observed_fraction > 0.0 && observed_fraction <= 1.0;
+        let key = format!("{key}.observed_fraction");
+        Invalid::unless(fits, key, observed_fraction, "a number in (0, 1]")
+    }
+}
+
+/// `[schedule]`: when training records and when it stops.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScheduleSettings {
+    /// At most this many iterations.
+    pub max_iterations: u64,
+    /// Stop when the recorded training loss is below it; 0 never.
+    pub tolerance: f64,
+    /// Iterations between two records.
+    pub record_every: u64,
+}
+
+impl ScheduleSettings {
+    /// Checks the section named `key`.
+    pub fn check(&self, key: &str) -> Result<(), Invalid> {
+        let ScheduleSettings { max_iterations, tolerance, record_every } = *self;
+        let positive = "an integer from 1";
+        Invalid::unless(max_iterations >= 1, format!("{key}.max_iterations"), max_iterations, positive)?;
+        Invalid::unless(record_every >= 1, format!("{key}.record_every"), record_every, positive)?;
+        let fits = tolerance >= 0.0 && tolerance.is_finite();
+        Invalid::unless(fits, format!("{key}.tolerance"), tolerance, "a number from 0")
+    }
+
+    /// With another tolerance.
+    pub fn with_tolerance(&self, tolerance: f64) -> Self {
+        Self { tolerance, ..self.clone() }
+    }
+}
+
+impl From<&ScheduleSettings> for Schedule {
+    fn from(settings: &ScheduleSettings) -> Self {
+        Self {
+            max_iterations: settings.max_iterations,
+            tolerance: settings.tolerance,
+            record_every: settings.record_every,
+        }
+    }
+}
+
+/// Checks that `trials` is at least 1.
+pub fn check_trials(trials: usize) -> Result<(), Invalid> {
+    Invalid::unless(trials >= 1, "trials", trials, "an integer from 1")
+}
+
+/// Checks a list: not empty, and every element allowed.
+pub fn check_list<T: Copy + std::fmt::Display>(
+    key: &str,
+    values: &[T],
+    holds: impl Fn(T) -> bool,
+    allowed: &str,
+) -> Result<(), Invalid> {
+    Invalid::unless(!values.is_empty(), key, "[]", format!("a list with at least one value, each {allowed}"))?;
+    values
+        .iter()
+        .enumerate()
+        .try_for_each(|(i, &value)| Invalid::unless(holds(value), format!("{key}.{i}"), value, allowed))
+}
+
+/// Checks a rank guess r̂: `1 ≤ r̂ ≤ size / 2`.
+pub fn check_rank_guess(key: &str, rank: usize, size: usize) -> Result<(), Invalid> {
+    let allowed = format!("an integer from 1 to half the size ({})", size / 2);
+    Invalid::unless(rank >= 1 && 2 * rank <= size, key, rank, allowed)
+}

@@ -1,8 +1,8 @@
 //! Writes one figure of every kind to the directory given as the argument, as PNG and SVG.
 
 use charts::{
-    Axis, Bars, Curve, Figure, Heatmap, Histogram, Legend, Lines, Marker, Series, Surface,
-    SurfaceStyle, Trajectory,
+    Axis, Bars, Curve, Figure, Heatmap, Histogram, Legend, Lines, Marker, Series, Surface, SurfaceStyle,
+    Trajectory,
 };
 use std::path::{Path, PathBuf};
 use std::{env, error::Error, fs, process::ExitCode};
@@ -51,39 +51,22 @@ fn noise(seed: u64) -> f64 {
 fn sweep() -> Figure {
     let widths = || (1..=10).map(|k| 10.0 * f64::from(k));
     let deep: Vec<(f64, f64)> = widths().map(|w| (w, 2e-5 + 1e-6 * w)).collect();
-    let shallow: Vec<(f64, f64)> = widths()
-        .map(|w| (w, 1.15e-3 * (1.0 - (-w / 40.0).exp())))
-        .collect();
+    let shallow: Vec<(f64, f64)> = widths().map(|w| (w, 1.15e-3 * (1.0 - (-w / 40.0).exp()))).collect();
     let around = |points: &[(f64, f64)], share: f64| -> Vec<(f64, f64, f64)> {
-        points
-            .iter()
-            .map(|&(x, y)| (x, y * (1.0 - share), y * (1.0 + share)))
-            .collect()
+        points.iter().map(|&(x, y)| (x, y * (1.0 - share), y * (1.0 + share))).collect()
     };
-    let published: Vec<(f64, f64)> = shallow
-        .iter()
-        .enumerate()
-        .map(|(k, &(w, e))| (w, e * (1.0 + 0.07 * noise(k as u64))))
-        .collect();
+    let published: Vec<(f64, f64)> =
+        shallow.iter().enumerate().map(|(k, &(w, e))| (w, e * (1.0 + 0.07 * noise(k as u64)))).collect();
     let iterations: Vec<(f64, f64)> = widths().map(|w| (w, 8_000.0 + 340_000.0 / w)).collect();
+    let reported: Vec<(f64, f64)> = iterations.iter().map(|&(w, t)| (w, t - 25.0 * (100.0 - w))).collect();
     Figure::new("Depth and width")
         .subtitle("d = 100, r = 10, 30 % of the entries observed, ε = 10⁻³, 5 trials")
         .panel(
             Lines::new("Recovery error")
                 .x(Axis::linear("width"))
                 .y(Axis::linear("recovery error"))
-                .series(
-                    Series::new("depth 2", shallow.clone())
-                        .hue(1)
-                        .markers()
-                        .band(around(&shallow, 0.08)),
-                )
-                .series(
-                    Series::new("depth 3", deep.clone())
-                        .hue(0)
-                        .markers()
-                        .band(around(&deep, 0.3)),
-                )
+                .series(Series::new("depth 2", shallow.clone()).hue(1).markers().band(around(&shallow, 0.08)))
+                .series(Series::new("depth 3", deep.clone()).hue(0).markers().band(around(&deep, 0.3)))
                 .series(Series::new("depth 2, paper", published).hue(1).paper()),
         )
         .panel(
@@ -91,33 +74,24 @@ fn sweep() -> Figure {
                 .x(Axis::linear("width").ticks(widths()))
                 .y(Axis::linear("iterations").include(0.0))
                 .series(
-                    Series::new("depth 3", iterations.clone())
-                        .markers()
-                        .errors(around(&iterations, 0.06)),
+                    Series::new("depth 3", iterations.clone()).markers().errors(around(&iterations, 0.06)),
                 )
-                .series(Series::new("depth 3, paper", iterations).hue(0).paper()),
+                .series(Series::new("depth 3, paper", reported).hue(0).paper()),
         )
 }
 
 fn completion() -> Figure {
     let curve = |rate: f64, floor: f64, seed: u64| -> Vec<(f64, f64)> {
         let error = |t: f64| {
-            (5e-3 / (1.0 + (rate * (t - 9e3)).exp())).max(floor)
-                * (1.0 + 0.1 * noise(t as u64 + seed))
+            (5e-3 / (1.0 + (rate * (t - 9e3)).exp())).max(floor) * (1.0 + 0.1 * noise(t as u64 + seed))
         };
-        (0..20_000)
-            .map(|t| (f64::from(t), error(f64::from(t))))
-            .collect()
+        (0..20_000).map(|t| (f64::from(t), error(f64::from(t)))).collect()
     };
     let panel = |title: &str, seconds: f64, unit: &str| {
-        let original: Vec<(f64, f64)> = curve(2e-3, 0.0, 0)
-            .into_iter()
-            .map(|(t, e)| (t * seconds, e))
-            .collect();
-        let stalled: Vec<(f64, f64)> = curve(2e-3, 5e-4, 7)
-            .into_iter()
-            .map(|(t, e)| (t * seconds, e))
-            .collect();
+        let original: Vec<(f64, f64)> =
+            curve(2e-3, 0.0, 0).into_iter().map(|(t, e)| (t * seconds, e)).collect();
+        let stalled: Vec<(f64, f64)> =
+            curve(2e-3, 5e-4, 7).into_iter().map(|(t, e)| (t * seconds, e)).collect();
         let faster: Vec<(f64, f64)> = curve(2e-3, 0.0, 3)
             .into_iter()
             .map(|(t, e)| (t * if seconds < 1.0 { seconds / 7.0 } else { 1.0 }, e))
@@ -125,12 +99,7 @@ fn completion() -> Figure {
         Lines::new(title)
             .x(Axis::linear(unit))
             .y(Axis::log("recovery error"))
-            .series(
-                Series::new("original", original)
-                    .hue(0)
-                    .width(3.2)
-                    .opacity(0.5),
-            )
+            .series(Series::new("original", original).hue(0).width(3.2).opacity(0.5))
             .series(Series::new("compressed, γ = 0.01", faster).hue(1).dashed())
             .series(Series::new("compressed, γ = 0", stalled).hue(2))
             .reference(5e-4, "paper: γ = 0 stalls here")
@@ -143,27 +112,12 @@ fn completion() -> Figure {
 }
 
 fn residuals() -> Figure {
-    let cases = [
-        "L = 3, ε = 1",
-        "L = 3, ε = 1, λ = 10⁻³",
-        "L = 2, ε = 0.1",
-        "L = 4, ε = 0.5",
-        "heavy ball",
-        "Adam",
-    ];
+    let cases =
+        ["L = 3, ε = 1", "L = 3, ε = 1, λ = 10⁻³", "L = 2, ε = 0.1", "L = 4, ε = 0.5", "heavy ball", "Adam"];
     let lines = cases.iter().enumerate().map(|(case, label)| {
-        let level = if case == 5 {
-            -1.0
-        } else {
-            -14.5 + 0.4 * case as f64
-        };
+        let level = if case == 5 { -1.0 } else { -14.5 + 0.4 * case as f64 };
         let points: Vec<(f64, f64)> = (0..400)
-            .map(|t| {
-                (
-                    f64::from(t),
-                    10f64.powf(level + 0.8 * noise(t as u64 * 7 + case as u64)),
-                )
-            })
+            .map(|t| (f64::from(t), 10f64.powf(level + 0.8 * noise(t as u64 * 7 + case as u64))))
             .collect();
         Series::new(*label, points).hue(case)
     });
@@ -177,43 +131,23 @@ fn residuals() -> Figure {
 
 fn svd(rows: usize, columns: usize, moving: usize) -> Vec<Vec<f64>> {
     let target = |row: usize| {
-        if row < moving {
-            3.4 - 0.35 * row as f64
-        } else {
-            0.05
-        }
+        if row < moving { 3.4 - 0.35 * row as f64 } else { 0.05 }
     };
     let value = |row: usize, t: f64| {
         let moves = row < moving || row >= rows - moving;
-        if moves {
-            1.0 + (target(row) - 1.0) / (1.0 + (-(t - 14.0) / 3.0).exp())
-        } else {
-            1.0
-        }
+        if moves { 1.0 + (target(row) - 1.0) / (1.0 + (-(t - 14.0) / 3.0).exp()) } else { 1.0 }
     };
-    (0..rows)
-        .map(|row| (0..columns).map(|t| value(row, t as f64)).collect())
-        .collect()
+    (0..rows).map(|row| (0..columns).map(|t| value(row, t as f64)).collect()).collect()
 }
 
 fn surfaces() -> Figure {
-    let surface = |title: &str| {
-        Surface::new(title, svd(30, 51, 3))
-            .index("index i")
-            .iteration("iteration t")
-    };
-    let small: Vec<Vec<f64>> = svd(30, 51, 3)
-        .iter()
-        .map(|row| row.iter().map(|v| 1e-9 * v.powi(20)).collect())
-        .collect();
+    let surface = |title: &str| Surface::new(title, svd(30, 51, 3)).index("index i").iteration("iteration t");
+    let small: Vec<Vec<f64>> =
+        svd(30, 51, 3).iter().map(|row| row.iter().map(|v| 1e-9 * v.powi(20)).collect()).collect();
     Figure::new("Singular values of W₁")
         .columns(3)
         .panel(surface("Ridges").value(Axis::linear("σᵢ(t)").include(0.0)))
-        .panel(
-            surface("Mesh")
-                .value(Axis::linear("σᵢ(t)"))
-                .style(SurfaceStyle::Mesh),
-        )
+        .panel(surface("Mesh").value(Axis::linear("σᵢ(t)")).style(SurfaceStyle::Mesh))
         .panel(
             Surface::new("Ridges, log", small)
                 .value(Axis::log("σᵢ²⁰"))
@@ -239,24 +173,12 @@ fn trajectories() -> Figure {
         Trajectory::new(title)
             .axes("PC 1", "PC 2", "PC 3")
             .curve(Curve::new("original", spiral(1.0, scale)).wide())
-            .curve(
-                Curve::new("compressed, γ = 0.01", spiral(1.0, scale))
-                    .hue(1)
-                    .dashed(),
-            )
-            .curve(
-                Curve::new("compressed, γ = 0", spiral(0.6, scale))
-                    .hue(2)
-                    .dashed(),
-            )
+            .curve(Curve::new("compressed, γ = 0.01", spiral(1.0, scale)).hue(1).dashed())
+            .curve(Curve::new("compressed, γ = 0", spiral(0.6, scale)).hue(2).dashed())
     };
     Figure::new("Trajectories of the end-to-end product")
         .panel(panel("Large", 300.0))
-        .panel(
-            panel("Small, seen from elsewhere", 1e-4)
-                .view(40.0, 35.0)
-                .legend(Legend::Below),
-        )
+        .panel(panel("Small, seen from elsewhere", 1e-4).view(40.0, 35.0).legend(Legend::Below))
 }
 
 fn bars() -> Figure {
@@ -266,14 +188,8 @@ fn bars() -> Figure {
                 .categories((0..=8).map(|rank| rank.to_string()))
                 .x("numerical rank")
                 .y(Axis::linear("number of layers"))
-                .bars(Bars::new(
-                    "LoRA",
-                    vec![0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 74.0],
-                ))
-                .bars(Bars::new(
-                    "Deep LoRA",
-                    vec![40.0, 4.0, 13.0, 5.0, 6.0, 2.0, 0.0, 2.0, 2.0],
-                )),
+                .bars(Bars::new("LoRA", vec![0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 74.0]))
+                .bars(Bars::new("Deep LoRA", vec![40.0, 4.0, 13.0, 5.0, 6.0, 2.0, 0.0, 2.0, 2.0])),
         )
         .panel(
             Histogram::new("Few-shot STS-B")
@@ -296,16 +212,12 @@ fn heatmaps() -> Figure {
     let cosine = |scale: f64| -> Vec<Vec<f64>> {
         (0..12)
             .map(|row| {
-                (0..20)
-                    .map(|t| scale * (1.0 - (-f64::from(t) / (2.0 + f64::from(row))).exp()))
-                    .collect()
+                (0..20).map(|t| scale * (1.0 - (-f64::from(t) / (2.0 + f64::from(row))).exp())).collect()
             })
             .collect()
     };
-    let wide: Vec<Vec<f64>> = cosine(1.0)
-        .iter()
-        .map(|row| row.iter().map(|v| 10f64.powf(-9.0 * v)).collect())
-        .collect();
+    let wide: Vec<Vec<f64>> =
+        cosine(1.0).iter().map(|row| row.iter().map(|v| 10f64.powf(-9.0 * v)).collect()).collect();
     Figure::new("Heat maps")
         .panel(
             Heatmap::new("Alignment with the final subspace", cosine(1.0))
@@ -323,9 +235,8 @@ fn heatmaps() -> Figure {
 
 fn axes() -> Figure {
     let panel = |title: &str, scale: f64, offset: f64| {
-        let points: Vec<(f64, f64)> = (0..50)
-            .map(|k| (f64::from(k) * 1e3, offset + scale * noise(k as u64)))
-            .collect();
+        let points: Vec<(f64, f64)> =
+            (0..50).map(|k| (f64::from(k) * 1e3, offset + scale * noise(k as u64))).collect();
         Lines::new(title)
             .x(Axis::linear("iteration"))
             .y(Axis::linear("value"))
@@ -334,12 +245,7 @@ fn axes() -> Figure {
     let log = |title: &str, from: f64, to: f64| {
         let points: Vec<(f64, f64)> = (0..=60)
             .map(|k| f64::from(k) / 60.0)
-            .map(|u| {
-                (
-                    10f64.powf(1.0 + 4.0 * u),
-                    10f64.powf(from + u * (to - from)),
-                )
-            })
+            .map(|u| (10f64.powf(1.0 + 4.0 * u), 10f64.powf(from + u * (to - from))))
             .collect();
         Lines::new(title)
             .x(Axis::log("parameters"))
@@ -359,33 +265,45 @@ fn axes() -> Figure {
 
 fn awkward() -> Figure {
     let crowded = (0..7).map(|k| {
-        let points: Vec<(f64, f64)> = (0..300)
-            .map(|t| (f64::from(t), noise(1000 * k + t as u64)))
-            .collect();
+        let points: Vec<(f64, f64)> = (0..300).map(|t| (f64::from(t), noise(1000 * k + t as u64))).collect();
         Series::new(format!("trial {}", k + 1), points).width(1.0)
     });
     let gap: Vec<(f64, f64)> = (0..100)
         .map(|t| {
-            (
-                f64::from(t),
-                if (40..50).contains(&t) {
-                    f64::NAN
-                } else {
-                    (f64::from(t) * 0.2).sin() * 3.0
-                },
-            )
+            (f64::from(t), if (40..50).contains(&t) { f64::NAN } else { (f64::from(t) * 0.2).sin() * 3.0 })
         })
         .collect();
     let wide: Vec<(f64, f64, f64)> = gap.iter().map(|&(x, y)| (x, y - 1.0, y + 1.0)).collect();
+    let falling: Vec<(f64, f64)> = (0..60).map(|t| (f64::from(t), 10f64.powf(-0.1 * f64::from(t)))).collect();
+    let below: Vec<(f64, f64, f64)> =
+        falling.iter().map(|&(t, e)| (t, e * (1.0 - t / 30.0), e * (1.0 + t / 30.0))).collect();
     Figure::new("Awkward data")
         .subtitle("no free corner; a gap and a range narrower than the data; nothing at all; a single point")
-        .panel(Lines::new("No free corner").x(Axis::linear("iteration")).y(Axis::linear("value")).many(crowded))
+        .panel(
+            Lines::new("No free corner").x(Axis::linear("iteration")).y(Axis::linear("value")).many(crowded),
+        )
         .panel(
             Lines::new("Clipped")
                 .x(Axis::linear("iteration").range(10.0, 80.0))
                 .y(Axis::linear("value").range(-2.0, 2.0))
                 .series(Series::new("sine", gap).band(wide).markers()),
         )
+        .panel(
+            Lines::new("Band that reaches below zero")
+                .x(Axis::linear("iteration"))
+                .y(Axis::log("recovery error"))
+                .series(Series::new("mean ± standard deviation", falling).band(below)),
+        )
+        .panel(
+            Histogram::new("Many categories")
+                .categories((0..40).map(|k| format!("layer {k}")))
+                .y(Axis::linear("steps"))
+                .bars(Bars::new("adapted", (0..40).map(|k| 30_000.0 * (1.2 + noise(k))).collect::<Vec<_>>())),
+        )
         .panel(Lines::new("Empty").series(Series::new("nothing", vec![(f64::NAN, 1.0)])))
-        .panel(Lines::new("One point").y(Axis::log("value")).series(Series::new("point", vec![(3.0, 1e-4)]).markers()))
+        .panel(
+            Lines::new("One point")
+                .y(Axis::log("value"))
+                .series(Series::new("point", vec![(3.0, 1e-4)]).markers()),
+        )
 }

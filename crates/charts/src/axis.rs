@@ -20,13 +20,7 @@ pub struct Axis {
 
 impl Axis {
     fn new(label: String, scale: Scale) -> Self {
-        Self {
-            label,
-            scale,
-            range: None,
-            include: None,
-            ticks: None,
-        }
+        Self { label, scale, range: None, include: None, ticks: None }
     }
 
     /// A linear axis.
@@ -77,39 +71,22 @@ impl Axis {
         let log = self.scale == Scale::Log;
         let forward = |value: f64| if log { value.log10() } else { value };
         let mut bounds: Option<(f64, f64)> = None;
-        for value in values
-            .into_iter()
-            .filter(|value| self.accepts(*value))
-            .map(forward)
-        {
+        for value in values.into_iter().filter(|value| self.accepts(*value)).map(forward) {
             let (lo, hi) = bounds.unwrap_or((value, value));
             bounds = Some((lo.min(value), hi.max(value)));
         }
         let (mut lo, mut hi) = bounds?;
-        if let Some((from, to)) = self
-            .range
-            .filter(|&(from, to)| from < to && self.accepts(from) && self.accepts(to))
+        if let Some((from, to)) =
+            self.range.filter(|&(from, to)| from < to && self.accepts(from) && self.accepts(to))
         {
-            return Some(Domain {
-                lo: forward(from),
-                hi: forward(to),
-                log,
-            });
+            return Some(Domain { lo: forward(from), hi: forward(to), log });
         }
-        if let Some(value) = self
-            .include
-            .filter(|value| self.accepts(*value))
-            .map(forward)
-        {
+        if let Some(value) = self.include.filter(|value| self.accepts(*value)).map(forward) {
             (lo, hi) = (lo.min(value), hi.max(value));
         }
         // A range of no extent needs room in any case.
         if padded || hi - lo <= 1e-12 * lo.abs().max(hi.abs()) {
-            (lo, hi) = if log {
-                padded_log(lo, hi)
-            } else {
-                padded_linear(lo, hi)
-            };
+            (lo, hi) = if log { padded_log(lo, hi) } else { padded_linear(lo, hi) };
         }
         Some(Domain { lo, hi, log })
     }
@@ -119,11 +96,8 @@ impl Axis {
         let (lo, hi) = domain.bounds();
         match &self.ticks {
             Some(values) => {
-                let seen: Vec<f64> = values
-                    .iter()
-                    .copied()
-                    .filter(|value| (lo..=hi).contains(value))
-                    .collect();
+                let seen: Vec<f64> =
+                    values.iter().copied().filter(|value| (lo..=hi).contains(value)).collect();
                 ticks::exactly(&seen)
             }
             None if domain.log => ticks::logarithmic(lo, hi, room),
@@ -134,9 +108,9 @@ impl Axis {
     /// The axis label, with the factor taken out of the tick labels.
     pub(crate) fn full_label(&self, ticks: &Ticks) -> String {
         match ticks.factor {
-            Some(exponent) => format!("{} (×{})", self.label, ticks::power_of_ten(exponent))
-                .trim_start()
-                .to_owned(),
+            Some(exponent) => {
+                format!("{} (×{})", self.label, ticks::power_of_ten(exponent)).trim_start().to_owned()
+            }
             None => self.label.clone(),
         }
     }
@@ -150,16 +124,8 @@ fn padded_linear(lo: f64, hi: f64) -> (f64, f64) {
         return (lo - half, hi + half);
     }
     let pad = 0.04 * spread;
-    let lower = if lo >= 0.0 && lo < 0.2 * hi {
-        0.0
-    } else {
-        lo - pad
-    };
-    let upper = if hi <= 0.0 && hi > 0.2 * lo {
-        0.0
-    } else {
-        hi + pad
-    };
+    let lower = if lo >= 0.0 && lo < 0.2 * hi { 0.0 } else { lo - pad };
+    let upper = if hi <= 0.0 && hi > 0.2 * lo { 0.0 } else { hi + pad };
     (lower, upper)
 }
 
@@ -187,11 +153,7 @@ impl Domain {
 
     /// First and last value.
     pub(crate) fn bounds(&self) -> (f64, f64) {
-        if self.log {
-            (10f64.powf(self.lo), 10f64.powf(self.hi))
-        } else {
-            (self.lo, self.hi)
-        }
+        if self.log { (10f64.powf(self.lo), 10f64.powf(self.hi)) } else { (self.lo, self.hi) }
     }
 
     /// The place of `value` on the axis, 0 at its start and 1 at its end (values outside lie beyond); `None` if it has none.
@@ -205,11 +167,7 @@ impl Domain {
 
     /// Like `unit`, with values below the start of a log axis (zero and negative ones too) at its start.
     pub(crate) fn unit_or_start(&self, value: f64) -> Option<f64> {
-        if self.log && value.is_finite() && value <= 0.0 {
-            Some(0.0)
-        } else {
-            self.unit(value)
-        }
+        if self.log && value.is_finite() && value <= 0.0 { Some(0.0) } else { self.unit(value) }
     }
 }
 

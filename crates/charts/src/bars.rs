@@ -22,12 +22,7 @@ pub struct Bars {
 impl Bars {
     /// Bars of these heights, in the order of the categories; one that is not finite is left out.
     pub fn new(label: impl Into<String>, heights: impl Into<Vec<f64>>) -> Self {
-        Self {
-            label: label.into(),
-            heights: heights.into(),
-            errors: Vec::new(),
-            hue: None,
-        }
+        Self { label: label.into(), heights: heights.into(), errors: Vec::new(), hue: None }
     }
 
     /// Colour by index into the [`palette`]; without it, the position in the panel.
@@ -44,13 +39,7 @@ impl Bars {
 
     fn look(&self, position: usize) -> Look {
         let rgb = palette(self.hue.unwrap_or(position));
-        Look {
-            rgb,
-            opacity: 1.0,
-            line: None,
-            marker: None,
-            area: Some(1.0),
-        }
+        Look { rgb, opacity: 1.0, line: None, marker: None, area: Some(1.0) }
     }
 }
 
@@ -109,34 +98,19 @@ impl Histogram {
     }
 
     pub(crate) fn entries(&self) -> Vec<Entry> {
-        let labelled = self
-            .bars
-            .iter()
-            .enumerate()
-            .filter(|(_, bars)| !bars.label.is_empty());
+        let labelled = self.bars.iter().enumerate().filter(|(_, bars)| !bars.label.is_empty());
         labelled
-            .map(|(position, bars)| Entry {
-                label: bars.label.clone(),
-                look: bars.look(position),
-            })
+            .map(|(position, bars)| Entry { label: bars.label.clone(), look: bars.look(position) })
             .collect()
     }
 
     pub(crate) fn draw(&self, scene: &mut Scene, cell: Rect, shared_legend: bool) {
-        let entries = if shared_legend || self.legend == Legend::None {
-            Vec::new()
-        } else {
-            self.entries()
-        };
+        let entries = if shared_legend || self.legend == Legend::None { Vec::new() } else { self.entries() };
         let Some(frame) = self.plan(cell) else {
             return frame::draw_no_data(scene, cell, &self.title);
         };
-        let obstacles = Obstacles {
-            areas: self.boxes(&frame),
-            lines: Vec::new(),
-        };
-        let inside = legend::place(&entries, &frame.plot, &obstacles)
-            .filter(|_| self.legend == Legend::Auto);
+        let obstacles = Obstacles { areas: self.boxes(&frame), lines: Vec::new() };
+        let inside = legend::place(&entries, &frame.plot, &obstacles).filter(|_| self.legend == Legend::Auto);
         if entries.is_empty() || inside.is_some() {
             self.paint(scene, &frame);
             if let Some((block, zone)) = inside.filter(|_| !entries.is_empty()) {
@@ -146,44 +120,24 @@ impl Histogram {
         }
         let block = Block::flow(&entries, cell.width());
         let (width, height) = block.size();
-        if let Some(frame) = self.plan(Rect {
-            bottom: cell.bottom - height,
-            ..cell
-        }) {
+        if let Some(frame) = self.plan(Rect { bottom: cell.bottom - height - legend::MARGIN_BELOW, ..cell }) {
             self.paint(scene, &frame);
             let middle = (frame.plot.left + frame.plot.right) / 2.0;
             block.draw(
                 scene,
-                (
-                    (middle - width / 2.0)
-                        .min(cell.right - width)
-                        .max(cell.left),
-                    cell.bottom - height,
-                ),
+                ((middle - width / 2.0).min(cell.right - width).max(cell.left), cell.bottom - height),
             );
         }
     }
 
     fn plan(&self, cell: Rect) -> Option<Frame> {
         let heights = self.bars.iter().flat_map(|bars| &bars.heights).copied();
-        let whiskers = self
-            .bars
-            .iter()
-            .flat_map(|bars| &bars.errors)
-            .flat_map(|&(lo, hi)| [lo, hi]);
+        let whiskers = self.bars.iter().flat_map(|bars| &bars.errors).flat_map(|&(lo, hi)| [lo, hi]);
         let y = self.y.clone().include(0.0).fit(heights.chain(whiskers))?;
-        let count = self
-            .categories
-            .len()
-            .max(self.bars.iter().map(|bars| bars.heights.len()).max()?);
+        let count = self.categories.len().max(self.bars.iter().map(|bars| bars.heights.len()).max()?);
         let x = Domain::exact(-0.5, count as f64 - 0.5);
-        let mut frame = Frame::plan(
-            cell,
-            &self.title,
-            (&Axis::linear(self.x_label.clone()), x),
-            (&self.y, y),
-            0.0,
-        );
+        let mut frame =
+            Frame::plan(cell, &self.title, (&Axis::linear(self.x_label.clone()), x), (&self.y, y), 0.0);
         frame.name_columns(&self.categories);
         Some(frame)
     }
@@ -199,22 +153,14 @@ impl Histogram {
         // A hairline between neighbours, unless bars are hairlines themselves.
         let (left, right) = (across(left)?, across(left + width)?);
         let gap = if right - left > 4.0 { 0.5 } else { 0.0 };
-        Some(Rect {
-            left: left + gap,
-            top: frame.y_at(high),
-            right: right - gap,
-            bottom: frame.y_at(low),
-        })
+        Some(Rect { left: left + gap, top: frame.y_at(high), right: right - gap, bottom: frame.y_at(low) })
     }
 
     fn boxes(&self, frame: &Frame) -> Vec<Rect> {
         let mut boxes = Vec::new();
         for (position, bars) in self.bars.iter().enumerate() {
             for (index, &height) in bars.heights.iter().enumerate() {
-                let top = bars
-                    .errors
-                    .get(index)
-                    .map_or(height, |&(_, hi)| hi.max(height));
+                let top = bars.errors.get(index).map_or(height, |&(_, hi)| hi.max(height));
                 boxes.extend(self.bar(frame, position, index, top));
             }
         }
@@ -240,13 +186,7 @@ impl Histogram {
 }
 
 fn draw_whisker(scene: &mut Scene, frame: &Frame, x: f64, lo: f64, hi: f64) {
-    let end = |value: f64| {
-        frame
-            .y
-            .domain
-            .unit_or_start(value)
-            .map(|unit| frame.y_at(unit.clamp(0.0, 1.0)))
-    };
+    let end = |value: f64| frame.y.domain.unit_or_start(value).map(|unit| frame.y_at(unit.clamp(0.0, 1.0)));
     if let (Some(low), Some(high)) = (end(lo), end(hi)) {
         let width = 0.7 * LINE_WIDTH;
         scene.line((x, low), (x, high), TEXT, width);

@@ -137,9 +137,7 @@ impl Figure {
     /// Width and height in logical pixels; the PNG has `pixel_density` times as many.
     pub fn size(&self) -> (u32, u32) {
         let (columns, rows) = self.grid();
-        let legend = self
-            .legend()
-            .map_or(0.0, |block| block.size().1 + LEGEND_MARGIN);
+        let legend = self.legend().map_or(0.0, |block| block.size().1 + LEGEND_MARGIN);
         let width = columns as f64 * f64::from(self.panel_size.0) + 2.0 * MARGIN;
         let height = self.header() + rows as f64 * f64::from(self.panel_size.1) + legend + MARGIN;
         (width.ceil() as u32, height.ceil() as u32)
@@ -162,16 +160,8 @@ impl Figure {
 
     /// Height above the panels.
     fn header(&self) -> f64 {
-        let title = if self.title.is_empty() {
-            0.0
-        } else {
-            TITLE_HEIGHT
-        };
-        let subtitle = if self.subtitle.is_empty() {
-            0.0
-        } else {
-            SUBTITLE_HEIGHT
-        };
+        let title = if self.title.is_empty() { 0.0 } else { TITLE_HEIGHT };
+        let subtitle = if self.subtitle.is_empty() { 0.0 } else { SUBTITLE_HEIGHT };
         MARGIN + title + subtitle
     }
 
@@ -191,32 +181,21 @@ impl Figure {
 
     fn scene(&self) -> Result<Scene, ChartError> {
         if self.panels.is_empty() {
-            return Err(ChartError::EmptyFigure {
-                title: self.title.clone(),
-            });
+            return Err(ChartError::EmptyFigure { title: self.title.clone() });
         }
         let (width, height) = self.size();
         let pixels = u64::from(width) * u64::from(height) * u64::from(self.density).pow(2);
-        if self.panel_size.0 < LEAST_PANEL.0
-            || self.panel_size.1 < LEAST_PANEL.1
-            || pixels > MOST_PIXELS
-        {
+        if self.panel_size.0 < LEAST_PANEL.0 || self.panel_size.1 < LEAST_PANEL.1 || pixels > MOST_PIXELS {
             return Err(ChartError::Size { width, height });
         }
         let mut scene = Scene::new((width, height));
         self.draw_header(&mut scene, f64::from(width));
         let (columns, _) = self.grid();
-        let (panel_width, panel_height) =
-            (f64::from(self.panel_size.0), f64::from(self.panel_size.1));
+        let (panel_width, panel_height) = (f64::from(self.panel_size.0), f64::from(self.panel_size.1));
         for (index, panel) in self.panels.iter().enumerate() {
             let left = MARGIN + (index % columns) as f64 * panel_width;
             let top = self.header() + (index / columns) as f64 * panel_height;
-            let cell = Rect {
-                left,
-                top,
-                right: left + panel_width,
-                bottom: top + panel_height,
-            };
+            let cell = Rect { left, top, right: left + panel_width, bottom: top + panel_height };
             panel.draw(&mut scene, cell, self.shared_legend);
         }
         if let Some(block) = self.legend() {
@@ -232,18 +211,10 @@ impl Figure {
         if !self.title.is_empty() {
             y += TITLE_HEIGHT;
             scene.text(
-                Text::new(
-                    self.title.clone(),
-                    (width / 2.0, y - 8.0),
-                    FIGURE_TITLE_EM,
-                    Align::Middle,
-                )
-                .bold(),
+                Text::new(self.title.clone(), (width / 2.0, y - 8.0), FIGURE_TITLE_EM, Align::Middle).bold(),
             );
         }
         let at = (width / 2.0, y + 8.0);
-        scene.text(
-            Text::new(self.subtitle.clone(), at, SUBTITLE_EM, Align::Middle).coloured(QUIET_TEXT),
-        );
+        scene.text(Text::new(self.subtitle.clone(), at, SUBTITLE_EM, Align::Middle).coloured(QUIET_TEXT));
     }
 }

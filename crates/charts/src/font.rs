@@ -26,10 +26,7 @@ struct Faces {
 
 static FACES: LazyLock<Faces> = LazyLock::new(|| {
     let parse = |bytes| FontRef::try_from_slice(bytes).expect("the embedded font is valid");
-    Faces {
-        regular: parse(dejavu::sans::regular()),
-        bold: parse(dejavu::sans::bold()),
-    }
+    Faces { regular: parse(dejavu::sans::regular()), bold: parse(dejavu::sans::bold()) }
 });
 
 fn face(weight: Weight) -> &'static FontRef<'static> {
@@ -80,19 +77,11 @@ pub(crate) fn rasterize(text: &str, em: f64, weight: Weight, mut dot: impl FnMut
     let face = face(weight);
     let scale = scale(face, em);
     for (id, pen) in place(text, em, weight).0 {
-        let glyph = Glyph {
-            id,
-            scale,
-            position: point(pen as f32, 0.0),
-        };
+        let glyph = Glyph { id, scale, position: point(pen as f32, 0.0) };
         if let Some(outline) = face.outline_glyph(glyph) {
             let corner = outline.px_bounds().min;
             outline.draw(|x, y, coverage| {
-                dot(
-                    corner.x as i32 + x as i32,
-                    corner.y as i32 + y as i32,
-                    coverage,
-                );
+                dot(corner.x as i32 + x as i32, corner.y as i32 + y as i32, coverage);
             });
         }
     }
@@ -107,11 +96,7 @@ mod tests {
         let signs = "γεληλησρΦσᵢ−×⁻⁰¹²³⁴⁵⁶⁷⁸⁹₀₁₂₃₄₅₆₇₈₉→←√∏∑‖≤≥±°∞∈ᵀᵢⱼ\u{2009}\u{302}";
         for weight in [Weight::Regular, Weight::Bold] {
             for sign in signs.chars() {
-                assert_ne!(
-                    face(weight).glyph_id(sign).0,
-                    0,
-                    "{sign:?} is missing in {weight:?}"
-                );
+                assert_ne!(face(weight).glyph_id(sign).0, 0, "{sign:?} is missing in {weight:?}");
             }
         }
     }

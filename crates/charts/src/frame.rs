@@ -17,9 +17,9 @@ const X_TICK_DROP: f64 = TICK_LENGTH + TICK_GAP + 9.0;
 const X_LABEL_DROP: f64 = X_TICK_DROP + 19.0;
 const BOTTOM_MARGIN: f64 = X_LABEL_DROP + EDGE;
 /// Least distance between the middles of two labels on the vertical axis.
-const Y_TICK_SPACING: f64 = 34.0;
+const Y_TICK_SPACING: f64 = 28.0;
 /// Least space between two labels on the horizontal axis.
-const X_TICK_SPACE: f64 = 14.0;
+const X_TICK_SPACE: f64 = 16.0;
 
 /// One axis, planned.
 pub(crate) struct Side {
@@ -45,11 +45,7 @@ pub(crate) fn draw_title(scene: &mut Scene, title: &str, (middle, top): Point) {
 }
 
 fn widest(ticks: &Ticks) -> f64 {
-    ticks
-        .major
-        .iter()
-        .map(|tick| font::width(&tick.label, TICK_EM, Weight::Regular))
-        .fold(0.0, f64::max)
+    ticks.major.iter().map(|tick| font::width(&tick.label, TICK_EM, Weight::Regular)).fold(0.0, f64::max)
 }
 
 impl Frame {
@@ -66,62 +62,25 @@ impl Frame {
         let room = ((bottom - top) / Y_TICK_SPACING).floor() as usize;
         let y_ticks = y.0.ticks_over(&y.1, room);
         let label = y.0.full_label(&y_ticks);
-        let label_width = if label.is_empty() {
-            0.0
-        } else {
-            LABEL_EM + 8.0
-        };
+        let label_width = if label.is_empty() { 0.0 } else { LABEL_EM + 8.0 };
         let left = cell.left + EDGE + label_width + widest(&y_ticks) + TICK_LENGTH + TICK_GAP;
         let right = cell.right - RIGHT_MARGIN - reserve;
-        let plot = Rect {
-            left,
-            top,
-            right,
-            bottom,
-        };
-        let y = Side {
-            domain: y.1,
-            ticks: y_ticks,
-            label,
-            grid: true,
-        };
+        let plot = Rect { left, top, right, bottom };
+        let y = Side { domain: y.1, ticks: y_ticks, label, grid: true };
         let x_ticks = fitting_ticks(x.0, &x.1, plot.width());
-        let x = Side {
-            domain: x.1,
-            label: x.0.full_label(&x_ticks),
-            ticks: x_ticks,
-            grid: true,
-        };
-        Self {
-            plot,
-            x,
-            y,
-            title: title.to_owned(),
-            title_at: ((left + right) / 2.0, cell.top),
-        }
+        let x = Side { domain: x.1, label: x.0.full_label(&x_ticks), ticks: x_ticks, grid: true };
+        Self { plot, x, y, title: title.to_owned(), title_at: ((left + right) / 2.0, cell.top) }
     }
 
     /// Replaces the horizontal ticks by names of places along the axis; drops some if they do not all fit.
     pub(crate) fn name_columns(&mut self, names: &[String]) {
-        let widest = names
-            .iter()
-            .map(|name| font::width(name, TICK_EM, Weight::Regular))
-            .fold(0.0, f64::max);
-        let room = ((self.plot.width() + X_TICK_SPACE / 2.0) / (widest + X_TICK_SPACE / 2.0))
-            .floor()
-            .max(1.0);
+        let widest = names.iter().map(|name| font::width(name, TICK_EM, Weight::Regular)).fold(0.0, f64::max);
+        let room =
+            ((self.plot.width() + X_TICK_SPACE / 2.0) / (widest + X_TICK_SPACE / 2.0)).floor().max(1.0);
         let stride = (names.len() as f64 / room).ceil().max(1.0) as usize;
         let named = names.iter().enumerate().step_by(stride);
-        let major = named
-            .map(|(index, name)| Tick {
-                at: index as f64,
-                label: name.clone(),
-            })
-            .collect();
-        self.x.ticks = Ticks {
-            major,
-            ..Ticks::default()
-        };
+        let major = named.map(|(index, name)| Tick { at: index as f64, label: name.clone() }).collect();
+        self.x.ticks = Ticks { major, ..Ticks::default() };
         self.x.grid = false;
     }
 
@@ -141,24 +100,15 @@ impl Frame {
 
     /// The place of a point, which may lie outside the plot; `None` if an axis has none for it.
     pub(crate) fn place(&self, x: f64, y: f64) -> Option<Point> {
-        Some((
-            self.x_at(self.x.domain.unit(x)?),
-            self.y_at(self.y.domain.unit(y)?),
-        ))
+        Some((self.x_at(self.x.domain.unit(x)?), self.y_at(self.y.domain.unit(y)?)))
     }
 
     fn x_positions(&self) -> Vec<(f64, &str)> {
-        positions(&self.x)
-            .into_iter()
-            .map(|(unit, label)| (self.x_at(unit), label))
-            .collect()
+        positions(&self.x).into_iter().map(|(unit, label)| (self.x_at(unit), label)).collect()
     }
 
     fn y_positions(&self) -> Vec<(f64, &str)> {
-        positions(&self.y)
-            .into_iter()
-            .map(|(unit, label)| (self.y_at(unit), label))
-            .collect()
+        positions(&self.y).into_iter().map(|(unit, label)| (self.y_at(unit), label)).collect()
     }
 
     /// Draws what lies behind the data.
@@ -175,97 +125,42 @@ impl Frame {
     /// Draws axes, ticks, labels and title over the data.
     pub(crate) fn draw_axes(&self, scene: &mut Scene) {
         let plot = &self.plot;
-        scene.line(
-            (plot.left, plot.top),
-            (plot.left, plot.bottom),
-            AXIS,
-            AXIS_WIDTH,
-        );
-        scene.line(
-            (plot.left, plot.bottom),
-            (plot.right, plot.bottom),
-            AXIS,
-            AXIS_WIDTH,
-        );
+        scene.line((plot.left, plot.top), (plot.left, plot.bottom), AXIS, AXIS_WIDTH);
+        scene.line((plot.left, plot.bottom), (plot.right, plot.bottom), AXIS, AXIS_WIDTH);
         for (x, label) in self.x_positions() {
-            scene.line(
-                (x, plot.bottom),
-                (x, plot.bottom + TICK_LENGTH),
-                AXIS,
-                AXIS_WIDTH,
-            );
-            scene.text(Text::new(
-                label,
-                (x, plot.bottom + X_TICK_DROP),
-                TICK_EM,
-                Align::Middle,
-            ));
+            scene.line((x, plot.bottom), (x, plot.bottom + TICK_LENGTH), AXIS, AXIS_WIDTH);
+            scene.text(Text::new(label, (x, plot.bottom + X_TICK_DROP), TICK_EM, Align::Middle));
         }
         for (y, label) in self.y_positions() {
-            scene.line(
-                (plot.left - TICK_LENGTH, y),
-                (plot.left, y),
-                AXIS,
-                AXIS_WIDTH,
-            );
+            scene.line((plot.left - TICK_LENGTH, y), (plot.left, y), AXIS, AXIS_WIDTH);
             let at = (plot.left - TICK_LENGTH - TICK_GAP, y);
             scene.text(Text::new(label, at, TICK_EM, Align::End).centred());
         }
         for unit in minor_units(&self.x) {
             let x = self.x_at(unit);
-            scene.line(
-                (x, plot.bottom),
-                (x, plot.bottom + MINOR_TICK_LENGTH),
-                AXIS,
-                0.7 * AXIS_WIDTH,
-            );
+            scene.line((x, plot.bottom), (x, plot.bottom + MINOR_TICK_LENGTH), AXIS, 0.7 * AXIS_WIDTH);
         }
         for unit in minor_units(&self.y) {
             let y = self.y_at(unit);
-            scene.line(
-                (plot.left - MINOR_TICK_LENGTH, y),
-                (plot.left, y),
-                AXIS,
-                0.7 * AXIS_WIDTH,
-            );
+            scene.line((plot.left - MINOR_TICK_LENGTH, y), (plot.left, y), AXIS, 0.7 * AXIS_WIDTH);
         }
         self.draw_labels(scene);
     }
 
     fn draw_labels(&self, scene: &mut Scene) {
         let plot = &self.plot;
-        let middle = (
-            (plot.left + plot.right) / 2.0,
-            (plot.top + plot.bottom) / 2.0,
-        );
+        let middle = ((plot.left + plot.right) / 2.0, (plot.top + plot.bottom) / 2.0);
         draw_title(scene, &self.title, self.title_at);
         let under = (middle.0, plot.bottom + X_LABEL_DROP);
-        scene.text(Text::new(
-            self.x.label.clone(),
-            under,
-            LABEL_EM,
-            Align::Middle,
-        ));
+        scene.text(Text::new(self.x.label.clone(), under, LABEL_EM, Align::Middle));
         let beside = plot.left - TICK_LENGTH - TICK_GAP - widest(&self.y.ticks) - 8.0;
-        scene.text(
-            Text::new(
-                self.y.label.clone(),
-                (beside, middle.1),
-                LABEL_EM,
-                Align::Middle,
-            )
-            .upright(),
-        );
+        scene.text(Text::new(self.y.label.clone(), (beside, middle.1), LABEL_EM, Align::Middle).upright());
     }
 }
 
 fn positions(side: &Side) -> Vec<(f64, &str)> {
     let place = |tick: &'_ Tick| side.domain.unit(tick.at);
-    side.ticks
-        .major
-        .iter()
-        .filter_map(|tick| Some((place(tick)?, tick.label.as_str())))
-        .collect()
+    side.ticks.major.iter().filter_map(|tick| Some((place(tick)?, tick.label.as_str()))).collect()
 }
 
 fn minor_units(side: &Side) -> Vec<f64> {
@@ -282,15 +177,9 @@ fn fitting_ticks(axis: &Axis, domain: &Domain, length: f64) -> Ticks {
     let mut room = (length / 44.0).floor().max(2.0) as usize;
     loop {
         let ticks = axis.ticks_over(domain, room);
-        let places: Vec<f64> = ticks
-            .major
-            .iter()
-            .filter_map(|tick| domain.unit(tick.at))
-            .collect();
-        let closest = places
-            .windows(2)
-            .map(|pair| (pair[1] - pair[0]).abs() * length)
-            .fold(f64::INFINITY, f64::min);
+        let places: Vec<f64> = ticks.major.iter().filter_map(|tick| domain.unit(tick.at)).collect();
+        let closest =
+            places.windows(2).map(|pair| (pair[1] - pair[0]).abs() * length).fold(f64::INFINITY, f64::min);
         if room <= 2 || widest(&ticks) + X_TICK_SPACE <= closest {
             return ticks;
         }
@@ -309,14 +198,7 @@ pub(crate) fn draw_no_data(scene: &mut Scene, cell: Rect, title: &str) {
     let mut border = plot.corners();
     border.push(border[0]);
     scene.stroke(border, crate::scene::Ink::solid(AXIS), AXIS_WIDTH);
-    let middle = (
-        (plot.left + plot.right) / 2.0,
-        (plot.top + plot.bottom) / 2.0,
-    );
-    scene.text(
-        Text::new("no data", middle, LABEL_EM, Align::Middle)
-            .coloured(QUIET_TEXT)
-            .centred(),
-    );
+    let middle = ((plot.left + plot.right) / 2.0, (plot.top + plot.bottom) / 2.0);
+    scene.text(Text::new("no data", middle, LABEL_EM, Align::Middle).coloured(QUIET_TEXT).centred());
     draw_title(scene, title, (middle.0, cell.top));
 }

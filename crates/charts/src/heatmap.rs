@@ -27,13 +27,7 @@ impl Heatmap {
     /// `values[row][column]`, row 0 at the bottom. Entries that are not finite (on a log value axis: not positive) stay blank.
     pub fn new(title: impl Into<String>, values: impl Into<Vec<Vec<f64>>>) -> Self {
         let (x, y, value) = (Axis::linear(""), Axis::linear(""), Axis::linear(""));
-        Self {
-            title: title.into(),
-            values: values.into(),
-            x,
-            y,
-            value,
-        }
+        Self { title: title.into(), values: values.into(), x, y, value }
     }
 
     /// The horizontal axis; without a range, column j is centred at j + 1.
@@ -78,10 +72,7 @@ impl Heatmap {
     }
 
     fn shape(&self) -> (usize, usize) {
-        (
-            self.values.len(),
-            self.values.iter().map(Vec::len).max().unwrap_or(0),
-        )
+        (self.values.len(), self.values.iter().map(Vec::len).max().unwrap_or(0))
     }
 
     fn plan(&self, cell: Rect) -> Option<(Frame, Domain, Ticks)> {
@@ -97,8 +88,7 @@ impl Heatmap {
         let reserve = BAR_GAP + BAR_WIDTH + TICK_LENGTH + 4.0 + labels + LABEL_EM + 4.0;
         let x = self.x.fit_tightly([0.5, columns as f64 + 0.5])?;
         let y = self.y.fit_tightly([0.5, rows as f64 + 0.5])?;
-        let frame =
-            Frame::plan(cell, &self.title, (&self.x, x), (&self.y, y), reserve).without_grid();
+        let frame = Frame::plan(cell, &self.title, (&self.x, x), (&self.y, y), reserve).without_grid();
         Some((frame, colours, ticks))
     }
 
@@ -107,28 +97,15 @@ impl Heatmap {
         let y_at = |unit: f64| plot.bottom - unit * plot.height();
         for step in 0..BAR_STEPS {
             let unit = step as f64 / BAR_STEPS as f64;
-            let area = Rect {
-                left,
-                right,
-                top: y_at(unit + 1.0 / BAR_STEPS as f64),
-                bottom: y_at(unit),
-            };
-            scene.fill(
-                area.corners(),
-                Ink::solid(viridis(unit + 0.5 / BAR_STEPS as f64)),
-            );
+            let area = Rect { left, right, top: y_at(unit + 1.0 / BAR_STEPS as f64), bottom: y_at(unit) };
+            scene.fill(area.corners(), Ink::solid(viridis(unit + 0.5 / BAR_STEPS as f64)));
         }
         let mut beyond = right;
         for tick in &ticks.major {
             let Some(unit) = colours.unit(tick.at) else {
                 continue;
             };
-            scene.line(
-                (right, y_at(unit)),
-                (right + TICK_LENGTH, y_at(unit)),
-                AXIS,
-                AXIS_WIDTH,
-            );
+            scene.line((right, y_at(unit)), (right + TICK_LENGTH, y_at(unit)), AXIS, AXIS_WIDTH);
             let at = (right + TICK_LENGTH + 3.0, y_at(unit));
             scene.text(Text::new(tick.label.clone(), at, TICK_EM, Align::Start).centred());
             beyond = beyond.max(at.0 + font::width(&tick.label, TICK_EM, Weight::Regular));

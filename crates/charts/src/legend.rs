@@ -4,7 +4,7 @@ use crate::font::{self, Weight};
 use crate::path::{Rect, dashes};
 use crate::raster::Point;
 use crate::scene::{Align, Ink, Scene, Text};
-use crate::theme::{AXIS, LEGEND_EM, MARKER_RADIUS, Rgb, WHITE};
+use crate::theme::{AXIS, LEGEND_EM, Rgb, WHITE};
 
 /// Where a panel's legend goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -39,6 +39,14 @@ pub(crate) enum Dash {
     Dotted,
 }
 
+/// A marker as it is drawn.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Dot {
+    pub shape: Marker,
+    pub hollow: bool,
+    pub radius: f64,
+}
+
 /// How a curve looks: on the panel and in the legend.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Look {
@@ -46,8 +54,7 @@ pub(crate) struct Look {
     pub opacity: f64,
     /// Width and dash of the line; `None` for markers alone.
     pub line: Option<(f64, Dash)>,
-    /// Marker, and whether it is hollow.
-    pub marker: Option<(Marker, bool)>,
+    pub marker: Option<Dot>,
     /// Filled area: a band's opacity, or 1 for a bar.
     pub area: Option<f64>,
 }
@@ -58,10 +65,7 @@ impl Look {
         let Some((width, dash)) = self.line else {
             return;
         };
-        let ink = Ink {
-            rgb: self.rgb,
-            opacity: self.opacity,
-        };
+        let ink = Ink { rgb: self.rgb, opacity: self.opacity };
         // Round ends lengthen every dash by the line's width.
         let pieces = match dash {
             Dash::Solid => vec![points.to_vec()],
@@ -75,22 +79,18 @@ impl Look {
 
     /// Draws this look's marker, if it has one, at `centre`.
     pub(crate) fn draw_marker(&self, scene: &mut Scene, centre: Point) {
-        let Some((marker, hollow)) = self.marker else {
+        let Some(Dot { shape, hollow, radius }) = self.marker else {
             return;
         };
-        let ink = Ink {
-            rgb: self.rgb,
-            opacity: self.opacity,
-        };
-        let radius = MARKER_RADIUS;
-        if marker == Marker::Circle {
+        let ink = Ink { rgb: self.rgb, opacity: self.opacity };
+        if shape == Marker::Circle {
             scene.disc(centre, radius, ink);
             if hollow {
                 scene.disc(centre, radius - 1.4, Ink::solid(WHITE));
             }
             return;
         }
-        let corners = marker_corners(marker, centre, radius);
+        let corners = marker_corners(shape, centre, radius);
         if hollow {
             scene.fill(corners.clone(), Ink::solid(WHITE));
             let closed = corners.iter().chain(&corners[..1]).copied().collect();
@@ -102,12 +102,8 @@ impl Look {
 }
 
 fn marker_corners(marker: Marker, (x, y): Point, radius: f64) -> Vec<Point> {
-    let around = |corners: &[(f64, f64)]| {
-        corners
-            .iter()
-            .map(|(dx, dy)| (x + dx * radius, y + dy * radius))
-            .collect()
-    };
+    let around =
+        |corners: &[(f64, f64)]| corners.iter().map(|(dx, dy)| (x + dx * radius, y + dy * radius)).collect();
     match marker {
         Marker::Circle | Marker::Square => {
             around(&[(-0.88, -0.88), (0.88, -0.88), (0.88, 0.88), (-0.88, 0.88)])
@@ -129,6 +125,8 @@ const SAMPLE_GAP: f64 = 6.0;
 const ENTRY_GAP: f64 = 18.0;
 const ROW_HEIGHT: f64 = 16.0;
 const PADDING: f64 = 6.0;
+/// Space under a legend that stands below its panel.
+pub(crate) const MARGIN_BELOW: f64 = 6.0;
 /// Distance kept from the panel's edge and from data.
 const CLEARANCE: f64 = 6.0;
 
@@ -148,50 +146,33 @@ impl Block {
     /// One entry below another.
     pub(crate) fn column(entries: &[Entry]) -> Self {
         let widest = entries.iter().map(entry_width).fold(0.0, f64::max);
-        Self {
-            rows: entries.iter().map(|entry| vec![entry.clone()]).collect(),
-            column: Some(widest),
-        }
+        Self { rows: entries.iter().map(|entry| vec![entry.clone()]).collect(), column: Some(widest) }
     }
 
     /// Entries side by side, broken into rows no wider than `width`, in columns if there is more than one row.
     pub(crate) fn flow(entries: &[Entry], width: f64) -> Self {
         let room = width - 2.0 * PADDING;
         let widest = entries.iter().map(entry_width).fold(0.0, f64::max);
-        let total: f64 = entries.iter().map(entry_width).sum::<f64>()
-            + ENTRY_GAP * entries.len().saturating_sub(1) as f64;
+        let total: f64 =
+            entries.iter().map(entry_width).sum::<f64>() + ENTRY_GAP * entries.len().saturating_sub(1) as f64;
         if total <= room {
-            return Self {
-                rows: vec![entries.to_vec()],
-                column: None,
-            };
+            return Self { rows: vec![entries.to_vec()], column: None };
         }
         let most = (((room + ENTRY_GAP) / (widest + ENTRY_GAP)).floor() as usize).max(1);
         // As few rows as `most` allows, then filled evenly.
         let rows = entries.len().div_ceil(most);
-        let rows = entries
-            .chunks(entries.len().div_ceil(rows))
-            .map(<[Entry]>::to_vec)
-            .collect();
-        Self {
-            rows,
-            column: Some(widest),
-        }
+        let rows = entries.chunks(entries.len().div_ceil(rows)).map(<[Entry]>::to_vec).collect();
+        Self { rows, column: Some(widest) }
     }
 
     pub(crate) fn size(&self) -> (f64, f64) {
         let row_width = |row: &Vec<Entry>| {
-            let entries: f64 = row
-                .iter()
-                .map(|entry| self.column.unwrap_or_else(|| entry_width(entry)))
-                .sum();
+            let entries: f64 =
+                row.iter().map(|entry| self.column.unwrap_or_else(|| entry_width(entry))).sum();
             entries + ENTRY_GAP * row.len().saturating_sub(1) as f64
         };
         let width = self.rows.iter().map(row_width).fold(0.0, f64::max);
-        (
-            width + 2.0 * PADDING,
-            self.rows.len() as f64 * ROW_HEIGHT + PADDING,
-        )
+        (width + 2.0 * PADDING, self.rows.len() as f64 * ROW_HEIGHT + PADDING)
     }
 
     /// Draws the block with its upper left corner at `corner`.
@@ -212,19 +193,8 @@ fn draw_entry(scene: &mut Scene, entry: &Entry, (x, y): Point) {
     let look = &entry.look;
     if let Some(opacity) = look.area {
         let height = if look.line.is_some() { 5.0 } else { 4.5 };
-        let patch = Rect {
-            left: x,
-            top: y - height,
-            right: x + SAMPLE_WIDTH,
-            bottom: y + height,
-        };
-        scene.fill(
-            patch.corners(),
-            Ink {
-                rgb: look.rgb,
-                opacity,
-            },
-        );
+        let patch = Rect { left: x, top: y - height, right: x + SAMPLE_WIDTH, bottom: y + height };
+        scene.fill(patch.corners(), Ink { rgb: look.rgb, opacity });
     }
     look.draw_line(scene, &[(x + 1.0, y), (x + SAMPLE_WIDTH - 1.0, y)]);
     look.draw_marker(scene, (x + SAMPLE_WIDTH / 2.0, y));
@@ -243,9 +213,7 @@ impl Obstacles {
     pub(crate) fn touch(&self, zone: &Rect) -> bool {
         let crossed = |line: &Vec<Point>| match line.as_slice() {
             [only] => zone.contains(*only),
-            points => points
-                .windows(2)
-                .any(|pair| zone.clip_segment(pair[0], pair[1]).is_some()),
+            points => points.windows(2).any(|pair| zone.clip_segment(pair[0], pair[1]).is_some()),
         };
         let overlaps = |area: &Rect| {
             area.left < zone.right
@@ -258,17 +226,10 @@ impl Obstacles {
 }
 
 /// A block and the place inside `plot` where it keeps clear of all obstacles: a corner if possible, then the middle of a side.
-pub(crate) fn place(
-    entries: &[Entry],
-    plot: &Rect,
-    obstacles: &Obstacles,
-) -> Option<(Block, Rect)> {
-    let shapes = [
-        Block::column(entries),
-        Block::flow(entries, plot.width() - 2.0 * CLEARANCE),
-    ];
-    // Fractions of the free width and height: corners first, the upper right before the others, then sides.
-    const SPOTS: [(f64, f64); 8] = [
+pub(crate) fn place(entries: &[Entry], plot: &Rect, obstacles: &Obstacles) -> Option<(Block, Rect)> {
+    let shapes = [Block::column(entries), Block::flow(entries, plot.width() - 2.0 * CLEARANCE)];
+    // Fractions of the free width and height: corners first, the upper right before the others, then the sides.
+    const SPOTS: [(f64, f64); 16] = [
         (1.0, 0.0),
         (0.0, 0.0),
         (1.0, 1.0),
@@ -277,25 +238,25 @@ pub(crate) fn place(
         (1.0, 0.5),
         (0.5, 1.0),
         (0.0, 0.5),
+        (0.75, 0.0),
+        (0.25, 0.0),
+        (1.0, 0.25),
+        (1.0, 0.75),
+        (0.75, 1.0),
+        (0.25, 1.0),
+        (0.0, 0.25),
+        (0.0, 0.75),
     ];
     for block in shapes {
         let (width, height) = block.size();
-        let free = (
-            plot.width() - width - 2.0 * CLEARANCE,
-            plot.height() - height - 2.0 * CLEARANCE,
-        );
+        let free = (plot.width() - width - 2.0 * CLEARANCE, plot.height() - height - 2.0 * CLEARANCE);
         if free.0 < 0.0 || free.1 < 0.0 {
             continue;
         }
         for (along, down) in SPOTS {
             let left = plot.left + CLEARANCE + along * free.0;
             let top = plot.top + CLEARANCE + down * free.1;
-            let zone = Rect {
-                left,
-                top,
-                right: left + width,
-                bottom: top + height,
-            };
+            let zone = Rect { left, top, right: left + width, bottom: top + height };
             if !obstacles.touch(&zone.grown(CLEARANCE - 1.0)) {
                 return Some((block, zone));
             }
@@ -306,23 +267,10 @@ pub(crate) fn place(
 
 /// Draws a block over a panel's grid, on white so that grid lines do not cross its text.
 pub(crate) fn draw_inside(scene: &mut Scene, block: &Block, zone: &Rect) {
-    scene.fill(
-        zone.corners(),
-        Ink {
-            rgb: WHITE,
-            opacity: 0.88,
-        },
-    );
+    scene.fill(zone.corners(), Ink { rgb: WHITE, opacity: 0.88 });
     let mut border = zone.corners();
     border.push(border[0]);
-    scene.stroke(
-        border,
-        Ink {
-            rgb: AXIS,
-            opacity: 0.35,
-        },
-        0.7,
-    );
+    scene.stroke(border, Ink { rgb: AXIS, opacity: 0.35 }, 0.7);
     block.draw(scene, (zone.left, zone.top));
 }
 
@@ -330,34 +278,16 @@ pub(crate) fn draw_inside(scene: &mut Scene, block: &Block, zone: &Rect) {
 mod tests {
     use super::*;
 
-    const PLOT: Rect = Rect {
-        left: 0.0,
-        top: 0.0,
-        right: 300.0,
-        bottom: 200.0,
-    };
+    const PLOT: Rect = Rect { left: 0.0, top: 0.0, right: 300.0, bottom: 200.0 };
 
     fn entries() -> Vec<Entry> {
-        let look = Look {
-            rgb: (1, 2, 3),
-            opacity: 1.0,
-            line: Some((2.0, Dash::Solid)),
-            marker: None,
-            area: None,
-        };
-        ["original", "compressed"]
-            .map(|label| Entry {
-                label: label.into(),
-                look,
-            })
-            .to_vec()
+        let look =
+            Look { rgb: (1, 2, 3), opacity: 1.0, line: Some((2.0, Dash::Solid)), marker: None, area: None };
+        ["original", "compressed"].map(|label| Entry { label: label.into(), look }).to_vec()
     }
 
     fn obstacles(lines: Vec<Vec<Point>>) -> Obstacles {
-        Obstacles {
-            lines,
-            areas: Vec::new(),
-        }
+        Obstacles { lines, areas: Vec::new() }
     }
 
     #[test]
@@ -376,14 +306,10 @@ mod tests {
 
     #[test]
     fn a_full_panel_has_no_place_for_it() {
-        let lines = (0..20)
-            .map(|row| vec![(0.0, f64::from(row) * 10.0), (300.0, f64::from(row) * 10.0)])
-            .collect();
+        let lines =
+            (0..20).map(|row| vec![(0.0, f64::from(row) * 10.0), (300.0, f64::from(row) * 10.0)]).collect();
         assert!(place(&entries(), &PLOT, &obstacles(lines)).is_none());
-        let area = Obstacles {
-            lines: Vec::new(),
-            areas: vec![PLOT],
-        };
+        let area = Obstacles { lines: Vec::new(), areas: vec![PLOT] };
         assert!(place(&entries(), &PLOT, &area).is_none());
     }
 

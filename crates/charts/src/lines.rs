@@ -1,12 +1,13 @@
 //! Curves over a plane: lines, markers, bands and whiskers on linear or logarithmic axes.
 
 use crate::axis::Axis;
+use crate::font::{self, Weight};
 use crate::frame::{self, Frame};
-use crate::legend::{self, Block, Dash, Entry, Legend, Look, Marker, Obstacles};
+use crate::legend::{self, Block, Dash, Dot, Entry, Legend, Look, Marker, Obstacles};
 use crate::path::{Rect, runs, thin};
 use crate::raster::Point;
 use crate::scene::{Align, Ink, Scene, Text};
-use crate::theme::{AXIS, BAND_OPACITY, LINE_WIDTH, QUIET_TEXT, TICK_EM, palette, paper_tint};
+use crate::theme::{AXIS, BAND_OPACITY, LINE_WIDTH, MARKER_RADIUS, QUIET_TEXT, TICK_EM, palette, paper_tint};
 
 /// Lines with more points than this many a logical pixel column are thinned.
 const THINNING_COLUMN: f64 = 0.5;
@@ -65,7 +66,7 @@ impl Series {
         self
     }
 
-    /// Round markers at the points.
+    /// Round markers at the points. On a line, points closer together than markers are not all marked.
     pub fn markers(self) -> Self {
         self.marker(Marker::Circle)
     }
@@ -123,17 +124,18 @@ impl Series {
         self
     }
 
+    /// Published values get larger rings, so that they show around measured dots in the same place.
+    fn marker_radius(&self) -> f64 {
+        if self.paper { 1.35 * MARKER_RADIUS } else { MARKER_RADIUS }
+    }
+
     fn look(&self, position: usize) -> Look {
         let hue = self.hue.unwrap_or(position);
         Look {
-            rgb: if self.paper {
-                paper_tint(hue)
-            } else {
-                palette(hue)
-            },
+            rgb: if self.paper { paper_tint(hue) } else { palette(hue) },
             opacity: self.opacity,
             line: self.dash.map(|dash| (self.width, dash)),
-            marker: self.marker.map(|marker| (marker, self.hollow)),
+            marker: self.marker.map(|shape| Dot { shape, hollow: self.hollow, radius: self.marker_radius() }),
             area: (!self.band.is_empty()).then_some(BAND_OPACITY),
         }
     }
@@ -201,25 +203,14 @@ impl Lines {
 
     /// The legend's entries, in the order of the series.
     pub(crate) fn entries(&self) -> Vec<Entry> {
-        let labelled = self
-            .series
-            .iter()
-            .enumerate()
-            .filter(|(_, series)| !series.label.is_empty());
+        let labelled = self.series.iter().enumerate().filter(|(_, series)| !series.label.is_empty());
         labelled
-            .map(|(position, series)| Entry {
-                label: series.label.clone(),
-                look: series.look(position),
-            })
+            .map(|(position, series)| Entry { label: series.label.clone(), look: series.look(position) })
             .collect()
     }
 
     pub(crate) fn draw(&self, scene: &mut Scene, cell: Rect, shared_legend: bool) {
-        let entries = if shared_legend || self.legend == Legend::None {
-            Vec::new()
-        } else {
-            self.entries()
-        };
+        let entries = if shared_legend || self.legend == Legend::None { Vec::new() } else { self.entries() };
         let Some(frame) = self.plan(cell) else {
             return frame::draw_no_data(scene, cell, &self.title);
         };
@@ -237,60 +228,30 @@ impl Lines {
         }
         let block = Block::flow(&entries, cell.width());
         let (width, height) = block.size();
-        let above = Rect {
-            bottom: cell.bottom - height,
-            ..cell
-        };
+        let above = Rect { bottom: cell.bottom - height - legend::MARGIN_BELOW, ..cell };
         if let Some(frame) = self.plan(above) {
             self.paint(scene, &frame, &self.trace(&frame));
             let middle = (frame.plot.left + frame.plot.right) / 2.0;
-            let left = (middle - width / 2.0)
-                .min(cell.right - width)
-                .max(cell.left);
+            let left = (middle - width / 2.0).min(cell.right - width).max(cell.left);
             block.draw(scene, (left, above.bottom));
         }
     }
 
     fn plan(&self, cell: Rect) -> Option<Frame> {
         let drawable = |&&(x, y): &&(f64, f64)| self.x.accepts(x) && self.y.accepts(y);
-        let points: Vec<(f64, f64)> = self
-            .series
-            .iter()
-            .flat_map(|s| &s.points)
-            .filter(drawable)
-            .copied()
-            .collect();
-        let spans = self
-            .series
-            .iter()
-            .flat_map(|s| s.band.iter().chain(&s.errors));
+        let points: Vec<(f64, f64)> =
+            self.series.iter().flat_map(|s| &s.points).filter(drawable).copied().collect();
+        let spans = self.series.iter().flat_map(|s| s.band.iter().chain(&s.errors));
         let x = self.x.fit(points.iter().map(|p| p.0))?;
         // A lower edge close to zero must not stretch a log axis to nothing: it counts down to a tenth of the lowest point.
         let lowest = points.iter().map(|p| p.1).fold(f64::INFINITY, f64::min);
-        let edges = spans
-            .filter(|span| self.x.accepts(span.0))
-            .flat_map(|&(_, lo, hi)| {
-                let lo = if self.y.accepts(-1.0) {
-                    lo
-                } else {
-                    lo.max(0.1 * lowest)
-                };
-                [lo, hi]
-            });
-        let y = self.y.fit(
-            points
-                .iter()
-                .map(|p| p.1)
-                .chain(edges)
-                .chain(self.references.iter().map(|r| r.0)),
-        )?;
-        Some(Frame::plan(
-            cell,
-            &self.title,
-            (&self.x, x),
-            (&self.y, y),
-            0.0,
-        ))
+        let edges = spans.filter(|span| self.x.accepts(span.0)).flat_map(|&(_, lo, hi)| {
+            let lo = if self.y.accepts(-1.0) { lo } else { lo.max(0.1 * lowest) };
+            [lo, hi]
+        });
+        let y =
+            self.y.fit(points.iter().map(|p| p.1).chain(edges).chain(self.references.iter().map(|r| r.0)))?;
+        Some(Frame::plan(cell, &self.title, (&self.x, x), (&self.y, y), 0.0))
     }
 
     /// Places everything on the page.
@@ -299,31 +260,23 @@ impl Lines {
         for (position, series) in self.series.iter().enumerate() {
             let curve = Curve::trace(series, series.look(position), frame);
             drawn.obstacles.lines.extend(curve.lines.iter().cloned());
+            drawn.obstacles.lines.extend(curve.markers.iter().map(|&point| vec![point]));
+            drawn.obstacles.lines.extend(curve.whiskers.iter().cloned());
+            drawn.obstacles.lines.extend(curve.areas.iter().cloned());
+            let crossings = place_band(&series.band, frame).into_iter().flatten();
             drawn
                 .obstacles
                 .lines
-                .extend(curve.markers.iter().map(|&point| vec![point]));
-            drawn.obstacles.lines.extend(curve.whiskers.iter().cloned());
-            for area in &curve.areas {
-                let half = area.len() / 2;
-                drawn
-                    .obstacles
-                    .lines
-                    .extend((0..half).map(|index| vec![area[index], area[area.len() - 1 - index]]));
-                drawn.obstacles.lines.push(area[..half].to_vec());
-                drawn.obstacles.lines.push(area[half..].to_vec());
-            }
+                .extend(crossings.filter_map(|(x, lo, hi)| segment(&frame.plot, (x, lo), (x, hi))));
             drawn.curves.push((series.paper, curve));
         }
         for (y, label) in &self.references {
-            if let Some(unit) = frame
-                .y
-                .domain
-                .unit(*y)
-                .filter(|unit| (0.0..=1.0).contains(unit))
-            {
+            if let Some(unit) = frame.y.domain.unit(*y).filter(|unit| (0.0..=1.0).contains(unit)) {
                 let (left, right, y) = (frame.plot.left, frame.plot.right, frame.y_at(unit));
                 drawn.obstacles.lines.push(vec![(left, y), (right, y)]);
+                let (em, width) = (TICK_EM, font::width(label, TICK_EM, Weight::Regular));
+                let area = Rect { left: right - width, top: y - 6.0 - em, right, bottom: y };
+                drawn.obstacles.areas.extend((!label.is_empty()).then_some(area));
                 drawn.references.push((y, label.clone()));
             }
         }
@@ -334,30 +287,18 @@ impl Lines {
         frame.draw_grid(scene);
         for (_, curve) in &drawn.curves {
             for area in &curve.areas {
-                scene.fill(
-                    area.clone(),
-                    Ink {
-                        rgb: curve.look.rgb,
-                        opacity: BAND_OPACITY,
-                    },
-                );
+                scene.fill(area.clone(), Ink { rgb: curve.look.rgb, opacity: BAND_OPACITY });
             }
         }
         for (y, label) in &drawn.references {
             let ends = [(frame.plot.left, *y), (frame.plot.right, *y)];
-            let look = Look {
-                rgb: AXIS,
-                opacity: 1.0,
-                line: Some((1.1, Dash::Dashed)),
-                marker: None,
-                area: None,
-            };
+            let look =
+                Look { rgb: AXIS, opacity: 1.0, line: Some((1.1, Dash::Dashed)), marker: None, area: None };
             look.draw_line(scene, &ends);
-            let at = (frame.plot.right - 2.0, y - 4.0);
+            let at = (frame.plot.right - 2.0, y - 5.5);
             scene.text(Text::new(label.clone(), at, TICK_EM, Align::End).coloured(QUIET_TEXT));
         }
-        let (published, measured): (Vec<_>, Vec<_>) =
-            drawn.curves.iter().partition(|(paper, _)| *paper);
+        let (published, measured): (Vec<_>, Vec<_>) = drawn.curves.iter().partition(|(paper, _)| *paper);
         for (_, curve) in published.into_iter().chain(measured) {
             curve.paint(scene);
         }
@@ -386,41 +327,24 @@ impl Curve {
     fn trace(series: &Series, look: Look, frame: &Frame) -> Self {
         let placed = runs(series.points.iter().map(|&(x, y)| frame.place(x, y)));
         let page = frame.plot.grown(0.5);
-        let markers = match look.marker {
-            Some(_) => placed
-                .iter()
-                .flatten()
-                .copied()
-                .filter(|&point| page.contains(point))
-                .collect(),
-            None => Vec::new(),
+        let inside = placed.iter().flatten().copied().filter(|&point| page.contains(point));
+        let markers = match (look.marker, look.line) {
+            (Some(dot), Some(_)) => spaced(inside, 2.6 * dot.radius),
+            (Some(_), None) => inside.collect(),
+            (None, _) => Vec::new(),
         };
         let lines = match look.line {
-            Some(_) => placed
-                .into_iter()
-                .flat_map(|run| page.clip(&thin(run, THINNING_COLUMN)))
-                .collect(),
+            Some(_) => placed.into_iter().flat_map(|run| page.clip(&thin(run, THINNING_COLUMN))).collect(),
             None => Vec::new(),
         };
-        let whiskers = series
-            .errors
-            .iter()
-            .filter_map(|&(x, lo, hi)| whisker(frame, x, lo, hi))
-            .collect();
-        Self {
-            look,
-            lines,
-            markers,
-            areas: band_areas(&series.band, frame),
-            whiskers,
-        }
+        let whiskers = series.errors.iter().filter_map(|&(x, lo, hi)| whisker(frame, x, lo, hi)).collect();
+        let outlines =
+            place_band(&series.band, frame).into_iter().map(|run| frame.plot.clip_area(&band_outline(&run)));
+        Self { look, lines, markers, areas: outlines.filter(|area| area.len() > 2).collect(), whiskers }
     }
 
     fn paint(&self, scene: &mut Scene) {
-        let ink = Ink {
-            rgb: self.look.rgb,
-            opacity: self.look.opacity,
-        };
+        let ink = Ink { rgb: self.look.rgb, opacity: self.look.opacity };
         for stem in &self.whiskers {
             scene.stroke(stem.clone(), ink, 1.2);
             for &(x, y) in stem {
@@ -438,69 +362,39 @@ impl Curve {
 
 fn whisker(frame: &Frame, x: f64, lo: f64, hi: f64) -> Option<Vec<Point>> {
     let x = frame.x_at(frame.x.domain.unit(x)?);
-    let (lo, hi) = (
-        frame.y.domain.unit_or_start(lo)?,
-        frame.y.domain.unit_or_start(hi)?,
-    );
-    let (from, to) = frame
-        .plot
-        .clip_segment((x, frame.y_at(lo)), (x, frame.y_at(hi)))?;
-    Some(vec![from, to])
+    let (lo, hi) = (frame.y.domain.unit_or_start(lo)?, frame.y.domain.unit_or_start(hi)?);
+    segment(&frame.plot, (x, frame.y_at(lo)), (x, frame.y_at(hi)))
 }
 
-/// Closed outlines of a band: its upper edge from left to right, then its lower edge back; cut to the plot rectangle.
-fn band_areas(band: &[(f64, f64, f64)], frame: &Frame) -> Vec<Vec<Point>> {
-    let place = |&(x, lo, hi): &(f64, f64, f64)| {
-        let x = frame.x_at(frame.x.domain.unit(x)?);
-        Some((
-            x,
-            frame.y_at(frame.y.domain.unit_or_start(lo)?),
-            frame.y_at(frame.y.domain.unit_or_start(hi)?),
-        ))
-    };
-    let keep = |y: f64| y.clamp(frame.plot.top, frame.plot.bottom);
-    let mut areas = Vec::new();
-    for run in runs(band.iter().map(place)) {
-        let run = cut_sides(run, frame.plot.left, frame.plot.right);
-        let upper = thin(
-            run.iter().map(|&(x, _, hi)| (x, hi)).collect(),
-            THINNING_COLUMN,
-        );
-        let lower = thin(
-            run.iter().map(|&(x, lo, _)| (x, lo)).collect(),
-            THINNING_COLUMN,
-        );
-        if run.len() > 1 {
-            areas.push(
-                upper
-                    .into_iter()
-                    .chain(lower.into_iter().rev())
-                    .map(|(x, y)| (x, keep(y)))
-                    .collect(),
-            );
-        }
-    }
-    areas
+/// The part of a segment inside `plot`.
+fn segment(plot: &Rect, from: Point, to: Point) -> Option<Vec<Point>> {
+    plot.clip_segment(from, to).map(|(from, to)| vec![from, to])
 }
 
-/// The part of a band (x, lower, upper) between the verticals `left` and `right`.
-fn cut_sides(run: Vec<(f64, f64, f64)>, left: f64, right: f64) -> Vec<(f64, f64, f64)> {
-    let mut cut = Vec::with_capacity(run.len());
-    for (index, &here) in run.iter().enumerate() {
-        if let Some(&before) = index.checked_sub(1).and_then(|index| run.get(index)) {
-            for edge in [left, right] {
-                if (before.0 < edge) != (here.0 < edge) && before.0 != edge && here.0 != edge {
-                    let share = (edge - before.0) / (here.0 - before.0);
-                    let between = |a: f64, b: f64| a + share * (b - a);
-                    cut.push((edge, between(before.1, here.1), between(before.2, here.2)));
-                }
-            }
-        }
-        if (left..=right).contains(&here.0) {
-            cut.push(here);
+/// A band in logical pixels: (x, lower edge, upper edge), split at its gaps.
+fn place_band(band: &[(f64, f64, f64)], frame: &Frame) -> Vec<Vec<(f64, f64, f64)>> {
+    runs(band.iter().map(|&(x, lo, hi)| {
+        let y_at = |value| frame.y.domain.unit_or_start(value).map(|unit| frame.y_at(unit));
+        Some((frame.x_at(frame.x.domain.unit(x)?), y_at(lo)?, y_at(hi)?))
+    }))
+}
+
+/// The closed outline of a placed band: its upper edge forwards, its lower edge back.
+fn band_outline(run: &[(f64, f64, f64)]) -> Vec<Point> {
+    let upper = thin(run.iter().map(|&(x, _, hi)| (x, hi)).collect(), THINNING_COLUMN);
+    let lower = thin(run.iter().map(|&(x, lo, _)| (x, lo)).collect(), THINNING_COLUMN);
+    upper.into_iter().chain(lower.into_iter().rev()).collect()
+}
+
+/// `points` without those closer than `distance` to the last one kept.
+fn spaced(points: impl Iterator<Item = Point>, distance: f64) -> Vec<Point> {
+    let mut kept: Vec<Point> = Vec::new();
+    for point in points {
+        if kept.last().is_none_or(|last| (point.0 - last.0).hypot(point.1 - last.1) >= distance) {
+            kept.push(point);
         }
     }
-    cut
+    kept
 }
 
 #[cfg(test)]
@@ -508,70 +402,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_band_is_cut_at_the_sides_of_the_panel() {
-        let cut = cut_sides(
-            vec![(0.0, 0.0, 10.0), (10.0, 10.0, 20.0), (20.0, 0.0, 0.0)],
-            5.0,
-            15.0,
-        );
-        assert_eq!(
-            cut,
-            vec![(5.0, 5.0, 15.0), (10.0, 10.0, 20.0), (15.0, 5.0, 10.0)]
-        );
-        let across = cut_sides(vec![(0.0, 0.0, 1.0), (20.0, 0.0, 1.0)], 5.0, 15.0);
-        assert_eq!(across, vec![(5.0, 0.0, 1.0), (15.0, 0.0, 1.0)]);
-    }
-
-    #[test]
     fn the_lower_edge_of_a_band_does_not_stretch_a_log_axis() {
         let panel = Lines::new("").y(Axis::log("")).series(
             Series::new("a", vec![(0.0, 1e-2), (1.0, 1e-3)])
                 .band(vec![(0.0, 1e-30, 2e-2), (1.0, -1.0, 2e-3)]),
         );
-        let frame = panel
-            .plan(Rect {
-                left: 0.0,
-                top: 0.0,
-                right: 420.0,
-                bottom: 320.0,
-            })
-            .unwrap();
+        let frame = panel.plan(Rect { left: 0.0, top: 0.0, right: 420.0, bottom: 320.0 }).unwrap();
         assert!(frame.y.domain.bounds().0 > 1e-5);
     }
 
     #[test]
     fn every_part_of_a_curve_stays_in_the_plot() {
-        let wild: Vec<(f64, f64)> = (0..200)
-            .map(|i| (f64::from(i), (f64::from(i) * 0.7).tan() * 5.0))
-            .collect();
+        let wild: Vec<(f64, f64)> =
+            (0..200).map(|i| (f64::from(i), (f64::from(i) * 0.7).tan() * 5.0)).collect();
         let band: Vec<_> = wild.iter().map(|&(x, y)| (x, y - 3.0, y + 3.0)).collect();
-        let panel = Lines::new("")
-            .x(Axis::linear("").range(20.0, 80.0))
-            .y(Axis::linear("").range(-1.0, 1.0));
-        let panel = panel.series(
-            Series::new("a", wild)
-                .band(band.clone())
-                .errors(band)
-                .markers(),
-        );
-        let frame = panel
-            .plan(Rect {
-                left: 0.0,
-                top: 0.0,
-                right: 420.0,
-                bottom: 320.0,
-            })
-            .unwrap();
+        let panel = Lines::new("").x(Axis::linear("").range(20.0, 80.0)).y(Axis::linear("").range(-1.0, 1.0));
+        let panel = panel.series(Series::new("a", wild).band(band.clone()).errors(band).markers());
+        let frame = panel.plan(Rect { left: 0.0, top: 0.0, right: 420.0, bottom: 320.0 }).unwrap();
         let drawn = panel.trace(&frame);
         let page = frame.plot.grown(0.6);
         let curve = &drawn.curves[0].1;
-        let parts = curve
-            .lines
-            .iter()
-            .chain(&curve.areas)
-            .chain(&curve.whiskers)
-            .flatten()
-            .chain(&curve.markers);
+        let parts =
+            curve.lines.iter().chain(&curve.areas).chain(&curve.whiskers).flatten().chain(&curve.markers);
         assert!(!curve.lines.is_empty() && !curve.areas.is_empty() && !curve.markers.is_empty());
         assert!(parts.into_iter().all(|&point| page.contains(point)));
     }

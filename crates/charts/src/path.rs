@@ -47,12 +47,8 @@ impl Rect {
     pub(crate) fn clip_segment(&self, a: Point, b: Point) -> Option<(Point, Point)> {
         let (dx, dy) = (b.0 - a.0, b.1 - a.1);
         let (mut enter, mut leave) = (0f64, 1f64);
-        let sides = [
-            (-dx, a.0 - self.left),
-            (dx, self.right - a.0),
-            (-dy, a.1 - self.top),
-            (dy, self.bottom - a.1),
-        ];
+        let sides =
+            [(-dx, a.0 - self.left), (dx, self.right - a.0), (-dy, a.1 - self.top), (dy, self.bottom - a.1)];
         for (slope, room) in sides {
             if slope == 0.0 {
                 if room < 0.0 {
@@ -65,11 +61,7 @@ impl Rect {
             }
         }
         let at = |share: f64| {
-            if share == 1.0 {
-                b
-            } else {
-                (a.0 + share * dx, a.1 + share * dy)
-            }
+            if share == 1.0 { b } else { (a.0 + share * dx, a.1 + share * dy) }
         };
         (enter <= leave).then(|| (at(enter), at(leave)))
     }
@@ -77,11 +69,7 @@ impl Rect {
     /// The parts of a polyline inside the rectangle. A single point stays a piece of one point.
     pub(crate) fn clip(&self, points: &[Point]) -> Vec<Vec<Point>> {
         if let [only] = points {
-            return if self.contains(*only) {
-                vec![vec![*only]]
-            } else {
-                Vec::new()
-            };
+            return if self.contains(*only) { vec![vec![*only]] } else { Vec::new() };
         }
         let mut pieces: Vec<Vec<Point>> = Vec::new();
         for pair in points.windows(2) {
@@ -95,6 +83,33 @@ impl Rect {
         }
         pieces
     }
+
+    /// The part of a closed outline inside the rectangle (Sutherland and Hodgman, 1974).
+    pub(crate) fn clip_area(&self, outline: &[Point]) -> Vec<Point> {
+        // A side is a distance, positive inside.
+        let sides: [&dyn Fn(Point) -> f64; 4] =
+            [&|p| p.0 - self.left, &|p| self.right - p.0, &|p| p.1 - self.top, &|p| self.bottom - p.1];
+        let mut outline = outline.to_vec();
+        for inside in sides {
+            let mut cut = Vec::with_capacity(outline.len() + 4);
+            for (index, &here) in outline.iter().enumerate() {
+                let before = outline[(index + outline.len() - 1) % outline.len()];
+                let (was, is) = (inside(before), inside(here));
+                if (was < 0.0) != (is < 0.0) {
+                    let share = was / (was - is);
+                    cut.push((
+                        before.0 + share * (here.0 - before.0),
+                        before.1 + share * (here.1 - before.1),
+                    ));
+                }
+                if is >= 0.0 {
+                    cut.push(here);
+                }
+            }
+            outline = cut;
+        }
+        outline
+    }
 }
 
 /// Splits a sequence at its gaps (`None`).
@@ -102,10 +117,7 @@ pub(crate) fn runs<T>(points: impl IntoIterator<Item = Option<T>>) -> Vec<Vec<T>
     let mut runs = vec![Vec::new()];
     for point in points {
         match point {
-            Some(point) => runs
-                .last_mut()
-                .expect("there is always a last run")
-                .push(point),
+            Some(point) => runs.last_mut().expect("there is always a last run").push(point),
             None if runs.last().is_some_and(|run| !run.is_empty()) => runs.push(Vec::new()),
             None => {}
         }
@@ -143,10 +155,7 @@ pub(crate) fn dashes(points: &[Point], drawn: f64, left_out: f64) -> Vec<Vec<Poi
         let mut length = (to.0 - from.0).hypot(to.1 - from.1);
         while length > remaining {
             let share = remaining / length;
-            from = (
-                from.0 + share * (to.0 - from.0),
-                from.1 + share * (to.1 - from.1),
-            );
+            from = (from.0 + share * (to.0 - from.0), from.1 + share * (to.1 - from.1));
             length -= remaining;
             if on {
                 current.push(from);
@@ -173,18 +182,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const PAGE: Rect = Rect {
-        left: 10.0,
-        top: 20.0,
-        right: 110.0,
-        bottom: 80.0,
-    };
+    const PAGE: Rect = Rect { left: 10.0, top: 20.0, right: 110.0, bottom: 80.0 };
 
     fn length(points: &[Point]) -> f64 {
-        points
-            .windows(2)
-            .map(|pair| (pair[1].0 - pair[0].0).hypot(pair[1].1 - pair[0].1))
-            .sum()
+        points.windows(2).map(|pair| (pair[1].0 - pair[0].0).hypot(pair[1].1 - pair[0].1)).sum()
     }
 
     #[test]
@@ -196,13 +197,18 @@ mod tests {
     #[test]
     fn a_line_that_leaves_and_returns_is_two_pieces() {
         let pieces = PAGE.clip(&[(20.0, 50.0), (20.0, 200.0), (60.0, 200.0), (60.0, 50.0)]);
-        assert_eq!(
-            pieces,
-            vec![
-                vec![(20.0, 50.0), (20.0, 80.0)],
-                vec![(60.0, 80.0), (60.0, 50.0)]
-            ]
-        );
+        assert_eq!(pieces, vec![vec![(20.0, 50.0), (20.0, 80.0)], vec![(60.0, 80.0), (60.0, 50.0)]]);
+    }
+
+    #[test]
+    fn an_area_is_cut_at_every_side() {
+        let diamond = [(60.0, -10.0), (170.0, 50.0), (60.0, 110.0), (-50.0, 50.0)];
+        let cut = PAGE.clip_area(&diamond);
+        let page = PAGE.grown(1e-9);
+        assert_eq!(cut.len(), 8);
+        assert!(cut.iter().all(|&point| page.contains(point)));
+        assert_eq!(PAGE.clip_area(&PAGE.grown(50.0).corners()).len(), 4);
+        assert!(PAGE.clip_area(&[(0.0, 0.0), (5.0, 0.0), (5.0, 5.0)]).is_empty());
     }
 
     #[test]
@@ -214,12 +220,7 @@ mod tests {
     #[test]
     fn thinning_keeps_every_peak() {
         let points: Vec<Point> = (0..100_000)
-            .map(|i| {
-                (
-                    f64::from(i) / 1000.0,
-                    if i == 54_321 { 7.0 } else { f64::from(i % 2) },
-                )
-            })
+            .map(|i| (f64::from(i) / 1000.0, if i == 54_321 { 7.0 } else { f64::from(i % 2) }))
             .collect();
         let thinned = thin(points, 0.5);
         assert!(thinned.len() < 1000, "{}", thinned.len());
@@ -232,11 +233,7 @@ mod tests {
         let line = [(0.0, 0.0), (30.0, 40.0), (30.0, 90.0)];
         let pieces = dashes(&line, 6.0, 4.0);
         assert_eq!(pieces.len(), 10);
-        assert!(
-            pieces
-                .iter()
-                .all(|piece| (length(piece) - 6.0).abs() < 1e-9)
-        );
+        assert!(pieces.iter().all(|piece| (length(piece) - 6.0).abs() < 1e-9));
     }
 
     proptest! {

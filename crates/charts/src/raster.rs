@@ -24,11 +24,7 @@ impl Rows {
         let top = (low.floor().max(0.0)) as i32;
         let bottom = (high.ceil().min(f64::from(size.1))) as i32;
         let rows = vec![Vec::new(); (bottom - top).max(0) as usize];
-        Self {
-            top,
-            rows,
-            width: f64::from(size.0),
-        }
+        Self { top, rows, width: f64::from(size.0) }
     }
 
     /// The rows whose pixel centres lie between the heights `low` and `high`.
@@ -54,11 +50,7 @@ impl Rows {
                 match &mut open {
                     _ if start >= end => {}
                     Some(span) if start <= span.end => span.end = span.end.max(end),
-                    _ => spans.extend(open.replace(Span {
-                        y: self.top + row as i32,
-                        start,
-                        end,
-                    })),
+                    _ => spans.extend(open.replace(Span { y: self.top + row as i32, start, end })),
                 }
             }
             spans.extend(open);
@@ -75,10 +67,7 @@ fn crossing(a: Point, b: Point, y: f64) -> f64 {
 /// The inside (even-odd) of a closed `outline`, in an image of `size` pixels.
 pub(crate) fn fill(outline: &[Point], size: (u32, u32)) -> Vec<Span> {
     let low = outline.iter().map(|p| p.1).fold(f64::INFINITY, f64::min);
-    let high = outline
-        .iter()
-        .map(|p| p.1)
-        .fold(f64::NEG_INFINITY, f64::max);
+    let high = outline.iter().map(|p| p.1).fold(f64::NEG_INFINITY, f64::max);
     if outline.len() < 3 || !(high - low).is_finite() {
         return Vec::new();
     }
@@ -106,11 +95,7 @@ pub(crate) fn stroke(points: &[Point], radius: f64, size: (u32, u32)) -> Vec<Spa
     }
     let mut rows = Rows::new(low, high, size);
     let single = [points[0], points[0]];
-    let segments = if points.len() == 1 {
-        &single[..]
-    } else {
-        points
-    };
+    let segments = if points.len() == 1 { &single[..] } else { points };
     for pair in segments.windows(2) {
         capsule(&mut rows, pair[0], pair[1], radius);
     }
@@ -122,12 +107,7 @@ fn capsule(rows: &mut Rows, a: Point, b: Point, radius: f64) {
     let (dx, dy) = (b.0 - a.0, b.1 - a.1);
     let length = dx.hypot(dy).max(1e-12);
     let (nx, ny) = (-dy / length * radius, dx / length * radius);
-    let quad = [
-        (a.0 + nx, a.1 + ny),
-        (b.0 + nx, b.1 + ny),
-        (b.0 - nx, b.1 - ny),
-        (a.0 - nx, a.1 - ny),
-    ];
+    let quad = [(a.0 + nx, a.1 + ny), (b.0 + nx, b.1 + ny), (b.0 - nx, b.1 - ny), (a.0 - nx, a.1 - ny)];
     for row in rows.centres(a.1.min(b.1) - radius, a.1.max(b.1) + radius) {
         let y = rows.height(row);
         let mut interval = (f64::INFINITY, f64::NEG_INFINITY);
@@ -163,23 +143,13 @@ mod tests {
     fn a_square_fills_exactly_its_pixels() {
         let spans = fill(&[(2.0, 3.0), (7.0, 3.0), (7.0, 8.0), (2.0, 8.0)], (20, 20));
         assert_eq!(area(&spans), 25);
-        assert!(
-            spans
-                .iter()
-                .all(|s| (s.start, s.end) == (2, 7) && (3..8).contains(&s.y))
-        );
+        assert!(spans.iter().all(|s| (s.start, s.end) == (2, 7) && (3..8).contains(&s.y)));
     }
 
     #[test]
     fn neighbours_share_no_pixel_and_leave_none() {
-        let left = fill(
-            &[(0.0, 0.0), (6.3, 0.0), (3.7, 10.0), (0.0, 10.0)],
-            (10, 10),
-        );
-        let right = fill(
-            &[(6.3, 0.0), (10.0, 0.0), (10.0, 10.0), (3.7, 10.0)],
-            (10, 10),
-        );
+        let left = fill(&[(0.0, 0.0), (6.3, 0.0), (3.7, 10.0), (0.0, 10.0)], (10, 10));
+        let right = fill(&[(6.3, 0.0), (10.0, 0.0), (10.0, 10.0), (3.7, 10.0)], (10, 10));
         assert_eq!(area(&left) + area(&right), 100);
     }
 
@@ -189,21 +159,13 @@ mod tests {
         let twice = stroke(&[(5.0, 5.0), (25.0, 9.0), (5.0, 5.0)], 2.0, (40, 20));
         assert_eq!(once, twice);
         let expected = 4.0 * 20.0_f64.hypot(4.0) + std::f64::consts::PI * 4.0;
-        assert!(
-            (f64::from(area(&once)) - expected).abs() < 6.0,
-            "{} against {expected}",
-            area(&once)
-        );
+        assert!((f64::from(area(&once)) - expected).abs() < 6.0, "{} against {expected}", area(&once));
     }
 
     #[test]
     fn nothing_leaves_the_image() {
         let spans = stroke(&[(-50.0, -50.0), (500.0, 300.0)], 7.0, (40, 20));
         assert!(!spans.is_empty());
-        assert!(
-            spans
-                .iter()
-                .all(|s| s.start >= 0 && s.end <= 40 && (0..20).contains(&s.y))
-        );
+        assert!(spans.iter().all(|s| s.start >= 0 && s.end <= 40 && (0..20).contains(&s.y)));
     }
 }

@@ -7,8 +7,7 @@ use crate::theme::{Rgb, TEXT, WHITE};
 use plotters::backend::{BitMapBackend, DrawingBackend, SVGBackend};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{
-    Color, FontDesc, FontFamily, FontStyle, FontTransform, RGBAColor, RGBColor, ShapeStyle,
-    TextStyle,
+    Color, FontDesc, FontFamily, FontStyle, FontTransform, RGBAColor, RGBColor, ShapeStyle, TextStyle,
 };
 use std::error::Error;
 
@@ -64,15 +63,7 @@ pub(crate) struct Text {
 impl Text {
     /// Regular text of the standard colour with its baseline through `at`.
     pub(crate) fn new(content: impl Into<String>, at: Point, em: f64, align: Align) -> Self {
-        Self {
-            content: content.into(),
-            at,
-            em,
-            weight: Weight::Regular,
-            rgb: TEXT,
-            align,
-            upright: false,
-        }
+        Self { content: content.into(), at, em, weight: Weight::Regular, rgb: TEXT, align, upright: false }
     }
 
     /// Moves the text so that `at` is the vertical middle of its capitals instead of its baseline.
@@ -104,20 +95,9 @@ impl Text {
 
 #[derive(Clone, Debug)]
 enum Mark {
-    Stroke {
-        points: Vec<Point>,
-        ink: Ink,
-        width: f64,
-    },
-    Fill {
-        outline: Vec<Point>,
-        ink: Ink,
-    },
-    Disc {
-        centre: Point,
-        radius: f64,
-        ink: Ink,
-    },
+    Stroke { points: Vec<Point>, ink: Ink, width: f64 },
+    Fill { outline: Vec<Point>, ink: Ink },
+    Disc { centre: Point, radius: f64, ink: Ink },
     Text(Text),
 }
 
@@ -131,10 +111,7 @@ pub(crate) struct Scene {
 impl Scene {
     /// An empty white scene of `size` logical pixels.
     pub(crate) fn new(size: (u32, u32)) -> Self {
-        Self {
-            size,
-            marks: Vec::new(),
-        }
+        Self { size, marks: Vec::new() }
     }
 
     pub(crate) fn stroke(&mut self, points: Vec<Point>, ink: Ink, width: f64) {
@@ -150,11 +127,7 @@ impl Scene {
     }
 
     pub(crate) fn disc(&mut self, centre: Point, radius: f64, ink: Ink) {
-        self.marks.push(Mark::Disc {
-            centre,
-            radius,
-            ink,
-        });
+        self.marks.push(Mark::Disc { centre, radius, ink });
     }
 
     pub(crate) fn text(&mut self, text: Text) {
@@ -200,9 +173,7 @@ impl Scene {
                 filled: true,
                 stroke_width: 0,
             };
-            backend
-                .draw_rect((0, 0), (size.0 as i32, size.1 as i32), &style, true)
-                .map_err(drawing)?;
+            backend.draw_rect((0, 0), (size.0 as i32, size.1 as i32), &style, true).map_err(drawing)?;
             for mark in &self.marks {
                 trace(&mut backend, mark)?;
             }
@@ -232,35 +203,21 @@ fn paint(
     let up = |&(x, y): &Point| (x * scale, y * scale);
     let scaled = |points: &[Point]| points.iter().map(up).collect::<Vec<_>>();
     match mark {
-        Mark::Stroke { points, ink, width } => cover(
-            backend,
-            &raster::stroke(&scaled(points), width * scale / 2.0, size),
-            *ink,
-        ),
+        Mark::Stroke { points, ink, width } => {
+            cover(backend, &raster::stroke(&scaled(points), width * scale / 2.0, size), *ink)
+        }
         Mark::Fill { outline, ink } => cover(backend, &raster::fill(&scaled(outline), size), *ink),
-        Mark::Disc {
-            centre,
-            radius,
-            ink,
-        } => cover(
-            backend,
-            &raster::stroke(&[up(centre)], radius * scale, size),
-            *ink,
-        ),
+        Mark::Disc { centre, radius, ink } => {
+            cover(backend, &raster::stroke(&[up(centre)], radius * scale, size), *ink)
+        }
         Mark::Text(text) => write(backend, text, scale),
     }
 }
 
 fn cover(backend: &mut BitMapBackend<'_>, spans: &[Span], ink: Ink) -> Result<(), ChartError> {
-    let style = ShapeStyle {
-        color: ink.plotters(),
-        filled: true,
-        stroke_width: 0,
-    };
+    let style = ShapeStyle { color: ink.plotters(), filled: true, stroke_width: 0 };
     for span in spans {
-        backend
-            .draw_rect((span.start, span.y), (span.end, span.y + 1), &style, true)
-            .map_err(drawing)?;
+        backend.draw_rect((span.start, span.y), (span.end, span.y + 1), &style, true).map_err(drawing)?;
     }
     Ok(())
 }
@@ -272,10 +229,7 @@ fn write(backend: &mut BitMapBackend<'_>, text: &Text, scale: f64) -> Result<(),
         Align::Middle => font::width(&text.content, em, text.weight) / 2.0,
         Align::End => font::width(&text.content, em, text.weight),
     };
-    let origin = (
-        (text.at.0 * scale).round() as i32,
-        (text.at.1 * scale).round() as i32,
-    );
+    let origin = ((text.at.0 * scale).round() as i32, (text.at.1 * scale).round() as i32);
     let back = back.round() as i32;
     let colour = Ink::solid(text.rgb).plotters();
     let mut outcome = Ok(());
@@ -286,9 +240,7 @@ fn write(backend: &mut BitMapBackend<'_>, text: &Text, scale: f64) -> Result<(),
         } else {
             (origin.0 + along, origin.1 + down)
         };
-        let colour = colour
-            .mix(f64::from(coverage.clamp(0.0, 1.0)))
-            .to_backend_color();
+        let colour = colour.mix(f64::from(coverage.clamp(0.0, 1.0))).to_backend_color();
         if let Err(error) = backend.draw_pixel(pixel, colour) {
             outcome = Err(drawing(error));
         }
@@ -309,21 +261,13 @@ fn trace(backend: &mut SVGBackend<'_>, mark: &Mark) -> Result<(), ChartError> {
         Mark::Stroke { points, ink, width } => {
             backend.draw_path(points.iter().map(place), &style(*ink, *width))
         }
-        Mark::Fill { outline, ink } => {
-            backend.fill_polygon(outline.iter().map(place), &style(*ink, 0.0))
+        Mark::Fill { outline, ink } => backend.fill_polygon(outline.iter().map(place), &style(*ink, 0.0)),
+        Mark::Disc { centre, radius, ink } => {
+            backend.draw_circle(place(centre), unit(*radius) as u32, &style(*ink, 0.0), true)
         }
-        Mark::Disc {
-            centre,
-            radius,
-            ink,
-        } => backend.draw_circle(place(centre), unit(*radius) as u32, &style(*ink, 0.0), true),
         Mark::Text(text) => {
             let hang = text.em * SVG_TOP_TO_BASELINE;
-            let at = if text.upright {
-                (text.at.0 - hang, text.at.1)
-            } else {
-                (text.at.0, text.at.1 - hang)
-            };
+            let at = if text.upright { (text.at.0 - hang, text.at.1) } else { (text.at.0, text.at.1 - hang) };
             // Turned text is turned about its position, so the hanging distance turns with it.
             backend.draw_text(&text.content, &svg_text_style(text), place(&at))
         }
@@ -336,25 +280,16 @@ fn svg_text_style(text: &Text) -> TextStyle<'static> {
         Weight::Regular => FontStyle::Normal,
         Weight::Bold => FontStyle::Bold,
     };
-    let font = FontDesc::new(
-        FontFamily::Name(font::SVG_FAMILY),
-        text.em * SVG_UNITS * SVG_TEXT_DIVISOR,
-        style,
-    );
-    let turn = if text.upright {
-        FontTransform::Rotate270
-    } else {
-        FontTransform::None
-    };
+    let font =
+        FontDesc::new(FontFamily::Name(font::SVG_FAMILY), text.em * SVG_UNITS * SVG_TEXT_DIVISOR, style);
+    let turn = if text.upright { FontTransform::Rotate270 } else { FontTransform::None };
     let anchor = match text.align {
         Align::Start => HPos::Left,
         Align::Middle => HPos::Center,
         Align::End => HPos::Right,
     };
     let (r, g, b) = text.rgb;
-    font.transform(turn)
-        .color(&RGBColor(r, g, b))
-        .pos(Pos::new(anchor, VPos::Top))
+    font.transform(turn).color(&RGBColor(r, g, b)).pos(Pos::new(anchor, VPos::Top))
 }
 
 /// Means over squares of `SUPERSAMPLE` pixels a side.
@@ -369,9 +304,7 @@ fn shrink(fine: &[u8], width: usize, height: usize) -> Vec<u8> {
                 let mut sum = area / 2;
                 for row in 0..side {
                     let start = (y * side + row) * stride + x * side * 3 + channel;
-                    sum += (0..side)
-                        .map(|column| u32::from(fine[start + column * 3]))
-                        .sum::<u32>();
+                    sum += (0..side).map(|column| u32::from(fine[start + column * 3])).sum::<u32>();
                 }
                 coarse.push((sum / area) as u8);
             }

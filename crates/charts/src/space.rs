@@ -30,11 +30,7 @@ impl View {
     fn directions(&self) -> (Place, Place, Place) {
         let (sin_a, cos_a) = self.azimuth.to_radians().sin_cos();
         let (sin_e, cos_e) = self.elevation.clamp(5.0, 85.0).to_radians().sin_cos();
-        (
-            [cos_e * cos_a, cos_e * sin_a, sin_e],
-            [-sin_a, cos_a, 0.0],
-            [-sin_e * cos_a, -sin_e * sin_a, cos_e],
-        )
+        ([cos_e * cos_a, cos_e * sin_a, sin_e], [-sin_a, cos_a, 0.0], [-sin_e * cos_a, -sin_e * sin_a, cos_e])
     }
 }
 
@@ -68,11 +64,7 @@ impl Space {
         let far = to_eye.map(|towards| if towards > 0.0 { 0.0 } else { 1.0 });
         let sides = axes.map(|(axis, domain)| {
             let ticks = axis.ticks_over(&domain, TICKS);
-            Side {
-                label: axis.full_label(&ticks),
-                domain,
-                ticks,
-            }
+            Side { label: axis.full_label(&ticks), domain, ticks }
         });
         let height_labels = widest(&sides[2].ticks) + LABEL_EM;
         let page = Rect {
@@ -81,15 +73,7 @@ impl Space {
             right: cell.right - 22.0,
             bottom: cell.bottom - 42.0,
         };
-        let mut space = Self {
-            sides,
-            to_eye,
-            right,
-            up,
-            scale: 1.0,
-            origin: (0.0, 0.0),
-            far,
-        };
+        let mut space = Self { sides, to_eye, right, up, scale: 1.0, origin: (0.0, 0.0), far };
         space.fit(&page);
         space
     }
@@ -98,10 +82,7 @@ impl Space {
         let corners: Vec<Point> = (0..8).map(|bits| self.at(corner(bits))).collect();
         let bounds = |pick: fn(&Point) -> f64| {
             let values = corners.iter().map(pick);
-            (
-                values.clone().fold(f64::INFINITY, f64::min),
-                values.fold(f64::NEG_INFINITY, f64::max),
-            )
+            (values.clone().fold(f64::INFINITY, f64::min), values.fold(f64::NEG_INFINITY, f64::max))
         };
         let ((left, right), (top, bottom)) = (bounds(|p| p.0), bounds(|p| p.1));
         self.scale = (page.width() / (right - left)).min(page.height() / (bottom - top));
@@ -132,11 +113,7 @@ impl Space {
     /// The place in the box of a point given in the units of the axes; `None` if an axis has none for it.
     pub(crate) fn place(&self, point: [f64; 3]) -> Option<Place> {
         let [x, y, z] = &self.sides;
-        Some([
-            x.domain.unit(point[0])?,
-            y.domain.unit(point[1])?,
-            z.domain.unit(point[2])?,
-        ])
+        Some([x.domain.unit(point[0])?, y.domain.unit(point[1])?, z.domain.unit(point[2])?])
     }
 
     /// The outline of the box on the page.
@@ -167,16 +144,8 @@ impl Space {
             for (a, b) in [(0.0, 1.0), (1.0, 0.0), (0.0, 0.0)] {
                 let mut from = self.far;
                 let (first, second) = ((axis + 1) % 3, (axis + 2) % 3);
-                from[first] = if a == 0.0 {
-                    self.far[first]
-                } else {
-                    1.0 - self.far[first]
-                };
-                from[second] = if b == 0.0 {
-                    self.far[second]
-                } else {
-                    1.0 - self.far[second]
-                };
+                from[first] = if a == 0.0 { self.far[first] } else { 1.0 - self.far[first] };
+                from[second] = if b == 0.0 { self.far[second] } else { 1.0 - self.far[second] };
                 from[axis] = 0.0;
                 let mut to = from;
                 to[axis] = 1.0;
@@ -192,9 +161,7 @@ impl Space {
             .major
             .iter()
             .filter_map(|tick| Some((side.domain.unit(tick.at)?, tick.label.as_str())));
-        placed
-            .filter(|(unit, _)| (-1e-9..=1.0 + 1e-9).contains(unit))
-            .collect()
+        placed.filter(|(unit, _)| (-1e-9..=1.0 + 1e-9).contains(unit)).collect()
     }
 
     /// Draws the three labelled edges: two along the front of the floor, one upright at the left.
@@ -207,20 +174,12 @@ impl Space {
             inside[across] = self.far[across];
             let (edge, back) = (self.at(start), self.at(inside));
             let length = (edge.0 - back.0).hypot(edge.1 - back.1).max(1e-9);
-            self.draw_axis(
-                scene,
-                axis,
-                start,
-                ((edge.0 - back.0) / length, (edge.1 - back.1) / length),
-            );
+            self.draw_axis(scene, axis, start, ((edge.0 - back.0) / length, (edge.1 - back.1) / length));
         }
         let [x, y, z] = self.far;
         let candidates = [[1.0 - x, y, z], [x, 1.0 - y, z]];
-        let leftmost = if self.at(candidates[0]).0 < self.at(candidates[1]).0 {
-            candidates[0]
-        } else {
-            candidates[1]
-        };
+        let leftmost =
+            if self.at(candidates[0]).0 < self.at(candidates[1]).0 { candidates[0] } else { candidates[1] };
         self.draw_axis(scene, 2, leftmost, (-1.0, 0.0));
     }
 
@@ -235,15 +194,9 @@ impl Space {
         let mut reach = 0f64;
         for (unit, label) in self.units(axis) {
             let foot = along(unit);
-            let end = (
-                foot.0 + outward.0 * TICK_LENGTH,
-                foot.1 + outward.1 * TICK_LENGTH,
-            );
+            let end = (foot.0 + outward.0 * TICK_LENGTH, foot.1 + outward.1 * TICK_LENGTH);
             scene.line(foot, end, AXIS, AXIS_WIDTH);
-            let half = (
-                font::width(label, TICK_EM, Weight::Regular) / 2.0,
-                0.4 * TICK_EM,
-            );
+            let half = (font::width(label, TICK_EM, Weight::Regular) / 2.0, 0.4 * TICK_EM);
             let distance = TICK_LENGTH + 4.0 + outward.0.abs() * half.0 + outward.1.abs() * half.1;
             let at = (foot.0 + outward.0 * distance, foot.1 + outward.1 * distance);
             scene.text(Text::new(label, at, TICK_EM, Align::Middle).centred());
@@ -253,21 +206,11 @@ impl Space {
         let label = self.sides[axis].label.clone();
         if axis == 2 {
             let at = (middle.0 - reach - 0.5 * LABEL_EM - 4.0, middle.1);
-            return scene.text(
-                Text::new(label, at, LABEL_EM, Align::Middle)
-                    .centred()
-                    .upright(),
-            );
+            return scene.text(Text::new(label, at, LABEL_EM, Align::Middle).centred().upright());
         }
-        let half = (
-            font::width(&label, LABEL_EM, Weight::Regular) / 2.0,
-            0.5 * LABEL_EM,
-        );
+        let half = (font::width(&label, LABEL_EM, Weight::Regular) / 2.0, 0.5 * LABEL_EM);
         let distance = reach + 2.0 + outward.0.abs() * half.0 + outward.1.abs() * half.1;
-        let at = (
-            middle.0 + outward.0 * distance,
-            middle.1 + outward.1 * distance,
-        );
+        let at = (middle.0 + outward.0 * distance, middle.1 + outward.1 * distance);
         scene.text(Text::new(label, at, LABEL_EM, Align::Middle).centred());
     }
 }
@@ -277,11 +220,7 @@ fn corner(bits: usize) -> Place {
 }
 
 fn widest(ticks: &Ticks) -> f64 {
-    ticks
-        .major
-        .iter()
-        .map(|tick| font::width(&tick.label, TICK_EM, Weight::Regular))
-        .fold(0.0, f64::max)
+    ticks.major.iter().map(|tick| font::width(&tick.label, TICK_EM, Weight::Regular)).fold(0.0, f64::max)
 }
 
 #[cfg(test)]
@@ -291,18 +230,10 @@ mod tests {
     fn space(azimuth: f64) -> Space {
         let axis = Axis::linear("a");
         let domain = Domain::exact(0.0, 10.0);
-        let cell = Rect {
-            left: 0.0,
-            top: 0.0,
-            right: 420.0,
-            bottom: 320.0,
-        };
+        let cell = Rect { left: 0.0, top: 0.0, right: 420.0, bottom: 320.0 };
         Space::plan(
             cell,
-            View {
-                azimuth,
-                elevation: 30.0,
-            },
+            View { azimuth, elevation: 30.0 },
             [(&axis, domain), (&axis, domain), (&axis, domain)],
         )
     }
@@ -311,16 +242,8 @@ mod tests {
     fn the_whole_box_lies_in_its_cell_from_every_side() {
         for azimuth in (-180..180).step_by(15) {
             let space = space(f64::from(azimuth));
-            let cell = Rect {
-                left: 0.0,
-                top: 26.0,
-                right: 420.0,
-                bottom: 320.0,
-            };
-            assert!(
-                (0..8).all(|bits| cell.contains(space.at(corner(bits)))),
-                "azimuth {azimuth}"
-            );
+            let cell = Rect { left: 0.0, top: 26.0, right: 420.0, bottom: 320.0 };
+            assert!((0..8).all(|bits| cell.contains(space.at(corner(bits)))), "azimuth {azimuth}");
         }
     }
 

@@ -10,6 +10,9 @@ use crate::theme::{TEXT, WHITE, mix, viridis};
 /// More columns than this cannot be told apart in a panel; evenly spaced ones are drawn.
 const MOST_COLUMNS: usize = 161;
 
+/// Steps of the colour map along a ridge.
+const SHADES: f64 = 64.0;
+
 /// How a [`Surface`] is drawn.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum SurfaceStyle {
@@ -44,10 +47,7 @@ impl Surface {
             iteration: Axis::linear("iteration"),
             value: Axis::linear(""),
             style: SurfaceStyle::Ridges,
-            view: View {
-                azimuth: -38.0,
-                elevation: 28.0,
-            },
+            view: View { azimuth: -38.0, elevation: 28.0 },
         }
     }
 
@@ -92,22 +92,13 @@ impl Surface {
         let columns = self.columns();
         let values = self.values.iter().flatten().copied();
         let times = columns.iter().map(|&(_, iteration)| iteration);
-        let (Some(value), Some(iteration)) =
-            (self.value.fit(values), self.iteration.fit_tightly(times))
+        let (Some(value), Some(iteration)) = (self.value.fit(values), self.iteration.fit_tightly(times))
         else {
             return frame::draw_no_data(scene, cell, &self.title);
         };
         let rows = self.values.len() as f64;
-        let index = if rows > 1.0 {
-            Domain::exact(1.0, rows)
-        } else {
-            Domain::exact(0.5, 1.5)
-        };
-        let axes = [
-            (&self.index, index),
-            (&self.iteration, iteration),
-            (&self.value, value),
-        ];
+        let index = if rows > 1.0 { Domain::exact(1.0, rows) } else { Domain::exact(0.5, 1.5) };
+        let axes = [(&self.index, index), (&self.iteration, iteration), (&self.value, value)];
         let space = Space::plan(cell, self.view, axes);
         let grid: Vec<Vec<Option<Place>>> = self.places(&space, &columns);
         space.draw_walls(scene);
@@ -116,11 +107,7 @@ impl Surface {
             SurfaceStyle::Mesh => draw_mesh(scene, &space, &grid),
         }
         space.draw_axes(scene);
-        frame::draw_title(
-            scene,
-            &self.title,
-            ((cell.left + cell.right) / 2.0, cell.top),
-        );
+        frame::draw_title(scene, &self.title, ((cell.left + cell.right) / 2.0, cell.top));
     }
 
     /// Columns to draw, with their iterations.
@@ -128,20 +115,13 @@ impl Surface {
         let count = self.values.iter().map(Vec::len).max().unwrap_or(0);
         let drawn = count.min(MOST_COLUMNS);
         let pick = |k: usize| {
-            if drawn > 1 {
-                k * (count - 1) / (drawn - 1)
-            } else {
-                0
-            }
+            if drawn > 1 { k * (count - 1) / (drawn - 1) } else { 0 }
         };
         let iteration = |column: usize| match &self.iterations {
             Some(iterations) => iterations.get(column).copied().unwrap_or(f64::NAN),
             None => column as f64,
         };
-        (0..drawn)
-            .map(pick)
-            .map(|column| (column, iteration(column)))
-            .collect()
+        (0..drawn).map(pick).map(|column| (column, iteration(column))).collect()
     }
 
     fn places(&self, space: &Space, columns: &[(usize, f64)]) -> Vec<Vec<Option<Place>>> {
@@ -151,12 +131,8 @@ impl Surface {
             place[2] = place[2].clamp(0.0, 1.0);
             Some(place)
         };
-        let row = |row: usize| {
-            columns
-                .iter()
-                .map(|&(column, iteration)| place(row, column, iteration))
-                .collect()
-        };
+        let row =
+            |row: usize| columns.iter().map(|&(column, iteration)| place(row, column, iteration)).collect();
         (0..self.values.len()).map(row).collect()
     }
 }
@@ -171,17 +147,26 @@ fn draw_ridges(scene: &mut Scene, space: &Space, grid: Vec<Vec<Option<Place>>>) 
         let mean = ridge.iter().map(|place| place[2]).sum::<f64>() / ridge.len() as f64;
         scene.fill(
             crest.chain(floor).collect(),
-            Ink {
-                rgb: mix(viridis(colour(mean)), WHITE, 0.72),
-                opacity: 0.8,
-            },
+            Ink { rgb: mix(viridis(colour(mean)), WHITE, 0.72), opacity: 0.8 },
         );
-        for pair in ridge.windows(2) {
-            let middle = (pair[0][2] + pair[1][2]) / 2.0;
-            let ink = Ink::solid(viridis(colour(middle)));
-            scene.stroke(vec![space.at(pair[0]), space.at(pair[1])], ink, 1.3);
+        for (shade, crest) in shaded(&ridge) {
+            let crest = crest.iter().map(|&place| space.at(place)).collect();
+            scene.stroke(crest, Ink::solid(viridis(shade)), 1.3);
         }
     }
+}
+
+/// A ridge cut into pieces of one shade each, neighbours sharing an end.
+fn shaded(ridge: &[Place]) -> Vec<(f64, Vec<Place>)> {
+    let shade = |pair: &[Place]| (colour((pair[0][2] + pair[1][2]) / 2.0) * SHADES).round() / SHADES;
+    let mut pieces: Vec<(f64, Vec<Place>)> = Vec::new();
+    for pair in ridge.windows(2) {
+        match pieces.last_mut() {
+            Some((current, piece)) if *current == shade(pair) => piece.push(pair[1]),
+            _ => pieces.push((shade(pair), pair.to_vec())),
+        }
+    }
+    pieces
 }
 
 fn foot(place: Place) -> Place {
@@ -198,36 +183,19 @@ fn draw_mesh(scene: &mut Scene, space: &Space, grid: &[Vec<Option<Place>>]) {
     let mut facets: Vec<[Place; 4]> = Vec::new();
     for pair in grid.windows(2) {
         for column in 1..pair[0].len() {
-            let corners = [
-                pair[0][column - 1],
-                pair[0][column],
-                pair[1][column],
-                pair[1][column - 1],
-            ];
+            let corners = [pair[0][column - 1], pair[0][column], pair[1][column], pair[1][column - 1]];
             if let [Some(a), Some(b), Some(c), Some(d)] = corners {
                 facets.push([a, b, c, d]);
             }
         }
     }
-    let nearness = |facet: &[Place; 4]| {
-        facet
-            .iter()
-            .map(|&place| space.depth(foot(place)))
-            .sum::<f64>()
-    };
+    let nearness = |facet: &[Place; 4]| facet.iter().map(|&place| space.depth(foot(place))).sum::<f64>();
     facets.sort_by(|a, b| nearness(a).total_cmp(&nearness(b)));
     for facet in facets {
         let height = facet.iter().map(|place| place[2]).sum::<f64>() / 4.0;
         let mut outline = facet.map(|place| space.at(place)).to_vec();
         scene.fill(outline.clone(), Ink::solid(viridis(colour(height))));
         outline.push(outline[0]);
-        scene.stroke(
-            outline,
-            Ink {
-                rgb: TEXT,
-                opacity: 0.35,
-            },
-            0.35,
-        );
+        scene.stroke(outline, Ink { rgb: TEXT, opacity: 0.35 }, 0.35);
     }
 }

@@ -27,13 +27,8 @@ pub fn paper_tint(index: usize) -> (u8, u8, u8) {
 
 /// The colour `share` of the way from `from` to `to`.
 pub(crate) fn mix(from: Rgb, to: Rgb, share: f64) -> Rgb {
-    let channel =
-        |a: u8, b: u8| (f64::from(a) + (f64::from(b) - f64::from(a)) * share).round() as u8;
-    (
-        channel(from.0, to.0),
-        channel(from.1, to.1),
-        channel(from.2, to.2),
-    )
+    let channel = |a: u8, b: u8| (f64::from(a) + (f64::from(b) - f64::from(a)) * share).round() as u8;
+    (channel(from.0, to.0), channel(from.1, to.1), channel(from.2, to.2))
 }
 
 /// Anchors of the viridis colour map (van der Walt and Smith, 2015), equally spaced.

@@ -34,23 +34,11 @@ pub(crate) fn linear(lo: f64, hi: f64, at_most: usize) -> Ticks {
         exponent += 1;
     };
     let count = (last - first).max(0.0) as usize;
-    let values: Vec<f64> = (0..=count)
-        .map(|k| scaled((first + k as f64) * step, exponent))
-        .collect();
+    let values: Vec<f64> = (0..=count).map(|k| scaled((first + k as f64) * step, exponent)).collect();
     let factor = common_factor(&values);
     let decimals = (factor.unwrap_or(0) - exponent).max(0) as usize;
-    let major = values
-        .into_iter()
-        .map(|at| Tick {
-            at,
-            label: label(at, factor, decimals),
-        })
-        .collect();
-    Ticks {
-        major,
-        minor: Vec::new(),
-        factor,
-    }
+    let major = values.into_iter().map(|at| Tick { at, label: label(at, factor, decimals) }).collect();
+    Ticks { major, minor: Vec::new(), factor }
 }
 
 /// Ticks at exactly `values`, labelled with as many decimals as they need (at most four digits).
@@ -58,23 +46,11 @@ pub(crate) fn exactly(values: &[f64]) -> Ticks {
     let factor = common_factor(values);
     let shrunk = |value: f64| scaled(value, -factor.unwrap_or(0));
     let exact = |decimals: &usize| {
-        values
-            .iter()
-            .all(|&v| (shrunk(v) - shrunk(v).round_to(*decimals)).abs() <= 1e-9 * shrunk(v).abs())
+        values.iter().all(|&v| (shrunk(v) - shrunk(v).round_to(*decimals)).abs() <= 1e-9 * shrunk(v).abs())
     };
     let decimals = (0..4).find(exact).unwrap_or(4);
-    let major = values
-        .iter()
-        .map(|&at| Tick {
-            at,
-            label: label(at, factor, decimals),
-        })
-        .collect();
-    Ticks {
-        major,
-        minor: Vec::new(),
-        factor,
-    }
+    let major = values.iter().map(|&at| Tick { at, label: label(at, factor, decimals) }).collect();
+    Ticks { major, minor: Vec::new(), factor }
 }
 
 trait RoundTo {
@@ -90,11 +66,7 @@ impl RoundTo for f64 {
 /// `mantissa × 10^exponent`, divided rather than multiplied for negative exponents: 3 / 10 is 0.3, 3 × 0.1 is not.
 fn scaled(mantissa: f64, exponent: i32) -> f64 {
     let power = 10f64.powi(exponent.abs());
-    if exponent < 0 {
-        mantissa / power
-    } else {
-        mantissa * power
-    }
+    if exponent < 0 { mantissa / power } else { mantissa * power }
 }
 
 fn label(value: f64, factor: Option<i32>, decimals: usize) -> String {
@@ -103,9 +75,7 @@ fn label(value: f64, factor: Option<i32>, decimals: usize) -> String {
 
 /// The power of ten to be taken out of very small or very large tick values.
 fn common_factor(values: &[f64]) -> Option<i32> {
-    let largest = values
-        .iter()
-        .fold(0f64, |most, value| most.max(value.abs()));
+    let largest = values.iter().fold(0f64, |most, value| most.max(value.abs()));
     if largest == 0.0 {
         return None;
     }
@@ -162,22 +132,14 @@ pub(crate) fn logarithmic(lo: f64, hi: f64, at_most: usize) -> Ticks {
     if decades < 2 {
         return within_decades(lo, hi, at_most as usize);
     }
-    let stride = strides()
-        .find(|stride| multiples(first, last, *stride).count() as i32 <= at_most)
-        .unwrap_or(1);
+    let stride =
+        strides().find(|stride| multiples(first, last, *stride).count() as i32 <= at_most).unwrap_or(1);
     let plain = first >= 0 && last <= 3;
     let decade_label = |exponent: i32| {
-        if plain {
-            number(10f64.powi(exponent), 0)
-        } else {
-            power_of_ten(exponent)
-        }
+        if plain { number(10f64.powi(exponent), 0) } else { power_of_ten(exponent) }
     };
     let major = multiples(first, last, stride)
-        .map(|exponent| Tick {
-            at: scaled(1.0, exponent),
-            label: decade_label(exponent),
-        })
+        .map(|exponent| Tick { at: scaled(1.0, exponent), label: decade_label(exponent) })
         .collect();
     let minor = if stride > 1 {
         (first..=last)
@@ -191,17 +153,11 @@ pub(crate) fn logarithmic(lo: f64, hi: f64, at_most: usize) -> Ticks {
     } else {
         Vec::new()
     };
-    Ticks {
-        major,
-        minor,
-        factor: None,
-    }
+    Ticks { major, minor, factor: None }
 }
 
 fn strides() -> impl Iterator<Item = i32> {
-    [1, 2, 3, 4, 5]
-        .into_iter()
-        .chain((1..100).map(|tens| 10 * tens))
+    [1, 2, 3, 4, 5].into_iter().chain((1..100).map(|tens| 10 * tens))
 }
 
 fn multiples(first: i32, last: i32, stride: i32) -> impl Iterator<Item = i32> {
@@ -212,11 +168,7 @@ fn multiples(first: i32, last: i32, stride: i32) -> impl Iterator<Item = i32> {
 fn mantissas(lo: f64, hi: f64, allowed: &[i32]) -> impl Iterator<Item = (f64, i32)> {
     let exponents = lo.log10().floor() as i32..=hi.log10().floor() as i32;
     exponents
-        .flat_map(move |exponent| {
-            allowed
-                .iter()
-                .map(move |&mantissa| (f64::from(mantissa), exponent))
-        })
+        .flat_map(move |exponent| allowed.iter().map(move |&mantissa| (f64::from(mantissa), exponent)))
         .filter(move |&(mantissa, exponent)| {
             let value = scaled(mantissa, exponent);
             value >= lo * (1.0 - 1e-9) && value <= hi * (1.0 + 1e-9)
@@ -225,27 +177,18 @@ fn mantissas(lo: f64, hi: f64, allowed: &[i32]) -> impl Iterator<Item = (f64, i3
 
 /// Ticks of a logarithmic axis too short for two powers of ten.
 fn within_decades(lo: f64, hi: f64, at_most: usize) -> Ticks {
-    const CHOICES: [&[i32]; 4] = [
-        &[1, 2, 3, 4, 5, 6, 7, 8, 9],
-        &[1, 2, 3, 5, 7],
-        &[1, 2, 5],
-        &[1, 3],
-    ];
+    const CHOICES: [&[i32]; 4] = [&[1, 2, 3, 4, 5, 6, 7, 8, 9], &[1, 2, 3, 5, 7], &[1, 2, 5], &[1, 3]];
     let fitting = CHOICES
         .into_iter()
         .find(|allowed| (3..=at_most.max(3)).contains(&mantissas(lo, hi, allowed).count()));
     let Some(allowed) = fitting else {
         return linear(lo, hi, at_most);
     };
-    let values: Vec<f64> = mantissas(lo, hi, allowed)
-        .map(|(mantissa, exponent)| scaled(mantissa, exponent))
-        .collect();
+    let values: Vec<f64> =
+        mantissas(lo, hi, allowed).map(|(mantissa, exponent)| scaled(mantissa, exponent)).collect();
     let minor = mantissas(lo, hi, CHOICES[0])
         .map(|(mantissa, exponent)| scaled(mantissa, exponent))
         .filter(|value| !values.contains(value))
         .collect();
-    Ticks {
-        minor,
-        ..exactly(&values)
-    }
+    Ticks { minor, ..exactly(&values) }
 }

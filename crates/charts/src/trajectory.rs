@@ -69,13 +69,7 @@ impl Curve {
 
     fn look(&self, position: usize) -> Look {
         let rgb = palette(self.hue.unwrap_or(position));
-        Look {
-            rgb,
-            opacity: self.opacity,
-            line: Some((self.width, self.dash)),
-            marker: None,
-            area: None,
-        }
+        Look { rgb, opacity: self.opacity, line: Some((self.width, self.dash)), marker: None, area: None }
     }
 }
 
@@ -96,21 +90,13 @@ impl Trajectory {
             title: title.into(),
             axes: ["x", "y", "z"].map(Axis::linear),
             curves: Vec::new(),
-            view: View {
-                azimuth: -55.0,
-                elevation: 24.0,
-            },
+            view: View { azimuth: -55.0, elevation: 24.0 },
             legend: Legend::Auto,
         }
     }
 
     /// Labels of the axes, the upright one last.
-    pub fn axes(
-        mut self,
-        x: impl Into<String>,
-        y: impl Into<String>,
-        z: impl Into<String>,
-    ) -> Self {
+    pub fn axes(mut self, x: impl Into<String>, y: impl Into<String>, z: impl Into<String>) -> Self {
         self.axes = [Axis::linear(x), Axis::linear(y), Axis::linear(z)];
         self
     }
@@ -135,39 +121,20 @@ impl Trajectory {
     }
 
     pub(crate) fn entries(&self) -> Vec<Entry> {
-        let labelled = self
-            .curves
-            .iter()
-            .enumerate()
-            .filter(|(_, curve)| !curve.label.is_empty());
+        let labelled = self.curves.iter().enumerate().filter(|(_, curve)| !curve.label.is_empty());
         labelled
-            .map(|(position, curve)| Entry {
-                label: curve.label.clone(),
-                look: curve.look(position),
-            })
+            .map(|(position, curve)| Entry { label: curve.label.clone(), look: curve.look(position) })
             .collect()
     }
 
     pub(crate) fn draw(&self, scene: &mut Scene, cell: Rect, shared_legend: bool) {
-        let entries = if shared_legend || self.legend == Legend::None {
-            Vec::new()
-        } else {
-            self.entries()
-        };
+        let entries = if shared_legend || self.legend == Legend::None { Vec::new() } else { self.entries() };
         let Some(space) = self.plan(cell) else {
             return frame::draw_no_data(scene, cell, &self.title);
         };
-        let obstacles = Obstacles {
-            lines: space.edges(),
-            areas: Vec::new(),
-        };
-        let corners = Rect {
-            top: cell.top + 26.0,
-            bottom: cell.bottom - 46.0,
-            ..cell
-        };
-        let inside =
-            legend::place(&entries, &corners, &obstacles).filter(|_| self.legend == Legend::Auto);
+        let obstacles = Obstacles { lines: space.edges(), areas: Vec::new() };
+        let corners = Rect { top: cell.top + 26.0, bottom: cell.bottom - 46.0, ..cell };
+        let inside = legend::place(&entries, &corners, &obstacles).filter(|_| self.legend == Legend::Auto);
         if entries.is_empty() || inside.is_some() {
             self.paint(scene, cell, &space);
             if let Some((block, zone)) = inside.filter(|_| !entries.is_empty()) {
@@ -177,34 +144,19 @@ impl Trajectory {
         }
         let block = Block::flow(&entries, cell.width());
         let (width, height) = block.size();
-        let above = Rect {
-            bottom: cell.bottom - height,
-            ..cell
-        };
+        let above = Rect { bottom: cell.bottom - height - legend::MARGIN_BELOW, ..cell };
         if let Some(space) = self.plan(above) {
             self.paint(scene, above, &space);
-            block.draw(
-                scene,
-                ((cell.left + cell.right - width) / 2.0, above.bottom),
-            );
+            block.draw(scene, ((cell.left + cell.right - width) / 2.0, above.bottom));
         }
     }
 
     fn plan(&self, cell: Rect) -> Option<Space> {
         let finite = |point: &&[f64; 3]| point.iter().all(|value| value.is_finite());
-        let points: Vec<[f64; 3]> = self
-            .curves
-            .iter()
-            .flat_map(|c| &c.points)
-            .filter(finite)
-            .copied()
-            .collect();
+        let points: Vec<[f64; 3]> =
+            self.curves.iter().flat_map(|c| &c.points).filter(finite).copied().collect();
         let fit = |axis: usize| self.axes[axis].fit(points.iter().map(|point| point[axis]));
-        let axes = [
-            (&self.axes[0], fit(0)?),
-            (&self.axes[1], fit(1)?),
-            (&self.axes[2], fit(2)?),
-        ];
+        let axes = [(&self.axes[0], fit(0)?), (&self.axes[1], fit(1)?), (&self.axes[2], fit(2)?)];
         Some(Space::plan(cell, self.view, axes))
     }
 
@@ -215,34 +167,19 @@ impl Trajectory {
             .iter()
             .enumerate()
             .map(|(position, curve)| {
-                (
-                    curve.look(position),
-                    runs(curve.points.iter().map(|&point| space.place(point))),
-                )
+                (curve.look(position), runs(curve.points.iter().map(|&point| space.place(point))))
             })
             .collect();
         for (_, pieces) in &placed {
             for piece in pieces {
-                let shadow = piece
-                    .iter()
-                    .map(|&[x, y, _]| space.at([x, y, 0.0]))
-                    .collect();
-                scene.stroke(
-                    shadow,
-                    Ink {
-                        rgb: AXIS,
-                        opacity: 0.3,
-                    },
-                    1.0,
-                );
+                let shadow = piece.iter().map(|&[x, y, _]| space.at([x, y, 0.0])).collect();
+                scene.stroke(shadow, Ink { rgb: AXIS, opacity: 0.3 }, 1.0);
             }
         }
         space.draw_axes(scene);
         for (look, pieces) in &placed {
-            let on_page: Vec<Vec<Point>> = pieces
-                .iter()
-                .map(|piece| piece.iter().map(|&place| space.at(place)).collect())
-                .collect();
+            let on_page: Vec<Vec<Point>> =
+                pieces.iter().map(|piece| piece.iter().map(|&place| space.at(place)).collect()).collect();
             for piece in &on_page {
                 look.draw_line(scene, piece);
             }
@@ -250,11 +187,7 @@ impl Trajectory {
                 draw_ends(scene, look, start, end);
             }
         }
-        frame::draw_title(
-            scene,
-            &self.title,
-            ((cell.left + cell.right) / 2.0, cell.top),
-        );
+        frame::draw_title(scene, &self.title, ((cell.left + cell.right) / 2.0, cell.top));
     }
 }
 

@@ -24,17 +24,9 @@ impl Chain {
         assert!(!factors.is_empty(), "a chain has at least one factor");
         let zeros = |shape: (usize, usize)| Mat::zeros(shape.0, shape.1);
         let inner = factors[0].ncols();
-        let products: Vec<_> = factors[1..]
-            .iter()
-            .map(|w| zeros((w.nrows(), inner)))
-            .collect();
+        let products: Vec<_> = factors[1..].iter().map(|w| zeros((w.nrows(), inner))).collect();
         let gradients = factors.iter().map(|w| zeros(w.shape())).collect();
-        Self {
-            factors,
-            pulled: products.clone(),
-            products,
-            gradients,
-        }
+        Self { factors, pulled: products.clone(), products, gradients }
     }
 
     pub(crate) fn factors(&self) -> &[Mat<f64>] {
@@ -53,11 +45,7 @@ impl Chain {
     /// Where the gradient with respect to the product is to be written before [`Chain::pull_back`], beside the product.
     pub(crate) fn product_and_its_gradient(&mut self) -> (MatRef<'_, f64>, MatMut<'_, f64>) {
         let product = self.products.last().unwrap_or(&self.factors[0]).as_ref();
-        let gradient = self
-            .pulled
-            .last_mut()
-            .unwrap_or(&mut self.gradients[0])
-            .as_mut();
+        let gradient = self.pulled.last_mut().unwrap_or(&mut self.gradients[0]).as_mut();
         (product, gradient)
     }
 
@@ -66,14 +54,7 @@ impl Chain {
         for l in 1..self.factors.len() {
             let (done, rest) = self.products.split_at_mut(l - 1);
             let previous = done.last().unwrap_or(&self.factors[0]).as_ref();
-            matmul(
-                rest[0].as_mut(),
-                Accum::Replace,
-                self.factors[l].as_ref(),
-                previous,
-                1.0,
-                par,
-            );
+            matmul(rest[0].as_mut(), Accum::Replace, self.factors[l].as_ref(), previous, 1.0, par);
         }
     }
 
@@ -83,28 +64,10 @@ impl Chain {
             let (below, here) = self.pulled.split_at_mut(l - 1);
             let h = here[0].as_ref();
             let (first, others) = self.gradients.split_at_mut(1);
-            let previous = if l == 1 {
-                &self.factors[0]
-            } else {
-                &self.products[l - 2]
-            };
-            matmul(
-                others[l - 1].as_mut(),
-                Accum::Replace,
-                h,
-                previous.transpose(),
-                1.0,
-                par,
-            );
+            let previous = if l == 1 { &self.factors[0] } else { &self.products[l - 2] };
+            matmul(others[l - 1].as_mut(), Accum::Replace, h, previous.transpose(), 1.0, par);
             let next = below.last_mut().unwrap_or(&mut first[0]).as_mut();
-            matmul(
-                next,
-                Accum::Replace,
-                self.factors[l].transpose(),
-                h,
-                1.0,
-                par,
-            );
+            matmul(next, Accum::Replace, self.factors[l].transpose(), h, 1.0, par);
         }
     }
 

@@ -16,10 +16,7 @@ const ISOMETRY_TOLERANCE: f64 = 1e-8;
 ///
 /// # Errors
 /// As [`InvariantSubspace::new`].
-pub fn compress_exact(
-    model: &DeepFactorization,
-    target: &Target,
-) -> Result<CompressedFactorization, DynamicsError> {
+pub fn compress_exact(model: &DeepFactorization, target: &Target) -> Result<CompressedFactorization, DynamicsError> {
     let subspace = InvariantSubspace::new(model, target)?;
     CompressedFactorization::new(&subspace.left(), &subspace.right(), subspace.scales(), 0.0)
 }
@@ -50,9 +47,7 @@ pub fn compress(
     let mut workspace = objective.workspace(model.inner_width());
     model.loss_and_gradients(objective, &mut workspace, par);
     let depth = model.depth();
-    let scales: Vec<f64> = (1..=depth)
-        .map(|l| orthogonal_scale(&model.factor(l)))
-        .collect();
+    let scales: Vec<f64> = (1..=depth).map(|l| orthogonal_scale(&model.factor(l))).collect();
     let shrink = faer::Scale(1.0 / scales.iter().product::<f64>());
     let product = model.end_to_end();
     let (left, right) = if d_out >= d_in {
@@ -95,12 +90,7 @@ pub fn spectral(
     }
     let svd = thin_svd(observed_target(objective).as_ref())?;
     let (left, right) = (svd.left.subcols(0, rank), svd.right.subcols(0, rank));
-    CompressedFactorization::new(
-        &left.to_owned(),
-        &right.to_owned(),
-        &vec![scale; depth],
-        discrepancy,
-    )
+    CompressedFactorization::new(&left.to_owned(), &right.to_owned(), &vec![scale; depth], discrepancy)
 }
 
 /// `P_Ω(Φ)` as a dense matrix, zero where nothing is observed.
@@ -124,19 +114,10 @@ fn orthogonal_scale(factor: &Mat<f64>) -> f64 {
 }
 
 /// An orthonormal basis of the top-`rank` right singular vectors of `gradient` and of `gradientᵀ factor`.
-fn gradient_basis(
-    factor: &Mat<f64>,
-    gradient: MatRef<'_, f64>,
-    rank: usize,
-) -> Result<Mat<f64>, DynamicsError> {
+fn gradient_basis(factor: &Mat<f64>, gradient: MatRef<'_, f64>, rank: usize) -> Result<Mat<f64>, DynamicsError> {
     let first = thin_svd(gradient)?.right;
     let second = thin_svd((gradient.transpose() * factor).as_ref())?.right;
-    let both = Mat::from_fn(factor.ncols(), 2 * rank, |i, k| {
-        if k < rank {
-            first[(i, k)]
-        } else {
-            second[(i, k - rank)]
-        }
-    });
+    let both =
+        Mat::from_fn(factor.ncols(), 2 * rank, |i, k| if k < rank { first[(i, k)] } else { second[(i, k - rank)] });
     Ok(orthonormal_basis(&both))
 }

@@ -6,9 +6,7 @@ use faer::linalg::householder::{
     apply_block_householder_sequence_on_the_left_in_place_scratch,
     apply_block_householder_sequence_on_the_left_in_place_with_conj,
 };
-use faer::linalg::qr::no_pivoting::factor::{
-    qr_in_place, qr_in_place_scratch, recommended_block_size,
-};
+use faer::linalg::qr::no_pivoting::factor::{qr_in_place, qr_in_place_scratch, recommended_block_size};
 use faer::linalg::svd::{ComputeSvdVectors, svd, svd_scratch};
 use faer::prelude::default;
 use faer::{Conj, Mat, MatRef, Par};
@@ -62,16 +60,9 @@ fn svd_with(matrix: MatRef<'_, f64>, vectors: ComputeSvdVectors) -> Result<Svd, 
         MemStack::new(&mut MemBuffer::new(scratch)),
         default(),
     )
-    .map_err(|_| DynamicsError::SvdFailed {
-        rows: m,
-        columns: n,
-    })?;
+    .map_err(|_| DynamicsError::SvdFailed { rows: m, columns: n })?;
     let values = values.column_vector().iter().copied().collect();
-    Ok(Svd {
-        left,
-        values,
-        right,
-    })
+    Ok(Svd { left, values, right })
 }
 
 /// The thin QR decomposition of an `m × n` matrix with `m ≥ n`: an orthonormal `m × n` basis, and the diagonal of R.
@@ -80,10 +71,7 @@ fn svd_with(matrix: MatRef<'_, f64>, vectors: ComputeSvdVectors) -> Result<Svd, 
 /// If `m < n`.
 pub fn thin_qr(matrix: &Mat<f64>) -> (Mat<f64>, Vec<f64>) {
     let (m, n) = matrix.shape();
-    assert!(
-        m >= n,
-        "thin_qr needs at least as many rows as columns, got {m} × {n}"
-    );
+    assert!(m >= n, "thin_qr needs at least as many rows as columns, got {m} × {n}");
     let mut basis = matrix.clone();
     let block = recommended_block_size::<f64>(m, n);
     let mut coefficients = Mat::zeros(block, n);

@@ -46,9 +46,7 @@ pub enum DynamicsError {
     #[error(transparent)]
     Entries(#[from] crate::sparse::ObservedEntriesError),
     /// The singular value decomposition did not converge.
-    #[error(
-        "the singular value decomposition of a {rows} × {columns} matrix did not converge (NaN or ∞ in it?)"
-    )]
+    #[error("the singular value decomposition of a {rows} × {columns} matrix did not converge (NaN or ∞ in it?)")]
     SvdFailed {
         /// Rows.
         rows: usize,

@@ -25,12 +25,7 @@ pub trait Factorization {
     fn inner_width(&self) -> usize;
 
     /// The loss at the present factors; leaves the gradient of every factor in place for [`Self::visit`].
-    fn loss_and_gradients(
-        &mut self,
-        objective: &Objective,
-        workspace: &mut Workspace,
-        par: Par,
-    ) -> f64;
+    fn loss_and_gradients(&mut self, objective: &Objective, workspace: &mut Workspace, par: Par) -> f64;
 
     /// Calls `visit` for every factor, always in the same order.
     fn visit(&mut self, visit: &mut dyn FnMut(Parameter<'_>));
@@ -72,10 +67,7 @@ impl DeepFactorization {
         for (l, factor) in factors.iter().enumerate() {
             let (rows, columns) = factor.shape();
             if rows == 0 || columns == 0 {
-                return Err(DynamicsError::Shape(format!(
-                    "W_{} is {rows} × {columns}",
-                    l + 1
-                )));
+                return Err(DynamicsError::Shape(format!("W_{} is {rows} × {columns}", l + 1)));
             }
             if l > 0 && columns != factors[l - 1].nrows() {
                 return Err(DynamicsError::Shape(format!(
@@ -85,16 +77,9 @@ impl DeepFactorization {
                 )));
             }
         }
-        let last = factors
-            .pop()
-            .expect("at least two factors")
-            .transpose()
-            .to_owned();
-        let mut model = Self {
-            chain: Chain::new(factors),
-            last_gradient: Mat::zeros(last.nrows(), last.ncols()),
-            last,
-        };
+        let last = factors.pop().expect("at least two factors").transpose().to_owned();
+        let mut model =
+            Self { chain: Chain::new(factors), last_gradient: Mat::zeros(last.nrows(), last.ncols()), last };
         model.multiply(Par::Seq);
         Ok(model)
     }
@@ -113,9 +98,7 @@ impl DeepFactorization {
     ) -> Result<Self, DynamicsError> {
         let rows = |l: usize| if l == depth { d_out } else { width };
         let columns = |l: usize| if l == 1 { d_in } else { width };
-        let factors = (1..=depth)
-            .map(|l| initialization.draw(rows(l), columns(l), scale, rng))
-            .collect();
+        let factors = (1..=depth).map(|l| initialization.draw(rows(l), columns(l), scale, rng)).collect();
         Self::new(factors)
     }
 
@@ -146,12 +129,7 @@ impl Factorization for DeepFactorization {
         self.last.nrows()
     }
 
-    fn loss_and_gradients(
-        &mut self,
-        objective: &Objective,
-        workspace: &mut Workspace,
-        par: Par,
-    ) -> f64 {
+    fn loss_and_gradients(&mut self, objective: &Objective, workspace: &mut Workspace, par: Par) -> f64 {
         self.chain.multiply(par);
         let (q, dq) = self.chain.product_and_its_gradient();
         let (p, dp) = (self.last.as_ref(), self.last_gradient.as_mut());
@@ -161,19 +139,9 @@ impl Factorization for DeepFactorization {
     }
 
     fn visit(&mut self, visit: &mut dyn FnMut(Parameter<'_>)) {
-        self.chain.visit(&mut |value, gradient| {
-            visit(Parameter {
-                value,
-                gradient,
-                multiplier: 1.0,
-            })
-        });
+        self.chain.visit(&mut |value, gradient| visit(Parameter { value, gradient, multiplier: 1.0 }));
         let (value, gradient) = (self.last.as_mut(), self.last_gradient.as_ref());
-        visit(Parameter {
-            value,
-            gradient,
-            multiplier: 1.0,
-        });
+        visit(Parameter { value, gradient, multiplier: 1.0 });
     }
 
     fn halves(&self) -> (MatRef<'_, f64>, MatRef<'_, f64>) {
@@ -208,17 +176,9 @@ impl CompressedFactorization {
     ///
     /// # Errors
     /// As [`Self::from_factors`].
-    pub fn new(
-        left: &Mat<f64>,
-        right: &Mat<f64>,
-        scales: &[f64],
-        discrepancy: f64,
-    ) -> Result<Self, DynamicsError> {
+    pub fn new(left: &Mat<f64>, right: &Mat<f64>, scales: &[f64], discrepancy: f64) -> Result<Self, DynamicsError> {
         let k = left.ncols();
-        let core = scales
-            .iter()
-            .map(|scale| Mat::<f64>::identity(k, k) * faer::Scale(*scale))
-            .collect();
+        let core = scales.iter().map(|scale| Mat::<f64>::identity(k, k) * faer::Scale(*scale)).collect();
         Self::from_factors(left, core, right, discrepancy)
     }
 
@@ -279,11 +239,7 @@ impl CompressedFactorization {
     /// Those of U and V are not computed when γ = 0.
     pub fn gradients(&self) -> (Mat<f64>, &[Mat<f64>], Mat<f64>) {
         let transposed = |m: &Mat<f64>| m.transpose().to_owned();
-        (
-            transposed(&self.left_gradient),
-            self.core.gradients(),
-            transposed(&self.right_gradient),
-        )
+        (transposed(&self.left_gradient), self.core.gradients(), transposed(&self.right_gradient))
     }
 }
 
@@ -292,12 +248,7 @@ impl Factorization for CompressedFactorization {
         self.left.nrows()
     }
 
-    fn loss_and_gradients(
-        &mut self,
-        objective: &Objective,
-        workspace: &mut Workspace,
-        par: Par,
-    ) -> f64 {
+    fn loss_and_gradients(&mut self, objective: &Objective, workspace: &mut Workspace, par: Par) -> f64 {
         self.multiply(par);
         let moving = self.discrepancy > 0.0;
         let loss = objective.loss_and_gradients(
@@ -310,14 +261,7 @@ impl Factorization for CompressedFactorization {
         );
         let (core, core_gradient) = self.core.product_and_its_gradient();
         let h = self.product_gradient.as_ref();
-        matmul(
-            core_gradient,
-            Accum::Replace,
-            h,
-            self.right.transpose(),
-            1.0,
-            par,
-        );
+        matmul(core_gradient, Accum::Replace, h, self.right.transpose(), 1.0, par);
         if moving {
             let gradient = self.right_gradient.as_mut();
             matmul(gradient, Accum::Replace, core.transpose(), h, 1.0, par);
@@ -327,26 +271,12 @@ impl Factorization for CompressedFactorization {
     }
 
     fn visit(&mut self, visit: &mut dyn FnMut(Parameter<'_>)) {
-        self.core.visit(&mut |value, gradient| {
-            visit(Parameter {
-                value,
-                gradient,
-                multiplier: 1.0,
-            })
-        });
+        self.core.visit(&mut |value, gradient| visit(Parameter { value, gradient, multiplier: 1.0 }));
         let multiplier = self.discrepancy;
         let (value, gradient) = (self.left.as_mut(), self.left_gradient.as_ref());
-        visit(Parameter {
-            value,
-            gradient,
-            multiplier,
-        });
+        visit(Parameter { value, gradient, multiplier });
         let (value, gradient) = (self.right.as_mut(), self.right_gradient.as_ref());
-        visit(Parameter {
-            value,
-            gradient,
-            multiplier,
-        });
+        visit(Parameter { value, gradient, multiplier });
     }
 
     fn halves(&self) -> (MatRef<'_, f64>, MatRef<'_, f64>) {
@@ -356,13 +286,6 @@ impl Factorization for CompressedFactorization {
     fn multiply(&mut self, par: Par) {
         self.core.multiply(par);
         let product = self.product.as_mut();
-        matmul(
-            product,
-            Accum::Replace,
-            self.core.product(),
-            self.right.as_ref(),
-            1.0,
-            par,
-        );
+        matmul(product, Accum::Replace, self.core.product(), self.right.as_ref(), 1.0, par);
     }
 }

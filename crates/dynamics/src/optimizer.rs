@@ -86,13 +86,7 @@ impl Optimizer {
         if !(weight_decay >= 0.0 && weight_decay.is_finite()) {
             return Err(DynamicsError::WeightDecay(weight_decay));
         }
-        Ok(Self {
-            method,
-            step_size,
-            weight_decay,
-            steps: 0,
-            state: Vec::new(),
-        })
+        Ok(Self { method, step_size, weight_decay, steps: 0, state: Vec::new() })
     }
 
     /// Gradient descent without weight decay.
@@ -141,11 +135,7 @@ impl Optimizer {
                     *w -= step * g / (v.sqrt() + epsilon);
                 }
             }),
-            Method::Adam {
-                beta1,
-                beta2,
-                epsilon,
-            } => {
+            Method::Adam { beta1, beta2, epsilon } => {
                 let correct1 = 1.0 - beta1.powi(self.steps);
                 let correct2 = 1.0 - beta2.powi(self.steps);
                 each_column(parameter, state, par, |w, g, moments| {
@@ -170,30 +160,15 @@ fn each_column(
     par: Par,
     update: impl Fn(&mut [f64], &[f64], &mut [f64]) + Sync,
 ) {
-    let Parameter {
-        value, gradient, ..
-    } = parameter;
+    let Parameter { value, gradient, .. } = parameter;
     let apply = |((w, g), s): ((ColMut<'_, f64>, ColRef<'_, f64>), ColMut<'_, f64>)| {
-        let w = w
-            .try_as_col_major_mut()
-            .expect("factors are column-major")
-            .as_slice_mut();
-        let g = g
-            .try_as_col_major()
-            .expect("gradients are column-major")
-            .as_slice();
-        let s = s
-            .try_as_col_major_mut()
-            .expect("state is column-major")
-            .as_slice_mut();
+        let w = w.try_as_col_major_mut().expect("factors are column-major").as_slice_mut();
+        let g = g.try_as_col_major().expect("gradients are column-major").as_slice();
+        let s = s.try_as_col_major_mut().expect("state is column-major").as_slice_mut();
         update(w, g, s);
     };
     if par.degree() < 2 || value.nrows() * value.ncols() < PARALLEL_ENTRIES {
-        value
-            .col_iter_mut()
-            .zip(gradient.col_iter())
-            .zip(state.col_iter_mut())
-            .for_each(apply);
+        value.col_iter_mut().zip(gradient.col_iter()).zip(state.col_iter_mut()).for_each(apply);
     } else {
         value
             .par_col_iter_mut()

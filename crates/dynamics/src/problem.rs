@@ -26,12 +26,7 @@ impl Target {
     ///
     /// # Errors
     /// If `rank` is zero or larger than either side.
-    pub fn gaussian(
-        d_out: usize,
-        d_in: usize,
-        rank: usize,
-        rng: &mut impl Rng,
-    ) -> Result<Self, DynamicsError> {
+    pub fn gaussian(d_out: usize, d_in: usize, rank: usize, rng: &mut impl Rng) -> Result<Self, DynamicsError> {
         check_rank(rank, d_out, d_in)?;
         Self::truncated(gaussian(d_out, d_in, rng).as_ref(), rank)
     }
@@ -54,11 +49,7 @@ impl Target {
     ///
     /// # Errors
     /// If the shapes do not fit, or a factor's columns are not orthonormal to 1e-10.
-    pub fn from_factors(
-        left: Mat<f64>,
-        values: Vec<f64>,
-        right: Mat<f64>,
-    ) -> Result<Self, DynamicsError> {
+    pub fn from_factors(left: Mat<f64>, values: Vec<f64>, right: Mat<f64>) -> Result<Self, DynamicsError> {
         let rank = values.len();
         check_rank(rank, left.nrows(), right.nrows())?;
         if left.ncols() != rank || right.ncols() != rank {
@@ -77,11 +68,7 @@ impl Target {
                 )));
             }
         }
-        Ok(Self {
-            left,
-            values,
-            right,
-        })
+        Ok(Self { left, values, right })
     }
 
     /// Rows of Φ.
@@ -138,9 +125,7 @@ impl Target {
 
     /// `U diag(σ)`, so that `Φ = (U diag(σ)) Vᵀ`.
     fn scaled_left(&self) -> Mat<f64> {
-        Mat::from_fn(self.d_out(), self.rank(), |i, k| {
-            self.left[(i, k)] * self.values[k]
-        })
+        Mat::from_fn(self.d_out(), self.rank(), |i, k| self.left[(i, k)] * self.values[k])
     }
 }
 
@@ -165,12 +150,7 @@ impl Observed {
     ///
     /// # Errors
     /// If `fraction` is outside (0, 1].
-    pub fn uniform(
-        d_out: usize,
-        d_in: usize,
-        fraction: f64,
-        rng: &mut impl Rng,
-    ) -> Result<Self, DynamicsError> {
+    pub fn uniform(d_out: usize, d_in: usize, fraction: f64, rng: &mut impl Rng) -> Result<Self, DynamicsError> {
         if !(fraction > 0.0 && fraction <= 1.0) {
             return Err(DynamicsError::Fraction(fraction));
         }
@@ -236,13 +216,7 @@ impl Objective {
             }
         };
         let dense = target.dense();
-        Ok(Self {
-            target,
-            observed,
-            form,
-            values,
-            dense,
-        })
+        Ok(Self { target, observed, form, values, dense })
     }
 
     /// The target.
@@ -271,14 +245,12 @@ impl Objective {
     /// Buffers for products of inner width `k`.
     pub fn workspace(&self, k: usize) -> Workspace {
         match &self.observed {
-            Observed::Full => Workspace {
-                residual: Mat::zeros(self.target.d_out(), self.target.d_in()),
-                sampled: None,
-            },
-            Observed::Entries(entries) => Workspace {
-                residual: Mat::new(),
-                sampled: Some(sparse::Workspace::new(entries, k)),
-            },
+            Observed::Full => {
+                Workspace { residual: Mat::zeros(self.target.d_out(), self.target.d_in()), sampled: None }
+            }
+            Observed::Entries(entries) => {
+                Workspace { residual: Mat::new(), sampled: Some(sparse::Workspace::new(entries, k)) }
+            }
         }
     }
 
@@ -304,10 +276,7 @@ impl Objective {
                 q,
                 dp,
                 dq,
-                workspace
-                    .sampled
-                    .as_mut()
-                    .expect("a workspace made by this objective"),
+                workspace.sampled.as_mut().expect("a workspace made by this objective"),
                 par,
             ),
             Observed::Full => {
@@ -326,22 +295,13 @@ impl Objective {
     }
 
     /// `residual ← PᵀQ − Φ`; returns the sum of its squares.
-    fn full_residual(
-        &self,
-        p: MatRef<'_, f64>,
-        q: MatRef<'_, f64>,
-        residual: &mut Mat<f64>,
-        par: Par,
-    ) -> f64 {
+    fn full_residual(&self, p: MatRef<'_, f64>, q: MatRef<'_, f64>, residual: &mut Mat<f64>, par: Par) -> f64 {
         residual.copy_from(&self.dense);
         residual.as_mut().col_iter_mut().for_each(|column| {
             column.iter_mut().for_each(|x| *x = -*x);
         });
         matmul(residual.as_mut(), Accum::Add, p.transpose(), q, 1.0, par);
-        residual
-            .col_iter()
-            .map(|column| column.iter().map(|x| x * x).sum::<f64>())
-            .sum()
+        residual.col_iter().map(|column| column.iter().map(|x| x * x).sum::<f64>()).sum()
     }
 
     /// The recovery error at `E = Pᵀ Q`: the loss formula over the UNobserved entries, divided by all entries too in
@@ -361,9 +321,7 @@ impl Objective {
 
     /// The relative error `‖PᵀQ − Φ‖_F / ‖Φ‖_F` over all entries.
     pub fn relative_error(&self, p: MatRef<'_, f64>, q: MatRef<'_, f64>, par: Par) -> f64 {
-        let squares = self.sum_over_panels(p, q, par, |_, residual| {
-            residual.iter().map(|x| x * x).sum::<f64>()
-        });
+        let squares = self.sum_over_panels(p, q, par, |_, residual| residual.iter().map(|x| x * x).sum::<f64>());
         squares.sqrt() / self.target.norm()
     }
 
@@ -382,19 +340,10 @@ impl Objective {
             let width = PANEL.min(d_in - start);
             let mut panel = panel.as_mut().subcols_mut(0, width);
             let right = q.subcols(start, width);
-            matmul(
-                panel.as_mut(),
-                Accum::Replace,
-                p.transpose(),
-                right,
-                1.0,
-                par,
-            );
+            matmul(panel.as_mut(), Accum::Replace, p.transpose(), right, 1.0, par);
             panel -= self.dense.subcols(start, width);
             for (offset, column) in panel.col_iter_mut().enumerate() {
-                let column = column
-                    .try_as_col_major_mut()
-                    .expect("panels are column-major");
+                let column = column.try_as_col_major_mut().expect("panels are column-major");
                 sum += term(start + offset, column.as_slice_mut());
             }
         }

@@ -92,11 +92,7 @@ mod tests {
     fn haar_is_orthonormal_in_the_short_direction() {
         for (m, n) in [(7, 7), (9, 4), (4, 9), (1, 3)] {
             let q = haar(m, n, &mut stream(3, &["haar"]));
-            let gram = if m >= n {
-                q.transpose() * &q
-            } else {
-                &q * q.transpose()
-            };
+            let gram = if m >= n { q.transpose() * &q } else { &q * q.transpose() };
             let distance = (gram - Mat::<f64>::identity(m.min(n), m.min(n))).norm_l2();
             assert!(distance < 1e-14 * 10.0, "{m} × {n}: {distance}");
         }
@@ -113,22 +109,14 @@ mod tests {
             let q = haar(n, n, &mut rng);
             let trace: f64 = (0..n).map(|i| q[(i, i)]).sum();
             let square = q[(0, 0)] * q[(0, 0)];
-            for (sum, x) in sums
-                .iter_mut()
-                .zip([trace, trace * trace, square, square * square])
-            {
+            for (sum, x) in sums.iter_mut().zip([trace, trace * trace, square, square * square]) {
                 *sum += x / draws as f64;
             }
         }
         let expected = [0.0, 1.0, 0.2, 3.0 / 35.0];
         let tolerance = [0.04, 0.06, 0.008, 0.006];
         for i in 0..4 {
-            assert!(
-                (sums[i] - expected[i]).abs() < tolerance[i],
-                "moment {i}: {} against {}",
-                sums[i],
-                expected[i]
-            );
+            assert!((sums[i] - expected[i]).abs() < tolerance[i], "moment {i}: {} against {}", sums[i], expected[i]);
         }
     }
 
@@ -136,18 +124,9 @@ mod tests {
     fn initializations_have_matched_norms() {
         let (rows, columns, scale) = (120, 80, 0.3);
         let expected = scale * 80f64.sqrt();
-        for kind in [
-            Initialization::Orthogonal,
-            Initialization::Gaussian,
-            Initialization::Uniform,
-        ] {
-            let norm = kind
-                .draw(rows, columns, scale, &mut stream(5, &["norms"]))
-                .norm_l2();
-            assert!(
-                (norm / expected - 1.0).abs() < 0.03,
-                "{kind:?}: {norm} against {expected}"
-            );
+        for kind in [Initialization::Orthogonal, Initialization::Gaussian, Initialization::Uniform] {
+            let norm = kind.draw(rows, columns, scale, &mut stream(5, &["norms"])).norm_l2();
+            assert!((norm / expected - 1.0).abs() < 0.03, "{kind:?}: {norm} against {expected}");
         }
     }
 }

@@ -57,11 +57,7 @@ impl InvariantSubspace {
             let v = bases.last().expect("starts with V_1");
             bases.push((w * v) * faer::Scale(1.0 / scale));
         }
-        Ok(Self {
-            bases,
-            scales,
-            learning: 2 * r,
-        })
+        Ok(Self { bases, scales, learning: 2 * r })
     }
 
     /// Number of directions in which nothing is learned, `m = d − 2r`.
@@ -81,11 +77,7 @@ impl InvariantSubspace {
 
     /// `U_{L,1}`, `d × 2r`.
     pub fn left(&self) -> Mat<f64> {
-        self.bases
-            .last()
-            .expect("at least V_1")
-            .subcols(0, self.learning)
-            .to_owned()
+        self.bases.last().expect("at least V_1").subcols(0, self.learning).to_owned()
     }
 
     /// The block structure of the factor `W_l`, `l` from 1 to L.
@@ -93,17 +85,11 @@ impl InvariantSubspace {
         let mut block = self.bases[l].transpose() * factor * &self.bases[l - 1];
         let (d, learning) = (block.nrows(), self.learning);
         let rho = (learning..d).map(|i| block[(i, i)]).sum::<f64>() / (d - learning) as f64;
-        block
-            .as_mut()
-            .submatrix_mut(0, 0, learning, learning)
-            .fill(0.0);
+        block.as_mut().submatrix_mut(0, 0, learning, learning).fill(0.0);
         for i in learning..d {
             block[(i, i)] -= rho;
         }
-        BlockStructure {
-            residual: block.norm_l2() / factor.norm_l2(),
-            rho,
-        }
+        BlockStructure { residual: block.norm_l2() / factor.norm_l2(), rho }
     }
 }
 
@@ -111,12 +97,7 @@ impl InvariantSubspace {
 pub fn step_rho(rho: &mut [f64], step_size: f64, weight_decay: f64) {
     let squares: Vec<f64> = rho.iter().map(|x| x * x).collect();
     for l in 0..rho.len() {
-        let others: f64 = squares
-            .iter()
-            .enumerate()
-            .filter(|(k, _)| *k != l)
-            .map(|(_, s)| s)
-            .product();
+        let others: f64 = squares.iter().enumerate().filter(|(k, _)| *k != l).map(|(_, s)| s).product();
         rho[l] *= 1.0 - step_size * weight_decay - step_size * others;
     }
 }
@@ -132,22 +113,15 @@ fn orthogonal_scale(w: MatRef<'_, f64>, d: usize, l: usize) -> Result<f64, Dynam
     if orthogonal {
         return Ok(scale);
     }
-    Err(DynamicsError::Compression(format!(
-        "W_{l} is not a multiple of a {d} × {d} orthogonal matrix"
-    )))
+    Err(DynamicsError::Compression(format!("W_{l} is not a multiple of a {d} × {d} orthogonal matrix")))
 }
 
 /// An orthogonal `d × d` matrix whose last columns span `ker a ∩ ker b` and whose first span the complement.
 fn kernel_last(a: &Mat<f64>, b: &Mat<f64>) -> Result<Mat<f64>, DynamicsError> {
     let (na, nb) = (a.norm_l2(), b.norm_l2());
     let rows = a.nrows() + b.nrows();
-    let stacked = Mat::from_fn(rows, a.ncols(), |i, j| {
-        if i < a.nrows() {
-            a[(i, j)] / na
-        } else {
-            b[(i - a.nrows(), j)] / nb
-        }
-    });
+    let stacked =
+        Mat::from_fn(rows, a.ncols(), |i, j| if i < a.nrows() { a[(i, j)] / na } else { b[(i - a.nrows(), j)] / nb });
     Ok(full_svd(stacked.as_ref())?.right)
 }
 
@@ -170,13 +144,7 @@ pub fn principal_angles(a: MatRef<'_, f64>, b: MatRef<'_, f64>) -> Result<Vec<f6
     Ok(cosines
         .iter()
         .zip(sines.iter().rev())
-        .map(|(&cosine, &sine)| {
-            if cosine * cosine < 0.5 {
-                cosine.min(1.0).acos()
-            } else {
-                sine.min(1.0).asin()
-            }
-        })
+        .map(|(&cosine, &sine)| if cosine * cosine < 0.5 { cosine.min(1.0).acos() } else { sine.min(1.0).asin() })
         .collect())
 }
 
@@ -204,30 +172,17 @@ impl SingularEvolution {
     /// # Panics
     /// With fewer than two iterates, or `2 rank > d`.
     pub fn new(iterates: &[Mat<f64>], rank: usize) -> Result<Self, DynamicsError> {
-        assert!(
-            iterates.len() >= 2,
-            "the reference vectors come from the first iterate after t = 0"
-        );
-        let decompositions = iterates
-            .iter()
-            .map(|w| thin_svd(w.as_ref()))
-            .collect::<Result<Vec<_>, _>>()?;
+        assert!(iterates.len() >= 2, "the reference vectors come from the first iterate after t = 0");
+        let decompositions = iterates.iter().map(|w| thin_svd(w.as_ref())).collect::<Result<Vec<_>, _>>()?;
         let reference = &decompositions[1];
         let mut evolution = Self {
-            values: decompositions
-                .iter()
-                .map(|svd| svd.values.clone())
-                .collect(),
+            values: decompositions.iter().map(|svd| svd.values.clone()).collect(),
             right_angles: vec![vec![0.0; reference.values.len()]],
             left_angles: vec![vec![0.0; reference.values.len()]],
         };
         for svd in &decompositions[1..] {
-            evolution
-                .right_angles
-                .push(vector_angles(&reference.right, &svd.right, rank)?);
-            evolution
-                .left_angles
-                .push(vector_angles(&reference.left, &svd.left, rank)?);
+            evolution.right_angles.push(vector_angles(&reference.right, &svd.right, rank)?);
+            evolution.left_angles.push(vector_angles(&reference.left, &svd.left, rank)?);
         }
         Ok(evolution)
     }
@@ -236,28 +191,13 @@ impl SingularEvolution {
 /// Angles between corresponding columns: one each for the first and last `rank`, a common one for those between.
 fn vector_angles(a: &Mat<f64>, b: &Mat<f64>, rank: usize) -> Result<Vec<f64>, DynamicsError> {
     let d = a.ncols();
-    assert!(
-        2 * rank <= d,
-        "top and bottom {rank} of {d} singular vectors overlap"
-    );
+    assert!(2 * rank <= d, "top and bottom {rank} of {d} singular vectors overlap");
     let largest = |start: usize, count: usize| -> Result<f64, DynamicsError> {
         let angles = principal_angles(a.subcols(start, count), b.subcols(start, count))?;
         Ok(angles.last().copied().unwrap_or(0.0))
     };
-    let middle = if d > 2 * rank {
-        largest(rank, d - 2 * rank)?
-    } else {
-        0.0
-    };
-    (0..d)
-        .map(|i| {
-            if i < rank || i >= d - rank {
-                largest(i, 1)
-            } else {
-                Ok(middle)
-            }
-        })
-        .collect()
+    let middle = if d > 2 * rank { largest(rank, d - 2 * rank)? } else { 0.0 };
+    (0..d).map(|i| if i < rank || i >= d - rank { largest(i, 1) } else { Ok(middle) }).collect()
 }
 
 #[cfg(test)]
@@ -271,15 +211,11 @@ mod tests {
         for angles in [[1e-9f64, 0.3], [0.0, 1.2], [0.7, 1.5707]] {
             let rotation = haar(5, 5, &mut stream(1, &["angles"]));
             let a = rotation.subcols(0, 2).to_owned();
-            let b = Mat::from_fn(5, 2, |i, j| {
-                rotation[(i, j)] * angles[j].cos() + rotation[(i, 2 + j)] * angles[j].sin()
-            });
+            let b =
+                Mat::from_fn(5, 2, |i, j| rotation[(i, j)] * angles[j].cos() + rotation[(i, 2 + j)] * angles[j].sin());
             let found = principal_angles(a.as_ref(), b.as_ref()).unwrap();
             for (found, expected) in found.iter().zip(angles) {
-                assert!(
-                    (found - expected).abs() < 1e-14,
-                    "{found} against {expected}"
-                );
+                assert!((found - expected).abs() < 1e-14, "{found} against {expected}");
             }
         }
     }
@@ -291,11 +227,7 @@ mod tests {
         assert_eq!(found.len(), 1);
         assert!(found[0] < 1e-15);
         let found = principal_angles(q.subcols(0, 2), q.subcols(2, 3)).unwrap();
-        assert!(
-            found
-                .iter()
-                .all(|angle| (angle - std::f64::consts::FRAC_PI_2).abs() < 1e-14)
-        );
+        assert!(found.iter().all(|angle| (angle - std::f64::consts::FRAC_PI_2).abs() < 1e-14));
     }
 
     /// One step of the recursion by hand, three layers.
@@ -303,11 +235,7 @@ mod tests {
     fn rho_recursion() {
         let mut rho = [0.5, 1.0, 2.0];
         step_rho(&mut rho, 0.1, 0.01);
-        let expected = [
-            0.5 * (1.0 - 0.001 - 0.1 * 4.0),
-            1.0 - 0.001 - 0.1 * 1.0,
-            2.0 * (1.0 - 0.001 - 0.1 * 0.25),
-        ];
+        let expected = [0.5 * (1.0 - 0.001 - 0.1 * 4.0), 1.0 - 0.001 - 0.1 * 1.0, 2.0 * (1.0 - 0.001 - 0.1 * 0.25)];
         for (rho, expected) in rho.iter().zip(expected) {
             assert!((rho - expected).abs() < 1e-15);
         }

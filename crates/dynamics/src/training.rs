@@ -101,25 +101,11 @@ pub fn train<F: Factorization>(
         let exhausted = iteration >= schedule.max_iterations;
         if exhausted || iteration % schedule.record_every == 0 {
             elapsed += clock.elapsed();
-            observer.record(&Record {
-                iteration,
-                loss,
-                elapsed,
-                model,
-            });
+            observer.record(&Record { iteration, loss, elapsed, model });
             let converged = loss < schedule.tolerance;
             if converged || exhausted {
-                let stop = if converged {
-                    Stop::Tolerance
-                } else {
-                    Stop::Iterations
-                };
-                return Ok(Outcome {
-                    iterations: iteration,
-                    loss,
-                    elapsed,
-                    stop,
-                });
+                let stop = if converged { Stop::Tolerance } else { Stop::Iterations };
+                return Ok(Outcome { iterations: iteration, loss, elapsed, stop });
             }
             clock = Instant::now();
         }

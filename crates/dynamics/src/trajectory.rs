@@ -26,10 +26,7 @@ impl Snapshot {
     pub fn new<F: Factorization + ?Sized>(model: &F, width: usize, rng: &mut impl Rng) -> Self {
         let (p, q) = model.halves();
         if p.nrows() <= width {
-            return Self {
-                left: p.transpose().to_owned(),
-                right: q.transpose().to_owned(),
-            };
+            return Self { left: p.transpose().to_owned(), right: q.transpose().to_owned() };
         }
         let width = width.min(p.ncols()).min(q.ncols());
         let sketch = q * gaussian(q.ncols(), width, rng);
@@ -73,30 +70,19 @@ impl<'a> PrincipalComponents<'a> {
     pub fn new(reference: &'a [Snapshot], count: usize) -> Result<Self, DynamicsError> {
         let n = reference.len();
         if n == 0 {
-            return Err(DynamicsError::Shape(
-                "no reference products for principal components".into(),
-            ));
+            return Err(DynamicsError::Shape("no reference products for principal components".into()));
         }
         let gram = Mat::from_fn(n, n, |i, j| reference[i].dot(&reference[j]));
-        let on_mean: Vec<f64> = (0..n)
-            .map(|i| gram.row(i).iter().sum::<f64>() / n as f64)
-            .collect();
+        let on_mean: Vec<f64> = (0..n).map(|i| gram.row(i).iter().sum::<f64>() / n as f64).collect();
         let mean_square = on_mean.iter().sum::<f64>() / n as f64;
-        let centred = Mat::from_fn(n, n, |i, j| {
-            gram[(i, j)] - on_mean[i] - on_mean[j] + mean_square
-        });
+        let centred = Mat::from_fn(n, n, |i, j| gram[(i, j)] - on_mean[i] - on_mean[j] + mean_square);
         let svd = thin_svd(centred.as_ref())?;
         let floor = 1e-14 * gram.norm_max();
         let weights = Mat::from_fn(n, count, |j, k| match svd.values.get(k) {
             Some(&variance) if variance > floor => svd.left[(j, k)] / variance.sqrt(),
             _ => 0.0,
         });
-        Ok(Self {
-            reference,
-            weights,
-            on_mean,
-            mean_square,
-        })
+        Ok(Self { reference, weights, on_mean, mean_square })
     }
 
     /// The coordinates of a product.
@@ -106,9 +92,7 @@ impl<'a> PrincipalComponents<'a> {
         (0..self.weights.ncols())
             .map(|k| {
                 let centred = |j: usize| dots[j] - on_mean - self.on_mean[j] + self.mean_square;
-                (0..dots.len())
-                    .map(|j| self.weights[(j, k)] * centred(j))
-                    .sum()
+                (0..dots.len()).map(|j| self.weights[(j, k)] * centred(j)).sum()
             })
             .collect()
     }
@@ -118,22 +102,8 @@ impl<'a> PrincipalComponents<'a> {
 pub fn product_distance(a: &impl Factorization, b: &impl Factorization, par: Par) -> f64 {
     let ((p, q), (s, t)) = (a.halves(), b.halves());
     let mut difference = Mat::zeros(p.ncols(), q.ncols());
-    crate::dense::matmul(
-        difference.as_mut(),
-        faer::Accum::Replace,
-        p.transpose(),
-        q,
-        1.0,
-        par,
-    );
-    crate::dense::matmul(
-        difference.as_mut(),
-        faer::Accum::Add,
-        s.transpose(),
-        t,
-        -1.0,
-        par,
-    );
+    crate::dense::matmul(difference.as_mut(), faer::Accum::Replace, p.transpose(), q, 1.0, par);
+    crate::dense::matmul(difference.as_mut(), faer::Accum::Add, s.transpose(), t, -1.0, par);
     difference.norm_l2()
 }
 
@@ -168,29 +138,14 @@ mod tests {
         let (base, direction) = (gaussian(7, 2, &mut rng), gaussian(7, 1, &mut rng));
         let right = gaussian(9, 3, &mut rng);
         let at = |s: f64| {
-            let left = Mat::from_fn(7, 3, |i, k| {
-                if k < 2 {
-                    base[(i, k)]
-                } else {
-                    s * direction[(i, 0)]
-                }
-            });
-            Snapshot {
-                left,
-                right: right.clone(),
-            }
+            let left = Mat::from_fn(7, 3, |i, k| if k < 2 { base[(i, k)] } else { s * direction[(i, 0)] });
+            Snapshot { left, right: right.clone() }
         };
         let reference: Vec<_> = [-1.0, 0.0, 1.0].map(at).to_vec();
         let components = PrincipalComponents::new(&reference, 3).unwrap();
         let unit = (at(1.0).dense() - at(0.0).dense()).norm_l2();
         let found = components.coordinates(&at(2.5));
-        assert!(
-            (found[0].abs() / unit - 2.5).abs() < 1e-10,
-            "{found:?} in units of {unit}"
-        );
-        assert!(
-            found[1].abs() < 1e-6 * unit && found[2].abs() < 1e-6 * unit,
-            "{found:?}"
-        );
+        assert!((found[0].abs() / unit - 2.5).abs() < 1e-10, "{found:?} in units of {unit}");
+        assert!(found[1].abs() < 1e-6 * unit && found[2].abs() < 1e-6 * unit, "{found:?}");
     }
 }

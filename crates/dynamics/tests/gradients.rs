@@ -2,10 +2,7 @@
 //! rectangular shapes, deep and compressed.
 
 use dynamics::random::{gaussian, haar, stream};
-use dynamics::{
-    CompressedFactorization, DeepFactorization, Factorization, LossForm, Objective, Observed,
-    Target,
-};
+use dynamics::{CompressedFactorization, DeepFactorization, Factorization, LossForm, Objective, Observed, Target};
 use faer::{Mat, Par};
 
 const STEP: f64 = 1e-5;
@@ -24,12 +21,7 @@ fn loss(model: &mut impl Factorization, objective: &Objective) -> f64 {
 }
 
 /// Compares `gradient` with the differences of `loss_at(factor ± STEP in one entry)`.
-fn check(
-    factor: &Mat<f64>,
-    gradient: &Mat<f64>,
-    what: &str,
-    mut loss_at: impl FnMut(Mat<f64>) -> f64,
-) {
+fn check(factor: &Mat<f64>, gradient: &Mat<f64>, what: &str, mut loss_at: impl FnMut(Mat<f64>) -> f64) {
     let size = gradient.norm_max();
     assert!(size > 0.0, "{what}: the gradient is zero");
     for j in 0..factor.ncols() {
@@ -41,38 +33,27 @@ fn check(
             };
             let difference = (moved(STEP) - moved(-STEP)) / (2.0 * STEP);
             let error = (difference - gradient[(i, j)]).abs() / size;
-            assert!(
-                error < TOLERANCE,
-                "{what} ({i}, {j}): {} against {difference}",
-                gradient[(i, j)]
-            );
+            assert!(error < TOLERANCE, "{what} ({i}, {j}): {} against {difference}", gradient[(i, j)]);
         }
     }
 }
 
 #[test]
 fn deep_gradients_match_central_differences() {
-    for (d_out, d_in, widths) in [
-        (7, 7, vec![7]),
-        (6, 9, vec![5, 4]),
-        (9, 5, vec![9, 9]),
-        (5, 8, vec![3, 6, 4, 7]),
-        (4, 4, vec![70]),
-    ] {
+    for (d_out, d_in, widths) in
+        [(7, 7, vec![7]), (6, 9, vec![5, 4]), (9, 5, vec![9, 9]), (5, 8, vec![3, 6, 4, 7]), (4, 4, vec![70])]
+    {
         for fraction in [1.0, 0.6] {
             for form in [LossForm::Mean, LossForm::Sum] {
                 let objective = objective(d_out, d_in, fraction, form);
                 let mut rng = stream(8, &["factors"]);
                 let sizes: Vec<_> = [vec![d_in], widths.clone(), vec![d_out]].concat();
-                let factors: Vec<_> = sizes
-                    .windows(2)
-                    .map(|pair| gaussian(pair[1], pair[0], &mut rng) * faer::Scale(0.4))
-                    .collect();
+                let factors: Vec<_> =
+                    sizes.windows(2).map(|pair| gaussian(pair[1], pair[0], &mut rng) * faer::Scale(0.4)).collect();
                 let mut model = DeepFactorization::new(factors.clone()).unwrap();
                 loss(&mut model, &objective);
                 for l in 1..=model.depth() {
-                    let what =
-                        format!("{d_out} × {d_in} via {widths:?}, {fraction}, {form:?}, W_{l}");
+                    let what = format!("{d_out} × {d_in} via {widths:?}, {fraction}, {form:?}, W_{l}");
                     check(&factors[l - 1], &model.gradient(l), &what, |moved| {
                         let mut factors = factors.clone();
                         factors[l - 1] = moved;
@@ -98,23 +79,16 @@ fn compressed_gradients_match_central_differences() {
         loss(&mut model, &objective);
         let (left_gradient, core_gradients, right_gradient) = model.gradients();
         let what = format!("{d_out} × {d_in}");
-        check(&left, &left_gradient, &format!("{what} U"), |moved| {
-            loss(&mut build(&moved, &core, &right), &objective)
-        });
+        check(&left, &left_gradient, &format!("{what} U"), |moved| loss(&mut build(&moved, &core, &right), &objective));
         check(&right, &right_gradient, &format!("{what} V"), |moved| {
             loss(&mut build(&left, &core, &moved), &objective)
         });
         for l in 0..core.len() {
-            check(
-                &core[l],
-                &core_gradients[l],
-                &format!("{what} W̃_{}", l + 1),
-                |moved| {
-                    let mut core = core.clone();
-                    core[l] = moved;
-                    loss(&mut build(&left, &core, &right), &objective)
-                },
-            );
+            check(&core[l], &core_gradients[l], &format!("{what} W̃_{}", l + 1), |moved| {
+                let mut core = core.clone();
+                core[l] = moved;
+                loss(&mut build(&left, &core, &right), &objective)
+            });
         }
     }
 }

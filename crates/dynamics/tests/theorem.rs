@@ -6,8 +6,7 @@ use dynamics::random::stream;
 use dynamics::subspace::{InvariantSubspace, step_rho};
 use dynamics::trajectory::product_distance;
 use dynamics::{
-    DeepFactorization, Factorization, Initialization, LossForm, Method, Objective, Observed,
-    Optimizer, Target,
+    DeepFactorization, Factorization, Initialization, LossForm, Method, Objective, Observed, Optimizer, Target,
 };
 use faer::Par;
 
@@ -21,24 +20,8 @@ struct Case {
     iterations: usize,
 }
 
-const fn case(
-    d: usize,
-    rank: usize,
-    depth: usize,
-    scale: f64,
-    decay: f64,
-    step: f64,
-    iterations: usize,
-) -> Case {
-    Case {
-        d,
-        rank,
-        depth,
-        scale,
-        decay,
-        step,
-        iterations,
-    }
+const fn case(d: usize, rank: usize, depth: usize, scale: f64, decay: f64, step: f64, iterations: usize) -> Case {
+    Case { d, rank, depth, scale, decay, step, iterations }
 }
 
 const CASES: [Case; 6] = [
@@ -56,9 +39,7 @@ fn setting(case: &Case) -> (Objective, DeepFactorization) {
     let objective = Objective::new(target, Observed::Full, LossForm::Sum).unwrap();
     let shape = (case.d, case.d);
     let orthogonal = Initialization::Orthogonal;
-    let model =
-        DeepFactorization::draw(shape, case.depth, case.d, orthogonal, case.scale, &mut rng)
-            .unwrap();
+    let model = DeepFactorization::draw(shape, case.depth, case.d, orthogonal, case.scale, &mut rng).unwrap();
     (objective, model)
 }
 
@@ -71,10 +52,7 @@ fn blocks_rho_and_compression_hold_along_gradient_descent() {
         let mut compressed = compress_exact(&original, target).unwrap();
         let optimizer = Optimizer::new(Method::GradientDescent, case.step, case.decay).unwrap();
         let (mut first, mut second) = (optimizer.clone(), optimizer);
-        let (mut work1, mut work2) = (
-            objective.workspace(case.d),
-            objective.workspace(2 * case.rank),
-        );
+        let (mut work1, mut work2) = (objective.workspace(case.d), objective.workspace(2 * case.rank));
         let mut rho = subspace.scales().to_vec();
         let start = original.loss_and_gradients(&objective, &mut work1, Par::Seq);
         for t in 0..case.iterations {
@@ -102,36 +80,21 @@ fn check(
 ) {
     for l in 1..=case.depth {
         let found = subspace.block_structure(l, original.factor(l).as_ref());
-        assert!(
-            found.residual < 1e-11,
-            "W_{l} at {t}: block residual {:e}",
-            found.residual
-        );
+        assert!(found.residual < 1e-11, "W_{l} at {t}: block residual {:e}", found.residual);
         let relative = (found.rho / rho[l - 1] - 1.0).abs();
         assert!(relative < 1e-11, "W_{l} at {t}: ρ off by {relative:e}");
     }
     let expected = (subspace.frozen() as f64).sqrt() * rho.iter().product::<f64>();
     let found = product_distance(original, compressed, Par::Seq);
     let rounding = 1e-12 * original.end_to_end().norm_l2();
-    assert!(
-        (found - expected).abs() < 1e-9 * expected + rounding,
-        "at {t}: {found:e} against {expected:e}"
-    );
+    assert!((found - expected).abs() < 1e-9 * expected + rounding, "at {t}: {found:e} against {expected:e}");
 }
 
 #[test]
 fn heavy_ball_keeps_the_structure_and_adam_does_not() {
-    for (method, keeps) in [
-        (Method::HeavyBall { momentum: 0.9 }, true),
-        (
-            Method::Adam {
-                beta1: 0.9,
-                beta2: 0.999,
-                epsilon: 1e-8,
-            },
-            false,
-        ),
-    ] {
+    for (method, keeps) in
+        [(Method::HeavyBall { momentum: 0.9 }, true), (Method::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 }, false)]
+    {
         let (objective, mut model) = setting(&CASES[0]);
         let subspace = InvariantSubspace::new(&model, objective.target()).unwrap();
         let mut optimizer = Optimizer::new(method, 1e-3, 0.0).unwrap();
@@ -140,9 +103,7 @@ fn heavy_ball_keeps_the_structure_and_adam_does_not() {
             model.loss_and_gradients(&objective, &mut workspace, Par::Seq);
             optimizer.step(&mut model, Par::Seq);
         }
-        let residual = subspace
-            .block_structure(2, model.factor(2).as_ref())
-            .residual;
+        let residual = subspace.block_structure(2, model.factor(2).as_ref()).residual;
         assert_eq!(residual < 1e-11, keeps, "{method:?}: {residual:e}");
     }
 }

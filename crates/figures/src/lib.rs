@@ -1,1 +1,10 @@
 //! The experiments of the paper, one module and one binary per figure.
+//!
+//! A module reads from top to bottom: its settings, its trials, what it writes, what it draws, what it claims. The
+//! numerics are in `dynamics`, the machinery around trials in `lab`, the plotting in `charts`; what several matrix
+//! experiments share is in [`matrix`] and [`summary`].
+
+pub mod drawing;
+pub mod matrix;
+pub mod reference;
+pub mod summary;

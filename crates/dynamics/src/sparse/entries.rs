@@ -18,9 +18,7 @@ pub enum ObservedEntriesError {
         d_in: usize,
     },
     /// An entry does not come strictly after its predecessor, row by row.
-    #[error(
-        "observed entries must be sorted by row and column without repetition: ({row}, {column}) is out of place"
-    )]
+    #[error("observed entries must be sorted by row and column without repetition: ({row}, {column}) is out of place")]
     OutOfOrder {
         /// Row of the entry.
         row: usize,
@@ -73,13 +71,7 @@ impl Lines {
             }
             panel_start.push(start[line + 1] as u32);
         }
-        Self {
-            start,
-            index,
-            panels,
-            panel_width,
-            panel_start,
-        }
+        Self { start, index, panels, panel_width, panel_start }
     }
 
     pub fn lines(&self) -> usize {
@@ -90,10 +82,7 @@ impl Lines {
     #[inline(always)]
     pub fn run(&self, line: usize, from: usize, to: usize) -> (usize, usize) {
         let row = line * (self.panels + 1);
-        (
-            self.panel_start[row + from] as usize,
-            self.panel_start[row + to] as usize,
-        )
+        (self.panel_start[row + from] as usize, self.panel_start[row + to] as usize)
     }
 
     /// The part of a line's entries `whole` that belongs to the panels `from..to`, its edges moved to a multiple of
@@ -108,8 +97,7 @@ impl Lines {
         group: usize,
     ) -> (usize, usize) {
         let (start, end) = self.run(line, from, to);
-        let edge =
-            |position: usize| (whole.0 + (position - whole.0).next_multiple_of(group)).min(whole.1);
+        let edge = |position: usize| (whole.0 + (position - whole.0).next_multiple_of(group)).min(whole.1);
         (edge(start), edge(end))
     }
 }
@@ -194,9 +182,7 @@ impl ObservedEntries {
     pub fn iter(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
         (0..self.d_out).flat_map(move |row| {
             let range = self.by_row.start[row]..self.by_row.start[row + 1];
-            self.by_row.index[range]
-                .iter()
-                .map(move |&column| (row, column as usize))
+            self.by_row.index[range].iter().map(move |&column| (row, column as usize))
         })
     }
 
@@ -238,12 +224,7 @@ fn compress(
     let mut columns: Vec<u32> = Vec::with_capacity(entries.size_hint().0);
     for (row, column) in entries {
         if row >= d_out || column >= d_in {
-            return Err(ObservedEntriesError::OutOfRange {
-                row,
-                column,
-                d_out,
-                d_in,
-            });
+            return Err(ObservedEntriesError::OutOfRange { row, column, d_out, d_in });
         }
         let current = start.len() - 1;
         let repeats = row == current
@@ -260,11 +241,7 @@ fn compress(
 }
 
 /// Starts, rows and CSR positions of the same entries ordered by columns (a counting sort).
-fn transpose(
-    d_in: usize,
-    row_start: &[usize],
-    columns: &[u32],
-) -> (Vec<usize>, Vec<u32>, Vec<u32>) {
+fn transpose(d_in: usize, row_start: &[usize], columns: &[u32]) -> (Vec<usize>, Vec<u32>, Vec<u32>) {
     let mut start = vec![0usize; d_in + 1];
     for &column in columns {
         start[column as usize + 1] += 1;

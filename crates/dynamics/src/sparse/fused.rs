@@ -66,9 +66,7 @@ impl Workspace {
         let plan = if (1..=MOST_VECTORS).contains(&vectors) {
             Plan::Fused(Packed::new(simd, entries, k, vectors))
         } else {
-            Plan::Separate {
-                residual: vec![0.0; entries.len()],
-            }
+            Plan::Separate { residual: vec![0.0; entries.len()] }
         };
         Self { k, simd, plan }
     }
@@ -77,20 +75,10 @@ impl Workspace {
 impl Packed {
     fn new(simd: Simd, entries: &ObservedEntries, k: usize, vectors: usize) -> Self {
         let pairs = entries.len() * k / WORK_PER_TASK;
-        let blocks = pairs
-            .isqrt()
-            .clamp(1, MOST_BLOCKS)
-            .min(entries.by_row.panels)
-            .min(entries.d_out().max(1));
+        let blocks = pairs.isqrt().clamp(1, MOST_BLOCKS).min(entries.by_row.panels).min(entries.d_out().max(1));
         let stride = vectors * simd.lanes();
         let buffer = vec![CacheLine([0.0; 8]); ((entries.d_in() + blocks) * stride).div_ceil(8)];
-        Self {
-            vectors,
-            blocks,
-            q: buffer.clone(),
-            gradient: buffer,
-            squares: vec![0.0; blocks * blocks],
-        }
+        Self { vectors, blocks, q: buffer.clone(), gradient: buffer, squares: vec![0.0; blocks * blocks] }
     }
 }
 
@@ -189,10 +177,7 @@ unsafe fn sweep<S: Lanes<N>, const N: usize, const V: usize>(block: &Block<'_>) 
                         if right {
                             let dq = block.dq.add(offset[l]);
                             for v in 0..V {
-                                S::store(
-                                    dq.add(v * N),
-                                    S::mul_add(r, p[v], S::load(dq.add(v * N))),
-                                );
+                                S::store(dq.add(v * N), S::mul_add(r, p[v], S::load(dq.add(v * N))));
                             }
                         }
                     }
@@ -328,23 +313,14 @@ struct Columns {
 impl Columns {
     /// A factor, which is only read.
     fn of(factor: MatRef<'_, f64>) -> Self {
-        Self {
-            data: factor.as_ptr().cast_mut(),
-            stride: factor.col_stride() as usize,
-        }
+        Self { data: factor.as_ptr().cast_mut(), stride: factor.col_stride() as usize }
     }
 
     /// A gradient; null if it is not wanted.
     fn of_gradient(gradient: Option<MatMut<'_, f64>>) -> Self {
         match gradient {
-            None => Self {
-                data: std::ptr::null_mut(),
-                stride: 0,
-            },
-            Some(gradient) => Self {
-                stride: gradient.col_stride() as usize,
-                data: gradient.as_ptr_mut(),
-            },
+            None => Self { data: std::ptr::null_mut(), stride: 0 },
+            Some(gradient) => Self { stride: gradient.col_stride() as usize, data: gradient.as_ptr_mut() },
         }
     }
 }
@@ -451,11 +427,7 @@ impl Pass<'_> {
             dp: self.dp.data,
             dp_stride: self.dp.stride,
             q: self.packed_q,
-            dq: if wanted {
-                self.packed_dq
-            } else {
-                std::ptr::null_mut()
-            },
+            dq: if wanted { self.packed_dq } else { std::ptr::null_mut() },
             spare: self.entries.d_in() + rows,
         };
         // SAFETY: passed on to the caller; the spare columns are `d_in..d_in + blocks`, one for each block of rows.

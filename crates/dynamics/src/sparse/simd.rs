@@ -33,9 +33,7 @@ impl Simd {
 
     /// The instruction sets of this machine, best first.
     pub fn available() -> impl Iterator<Item = Self> {
-        [Self::Avx512, Self::Avx2, Self::Portable]
-            .into_iter()
-            .filter(|simd| simd.is_available())
+        [Self::Avx512, Self::Avx2, Self::Portable].into_iter().filter(|simd| simd.is_available())
     }
 
     /// The best instruction set of this machine (detected once).
@@ -116,10 +114,7 @@ mod x86 {
         unsafe {
             let low = _mm512_setr_epi64(0, 1, 8, 9, 4, 5, 12, 13);
             let high = _mm512_setr_epi64(2, 3, 10, 11, 6, 7, 14, 15);
-            _mm512_add_pd(
-                _mm512_permutex2var_pd(ab, low, cd),
-                _mm512_permutex2var_pd(ab, high, cd),
-            )
+            _mm512_add_pd(_mm512_permutex2var_pd(ab, low, cd), _mm512_permutex2var_pd(ab, high, cd))
         }
     }
 
@@ -172,10 +167,7 @@ mod x86 {
             unsafe {
                 let a = fours(pairs(v[0], v[1]), pairs(v[2], v[3]));
                 let b = fours(pairs(v[4], v[5]), pairs(v[6], v[7]));
-                _mm512_add_pd(
-                    _mm512_shuffle_f64x2::<0b01_00_01_00>(a, b),
-                    _mm512_shuffle_f64x2::<0b11_10_11_10>(a, b),
-                )
+                _mm512_add_pd(_mm512_shuffle_f64x2::<0b01_00_01_00>(a, b), _mm512_shuffle_f64x2::<0b11_10_11_10>(a, b))
             }
         }
     }
@@ -240,10 +232,7 @@ mod x86 {
             unsafe {
                 let ab = _mm256_hadd_pd(v[0], v[1]);
                 let cd = _mm256_hadd_pd(v[2], v[3]);
-                _mm256_add_pd(
-                    _mm256_permute2f128_pd::<0x20>(ab, cd),
-                    _mm256_permute2f128_pd::<0x31>(ab, cd),
-                )
+                _mm256_add_pd(_mm256_permute2f128_pd::<0x20>(ab, cd), _mm256_permute2f128_pd::<0x31>(ab, cd))
             }
         }
     }

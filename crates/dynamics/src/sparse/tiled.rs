@@ -32,10 +32,7 @@ unsafe impl Sync for Columns {}
 
 impl Columns {
     fn new(factor: MatRef<'_, f64>) -> Self {
-        Self {
-            data: factor.as_ptr(),
-            stride: factor.col_stride() as usize,
-        }
+        Self { data: factor.as_ptr(), stride: factor.col_stride() as usize }
     }
 }
 
@@ -54,11 +51,7 @@ fn chunks(k: usize, lanes: usize, most: usize) -> impl ExactSizeIterator<Item = 
     (0..count).map(move |index| {
         let part = share(vectors, count, index);
         let end = (part.end * lanes).min(k);
-        Chunk {
-            first: part.start * lanes,
-            vectors: part.len(),
-            tail: end - (part.end - 1) * lanes,
-        }
+        Chunk { first: part.start * lanes, vectors: part.len(), tail: end - (part.end - 1) * lanes }
     })
 }
 
@@ -68,10 +61,7 @@ pub(super) fn panels_per_tile(lines: &Lines, bytes_per_column: usize, bytes: usi
 }
 
 pub(super) fn assert_columns(name: &str, factor: MatRef<'_, f64>, columns: usize) {
-    assert!(
-        factor.row_stride() == 1 || factor.nrows() <= 1,
-        "{name} must be column-major"
-    );
+    assert!(factor.row_stride() == 1 || factor.nrows() <= 1, "{name} must be column-major");
     assert!(
         factor.ncols() <= 1 || factor.col_stride() >= factor.nrows() as isize,
         "columns of {name} must not overlap"
@@ -152,8 +142,7 @@ unsafe fn sample<S: Lanes<N>, const N: usize, const V: usize>(job: &Sampling<'_>
                     for l in 0..N {
                         let at = *index.add(if l < count { l } else { 0 }) as usize;
                         let column = job.q.data.add(at * job.q.stride + job.chunk.first);
-                        let mut sum =
-                            S::mul(p[V - 1], S::load_first(column.add((V - 1) * N), tail));
+                        let mut sum = S::mul(p[V - 1], S::load_first(column.add((V - 1) * N), tail));
                         for v in 0..V - 1 {
                             sum = S::mul_add(p[v], S::load(column.add(v * N)), sum);
                         }
@@ -288,9 +277,7 @@ struct Gradient<'a> {
 /// nobody else touches the chunk of the lines `range` of `out`; `positions` (if `MAPPED`) are below `values.len()`,
 /// which is the number of entries; `S` is available.
 #[inline(always)]
-unsafe fn gradient<S: Lanes<N>, const N: usize, const V: usize, const MAPPED: bool>(
-    job: &Gradient<'_>,
-) {
+unsafe fn gradient<S: Lanes<N>, const N: usize, const V: usize, const MAPPED: bool>(job: &Gradient<'_>) {
     unsafe {
         let tail = job.chunk.tail;
         let scale = S::splat(job.scale);
@@ -310,24 +297,13 @@ unsafe fn gradient<S: Lanes<N>, const N: usize, const V: usize, const MAPPED: bo
                 }
                 for position in from..to {
                     let at = *job.lines.index.get_unchecked(position) as usize;
-                    let value = if MAPPED {
-                        *job.positions.get_unchecked(position) as usize
-                    } else {
-                        position
-                    };
+                    let value = if MAPPED { *job.positions.get_unchecked(position) as usize } else { position };
                     let value = S::splat(*job.values.get_unchecked(value));
-                    let column = job
-                        .source
-                        .data
-                        .add(at * job.source.stride + job.chunk.first);
+                    let column = job.source.data.add(at * job.source.stride + job.chunk.first);
                     for v in 0..V - 1 {
                         sum[v] = S::mul_add(value, S::load(column.add(v * N)), sum[v]);
                     }
-                    sum[V - 1] = S::mul_add(
-                        value,
-                        S::load_first(column.add((V - 1) * N), tail),
-                        sum[V - 1],
-                    );
+                    sum[V - 1] = S::mul_add(value, S::load_first(column.add((V - 1) * N), tail), sum[V - 1]);
                 }
                 for v in 0..V {
                     let value = if last { S::mul(scale, sum[v]) } else { sum[v] };
@@ -457,14 +433,5 @@ pub fn gradient_right(
     assert_columns("the gradient of Q", dq.as_ref(), entries.d_in());
     assert_eq!(dq.nrows(), p.nrows(), "rows of the gradient of Q");
     assert_eq!(residual.len(), entries.len(), "number of residuals");
-    line_gradient(
-        simd,
-        &entries.by_column,
-        residual,
-        entries.csr_positions(),
-        scale,
-        p,
-        dq,
-        par,
-    );
+    line_gradient(simd, &entries.by_column, residual, entries.csr_positions(), scale, p, dq, par);
 }

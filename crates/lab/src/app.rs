@@ -25,22 +25,14 @@ pub struct Entry {
 
 /// `E` as an entry of the list given to [`main_all`].
 pub fn entry<E: Experiment>() -> Entry {
-    Entry {
-        name: E::NAME,
-        about: E::ABOUT,
-        prepare: session::prepare::<E>,
-    }
+    Entry { name: E::NAME, about: E::ABOUT, prepare: session::prepare::<E> }
 }
 
 /// `main` of the binary of one figure. Exit code 0: done; 1: something failed, a trial perhaps; 2: bad input.
 pub fn main<E: Experiment>() -> ExitCode {
     let long = format!("{}\n\n{}", E::ABOUT, E::LONG_ABOUT);
-    let command = Single::command()
-        .name(E::NAME)
-        .about(E::ABOUT)
-        .long_about(long);
-    let options =
-        Single::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit());
+    let command = Single::command().name(E::NAME).about(E::ABOUT).long_about(long);
+    let options = Single::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit());
     exit(run_single(entry::<E>(), &options))
 }
 
@@ -48,12 +40,8 @@ pub fn main<E: Experiment>() -> ExitCode {
 pub fn main_all(list: &[Entry]) -> ExitCode {
     let about = "Runs every experiment: settings to trials to tables to figures";
     let long = format!("{about}.\n\nExperiments:\n{}", listing(list));
-    let command = All::command()
-        .name("reproduce-all")
-        .about(about)
-        .long_about(long);
-    let options =
-        All::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit());
+    let command = All::command().name("reproduce-all").about(about).long_about(long);
+    let options = All::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit());
     exit(run_all(list, &options))
 }
 
@@ -89,56 +77,30 @@ fn run_all(list: &[Entry], options: &All) -> Result<u8, LabError> {
     // All settings are read before anything runs: a mistake in the last must not be found after hours.
     let jobs = prepare_all(&selected, options)?;
     let session = start(&options.common)?;
-    let reports: Vec<Report> = jobs
-        .iter()
-        .map(|ready| perform(ready.as_ref(), &session))
-        .collect();
+    let reports: Vec<Report> = jobs.iter().map(|ready| perform(ready.as_ref(), &session)).collect();
     if !options.common.quiet {
         print(&summary::of_all(&reports, &session));
     }
-    Ok(reports
-        .iter()
-        .map(Report::exit_code)
-        .find(|code| *code != 0)
-        .unwrap_or(0))
+    Ok(reports.iter().map(Report::exit_code).find(|code| *code != 0).unwrap_or(0))
 }
 
 fn listing(list: &[Entry]) -> String {
     let width = list.iter().map(|entry| entry.name.len()).max().unwrap_or(0);
-    list.iter()
-        .fold(String::new(), |mut text, Entry { name, about, .. }| {
-            let _ = writeln!(text, "  {name:width$}  {about}");
-            text
-        })
+    list.iter().fold(String::new(), |mut text, Entry { name, about, .. }| {
+        let _ = writeln!(text, "  {name:width$}  {about}");
+        text
+    })
 }
 
-fn select<'a>(
-    list: &'a [Entry],
-    only: &[String],
-    skip: &[String],
-) -> Result<Vec<&'a Entry>, LabError> {
+fn select<'a>(list: &'a [Entry], only: &[String], skip: &[String]) -> Result<Vec<&'a Entry>, LabError> {
     for (option, names) in [("--only", only), ("--skip", skip)] {
-        if let Some(name) = names
-            .iter()
-            .find(|name| list.iter().all(|entry| entry.name != **name))
-        {
-            let known = list
-                .iter()
-                .map(|entry| entry.name)
-                .collect::<Vec<_>>()
-                .join(", ");
-            return Err(LabError::UnknownExperiment {
-                option,
-                name: name.clone(),
-                known,
-            });
+        if let Some(name) = names.iter().find(|name| list.iter().all(|entry| entry.name != **name)) {
+            let known = list.iter().map(|entry| entry.name).collect::<Vec<_>>().join(", ");
+            return Err(LabError::UnknownExperiment { option, name: name.clone(), known });
         }
     }
     let has = |names: &[String], entry: &Entry| names.iter().any(|name| name == entry.name);
-    Ok(list
-        .iter()
-        .filter(|entry| (only.is_empty() || has(only, entry)) && !has(skip, entry))
-        .collect())
+    Ok(list.iter().filter(|entry| (only.is_empty() || has(only, entry)) && !has(skip, entry)).collect())
 }
 
 /// Loads the settings of all selected experiments, each with the overrides whose keys it has.
@@ -160,10 +122,7 @@ fn prepare_all(selected: &[&Entry], options: &All) -> Result<Vec<Box<dyn Ready>>
         jobs.push((entry.prepare)(&path, profile, &mine)?);
     }
     match overrides.iter().zip(used).find(|(_, used)| !used) {
-        Some((given, _)) => Err(LabError::UnusedOverride {
-            option: given.option.clone(),
-            key: given.key.clone(),
-        }),
+        Some((given, _)) => Err(LabError::UnusedOverride { option: given.option.clone(), key: given.key.clone() }),
         None => Ok(jobs),
     }
 }
@@ -172,11 +131,7 @@ fn prepare_all(selected: &[&Entry], options: &All) -> Result<Vec<Box<dyn Ready>>
 fn start(options: &Common) -> Result<Session, LabError> {
     let style = logging::start(options.quiet, options.verbose);
     let threads = options.thread_count();
-    if rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .build_global()
-        .is_err()
-    {
+    if rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().is_err() {
         tracing::debug!("the thread pool was already there; --threads does not change its size");
     }
     let session = Session {

@@ -23,11 +23,7 @@ pub struct Invalid {
 impl Invalid {
     /// `Invalid::new("rank", settings.rank, format!("from 1 to the width ({})", settings.width))`.
     pub fn new(key: impl Into<String>, value: impl Display, allowed: impl Into<String>) -> Self {
-        Self {
-            key: key.into(),
-            value: value.to_string(),
-            allowed: allowed.into(),
-        }
+        Self { key: key.into(), value: value.to_string(), allowed: allowed.into() }
     }
 
     /// `Err(Invalid::new(..))` unless `holds`: one line per condition in [`Check::check`].
@@ -37,10 +33,6 @@ impl Invalid {
         value: impl Display,
         allowed: impl Into<String>,
     ) -> Result<(), Self> {
-        if holds {
-            Ok(())
-        } else {
-            Err(Self::new(key, value, allowed))
-        }
+        if holds { Ok(()) } else { Err(Self::new(key, value, allowed)) }
     }
 }

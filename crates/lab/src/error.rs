@@ -115,9 +115,9 @@ impl LabError {
             | Self::UnknownExperiment { .. }
             | Self::UnusedOverride { .. }
             | Self::MissingTable { .. } => 2,
-            Self::Step { source, .. } | Self::Other(source) => source
-                .downcast_ref::<LabError>()
-                .map_or(1, LabError::exit_code),
+            Self::Step { source, .. } | Self::Other(source) => {
+                source.downcast_ref::<LabError>().map_or(1, LabError::exit_code)
+            }
             _ => 1,
         }
     }

@@ -17,10 +17,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), LabError> {
         // Already failing: if the removal fails too, the next run's clean-up does it.
         let _ = fs::remove_file(&partial);
     }
-    result.map_err(|source| LabError::Write {
-        path: path.to_owned(),
-        source,
-    })
+    result.map_err(|source| LabError::Write { path: path.to_owned(), source })
 }
 
 fn write_and_rename(partial: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -37,10 +34,7 @@ fn partial_path(path: &Path) -> PathBuf {
 
 /// Creates `directory` if need be and makes sure that files can be written in it, before hours of work.
 pub(crate) fn ensure_writable(directory: &Path) -> Result<(), LabError> {
-    let failed = |source| LabError::Write {
-        path: directory.to_owned(),
-        source,
-    };
+    let failed = |source| LabError::Write { path: directory.to_owned(), source };
     fs::create_dir_all(directory).map_err(failed)?;
     let probe = partial_path(&directory.join("probe"));
     let written = fs::write(&probe, b"probe");
@@ -88,30 +82,19 @@ mod tests {
         let path = directory.path().join("a.csv");
         fs::create_dir(&path).unwrap();
         let error = write(&path, b"x").unwrap_err().to_string();
-        assert!(
-            error.starts_with("cannot write ") && error.contains("a.csv"),
-            "{error}"
-        );
+        assert!(error.starts_with("cannot write ") && error.contains("a.csv"), "{error}");
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
     }
 
     #[test]
     fn only_the_experiments_own_leftovers_are_removed() {
         let directory = tempfile::tempdir().unwrap();
-        let names = [
-            ".toy.csv.partial-1",
-            ".toy.timing.csv.partial-2",
-            ".other.csv.partial-3",
-            "toy.csv",
-        ];
+        let names = [".toy.csv.partial-1", ".toy.timing.csv.partial-2", ".other.csv.partial-3", "toy.csv"];
         for name in names {
             fs::write(directory.path().join(name), b"").unwrap();
         }
         remove_partial(directory.path(), "toy");
-        let left: Vec<bool> = names
-            .iter()
-            .map(|n| directory.path().join(n).exists())
-            .collect();
+        let left: Vec<bool> = names.iter().map(|n| directory.path().join(n).exists()).collect();
         assert_eq!(left, [false, false, true, true]);
     }
 

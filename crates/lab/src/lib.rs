@@ -20,6 +20,7 @@ mod error;
 mod experiment;
 mod files;
 mod logging;
+mod panics;
 mod progress;
 mod provenance;
 mod runner;

@@ -8,6 +8,7 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, format::Writer};
 use tracing_subscriber::registry::LookupSpan;
 
+use crate::panics;
 use crate::progress::{BARS, Style};
 
 /// Starts logging for this process, routes panics into the log, and says how to show progress.
@@ -26,7 +27,7 @@ pub(crate) fn start(quiet: bool, verbose: bool) -> Style {
         .finish();
     // A program that embeds this crate may have a subscriber of its own, which then stays.
     if tracing::subscriber::set_global_default(subscriber).is_ok() {
-        std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
+        panics::install();
     }
     match (quiet, terminal) {
         (true, _) => Style::Silent,
@@ -59,18 +60,9 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
 {
-    fn format_event(
-        &self,
-        context: &FmtContext<'_, S, N>,
-        mut out: Writer<'_>,
-        event: &Event<'_>,
-    ) -> fmt::Result {
+    fn format_event(&self, context: &FmtContext<'_, S, N>, mut out: Writer<'_>, event: &Event<'_>) -> fmt::Result {
         if self.stamped {
-            write!(
-                out,
-                "{} ",
-                humantime::format_rfc3339_seconds(SystemTime::now())
-            )?;
+            write!(out, "{} ", humantime::format_rfc3339_seconds(SystemTime::now()))?;
         }
         match *event.metadata().level() {
             Level::ERROR => out.write_str("error: ")?,

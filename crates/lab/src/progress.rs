@@ -1,10 +1,11 @@
 //! Progress on stderr: bars on a terminal, log lines otherwise.
 
+use std::fmt::Write;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 /// Between two heartbeats of a trial in the log.
 const HEARTBEAT: Duration = Duration::from_secs(30);
@@ -53,13 +54,7 @@ impl TrialContext {
 
     fn new(label: String, threads: usize, shown: Shown, first: Duration) -> Self {
         let next = AtomicU64::new(first.as_millis() as u64);
-        Self {
-            threads,
-            label,
-            shown,
-            started: Instant::now(),
-            next,
-        }
+        Self { threads, label, shown, started: Instant::now(), next }
     }
 
     /// Reports that `iteration` of at most `total` is done and the training loss is `loss`. Cheap enough for every
@@ -75,8 +70,7 @@ impl TrialContext {
         if millis < self.next.load(Ordering::Relaxed) {
             return;
         }
-        self.next
-            .store(millis + interval.as_millis() as u64, Ordering::Relaxed);
+        self.next.store(millis + interval.as_millis() as u64, Ordering::Relaxed);
         match &self.shown {
             Shown::Bar(bar) => {
                 bar.set_length(total);
@@ -85,14 +79,9 @@ impl TrialContext {
             }
             Shown::Lines => {
                 let rate = iteration as f64 / now.as_secs_f64();
-                let left = Duration::from_secs_f64(
-                    (total.saturating_sub(iteration) as f64 / rate).min(1e9),
-                );
-                let left = humantime::format_duration(Duration::from_secs(left.as_secs()));
+                let left = time_left(now, iteration, total);
                 let label = &self.label;
-                tracing::info!(
-                    "{label}: iteration {iteration} of {total}, loss {loss:.1e}, {rate:.0} it/s, at most {left} left"
-                );
+                tracing::info!("{label}: iteration {iteration} of {total}, loss {loss:.1e}, {rate:.1} it/s, {left}");
             }
             Shown::Nothing => {}
         }
@@ -131,21 +120,13 @@ impl Progress {
     pub(crate) fn new(experiment: &'static str, trials: usize, style: Style) -> Self {
         let overall = (style == Style::Bars && trials > 0).then(|| {
             let bar = BARS.add(ProgressBar::new(UNITS as u64));
-            bar.set_style(style_of(
-                "{prefix:.bold} {bar:30} {msg}, {elapsed} elapsed, {eta} left",
-            ));
+            bar.set_style(style_of("{prefix:.bold} {bar:30} {msg}, {elapsed} elapsed, {left}"));
             bar.set_prefix(experiment);
             bar.set_message(format!("0/{trials} trials"));
             bar.enable_steady_tick(Duration::from_millis(500));
             bar
         });
-        Self {
-            experiment,
-            style,
-            overall,
-            trials,
-            ended: AtomicU64::new(0),
-        }
+        Self { experiment, style, overall, trials, ended: AtomicU64::new(0) }
     }
 
     /// A trial starts.
@@ -155,10 +136,9 @@ impl Progress {
             Style::Bars => {
                 tracing::debug!("{full}: started");
                 let bar = BARS.add(ProgressBar::new(0));
-                bar.set_style(style_of(
-                    "  {prefix} {bar:20} {pos}/{len}, {msg}, {per_sec}, {eta} left",
-                ));
+                bar.set_style(style_of("  {prefix} {bar:20} {pos}/{len}, {msg}, {rate}, {left}"));
                 bar.set_prefix(label.to_owned());
+                bar.set_message("starting");
                 TrialContext::new(full, threads, Shown::Bar(bar), Duration::ZERO)
             }
             Style::Lines => {
@@ -176,12 +156,7 @@ impl Progress {
             bar.inc((share * UNITS) as u64);
             bar.set_message(format!("{ended}/{} trials", self.trials));
         }
-        let line = || {
-            format!(
-                "{}: {label}: finished in {seconds:.1} s ({ended}/{})",
-                self.experiment, self.trials
-            )
-        };
+        let line = || format!("{}: {label}: finished in {seconds:.1} s ({ended}/{})", self.experiment, self.trials);
         match self.style {
             _ if !finished => {}
             Style::Lines => tracing::info!("{}", line()),
@@ -205,6 +180,26 @@ fn style_of(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template)
         .unwrap_or_else(|_| ProgressStyle::default_bar())
         .progress_chars("━━─")
+        // Both keys write to memory, which cannot fail.
+        .with_key("rate", |state: &ProgressState, out: &mut dyn Write| {
+            let rate = state.per_sec();
+            let digits = if rate < 10.0 { 2 } else { 0 };
+            let _ = write!(out, "{rate:.digits$} it/s");
+        })
+        .with_key("left", |state: &ProgressState, out: &mut dyn Write| {
+            let left = time_left(state.elapsed(), state.pos(), state.len().unwrap_or(0));
+            let _ = out.write_str(&left);
+        })
+}
+
+/// In words; trials may stop before their last iteration, so it is a bound.
+fn time_left(elapsed: Duration, done: u64, total: u64) -> String {
+    if done == 0 {
+        return "time left unknown".into();
+    }
+    let seconds = elapsed.as_secs_f64() * total.saturating_sub(done) as f64 / done as f64;
+    let left = humantime::format_duration(Duration::from_secs(seconds as u64));
+    format!("at most {left} left")
 }
 
 #[cfg(test)]
@@ -222,5 +217,13 @@ mod tests {
         std::thread::sleep(REDRAW + Duration::from_millis(5));
         context.progress(3, 10, 1.0);
         assert_eq!(bar.position(), 3);
+    }
+
+    #[test]
+    fn time_left_is_proportional() {
+        let ten = Duration::from_secs(10);
+        assert_eq!(time_left(ten, 1, 10), "at most 1m 30s left");
+        assert_eq!(time_left(ten, 10, 10), "at most 0s left");
+        assert_eq!(time_left(ten, 0, 10), "time left unknown");
     }
 }

@@ -29,8 +29,7 @@ impl Machine {
         let outputs = [":(top,exclude)results", ":(top,exclude)figures"];
         Self {
             git_revision: git(&["rev-parse", "HEAD"]).unwrap_or_else(|| "unknown".into()),
-            git_dirty: git(&[&changed[..], &outputs[..]].concat())
-                .is_some_and(|files| !files.is_empty()),
+            git_dirty: git(&[&changed[..], &outputs[..]].concat()).is_some_and(|files| !files.is_empty()),
             cpu: cpu().unwrap_or_else(|| "unknown".into()),
             logical_cores: std::thread::available_parallelism().map_or(1, usize::from),
             threads,
@@ -42,11 +41,7 @@ impl Machine {
 
 /// The output of a git command in the current directory, if there is git and a repository.
 fn git(arguments: &[&str]) -> Option<String> {
-    let output = Command::new("git")
-        .args(arguments)
-        .output()
-        .ok()
-        .filter(|output| output.status.success())?;
+    let output = Command::new("git").args(arguments).output().ok().filter(|output| output.status.success())?;
     Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
@@ -57,14 +52,8 @@ fn cpu() -> Option<String> {
             Some(line.split_once(':')?.1.trim().to_owned())
         }
         Err(_) => {
-            let output = Command::new("sysctl")
-                .args(["-n", "machdep.cpu.brand_string"])
-                .output()
-                .ok()?;
-            output
-                .status
-                .success()
-                .then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+            let output = Command::new("sysctl").args(["-n", "machdep.cpu.brand_string"]).output().ok()?;
+            output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
         }
     }
 }
@@ -117,19 +106,13 @@ mod tests {
     fn the_lock_file_was_read() {
         let crates = crates();
         assert_eq!(crates.get("lab"), Some(&env!("CARGO_PKG_VERSION")));
-        assert!(
-            crates.contains_key("rayon") && crates.contains_key("serde"),
-            "{crates:?}"
-        );
+        assert!(crates.contains_key("rayon") && crates.contains_key("serde"), "{crates:?}");
         assert!(!env!("LAB_RUSTC").is_empty());
     }
 
     #[test]
     fn now_is_rfc_3339() {
         let now = now();
-        assert!(
-            now.ends_with('Z') && now.as_bytes()[10] == b'T' && now.len() == 20,
-            "{now}"
-        );
+        assert!(now.ends_with('Z') && now.as_bytes()[10] == b'T' && now.len() == 20, "{now}");
     }
 }

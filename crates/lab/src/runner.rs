@@ -1,13 +1,12 @@
 //! Runs the trials of a plan: those in the store are read, the others run and are stored as they finish.
 
-use std::any::Any;
 use std::collections::HashSet;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::anyhow;
 
+use crate::panics;
 use crate::progress::{Progress, Style};
 use crate::store::{self, Key, Store};
 use crate::{Experiment, Finished, Kernels, LabError, Planned, TrialError};
@@ -33,38 +32,19 @@ pub(crate) fn run<E: Experiment>(
     for planned in &plan {
         let key = store::key::<E>(&planned.trial)?;
         let stored = if fresh { None } else { store.load(key) };
-        jobs.push(Job {
-            planned,
-            key,
-            reused: stored.is_some(),
-            end: Mutex::new(stored.map(Ok)),
-        });
+        jobs.push(Job { planned, key, reused: stored.is_some(), end: Mutex::new(stored.map(Ok)) });
     }
     run_missing::<E>(&jobs, store, threads, style);
-    let ends: Vec<_> = jobs
-        .into_iter()
-        .map(|job| (job.reused, job.end.into_inner()))
-        .collect();
+    let ends: Vec<_> = jobs.into_iter().map(|job| (job.reused, job.end.into_inner())).collect();
 
-    let mut ran = Ran {
-        finished: Vec::new(),
-        failed: Vec::new(),
-    };
+    let mut ran = Ran { finished: Vec::new(), failed: Vec::new() };
     for (Planned { label, trial, .. }, (reused, end)) in plan.into_iter().zip(ends) {
         match end.unwrap_or_else(PoisonError::into_inner) {
             Some(Ok(store::Stored { seconds, outcome })) => {
-                ran.finished.push(Finished {
-                    label,
-                    trial,
-                    outcome,
-                    seconds,
-                    reused,
-                });
+                ran.finished.push(Finished { label, trial, outcome, seconds, reused });
             }
             Some(Err(error)) => ran.failed.push((label, error)),
-            None => ran
-                .failed
-                .push((label, TrialError::Failed(anyhow!("it was not run")))),
+            None => ran.failed.push((label, TrialError::Failed(anyhow!("it was not run")))),
         }
     }
     Ok(ran)
@@ -83,21 +63,13 @@ type End<O> = Result<store::Stored<O>, TrialError>;
 fn refuse_duplicate_labels<E: Experiment>(plan: &[Planned<E::Trial>]) -> Result<(), LabError> {
     let mut seen = HashSet::new();
     match plan.iter().find(|planned| !seen.insert(&planned.label)) {
-        Some(planned) => Err(LabError::DuplicateLabel {
-            experiment: E::NAME,
-            label: planned.label.clone(),
-        }),
+        Some(planned) => Err(LabError::DuplicateLabel { experiment: E::NAME, label: planned.label.clone() }),
         None => Ok(()),
     }
 }
 
 /// Runs the jobs that have no end yet: first those that want all threads, one at a time, then the others side by side.
-fn run_missing<E: Experiment>(
-    jobs: &[Job<'_, E::Trial, E::Outcome>],
-    store: &Store,
-    threads: usize,
-    style: Style,
-) {
+fn run_missing<E: Experiment>(jobs: &[Job<'_, E::Trial, E::Outcome>], store: &Store, threads: usize, style: Style) {
     let mut missing: Vec<_> = jobs.iter().filter(|job| !job.reused).collect();
     missing.sort_by(|a, b| b.planned.cost.total_cmp(&a.planned.cost));
     let total: f64 = missing.iter().map(|job| job.planned.cost).sum();
@@ -107,9 +79,8 @@ fn run_missing<E: Experiment>(
         *job.end.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
     };
 
-    let (parallel, sequential): (Vec<_>, Vec<_>) = missing
-        .into_iter()
-        .partition(|job| job.planned.kernels == Kernels::Parallel);
+    let (parallel, sequential): (Vec<_>, Vec<_>) =
+        missing.into_iter().partition(|job| job.planned.kernels == Kernels::Parallel);
     for job in parallel {
         run(job, threads);
     }
@@ -133,12 +104,9 @@ fn run_one<E: Experiment>(
     progress: &Progress,
     total_cost: f64,
 ) -> End<E::Outcome> {
-    let Planned {
-        label, trial, cost, ..
-    } = job.planned;
+    let Planned { label, trial, cost, .. } = job.planned;
     let context = progress.start(label, threads);
-    let result = catching_panics(|| E::run(trial, &context))
-        .unwrap_or_else(|panic| Err(TrialError::Failed(panic)));
+    let result = panics::catching(|| E::run(trial, &context)).unwrap_or_else(|panic| Err(TrialError::Failed(panic)));
     let seconds = context.elapsed().as_secs_f64();
     drop(context);
     progress.end(label, cost / total_cost, seconds, result.is_ok());
@@ -146,11 +114,7 @@ fn run_one<E: Experiment>(
         Ok(outcome) => {
             // The outcome is still in memory and its tables can still be written, so this does not end the run.
             if let Err(error) = store.save(job.key, seconds, &outcome) {
-                tracing::warn!(
-                    "{}: {label}: not stored for later runs: {:#}",
-                    E::NAME,
-                    anyhow::Error::from(error)
-                );
+                tracing::warn!("{}: {label}: not stored for later runs: {:#}", E::NAME, anyhow::Error::from(error));
             }
             Ok(store::Stored { seconds, outcome })
         }
@@ -167,16 +131,4 @@ pub(crate) fn describe(error: &TrialError) -> String {
         TrialError::Failed(error) => format!("failed: {error:#}"),
         diverged => diverged.to_string(),
     }
-}
-
-/// Runs `work`; a panic in it becomes an error. What `work` touches is discarded after a panic.
-pub(crate) fn catching_panics<R>(work: impl FnOnce() -> R) -> Result<R, anyhow::Error> {
-    catch_unwind(AssertUnwindSafe(work))
-        .map_err(|panic| anyhow!("panicked: {}", panic_message(panic.as_ref())))
-}
-
-fn panic_message(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no message")
 }

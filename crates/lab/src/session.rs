@@ -7,7 +7,7 @@ use crate::progress::Style;
 use crate::provenance::{self, Machine, Meta, Run};
 use crate::settings::{self, Override, Resolved, SettingsError};
 use crate::store::Store;
-use crate::{Claim, Drawing, Experiment, Finished, LabError, Results, Table, files, runner};
+use crate::{Claim, Drawing, Experiment, Finished, LabError, Results, Table, files, panics, runner};
 
 /// What the experiments of one process have in common.
 #[derive(Debug)]
@@ -53,13 +53,7 @@ impl Report {
             trial_seconds: 0.0,
             failures: Vec::new(),
         };
-        Self {
-            experiment,
-            run,
-            files: Vec::new(),
-            claims: Vec::new(),
-            errors: Vec::new(),
-        }
+        Self { experiment, run, files: Vec::new(), claims: Vec::new(), errors: Vec::new() }
     }
 
     /// 0 if everything went well, else that of the first error, or 1 for failed trials.
@@ -102,11 +96,7 @@ impl<E: Experiment> Ready for Prepared<E> {
     fn run(&self, session: &Session) -> Report {
         let started = Instant::now();
         let mut report = Report::new(E::NAME);
-        let ran = if session.plot_only {
-            Ok(())
-        } else {
-            self.make_tables(session, &mut report)
-        };
+        let ran = if session.plot_only { Ok(()) } else { self.make_tables(session, &mut report) };
         match ran {
             Ok(()) => self.read_tables(session, &mut report),
             Err(error) => report.errors.push(error),
@@ -128,9 +118,7 @@ impl<E: Experiment> Prepared<E> {
         summarize(&ran, &mut report.run);
         report.run.wall_seconds = clock.elapsed().as_secs_f64();
         if ran.finished.is_empty() && !ran.failed.is_empty() {
-            return Err(LabError::NothingFinished {
-                experiment: E::NAME,
-            });
+            return Err(LabError::NothingFinished { experiment: E::NAME });
         }
         for table in self.tables(&ran.finished)? {
             let path = session.results.join(format!("{}.csv", table.stem()));
@@ -140,17 +128,10 @@ impl<E: Experiment> Prepared<E> {
     }
 
     fn tables(&self, finished: &[Finished<E::Trial, E::Outcome>]) -> Result<Vec<Table>, LabError> {
-        guarded::<E, _, _>("making the tables", || {
-            E::tables(&self.resolved.settings, finished)
-        })
+        guarded::<E, _, _>("making the tables", || E::tables(&self.resolved.settings, finished))
     }
 
-    fn write_meta(
-        &self,
-        session: &Session,
-        started: String,
-        report: &mut Report,
-    ) -> Result<(), LabError> {
+    fn write_meta(&self, session: &Session, started: String, report: &mut Report) -> Result<(), LabError> {
         let meta = Meta {
             experiment: E::NAME,
             profile: &self.resolved.profile,
@@ -163,19 +144,12 @@ impl<E: Experiment> Prepared<E> {
             crates: provenance::crates(),
         };
         let text = guarded::<E, _, _>("writing the provenance", || toml::to_string(&meta))?;
-        report.write(
-            session.results.join(format!("{}.meta.toml", E::NAME)),
-            text.as_bytes(),
-        )
+        report.write(session.results.join(format!("{}.meta.toml", E::NAME)), text.as_bytes())
     }
 
     /// The half that reads tables: claims and drawings. One failing does not keep the other from being made.
     fn read_tables(&self, session: &Session, report: &mut Report) {
-        let command = format!(
-            "cargo run --release --bin {} -- --profile {}",
-            E::NAME,
-            self.resolved.profile
-        );
+        let command = format!("cargo run --release --bin {} -- --profile {}", E::NAME, self.resolved.profile);
         let results = Results::new(&session.results, command);
         for step in [Self::judge, Self::draw] {
             if let Err(error) = step(self, session, &results, report) {
@@ -184,41 +158,17 @@ impl<E: Experiment> Prepared<E> {
         }
     }
 
-    fn judge(
-        &self,
-        session: &Session,
-        results: &Results,
-        report: &mut Report,
-    ) -> Result<(), LabError> {
-        let claims = guarded::<E, _, _>("judging the claims", || {
-            E::claims(&self.resolved.settings, results)
-        })?;
-        for Claim {
-            claim,
-            paper,
-            measured,
-            verdict,
-        } in &claims
-        {
-            tracing::debug!(
-                "{}: {verdict}: {claim} (paper: {paper}; measured: {measured})",
-                E::NAME
-            );
+    fn judge(&self, session: &Session, results: &Results, report: &mut Report) -> Result<(), LabError> {
+        let claims = guarded::<E, _, _>("judging the claims", || E::claims(&self.resolved.settings, results))?;
+        for Claim { claim, paper, measured, verdict } in &claims {
+            tracing::debug!("{}: {verdict}: {claim} (paper: {paper}; measured: {measured})", E::NAME);
         }
         let table = Table::companion(E::NAME, "claims", &claims)?;
         report.claims = claims;
-        report.write(
-            session.results.join(format!("{}.csv", table.stem())),
-            table.bytes(),
-        )
+        report.write(session.results.join(format!("{}.csv", table.stem())), table.bytes())
     }
 
-    fn draw(
-        &self,
-        session: &Session,
-        results: &Results,
-        report: &mut Report,
-    ) -> Result<(), LabError> {
+    fn draw(&self, session: &Session, results: &Results, report: &mut Report) -> Result<(), LabError> {
         let drawings = guarded::<E, _, _>("drawing", || E::draw(&self.resolved.settings, results))?;
         for Drawing { name, png, svg } in drawings {
             report.write(session.figures.join(format!("{name}.png")), &png)?;
@@ -233,28 +183,14 @@ fn guarded<E: Experiment, R, F: Into<anyhow::Error>>(
     step: &'static str,
     work: impl FnOnce() -> Result<R, F>,
 ) -> Result<R, LabError> {
-    let failed = |source| LabError::Step {
-        experiment: E::NAME,
-        step,
-        source,
-    };
-    runner::catching_panics(work)
-        .map_err(failed)?
-        .map_err(|error| failed(error.into()))
+    let failed = |source| LabError::Step { experiment: E::NAME, step, source };
+    panics::catching(work).map_err(failed)?.map_err(|error| failed(error.into()))
 }
 
 fn summarize<T, O>(ran: &runner::Ran<T, O>, run: &mut Run) {
-    run.trials_reused = ran
-        .finished
-        .iter()
-        .filter(|finished| finished.reused)
-        .count();
+    run.trials_reused = ran.finished.iter().filter(|finished| finished.reused).count();
     run.trials_run = ran.finished.len() - run.trials_reused;
     run.trials_failed = ran.failed.len();
     run.trial_seconds = ran.finished.iter().map(|finished| finished.seconds).sum();
-    run.failures = ran
-        .failed
-        .iter()
-        .map(|(label, error)| format!("{label}: {}", runner::describe(error)))
-        .collect();
+    run.failures = ran.failed.iter().map(|(label, error)| format!("{label}: {}", runner::describe(error))).collect();
 }

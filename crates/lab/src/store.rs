@@ -78,20 +78,14 @@ impl Store {
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(LabError::Busy {
-                    experiment,
-                    directory: results.to_owned(),
-                });
+                return Err(LabError::Busy { experiment, directory: results.to_owned() });
             }
             Err(TryLockError::Error(error)) => {
                 tracing::debug!("no lock on {}: {error}", directory.display());
             }
         }
         files::remove_partial(&directory, "");
-        Ok(Self {
-            directory,
-            _lock: lock,
-        })
+        Ok(Self { directory, _lock: lock })
     }
 
     /// The outcome stored under `key`, if there is one and it is undamaged. A damaged one is reported as a warning.
@@ -101,20 +95,14 @@ impl Store {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == ErrorKind::NotFound => return None,
             Err(error) => {
-                tracing::warn!(
-                    "cannot read the stored trial {}: {error}; running it again",
-                    path.display()
-                );
+                tracing::warn!("cannot read the stored trial {}: {error}; running it again", path.display());
                 return None;
             }
         };
         match decode(key, &bytes) {
             Ok((seconds, outcome)) => Some(Stored { seconds, outcome }),
             Err(damage) => {
-                tracing::warn!(
-                    "the stored trial {} is damaged ({damage}); running it again",
-                    path.display()
-                );
+                tracing::warn!("the stored trial {} is damaged ({damage}); running it again", path.display());
                 None
             }
         }
@@ -139,10 +127,7 @@ impl Store {
 }
 
 fn checksum(key: Key, payload: &[u8]) -> blake3::Hash {
-    blake3::Hasher::new()
-        .update(key.0.as_bytes())
-        .update(payload)
-        .finalize()
+    blake3::Hasher::new().update(key.0.as_bytes()).update(payload).finalize()
 }
 
 fn decode<O: DeserializeOwned>(key: Key, bytes: &[u8]) -> Result<(f64, O), &'static str> {
@@ -158,4 +143,75 @@ fn decode<O: DeserializeOwned>(key: Key, bytes: &[u8]) -> Result<(f64, O), &'sta
         return Err("its checksum does not match");
     }
     postcard::from_bytes(payload).map_err(|_| "another version of the program wrote it")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key_of(text: &str) -> Key {
+        Key(blake3::hash(text.as_bytes()))
+    }
+
+    fn outcome() -> Vec<f64> {
+        vec![1.0 / 3.0, f64::NEG_INFINITY, 1e-300]
+    }
+
+    /// A store holding [`outcome`] under "a", and the path of its entry.
+    fn filled() -> (tempfile::TempDir, Store, PathBuf) {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path(), "toy").unwrap();
+        store.save(key_of("a"), 2.5, &outcome()).unwrap();
+        let path = store.path(key_of("a"));
+        (directory, store, path)
+    }
+
+    #[test]
+    fn what_is_saved_is_loaded() {
+        let (_directory, store, _) = filled();
+        let stored = store.load::<Vec<f64>>(key_of("a")).unwrap();
+        assert_eq!(stored, Stored { seconds: 2.5, outcome: outcome() });
+        assert_eq!(store.load::<Vec<f64>>(key_of("b")), None);
+    }
+
+    #[test]
+    fn every_flipped_byte_and_every_cut_is_noticed() {
+        let (_directory, store, path) = filled();
+        let good = fs::read(&path).unwrap();
+        for position in 0..good.len() {
+            let mut bad = good.clone();
+            bad[position] ^= 1;
+            fs::write(&path, &bad).unwrap();
+            assert_eq!(store.load::<Vec<f64>>(key_of("a")), None, "flipped byte {position}");
+            fs::write(&path, &good[..position]).unwrap();
+            assert_eq!(store.load::<Vec<f64>>(key_of("a")), None, "cut at {position}");
+        }
+    }
+
+    #[test]
+    fn an_entry_under_another_name_is_not_believed() {
+        let (_directory, store, path) = filled();
+        fs::copy(path, store.path(key_of("b"))).unwrap();
+        assert_eq!(store.load::<Vec<f64>>(key_of("b")), None);
+    }
+
+    #[test]
+    fn an_outcome_of_another_type_is_not_decoded() {
+        let (_directory, store, _) = filled();
+        assert_eq!(store.load::<(String, String)>(key_of("a")), None);
+    }
+
+    #[test]
+    fn a_second_process_is_refused_and_leftovers_are_removed() {
+        let (directory, store, path) = filled();
+        let leftover = path.with_file_name(".x.trial.partial-77");
+        fs::write(&leftover, b"half").unwrap();
+        let error = Store::open(directory.path(), "toy").unwrap_err();
+        assert!(matches!(error, LabError::Busy { .. }), "{error}");
+        assert!(leftover.exists(), "the lock protects the files of the run that holds it");
+        drop(store);
+        let store = Store::open(directory.path(), "toy").unwrap();
+        assert!(!leftover.exists());
+        assert!(store.load::<Vec<f64>>(key_of("a")).is_some());
+    }
 }

@@ -24,24 +24,12 @@ pub(crate) fn of_all(reports: &[Report], session: &Session) -> String {
 }
 
 fn table(reports: &[Report]) -> String {
-    let width = reports
-        .iter()
-        .map(|report| report.experiment.len())
-        .chain([10])
-        .max()
-        .unwrap_or(10);
+    let width = reports.iter().map(|report| report.experiment.len()).chain([10]).max().unwrap_or(10);
     let mut text = format!(
         "{:width$}  {:>6}  {:>6}  {:>6}  {:>9}  {:>5}\n",
         "experiment", "run", "reused", "failed", "seconds", "files"
     );
-    for Report {
-        experiment,
-        run,
-        files,
-        errors,
-        ..
-    } in reports
-    {
+    for Report { experiment, run, files, errors, .. } in reports {
         let _ = write!(
             text,
             "{experiment:width$}  {:>6}  {:>6}  {:>6}  {:>9.1}  {:>5}",
@@ -51,33 +39,23 @@ fn table(reports: &[Report]) -> String {
             run.wall_seconds,
             files.len()
         );
-        text += if errors.is_empty() {
-            "\n"
-        } else {
-            "  incomplete, see the errors\n"
-        };
+        text += if errors.is_empty() { "\n" } else { "  incomplete, see the errors\n" };
+    }
+    for Report { experiment, run, .. } in reports {
+        for failure in &run.failures {
+            let _ = writeln!(text, "  failed: {experiment}: {failure}");
+        }
     }
     text
 }
 
 fn claims(reports: &[Report], end: &str) -> String {
-    let all = || {
-        reports.iter().flat_map(|report| {
-            report
-                .claims
-                .iter()
-                .map(move |claim| (report.experiment, claim))
-        })
-    };
+    let all = || reports.iter().flat_map(|report| report.claims.iter().map(move |claim| (report.experiment, claim)));
     let count = |verdict| all().filter(|(_, claim)| claim.verdict == verdict).count();
     if all().next().is_none() {
         return String::new();
     }
-    let (hold, differ, open) = (
-        count(Verdict::Holds),
-        count(Verdict::Differs),
-        count(Verdict::NotTested),
-    );
+    let (hold, differ, open) = (count(Verdict::Holds), count(Verdict::Differs), count(Verdict::NotTested));
     let mut text = format!("claims: {hold} hold, {differ} differ, {open} not tested{end}\n");
     for (experiment, claim) in all().filter(|(_, claim)| claim.verdict == Verdict::Differs) {
         let _ = writeln!(

@@ -18,10 +18,7 @@ pub struct Table {
 
 impl Table {
     /// A table written as `STEM.csv`; the stem is the experiment's name, for its main table.
-    pub fn new<R: Serialize>(
-        stem: impl Into<String>,
-        rows: impl IntoIterator<Item = R>,
-    ) -> Result<Self, LabError> {
+    pub fn new<R: Serialize>(stem: impl Into<String>, rows: impl IntoIterator<Item = R>) -> Result<Self, LabError> {
         let stem = stem.into();
         match encode(rows) {
             Ok(bytes) => Ok(Self { stem, bytes }),
@@ -54,9 +51,7 @@ fn encode<R: Serialize>(rows: impl IntoIterator<Item = R>) -> Result<Vec<u8>, cs
     for row in rows {
         writer.serialize(row)?;
     }
-    writer
-        .into_inner()
-        .map_err(|error| error.into_error().into())
+    writer.into_inner().map_err(|error| error.into_error().into())
 }
 
 /// The tables of one experiment and profile, as they are on disk.
@@ -69,10 +64,7 @@ pub struct Results {
 impl Results {
     /// The tables in `directory`; `command` is what a user types to make them, for the error when one is missing.
     pub fn new(directory: impl Into<PathBuf>, command: impl Into<String>) -> Self {
-        Self {
-            directory: directory.into(),
-            command: command.into(),
-        }
+        Self { directory: directory.into(), command: command.into() }
     }
 
     /// All rows of `STEM.csv`: `completion`, `completion.timing`. Columns are matched to fields by name.
@@ -81,17 +73,11 @@ impl Results {
         let bytes = match std::fs::read(&path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(LabError::MissingTable {
-                    path,
-                    command: self.command.clone(),
-                }
-                .into());
+                return Err(LabError::MissingTable { path, command: self.command.clone() }.into());
             }
             Err(source) => return Err(LabError::Read { path, source }.into()),
         };
-        let rows: Result<Vec<R>, csv::Error> = csv::Reader::from_reader(bytes.as_slice())
-            .deserialize()
-            .collect();
+        let rows: Result<Vec<R>, csv::Error> = csv::Reader::from_reader(bytes.as_slice()).deserialize().collect();
         rows.map_err(|source| LabError::ReadTable { path, source }.into())
     }
 
@@ -119,49 +105,26 @@ mod tests {
     }
 
     fn row(loss: f64, seconds: Option<f64>) -> Row {
-        Row {
-            width: 10,
-            loss,
-            seconds,
-            method: "compressed, γ = 0".into(),
-        }
+        Row { width: 10, loss, seconds, method: "compressed, γ = 0".into() }
     }
 
     #[test]
     fn floats_are_written_shortest() {
-        let rows = [
-            row(1e-13, None),
-            row(0.1, Some(2.0)),
-            row(f64::INFINITY, None),
-            row(-1.5e300, None),
-        ];
+        let rows = [row(1e-13, None), row(0.1, Some(2.0)), row(f64::INFINITY, None), row(-1.5e300, None)];
         let table = Table::new("t", rows).unwrap();
         let text = String::from_utf8(table.bytes().to_vec()).unwrap();
-        let loss: Vec<&str> = text
-            .lines()
-            .map(|line| line.split(',').nth(1).unwrap())
-            .collect();
+        let loss: Vec<&str> = text.lines().map(|line| line.split(',').nth(1).unwrap()).collect();
         assert_eq!(loss, ["loss", "1e-13", "0.1", "inf", "-1.5e300"]);
-        assert!(
-            text.contains("10,0.1,2.0,\"compressed, γ = 0\"\n"),
-            "{text}"
-        );
+        assert!(text.contains("10,0.1,2.0,\"compressed, γ = 0\"\n"), "{text}");
     }
 
     #[test]
     fn rows_survive_the_round_trip() {
         let directory = tempfile::tempdir().unwrap();
-        let rows = [
-            row(1.0 / 3.0, None),
-            row(f64::MIN_POSITIVE, Some(0.1 + 0.2)),
-        ];
+        let rows = [row(1.0 / 3.0, None), row(f64::MIN_POSITIVE, Some(0.1 + 0.2))];
         let table = Table::companion("completion", "timing", &rows).unwrap();
         assert_eq!(table.stem(), "completion.timing");
-        std::fs::write(
-            directory.path().join("completion.timing.csv"),
-            table.bytes(),
-        )
-        .unwrap();
+        std::fs::write(directory.path().join("completion.timing.csv"), table.bytes()).unwrap();
         let results = Results::new(directory.path(), "make it");
         assert!(results.has("completion.timing"));
         assert_eq!(results.read::<Row>("completion.timing").unwrap(), rows);
@@ -169,33 +132,19 @@ mod tests {
 
     #[test]
     fn a_missing_table_says_what_to_type() {
-        let error = Results::new("nowhere", "completion --profile quick")
-            .read::<Row>("completion")
-            .unwrap_err();
+        let error = Results::new("nowhere", "completion --profile quick").read::<Row>("completion").unwrap_err();
         let text = error.to_string();
-        assert_eq!(
-            text,
-            "nowhere/completion.csv: no such file; make it with: completion --profile quick"
-        );
+        assert_eq!(text, "nowhere/completion.csv: no such file; make it with: completion --profile quick");
         assert_eq!(error.downcast::<LabError>().unwrap().exit_code(), 2);
     }
 
     #[test]
     fn a_wrong_column_names_the_file_and_line() {
         let directory = tempfile::tempdir().unwrap();
-        std::fs::write(
-            directory.path().join("x.csv"),
-            "width,loss,seconds,method\n1,fast,,a\n",
-        )
-        .unwrap();
-        let error = Results::new(directory.path(), "")
-            .read::<Row>("x")
-            .unwrap_err();
+        std::fs::write(directory.path().join("x.csv"), "width,loss,seconds,method\n1,fast,,a\n").unwrap();
+        let error = Results::new(directory.path(), "").read::<Row>("x").unwrap_err();
         let error = format!("{error:#}");
-        assert!(
-            error.contains("x.csv as a table") && error.contains("line: 2"),
-            "{error}"
-        );
+        assert!(error.contains("x.csv as a table") && error.contains("line: 2"), "{error}");
     }
 
     #[test]
@@ -204,14 +153,7 @@ mod tests {
         struct Nested {
             row: Row,
         }
-        let error = Table::new(
-            "t",
-            [Nested {
-                row: row(0.0, None),
-            }],
-        )
-        .unwrap_err()
-        .to_string();
+        let error = Table::new("t", [Nested { row: row(0.0, None) }]).unwrap_err().to_string();
         assert!(error.contains("cannot make the table t"), "{error}");
     }
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use lab::{
-    Check, Claim, Drawing, Experiment, Finished, Invalid, Kernels, LabError, Planned, Results,
-    Table, TrialContext, TrialError, Verdict,
+    Check, Claim, Drawing, Experiment, Finished, Invalid, Kernels, LabError, Planned, Results, Table, TrialContext,
+    TrialError, Verdict,
 };
 use serde::{Deserialize, Serialize};
 
@@ -40,19 +40,9 @@ impl Check for Settings {
     fn check(&self) -> Result<(), Invalid> {
         Invalid::unless(self.trials >= 1, "trials", self.trials, "1 or more")?;
         for (index, step) in self.steps.iter().enumerate() {
-            Invalid::unless(
-                *step > 0.0,
-                format!("steps.{index}"),
-                step,
-                "greater than 0",
-            )?;
+            Invalid::unless(*step > 0.0, format!("steps.{index}"), step, "greater than 0")?;
         }
-        Invalid::unless(
-            self.start.scale != 0.0,
-            "start.scale",
-            self.start.scale,
-            "anything but 0",
-        )
+        Invalid::unless(self.start.scale != 0.0, "start.scale", self.start.scale, "anything but 0")
     }
 }
 
@@ -94,8 +84,7 @@ impl Experiment for Decay {
     type Outcome = Outcome;
     const NAME: &'static str = "toy-decay";
     const ABOUT: &'static str = "Gradient descent on x²/2 (no figure of the paper)";
-    const LONG_ABOUT: &'static str =
-        "Each iteration multiplies x by 1 - step, so steps above 2 diverge.";
+    const LONG_ABOUT: &'static str = "Each iteration multiplies x by 1 - step, so steps above 2 diverge.";
 
     fn plan(settings: &Settings) -> Vec<Planned<Trial>> {
         let mut plan = Vec::new();
@@ -103,24 +92,12 @@ impl Experiment for Decay {
             for trial in 1..=settings.trials {
                 let start = match settings.start.kind {
                     Kind::Fixed => settings.start.scale,
-                    Kind::Random => {
-                        settings.start.scale
-                            * (1.0 + ((settings.seed as f64) + trial as f64).sin() / 3.0)
-                    }
+                    Kind::Random => settings.start.scale * (1.0 + ((settings.seed as f64) + trial as f64).sin() / 3.0),
                 };
                 let pause = Duration::from_millis(settings.pause_ms);
-                let trial_of = Trial {
-                    step,
-                    start,
-                    iterations: settings.iterations,
-                    pause,
-                };
+                let trial_of = Trial { step, start, iterations: settings.iterations, pause };
                 // Steps above 1 overshoot: take those for the ones that would use all threads.
-                let kernels = if step > 1.0 {
-                    Kernels::Parallel
-                } else {
-                    Kernels::Sequential
-                };
+                let kernels = if step > 1.0 { Kernels::Parallel } else { Kernels::Sequential };
                 plan.push(Planned {
                     label: format!("step {step}, trial {trial}"),
                     trial: trial_of,
@@ -148,36 +125,17 @@ impl Experiment for Decay {
     }
 
     fn tables(_: &Settings, finished: &[Finished<Trial, Outcome>]) -> Result<Vec<Table>, LabError> {
-        let rows = finished.iter().map(|f| Row {
-            label: f.label.clone(),
-            step: f.trial.step,
-            x: f.outcome.x,
-        });
-        let times = finished.iter().map(|f| TimingRow {
-            label: f.label.clone(),
-            seconds: f.seconds,
-        });
-        Ok(vec![
-            Table::new(Self::NAME, rows)?,
-            Table::companion(Self::NAME, "timing", times)?,
-        ])
+        let rows = finished.iter().map(|f| Row { label: f.label.clone(), step: f.trial.step, x: f.outcome.x });
+        let times = finished.iter().map(|f| TimingRow { label: f.label.clone(), seconds: f.seconds });
+        Ok(vec![Table::new(Self::NAME, rows)?, Table::companion(Self::NAME, "timing", times)?])
     }
 
     fn draw(_: &Settings, results: &Results) -> Result<Vec<Drawing>, anyhow::Error> {
         let rows: Vec<Row> = results.read(Self::NAME)?;
         // A real experiment uses the charts crate.
-        let dots = rows
-            .iter()
-            .map(|row| format!("<circle cx=\"{}\" cy=\"{}\" r=\"1\"/>", row.step, row.x));
-        let svg = format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\">{}</svg>",
-            dots.collect::<String>()
-        );
-        Ok(vec![Drawing {
-            name: Self::NAME.into(),
-            png: b"\x89PNG".to_vec(),
-            svg,
-        }])
+        let dots = rows.iter().map(|row| format!("<circle cx=\"{}\" cy=\"{}\" r=\"1\"/>", row.step, row.x));
+        let svg = format!("<svg xmlns=\"http://www.w3.org/2000/svg\">{}</svg>", dots.collect::<String>());
+        Ok(vec![Drawing { name: Self::NAME.into(), png: b"\x89PNG".to_vec(), svg }])
     }
 
     fn claims(_: &Settings, results: &Results) -> Result<Vec<Claim>, anyhow::Error> {
@@ -187,11 +145,7 @@ impl Experiment for Decay {
             claim: "Descent ends near zero".into(),
             paper: String::new(),
             measured: format!("{largest:.1e}"),
-            verdict: if largest < 1e-3 {
-                Verdict::Holds
-            } else {
-                Verdict::Differs
-            },
+            verdict: if largest < 1e-3 { Verdict::Holds } else { Verdict::Differs },
         }])
     }
 }

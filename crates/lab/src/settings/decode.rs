@@ -4,9 +4,7 @@ use std::collections::btree_map;
 use std::fmt::{self, Display};
 
 use serde::de::value::{MapAccessDeserializer, StrDeserializer};
-use serde::de::{
-    self, DeserializeOwned, DeserializeSeed, Deserializer, Expected, MapAccess, SeqAccess, Visitor,
-};
+use serde::de::{self, DeserializeOwned, DeserializeSeed, Deserializer, Expected, MapAccess, SeqAccess, Visitor};
 
 use super::tree::{Content, Node, Origin};
 
@@ -28,24 +26,14 @@ pub(crate) struct Problem {
 /// The kinds of [`Problem`].
 #[derive(Debug)]
 pub(crate) enum Kind {
-    UnknownKey {
-        key: String,
-        allowed: &'static [&'static str],
-    },
+    UnknownKey { key: String, allowed: &'static [&'static str] },
     MissingKey(&'static str),
-    Value {
-        value: Option<String>,
-        allowed: String,
-    },
+    Value { value: Option<String>, allowed: String },
 }
 
 impl Problem {
     fn new(kind: Kind) -> Self {
-        Self {
-            path: Vec::new(),
-            origin: None,
-            kind,
-        }
+        Self { path: Vec::new(), origin: None, kind }
     }
 
     /// The dotted key it is about.
@@ -55,22 +43,13 @@ impl Problem {
             Kind::MissingKey(key) => Some(*key),
             Kind::Value { .. } => None,
         };
-        self.path
-            .iter()
-            .map(String::as_str)
-            .chain(last)
-            .collect::<Vec<_>>()
-            .join(".")
+        self.path.iter().map(String::as_str).chain(last).collect::<Vec<_>>().join(".")
     }
 
     /// Adds what is known at `node`, the innermost first.
     fn at(mut self, node: &Node) -> Self {
         self.origin.get_or_insert_with(|| node.origin.clone());
-        if let Kind::Value {
-            value: value @ None,
-            ..
-        } = &mut self.kind
-        {
+        if let Kind::Value { value: value @ None, .. } = &mut self.kind {
             *value = Some(node.content.to_string());
         }
         self
@@ -92,17 +71,11 @@ impl std::error::Error for Problem {}
 
 impl de::Error for Problem {
     fn custom<T: Display>(message: T) -> Self {
-        Self::new(Kind::Value {
-            value: None,
-            allowed: message.to_string(),
-        })
+        Self::new(Kind::Value { value: None, allowed: message.to_string() })
     }
 
     fn invalid_type(_: de::Unexpected, expected: &dyn Expected) -> Self {
-        Self::new(Kind::Value {
-            value: None,
-            allowed: in_words(&expected.to_string()),
-        })
+        Self::new(Kind::Value { value: None, allowed: in_words(&expected.to_string()) })
     }
 
     fn invalid_value(unexpected: de::Unexpected, expected: &dyn Expected) -> Self {
@@ -110,25 +83,16 @@ impl de::Error for Problem {
     }
 
     fn invalid_length(_: usize, expected: &dyn Expected) -> Self {
-        Self::new(Kind::Value {
-            value: None,
-            allowed: in_words(&expected.to_string()),
-        })
+        Self::new(Kind::Value { value: None, allowed: in_words(&expected.to_string()) })
     }
 
     fn unknown_variant(_: &str, expected: &'static [&'static str]) -> Self {
         let allowed: Vec<_> = expected.iter().map(|name| format!("{name:?}")).collect();
-        Self::new(Kind::Value {
-            value: None,
-            allowed: allowed.join(", "),
-        })
+        Self::new(Kind::Value { value: None, allowed: allowed.join(", ") })
     }
 
     fn unknown_field(field: &str, allowed: &'static [&'static str]) -> Self {
-        Self::new(Kind::UnknownKey {
-            key: field.to_owned(),
-            allowed,
-        })
+        Self::new(Kind::UnknownKey { key: field.to_owned(), allowed })
     }
 
     fn missing_field(field: &'static str) -> Self {
@@ -167,17 +131,11 @@ impl<'de> Deserializer<'de> for &'de Node {
             Content::Date(value) => visitor.visit_str(value),
             Content::Table(entries) => visitor.visit_map(Entries::new(entries)),
             Content::List(elements) => {
-                let mut elements = Elements {
-                    rest: elements.iter().enumerate(),
-                };
-                visitor
-                    .visit_seq(&mut elements)
-                    .and_then(|value| match elements.rest.len() {
-                        0 => Ok(value),
-                        left => Err(de::Error::custom(format!(
-                            "a list with {left} elements fewer"
-                        ))),
-                    })
+                let mut elements = Elements { rest: elements.iter().enumerate() };
+                visitor.visit_seq(&mut elements).and_then(|value| match elements.rest.len() {
+                    0 => Ok(value),
+                    left => Err(de::Error::custom(format!("a list with {left} element(s) fewer"))),
+                })
             }
         };
         result.map_err(|problem| problem.at(self))
@@ -187,11 +145,7 @@ impl<'de> Deserializer<'de> for &'de Node {
         visitor.visit_some(self)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Problem> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Problem> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -225,15 +179,9 @@ struct Elements<'de> {
 impl<'de> SeqAccess<'de> for Elements<'de> {
     type Error = Problem;
 
-    fn next_element_seed<S: DeserializeSeed<'de>>(
-        &mut self,
-        seed: S,
-    ) -> Result<Option<S::Value>, Problem> {
+    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Problem> {
         match self.rest.next() {
-            Some((index, node)) => seed
-                .deserialize(node)
-                .map(Some)
-                .map_err(|problem| problem.below(index)),
+            Some((index, node)) => seed.deserialize(node).map(Some).map_err(|problem| problem.below(index)),
             None => Ok(None),
         }
     }
@@ -247,28 +195,20 @@ struct Entries<'de> {
 
 impl<'de> Entries<'de> {
     fn new(entries: &'de std::collections::BTreeMap<String, Node>) -> Self {
-        Self {
-            rest: entries.iter(),
-            current: None,
-        }
+        Self { rest: entries.iter(), current: None }
     }
 }
 
 impl<'de> MapAccess<'de> for Entries<'de> {
     type Error = Problem;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(
-        &mut self,
-        seed: K,
-    ) -> Result<Option<K::Value>, Problem> {
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Problem> {
         let Some((key, node)) = self.rest.next() else {
             return Ok(None);
         };
         self.current = Some((key, node));
         // An unknown key is noticed here; the place to name is its value's.
-        seed.deserialize(StrDeserializer::new(key))
-            .map(Some)
-            .map_err(|problem: Problem| problem.at(node))
+        seed.deserialize(StrDeserializer::new(key)).map(Some).map_err(|problem: Problem| problem.at(node))
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Problem> {

@@ -8,7 +8,6 @@ mod decode;
 mod tree;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
@@ -62,9 +61,7 @@ pub enum SettingsError {
         known: String,
     },
     /// An override is not of the form `key=value`.
-    #[error(
-        "--set {text}: expected key=value with a TOML value or a bare word, as in --set problem.rank=5"
-    )]
+    #[error("--set {text}: expected key=value with a TOML value or a bare word, as in --set problem.rank=5")]
     Override {
         /// The text after `--set`.
         text: String,
@@ -102,16 +99,7 @@ pub enum SettingsError {
 impl SettingsError {
     /// Whether this is about a key that does not exist and that the command line named.
     pub(crate) fn is_unknown_override(&self) -> bool {
-        matches!(
-            self,
-            Self::UnknownKey {
-                origin: Origin {
-                    place: Place::Option(_),
-                    ..
-                },
-                ..
-            }
-        )
+        matches!(self, Self::UnknownKey { origin: Origin { place: Place::Option(_), .. }, .. })
     }
 }
 
@@ -131,37 +119,23 @@ impl Override {
     /// # Errors
     /// [`SettingsError::Override`] without `=`, with an empty part of the key, or with a broken TOML value.
     pub fn set(text: &str) -> Result<Self, SettingsError> {
-        let broken = || SettingsError::Override {
-            text: text.to_owned(),
-        };
+        let broken = || SettingsError::Override { text: text.to_owned() };
         let (key, value) = text.split_once('=').ok_or_else(broken)?;
         let (key, value) = (key.trim(), value.trim());
         if key.split('.').any(str::is_empty) || value.is_empty() {
             return Err(broken());
         }
-        let file: Arc<Path> = Path::new("").into();
-        let content = match Node::parse(&file, &format!("value = {value}")) {
-            Ok(node) => node
-                .get("value")
-                .map(|node| node.content.clone())
-                .ok_or_else(broken)?,
-            Err(_) if value.starts_with(['[', '{', '"', '\'']) => return Err(broken()),
-            Err(_) => Content::Text(value.to_owned()),
+        let content = match tree::parse_value(value) {
+            Some(content) => content,
+            None if value.starts_with(['[', '{', '"', '\'']) => return Err(broken()),
+            None => Content::Text(value.to_owned()),
         };
-        Ok(Self {
-            option: format!("--set {text}"),
-            key: key.to_owned(),
-            content,
-        })
+        Ok(Self { option: format!("--set {text}"), key: key.to_owned(), content })
     }
 
     /// `--seed value` or `--trials value`.
     pub fn number(key: &str, value: i64) -> Self {
-        Self {
-            option: format!("--{key} {value}"),
-            key: key.to_owned(),
-            content: Content::Whole(value),
-        }
+        Self { option: format!("--{key} {value}"), key: key.to_owned(), content: Content::Whole(value) }
     }
 }
 
@@ -208,38 +182,22 @@ pub fn load<S: DeserializeOwned + Check>(
         known: known.join(", "),
     })?;
     for given in overrides {
-        let origin = Origin {
-            file: path.into(),
-            place: Place::Option(given.option.as_str().into()),
-        };
-        let mut node = Node {
-            content: given.content.clone(),
-            origin: origin.clone(),
-        };
+        let origin = Origin { file: path.into(), place: Place::Option(given.option.as_str().into()) };
+        let mut node = Node { content: given.content.clone(), origin: origin.clone() };
         node.relocate(&origin);
         tree.set(&given.key.split('.').collect::<Vec<_>>(), node);
     }
     let settings: S = decode_at(&tree)?;
     settings.check().map_err(|invalid| locate(&tree, invalid))?;
     let overrides = overrides.iter().map(|given| given.option.clone()).collect();
-    Ok(Resolved {
-        settings,
-        path: path.to_owned(),
-        profile: profile.to_owned(),
-        overrides,
-    })
+    Ok(Resolved { settings, path: path.to_owned(), profile: profile.to_owned(), overrides })
 }
 
 /// The file's own values and its profiles.
 fn read(path: &Path) -> Result<(Node, Vec<(String, Node)>), SettingsError> {
     let text = std::fs::read_to_string(path).map_err(|source| match source.kind() {
-        std::io::ErrorKind::NotFound => SettingsError::NotFound {
-            path: path.to_owned(),
-        },
-        _ => SettingsError::Unreadable {
-            path: path.to_owned(),
-            source,
-        },
+        std::io::ErrorKind::NotFound => SettingsError::NotFound { path: path.to_owned() },
+        _ => SettingsError::Unreadable { path: path.to_owned(), source },
     })?;
     let mut base = Node::parse(&path.into(), &text)?;
     let profiles = match &mut base.content {
@@ -265,10 +223,7 @@ fn read(path: &Path) -> Result<(Node, Vec<(String, Node)>), SettingsError> {
 
 fn not_a_table(key: &str, node: &Node) -> SettingsError {
     let invalid = Invalid::new(key, &node.content, "a table");
-    SettingsError::Invalid {
-        origin: node.origin.clone(),
-        invalid: Box::new(invalid),
-    }
+    SettingsError::Invalid { origin: node.origin.clone(), invalid: Box::new(invalid) }
 }
 
 fn decode_at<S: DeserializeOwned>(tree: &Node) -> Result<S, SettingsError> {
@@ -286,43 +241,26 @@ fn explain(tree: &Node, problem: Problem) -> SettingsError {
                 .filter(|(likeness, _)| *likeness > 0.8)
                 .max_by(|a, b| a.0.total_cmp(&b.0))
                 .map(|(_, candidate)| candidate.into());
-            SettingsError::UnknownKey {
-                origin,
-                key: key.into(),
-                allowed: allowed.join(", ").into(),
-                nearest,
-            }
+            SettingsError::UnknownKey { origin, key: key.into(), allowed: allowed.join(", ").into(), nearest }
         }
-        Kind::MissingKey(_) if problem.path.is_empty() => SettingsError::MissingKey {
-            origin: whole_file(tree),
-            key,
-        },
+        Kind::MissingKey(_) if problem.path.is_empty() => SettingsError::MissingKey { origin: whole_file(tree), key },
         Kind::MissingKey(_) => SettingsError::MissingKey { origin, key },
         Kind::Value { value, allowed } => SettingsError::Invalid {
             origin,
-            invalid: Box::new(Invalid {
-                key,
-                value: value.unwrap_or_default(),
-                allowed,
-            }),
+            invalid: Box::new(Invalid { key, value: value.unwrap_or_default(), allowed }),
         },
     }
 }
 
 /// Where a value that a check refuses was written: its own place, else (a default) the file.
 fn locate(tree: &Node, invalid: Invalid) -> SettingsError {
-    let origin = tree
-        .get(&invalid.key)
-        .map_or_else(|| whole_file(tree), |node| node.origin.clone());
-    SettingsError::Invalid {
-        origin,
-        invalid: Box::new(invalid),
-    }
+    let origin = tree.get(&invalid.key).map_or_else(|| whole_file(tree), |node| node.origin.clone());
+    SettingsError::Invalid { origin, invalid: Box::new(invalid) }
 }
 
 fn whole_file(tree: &Node) -> Origin {
-    Origin {
-        file: tree.origin.file.clone(),
-        place: Place::File,
-    }
+    Origin { file: tree.origin.file.clone(), place: Place::File }
 }
+
+#[cfg(test)]
+mod tests;

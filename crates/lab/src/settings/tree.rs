@@ -60,13 +60,17 @@ pub(crate) enum Content {
     Date(String),
 }
 
+/// A single TOML value, as on the right of `=`; `None` if `text` is not one. Its origins mean nothing yet.
+pub(crate) fn parse_value(text: &str) -> Option<Content> {
+    let value: Value = text.parse().ok()?;
+    let source = Source { file: Path::new("").into(), text };
+    Some(source.value(&value, source.at_line(1)).content)
+}
+
 impl Node {
     /// Parses a settings file's text.
     pub(crate) fn parse(file: &Arc<Path>, text: &str) -> Result<Self, SettingsError> {
-        let source = Source {
-            file: file.clone(),
-            text,
-        };
+        let source = Source { file: file.clone(), text };
         match Document::parse(text) {
             Ok(document) => Ok(source.table(document.as_table(), source.at_line(1))),
             Err(error) => Err(SettingsError::Syntax {
@@ -80,13 +84,7 @@ impl Node {
     /// Lays `over` on top: tables are merged key by key, everything else is replaced.
     pub(crate) fn merge(&mut self, over: Node) {
         match (&mut self.content, over) {
-            (
-                Content::Table(base),
-                Node {
-                    content: Content::Table(entries),
-                    ..
-                },
-            ) => {
+            (Content::Table(base), Node { content: Content::Table(entries), .. }) => {
                 for (key, value) in entries {
                     match base.get_mut(&key) {
                         Some(node) => node.merge(value),
@@ -112,31 +110,21 @@ impl Node {
             return element.set(rest, value);
         }
         if !matches!(self.content, Content::Table(_)) {
-            *self = Node {
-                content: Content::Table(BTreeMap::new()),
-                origin: value.origin.clone(),
-            };
+            *self = Node { content: Content::Table(BTreeMap::new()), origin: value.origin.clone() };
         }
         if let Content::Table(entries) = &mut self.content {
-            let empty = Node {
-                content: Content::Table(BTreeMap::new()),
-                origin: value.origin.clone(),
-            };
-            entries
-                .entry((*first).to_owned())
-                .or_insert(empty)
-                .set(rest, value);
+            let empty = Node { content: Content::Table(BTreeMap::new()), origin: value.origin.clone() };
+            entries.entry((*first).to_owned()).or_insert(empty).set(rest, value);
         }
     }
 
     /// The node at a dotted key.
     pub(crate) fn get(&self, key: &str) -> Option<&Node> {
-        key.split('.')
-            .try_fold(self, |node, part| match &node.content {
-                Content::Table(entries) => entries.get(part),
-                Content::List(elements) => elements.get(part.parse::<usize>().ok()?),
-                _ => None,
-            })
+        key.split('.').try_fold(self, |node, part| match &node.content {
+            Content::Table(entries) => entries.get(part),
+            Content::List(elements) => elements.get(part.parse::<usize>().ok()?),
+            _ => None,
+        })
     }
 
     /// Gives this node and all below another origin.
@@ -155,12 +143,8 @@ impl Node {
             *owner = Some(profile.clone());
         }
         match &mut self.content {
-            Content::Table(entries) => entries
-                .values_mut()
-                .for_each(|node| node.assign_profile(profile)),
-            Content::List(elements) => elements
-                .iter_mut()
-                .for_each(|node| node.assign_profile(profile)),
+            Content::Table(entries) => entries.values_mut().for_each(|node| node.assign_profile(profile)),
+            Content::List(elements) => elements.iter_mut().for_each(|node| node.assign_profile(profile)),
             _ => {}
         }
     }
@@ -175,10 +159,7 @@ impl fmt::Display for Content {
                 write!(f, "a list of {} elements", elements.len())
             }
             Self::List(elements) => {
-                let elements: Vec<_> = elements
-                    .iter()
-                    .map(|node| node.content.to_string())
-                    .collect();
+                let elements: Vec<_> = elements.iter().map(|node| node.content.to_string()).collect();
                 write!(f, "[{}]", elements.join(", "))
             }
             Self::Text(text) => write!(f, "{text:?}"),
@@ -203,51 +184,30 @@ impl Source<'_> {
     }
 
     fn at_line(&self, line: usize) -> Origin {
-        Origin {
-            file: self.file.clone(),
-            place: Place::Line(line, None),
-        }
+        Origin { file: self.file.clone(), place: Place::Line(line, None) }
     }
 
     fn table(&self, table: &dyn TableLike, origin: Origin) -> Node {
         let mut entries = BTreeMap::new();
         for (key, item) in table.iter() {
-            let position = table
-                .key(key)
-                .and_then(|key| key.span())
-                .or_else(|| item.span());
-            let here = position.map_or_else(
-                || origin.clone(),
-                |span| self.at_line(self.line(span.start)),
-            );
+            let position = table.key(key).and_then(|key| key.span()).or_else(|| item.span());
+            let here = position.map_or_else(|| origin.clone(), |span| self.at_line(self.line(span.start)));
             entries.insert(key.to_owned(), self.item(item, here));
         }
-        Node {
-            content: Content::Table(entries),
-            origin,
-        }
+        Node { content: Content::Table(entries), origin }
     }
 
     fn item(&self, item: &Item, origin: Origin) -> Node {
         match item {
-            Item::None => Node {
-                content: Content::Table(BTreeMap::new()),
-                origin,
-            },
+            Item::None => Node { content: Content::Table(BTreeMap::new()), origin },
             Item::Value(value) => self.value(value, origin),
             Item::Table(table) => self.table(table, origin),
             Item::ArrayOfTables(tables) => {
                 let element = |table: &toml_edit::Table| {
-                    let here = table.span().map_or_else(
-                        || origin.clone(),
-                        |span| self.at_line(self.line(span.start)),
-                    );
+                    let here = table.span().map_or_else(|| origin.clone(), |span| self.at_line(self.line(span.start)));
                     self.table(table, here)
                 };
-                Node {
-                    content: Content::List(tables.iter().map(element).collect()),
-                    origin,
-                }
+                Node { content: Content::List(tables.iter().map(element).collect()), origin }
             }
         }
     }
@@ -260,20 +220,13 @@ impl Source<'_> {
             Value::Boolean(value) => Content::Flag(*value.value()),
             Value::Datetime(value) => Content::Date(value.value().to_string()),
             Value::InlineTable(table) => return self.table(table, origin),
-            Value::Array(array) => Content::List(
-                array
-                    .iter()
-                    .map(|value| self.element(value, &origin))
-                    .collect(),
-            ),
+            Value::Array(array) => Content::List(array.iter().map(|value| self.element(value, &origin)).collect()),
         };
         Node { content, origin }
     }
 
     fn element(&self, value: &Value, list: &Origin) -> Node {
-        let here = value
-            .span()
-            .map_or_else(|| list.clone(), |span| self.at_line(self.line(span.start)));
+        let here = value.span().map_or_else(|| list.clone(), |span| self.at_line(self.line(span.start)));
         self.value(value, here)
     }
 }

@@ -31,11 +31,14 @@ pub trait Factorization {
     fn visit(&mut self, visit: &mut dyn FnMut(Parameter<'_>));
 
     /// P (`k × d_out`) and Q (`k × d_in`) of the end-to-end product `E = PᵀQ`, as of the last call of
-    /// [`Self::loss_and_gradients`] or [`Self::multiply`].
+    /// [`Self::multiply`], or of [`Self::loss_and_gradients`] followed by [`Self::refresh`].
     fn halves(&self) -> (MatRef<'_, f64>, MatRef<'_, f64>);
 
     /// Recomputes the partial products behind [`Self::halves`] from the present factors.
     fn multiply(&mut self, par: Par);
+
+    /// Brings [`Self::halves`] up to date after [`Self::loss_and_gradients`], where that does not do so itself.
+    fn refresh(&mut self, _par: Par) {}
 
     /// The end-to-end product `E`, `d_out × d_in`, as of the last evaluation.
     fn end_to_end(&self) -> Mat<f64> {
@@ -223,6 +226,11 @@ impl CompressedFactorization {
     /// The small factors, `W̃_1` first, each `k × k`.
     pub fn core(&self) -> &[Mat<f64>] {
         self.core.factors()
+    }
+
+    /// Whether U and V never move (γ = 0).
+    pub fn is_fixed(&self) -> bool {
+        self.discrepancy == 0.0
     }
 
     /// The basis U, `d_out × k`.

@@ -18,6 +18,7 @@ pub mod decomposition;
 pub mod dense;
 mod error;
 pub mod factorization;
+pub mod fixed;
 pub mod optimizer;
 pub mod problem;
 pub mod random;
@@ -28,6 +29,7 @@ pub mod trajectory;
 
 pub use error::DynamicsError;
 pub use factorization::{CompressedFactorization, DeepFactorization, Factorization};
+pub use fixed::FixedFactorization;
 pub use optimizer::{Method, Optimizer};
 pub use problem::{LossForm, Objective, Observed, Target};
 pub use random::Initialization;

@@ -229,6 +229,11 @@ impl Objective {
         &self.observed
     }
 
+    /// Φ on the observed entries, in their (row-wise) order; empty under full observation.
+    pub fn values(&self) -> &[f64] {
+        &self.values
+    }
+
     /// The loss form.
     pub fn form(&self) -> LossForm {
         self.form

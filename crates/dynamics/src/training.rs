@@ -101,6 +101,7 @@ pub fn train<F: Factorization>(
         let exhausted = iteration >= schedule.max_iterations;
         if exhausted || iteration % schedule.record_every == 0 {
             elapsed += clock.elapsed();
+            model.refresh(par);
             observer.record(&Record { iteration, loss, elapsed, model });
             let converged = loss < schedule.tolerance;
             if converged || exhausted {

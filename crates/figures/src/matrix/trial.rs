@@ -7,8 +7,8 @@ use anyhow::Context;
 use dynamics::random::{Generator, stream};
 use dynamics::trajectory::Snapshot;
 use dynamics::{
-    DeepFactorization, DynamicsError, Factorization, Initialization, Objective, Observed, Observer, Optimizer, Record,
-    Stop, Target, compression, train,
+    CompressedFactorization, DeepFactorization, DynamicsError, Factorization, FixedFactorization, Initialization,
+    Objective, Observed, Observer, Optimizer, Record, Stop, Target, compression, train,
 };
 use faer::{Mat, Par};
 use lab::{TrialContext, TrialError};
@@ -177,19 +177,21 @@ pub fn run(trial: &MatrixTrial, context: &TrialContext) -> Result<MatrixOutcome,
         }
         Network::Compressed { depth, init_scale, rank_guess, discrepant_step } => {
             let mut original = trial.deep(depth, trial.problem.size, init_scale).context("drawing the factors")?;
-            let compressed = compression::compress(&mut original, &objective, rank_guess, discrepant_step, par);
+            let compressed = compression::compress(&mut original, &objective, rank_guess, discrepant_step, par)
+                .context("compressing")?;
             drop(original);
-            trial.train(&mut compressed.context("compressing")?, &objective, clock, context, par)
+            trial.train_compressed(compressed, &objective, clock, context, par)
         }
         Network::CompressedExact { depth, init_scale } => {
             let original = trial.deep(depth, trial.problem.size, init_scale).context("drawing the factors")?;
-            let compressed = compression::compress_exact(&original, objective.target());
+            let compressed = compression::compress_exact(&original, objective.target()).context("compressing")?;
             drop(original);
-            trial.train(&mut compressed.context("compressing")?, &objective, clock, context, par)
+            trial.train_compressed(compressed, &objective, clock, context, par)
         }
         Network::Spectral { depth, init_scale, rank_guess, discrepant_step } => {
-            let model = compression::spectral(&objective, rank_guess, depth, init_scale, discrepant_step);
-            trial.train(&mut model.context("decomposing the observed entries")?, &objective, clock, context, par)
+            let model = compression::spectral(&objective, rank_guess, depth, init_scale, discrepant_step)
+                .context("decomposing the observed entries")?;
+            trial.train_compressed(model, &objective, clock, context, par)
         }
     }
 }
@@ -220,6 +222,24 @@ impl MatrixTrial {
         let Start { experiment, seed, instance, initialization } = &self.start;
         let trial = format!("instance {instance}, initialization {initialization}");
         stream(*seed, &[experiment, &trial, purpose])
+    }
+
+    /// Fixed bases need no pass over the observed entries; where that form does not apply, the general one does.
+    fn train_compressed(
+        &self,
+        mut model: CompressedFactorization,
+        objective: &Objective,
+        clock: Instant,
+        context: &TrialContext,
+        par: Par,
+    ) -> Result<MatrixOutcome, TrialError> {
+        let fixed = (model.is_fixed() && FixedFactorization::is_cheaper(model.inner_width(), objective))
+            .then(|| FixedFactorization::new(&model, objective).ok())
+            .flatten();
+        match fixed {
+            Some(mut fixed) => self.train(&mut fixed, objective, clock, context, par),
+            None => self.train(&mut model, objective, clock, context, par),
+        }
     }
 
     fn train<F: Factorization>(

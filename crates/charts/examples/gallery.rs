@@ -1,8 +1,7 @@
 //! Writes one figure of every kind to the directory given as the argument, as PNG and SVG.
 
 use charts::{
-    Axis, Bars, Curve, Figure, Heatmap, Histogram, Legend, Lines, Marker, Series, Surface, SurfaceStyle,
-    Trajectory,
+    Axis, Bars, Curve, Figure, Heatmap, Histogram, Legend, Lines, Marker, Series, Surface, SurfaceStyle, Trajectory,
 };
 use std::path::{Path, PathBuf};
 use std::{env, error::Error, fs, process::ExitCode};
@@ -73,25 +72,20 @@ fn sweep() -> Figure {
             Lines::new("Iterations to 10⁻¹⁰, depth 3")
                 .x(Axis::linear("width").ticks(widths()))
                 .y(Axis::linear("iterations").include(0.0))
-                .series(
-                    Series::new("depth 3", iterations.clone()).markers().errors(around(&iterations, 0.06)),
-                )
+                .series(Series::new("depth 3", iterations.clone()).markers().errors(around(&iterations, 0.06)))
                 .series(Series::new("depth 3, paper", reported).hue(0).paper()),
         )
 }
 
 fn completion() -> Figure {
     let curve = |rate: f64, floor: f64, seed: u64| -> Vec<(f64, f64)> {
-        let error = |t: f64| {
-            (5e-3 / (1.0 + (rate * (t - 9e3)).exp())).max(floor) * (1.0 + 0.1 * noise(t as u64 + seed))
-        };
+        let error =
+            |t: f64| (5e-3 / (1.0 + (rate * (t - 9e3)).exp())).max(floor) * (1.0 + 0.1 * noise(t as u64 + seed));
         (0..20_000).map(|t| (f64::from(t), error(f64::from(t)))).collect()
     };
     let panel = |title: &str, seconds: f64, unit: &str| {
-        let original: Vec<(f64, f64)> =
-            curve(2e-3, 0.0, 0).into_iter().map(|(t, e)| (t * seconds, e)).collect();
-        let stalled: Vec<(f64, f64)> =
-            curve(2e-3, 5e-4, 7).into_iter().map(|(t, e)| (t * seconds, e)).collect();
+        let original: Vec<(f64, f64)> = curve(2e-3, 0.0, 0).into_iter().map(|(t, e)| (t * seconds, e)).collect();
+        let stalled: Vec<(f64, f64)> = curve(2e-3, 5e-4, 7).into_iter().map(|(t, e)| (t * seconds, e)).collect();
         let faster: Vec<(f64, f64)> = curve(2e-3, 0.0, 3)
             .into_iter()
             .map(|(t, e)| (t * if seconds < 1.0 { seconds / 7.0 } else { 1.0 }, e))
@@ -112,13 +106,11 @@ fn completion() -> Figure {
 }
 
 fn residuals() -> Figure {
-    let cases =
-        ["L = 3, ε = 1", "L = 3, ε = 1, λ = 10⁻³", "L = 2, ε = 0.1", "L = 4, ε = 0.5", "heavy ball", "Adam"];
+    let cases = ["L = 3, ε = 1", "L = 3, ε = 1, λ = 10⁻³", "L = 2, ε = 0.1", "L = 4, ε = 0.5", "heavy ball", "Adam"];
     let lines = cases.iter().enumerate().map(|(case, label)| {
         let level = if case == 5 { -1.0 } else { -14.5 + 0.4 * case as f64 };
-        let points: Vec<(f64, f64)> = (0..400)
-            .map(|t| (f64::from(t), 10f64.powf(level + 0.8 * noise(t as u64 * 7 + case as u64))))
-            .collect();
+        let points: Vec<(f64, f64)> =
+            (0..400).map(|t| (f64::from(t), 10f64.powf(level + 0.8 * noise(t as u64 * 7 + case as u64)))).collect();
         Series::new(*label, points).hue(case)
     });
     Figure::new("").columns(1).panel_size(620, 360).panel(
@@ -148,12 +140,7 @@ fn surfaces() -> Figure {
         .columns(3)
         .panel(surface("Ridges").value(Axis::linear("σᵢ(t)").include(0.0)))
         .panel(surface("Mesh").value(Axis::linear("σᵢ(t)")).style(SurfaceStyle::Mesh))
-        .panel(
-            Surface::new("Ridges, log", small)
-                .value(Axis::log("σᵢ²⁰"))
-                .index("index i")
-                .iteration("iteration t"),
-        )
+        .panel(Surface::new("Ridges, log", small).value(Axis::log("σᵢ²⁰")).index("index i").iteration("iteration t"))
 }
 
 fn trajectories() -> Figure {
@@ -195,11 +182,7 @@ fn bars() -> Figure {
             Histogram::new("Few-shot STS-B")
                 .categories(["n = 16", "n = 64", "n = 256"])
                 .y(Axis::linear("Pearson correlation").range(0.0, 1.0))
-                .bars(Bars::new("LoRA", vec![0.53, 0.735, 0.814]).errors(vec![
-                    (0.45, 0.6),
-                    (0.7, 0.76),
-                    (0.8, 0.83),
-                ]))
+                .bars(Bars::new("LoRA", vec![0.53, 0.735, 0.814]).errors(vec![(0.45, 0.6), (0.7, 0.76), (0.8, 0.83)]))
                 .bars(Bars::new("Deep LoRA", vec![0.6, 0.75, 0.83]).errors(vec![
                     (0.5, 0.68),
                     (0.72, 0.78),
@@ -211,9 +194,7 @@ fn bars() -> Figure {
 fn heatmaps() -> Figure {
     let cosine = |scale: f64| -> Vec<Vec<f64>> {
         (0..12)
-            .map(|row| {
-                (0..20).map(|t| scale * (1.0 - (-f64::from(t) / (2.0 + f64::from(row))).exp())).collect()
-            })
+            .map(|row| (0..20).map(|t| scale * (1.0 - (-f64::from(t) / (2.0 + f64::from(row))).exp())).collect())
             .collect()
     };
     let wide: Vec<Vec<f64>> =
@@ -235,8 +216,7 @@ fn heatmaps() -> Figure {
 
 fn axes() -> Figure {
     let panel = |title: &str, scale: f64, offset: f64| {
-        let points: Vec<(f64, f64)> =
-            (0..50).map(|k| (f64::from(k) * 1e3, offset + scale * noise(k as u64))).collect();
+        let points: Vec<(f64, f64)> = (0..50).map(|k| (f64::from(k) * 1e3, offset + scale * noise(k as u64))).collect();
         Lines::new(title)
             .x(Axis::linear("iteration"))
             .y(Axis::linear("value"))
@@ -269,9 +249,7 @@ fn awkward() -> Figure {
         Series::new(format!("trial {}", k + 1), points).width(1.0)
     });
     let gap: Vec<(f64, f64)> = (0..100)
-        .map(|t| {
-            (f64::from(t), if (40..50).contains(&t) { f64::NAN } else { (f64::from(t) * 0.2).sin() * 3.0 })
-        })
+        .map(|t| (f64::from(t), if (40..50).contains(&t) { f64::NAN } else { (f64::from(t) * 0.2).sin() * 3.0 }))
         .collect();
     let wide: Vec<(f64, f64, f64)> = gap.iter().map(|&(x, y)| (x, y - 1.0, y + 1.0)).collect();
     let falling: Vec<(f64, f64)> = (0..60).map(|t| (f64::from(t), 10f64.powf(-0.1 * f64::from(t)))).collect();
@@ -279,9 +257,7 @@ fn awkward() -> Figure {
         falling.iter().map(|&(t, e)| (t, e * (1.0 - t / 30.0), e * (1.0 + t / 30.0))).collect();
     Figure::new("Awkward data")
         .subtitle("no free corner; a gap and a range narrower than the data; nothing at all; a single point")
-        .panel(
-            Lines::new("No free corner").x(Axis::linear("iteration")).y(Axis::linear("value")).many(crowded),
-        )
+        .panel(Lines::new("No free corner").x(Axis::linear("iteration")).y(Axis::linear("value")).many(crowded))
         .panel(
             Lines::new("Clipped")
                 .x(Axis::linear("iteration").range(10.0, 80.0))
@@ -301,9 +277,5 @@ fn awkward() -> Figure {
                 .bars(Bars::new("adapted", (0..40).map(|k| 30_000.0 * (1.2 + noise(k))).collect::<Vec<_>>())),
         )
         .panel(Lines::new("Empty").series(Series::new("nothing", vec![(f64::NAN, 1.0)])))
-        .panel(
-            Lines::new("One point")
-                .y(Axis::log("value"))
-                .series(Series::new("point", vec![(3.0, 1e-4)]).markers()),
-        )
+        .panel(Lines::new("One point").y(Axis::log("value")).series(Series::new("point", vec![(3.0, 1e-4)]).markers()))
 }

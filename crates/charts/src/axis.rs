@@ -76,9 +76,7 @@ impl Axis {
             bounds = Some((lo.min(value), hi.max(value)));
         }
         let (mut lo, mut hi) = bounds?;
-        if let Some((from, to)) =
-            self.range.filter(|&(from, to)| from < to && self.accepts(from) && self.accepts(to))
-        {
+        if let Some((from, to)) = self.range.filter(|&(from, to)| from < to && self.accepts(from) && self.accepts(to)) {
             return Some(Domain { lo: forward(from), hi: forward(to), log });
         }
         if let Some(value) = self.include.filter(|value| self.accepts(*value)).map(forward) {
@@ -96,8 +94,7 @@ impl Axis {
         let (lo, hi) = domain.bounds();
         match &self.ticks {
             Some(values) => {
-                let seen: Vec<f64> =
-                    values.iter().copied().filter(|value| (lo..=hi).contains(value)).collect();
+                let seen: Vec<f64> = values.iter().copied().filter(|value| (lo..=hi).contains(value)).collect();
                 ticks::exactly(&seen)
             }
             None if domain.log => ticks::logarithmic(lo, hi, room),
@@ -108,9 +105,7 @@ impl Axis {
     /// The axis label, with the factor taken out of the tick labels.
     pub(crate) fn full_label(&self, ticks: &Ticks) -> String {
         match ticks.factor {
-            Some(exponent) => {
-                format!("{} (×{})", self.label, ticks::power_of_ten(exponent)).trim_start().to_owned()
-            }
+            Some(exponent) => format!("{} (×{})", self.label, ticks::power_of_ten(exponent)).trim_start().to_owned(),
             None => self.label.clone(),
         }
     }

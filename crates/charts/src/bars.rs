@@ -99,9 +99,7 @@ impl Histogram {
 
     pub(crate) fn entries(&self) -> Vec<Entry> {
         let labelled = self.bars.iter().enumerate().filter(|(_, bars)| !bars.label.is_empty());
-        labelled
-            .map(|(position, bars)| Entry { label: bars.label.clone(), look: bars.look(position) })
-            .collect()
+        labelled.map(|(position, bars)| Entry { label: bars.label.clone(), look: bars.look(position) }).collect()
     }
 
     pub(crate) fn draw(&self, scene: &mut Scene, cell: Rect, shared_legend: bool) {
@@ -123,10 +121,7 @@ impl Histogram {
         if let Some(frame) = self.plan(Rect { bottom: cell.bottom - height - legend::MARGIN_BELOW, ..cell }) {
             self.paint(scene, &frame);
             let middle = (frame.plot.left + frame.plot.right) / 2.0;
-            block.draw(
-                scene,
-                ((middle - width / 2.0).min(cell.right - width).max(cell.left), cell.bottom - height),
-            );
+            block.draw(scene, ((middle - width / 2.0).min(cell.right - width).max(cell.left), cell.bottom - height));
         }
     }
 
@@ -136,8 +131,7 @@ impl Histogram {
         let y = self.y.clone().include(0.0).fit(heights.chain(whiskers))?;
         let count = self.categories.len().max(self.bars.iter().map(|bars| bars.heights.len()).max()?);
         let x = Domain::exact(-0.5, count as f64 - 0.5);
-        let mut frame =
-            Frame::plan(cell, &self.title, (&Axis::linear(self.x_label.clone()), x), (&self.y, y), 0.0);
+        let mut frame = Frame::plan(cell, &self.title, (&Axis::linear(self.x_label.clone()), x), (&self.y, y), 0.0);
         frame.name_columns(&self.categories);
         Some(frame)
     }

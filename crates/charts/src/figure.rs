@@ -210,9 +210,7 @@ impl Figure {
         let mut y = MARGIN;
         if !self.title.is_empty() {
             y += TITLE_HEIGHT;
-            scene.text(
-                Text::new(self.title.clone(), (width / 2.0, y - 8.0), FIGURE_TITLE_EM, Align::Middle).bold(),
-            );
+            scene.text(Text::new(self.title.clone(), (width / 2.0, y - 8.0), FIGURE_TITLE_EM, Align::Middle).bold());
         }
         let at = (width / 2.0, y + 8.0);
         scene.text(Text::new(self.subtitle.clone(), at, SUBTITLE_EM, Align::Middle).coloured(QUIET_TEXT));

@@ -50,13 +50,7 @@ fn widest(ticks: &Ticks) -> f64 {
 
 impl Frame {
     /// Plans a frame in `cell` around the two axes over their domains; `reserve` is kept free to the right of the plot.
-    pub(crate) fn plan(
-        cell: Rect,
-        title: &str,
-        x: (&Axis, Domain),
-        y: (&Axis, Domain),
-        reserve: f64,
-    ) -> Self {
+    pub(crate) fn plan(cell: Rect, title: &str, x: (&Axis, Domain), y: (&Axis, Domain), reserve: f64) -> Self {
         let top = cell.top + if title.is_empty() { EDGE } else { TITLE_HEIGHT };
         let bottom = cell.bottom - BOTTOM_MARGIN;
         let room = ((bottom - top) / Y_TICK_SPACING).floor() as usize;
@@ -75,8 +69,7 @@ impl Frame {
     /// Replaces the horizontal ticks by names of places along the axis; drops some if they do not all fit.
     pub(crate) fn name_columns(&mut self, names: &[String]) {
         let widest = names.iter().map(|name| font::width(name, TICK_EM, Weight::Regular)).fold(0.0, f64::max);
-        let room =
-            ((self.plot.width() + X_TICK_SPACE / 2.0) / (widest + X_TICK_SPACE / 2.0)).floor().max(1.0);
+        let room = ((self.plot.width() + X_TICK_SPACE / 2.0) / (widest + X_TICK_SPACE / 2.0)).floor().max(1.0);
         let stride = (names.len() as f64 / room).ceil().max(1.0) as usize;
         let named = names.iter().enumerate().step_by(stride);
         let major = named.map(|(index, name)| Tick { at: index as f64, label: name.clone() }).collect();
@@ -164,12 +157,7 @@ fn positions(side: &Side) -> Vec<(f64, &str)> {
 }
 
 fn minor_units(side: &Side) -> Vec<f64> {
-    side.ticks
-        .minor
-        .iter()
-        .filter_map(|&at| side.domain.unit(at))
-        .filter(|unit| (0.0..=1.0).contains(unit))
-        .collect()
+    side.ticks.minor.iter().filter_map(|&at| side.domain.unit(at)).filter(|unit| (0.0..=1.0).contains(unit)).collect()
 }
 
 /// The most ticks whose labels keep their distance on an axis `length` pixels long.
@@ -178,8 +166,7 @@ fn fitting_ticks(axis: &Axis, domain: &Domain, length: f64) -> Ticks {
     loop {
         let ticks = axis.ticks_over(domain, room);
         let places: Vec<f64> = ticks.major.iter().filter_map(|tick| domain.unit(tick.at)).collect();
-        let closest =
-            places.windows(2).map(|pair| (pair[1] - pair[0]).abs() * length).fold(f64::INFINITY, f64::min);
+        let closest = places.windows(2).map(|pair| (pair[1] - pair[0]).abs() * length).fold(f64::INFINITY, f64::min);
         if room <= 2 || widest(&ticks) + X_TICK_SPACE <= closest {
             return ticks;
         }

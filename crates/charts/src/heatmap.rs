@@ -80,11 +80,8 @@ impl Heatmap {
         let values = || self.values.iter().flatten().copied();
         let colours = self.value.fit_tightly(values())?;
         let ticks = self.value.ticks_over(&colours, BAR_TICKS);
-        let labels = ticks
-            .major
-            .iter()
-            .map(|tick| font::width(&tick.label, TICK_EM, Weight::Regular))
-            .fold(0.0, f64::max);
+        let labels =
+            ticks.major.iter().map(|tick| font::width(&tick.label, TICK_EM, Weight::Regular)).fold(0.0, f64::max);
         let reserve = BAR_GAP + BAR_WIDTH + TICK_LENGTH + 4.0 + labels + LABEL_EM + 4.0;
         let x = self.x.fit_tightly([0.5, columns as f64 + 0.5])?;
         let y = self.y.fit_tightly([0.5, rows as f64 + 0.5])?;

@@ -102,12 +102,9 @@ impl Look {
 }
 
 fn marker_corners(marker: Marker, (x, y): Point, radius: f64) -> Vec<Point> {
-    let around =
-        |corners: &[(f64, f64)]| corners.iter().map(|(dx, dy)| (x + dx * radius, y + dy * radius)).collect();
+    let around = |corners: &[(f64, f64)]| corners.iter().map(|(dx, dy)| (x + dx * radius, y + dy * radius)).collect();
     match marker {
-        Marker::Circle | Marker::Square => {
-            around(&[(-0.88, -0.88), (0.88, -0.88), (0.88, 0.88), (-0.88, 0.88)])
-        }
+        Marker::Circle | Marker::Square => around(&[(-0.88, -0.88), (0.88, -0.88), (0.88, 0.88), (-0.88, 0.88)]),
         Marker::Triangle => around(&[(0.0, -1.15), (1.1, 0.8), (-1.1, 0.8)]),
         Marker::Diamond => around(&[(0.0, -1.25), (1.25, 0.0), (0.0, 1.25), (-1.25, 0.0)]),
     }
@@ -167,8 +164,7 @@ impl Block {
 
     pub(crate) fn size(&self) -> (f64, f64) {
         let row_width = |row: &Vec<Entry>| {
-            let entries: f64 =
-                row.iter().map(|entry| self.column.unwrap_or_else(|| entry_width(entry))).sum();
+            let entries: f64 = row.iter().map(|entry| self.column.unwrap_or_else(|| entry_width(entry))).sum();
             entries + ENTRY_GAP * row.len().saturating_sub(1) as f64
         };
         let width = self.rows.iter().map(row_width).fold(0.0, f64::max);
@@ -215,13 +211,7 @@ impl Obstacles {
             [only] => zone.contains(*only),
             points => points.windows(2).any(|pair| zone.clip_segment(pair[0], pair[1]).is_some()),
         };
-        let overlaps = |area: &Rect| {
-            area.left < zone.right
-                && zone.left < area.right
-                && area.top < zone.bottom
-                && zone.top < area.bottom
-        };
-        self.lines.iter().any(crossed) || self.areas.iter().any(overlaps)
+        self.lines.iter().any(crossed) || self.areas.iter().any(|area| area.overlaps(zone))
     }
 }
 
@@ -281,8 +271,7 @@ mod tests {
     const PLOT: Rect = Rect { left: 0.0, top: 0.0, right: 300.0, bottom: 200.0 };
 
     fn entries() -> Vec<Entry> {
-        let look =
-            Look { rgb: (1, 2, 3), opacity: 1.0, line: Some((2.0, Dash::Solid)), marker: None, area: None };
+        let look = Look { rgb: (1, 2, 3), opacity: 1.0, line: Some((2.0, Dash::Solid)), marker: None, area: None };
         ["original", "compressed"].map(|label| Entry { label: label.into(), look }).to_vec()
     }
 
@@ -306,8 +295,7 @@ mod tests {
 
     #[test]
     fn a_full_panel_has_no_place_for_it() {
-        let lines =
-            (0..20).map(|row| vec![(0.0, f64::from(row) * 10.0), (300.0, f64::from(row) * 10.0)]).collect();
+        let lines = (0..20).map(|row| vec![(0.0, f64::from(row) * 10.0), (300.0, f64::from(row) * 10.0)]).collect();
         assert!(place(&entries(), &PLOT, &obstacles(lines)).is_none());
         let area = Obstacles { lines: Vec::new(), areas: vec![PLOT] };
         assert!(place(&entries(), &PLOT, &area).is_none());

@@ -204,9 +204,7 @@ impl Lines {
     /// The legend's entries, in the order of the series.
     pub(crate) fn entries(&self) -> Vec<Entry> {
         let labelled = self.series.iter().enumerate().filter(|(_, series)| !series.label.is_empty());
-        labelled
-            .map(|(position, series)| Entry { label: series.label.clone(), look: series.look(position) })
-            .collect()
+        labelled.map(|(position, series)| Entry { label: series.label.clone(), look: series.look(position) }).collect()
     }
 
     pub(crate) fn draw(&self, scene: &mut Scene, cell: Rect, shared_legend: bool) {
@@ -239,8 +237,7 @@ impl Lines {
 
     fn plan(&self, cell: Rect) -> Option<Frame> {
         let drawable = |&&(x, y): &&(f64, f64)| self.x.accepts(x) && self.y.accepts(y);
-        let points: Vec<(f64, f64)> =
-            self.series.iter().flat_map(|s| &s.points).filter(drawable).copied().collect();
+        let points: Vec<(f64, f64)> = self.series.iter().flat_map(|s| &s.points).filter(drawable).copied().collect();
         let spans = self.series.iter().flat_map(|s| s.band.iter().chain(&s.errors));
         let x = self.x.fit(points.iter().map(|p| p.0))?;
         // A lower edge close to zero must not stretch a log axis to nothing: it counts down to a tenth of the lowest point.
@@ -249,8 +246,7 @@ impl Lines {
             let lo = if self.y.accepts(-1.0) { lo } else { lo.max(0.1 * lowest) };
             [lo, hi]
         });
-        let y =
-            self.y.fit(points.iter().map(|p| p.1).chain(edges).chain(self.references.iter().map(|r| r.0)))?;
+        let y = self.y.fit(points.iter().map(|p| p.1).chain(edges).chain(self.references.iter().map(|r| r.0)))?;
         Some(Frame::plan(cell, &self.title, (&self.x, x), (&self.y, y), 0.0))
     }
 
@@ -264,10 +260,7 @@ impl Lines {
             drawn.obstacles.lines.extend(curve.whiskers.iter().cloned());
             drawn.obstacles.lines.extend(curve.areas.iter().cloned());
             let crossings = place_band(&series.band, frame).into_iter().flatten();
-            drawn
-                .obstacles
-                .lines
-                .extend(crossings.filter_map(|(x, lo, hi)| segment(&frame.plot, (x, lo), (x, hi))));
+            drawn.obstacles.lines.extend(crossings.filter_map(|(x, lo, hi)| segment(&frame.plot, (x, lo), (x, hi))));
             drawn.curves.push((series.paper, curve));
         }
         for (y, label) in &self.references {
@@ -292,8 +285,7 @@ impl Lines {
         }
         for (y, label) in &drawn.references {
             let ends = [(frame.plot.left, *y), (frame.plot.right, *y)];
-            let look =
-                Look { rgb: AXIS, opacity: 1.0, line: Some((1.1, Dash::Dashed)), marker: None, area: None };
+            let look = Look { rgb: AXIS, opacity: 1.0, line: Some((1.1, Dash::Dashed)), marker: None, area: None };
             look.draw_line(scene, &ends);
             let at = (frame.plot.right - 2.0, y - 5.5);
             scene.text(Text::new(label.clone(), at, TICK_EM, Align::End).coloured(QUIET_TEXT));
@@ -338,8 +330,7 @@ impl Curve {
             None => Vec::new(),
         };
         let whiskers = series.errors.iter().filter_map(|&(x, lo, hi)| whisker(frame, x, lo, hi)).collect();
-        let outlines =
-            place_band(&series.band, frame).into_iter().map(|run| frame.plot.clip_area(&band_outline(&run)));
+        let outlines = place_band(&series.band, frame).into_iter().map(|run| frame.plot.clip_area(&band_outline(&run)));
         Self { look, lines, markers, areas: outlines.filter(|area| area.len() > 2).collect(), whiskers }
     }
 
@@ -403,18 +394,35 @@ mod tests {
 
     #[test]
     fn the_lower_edge_of_a_band_does_not_stretch_a_log_axis() {
-        let panel = Lines::new("").y(Axis::log("")).series(
-            Series::new("a", vec![(0.0, 1e-2), (1.0, 1e-3)])
-                .band(vec![(0.0, 1e-30, 2e-2), (1.0, -1.0, 2e-3)]),
-        );
+        let panel = Lines::new("")
+            .y(Axis::log(""))
+            .series(Series::new("a", vec![(0.0, 1e-2), (1.0, 1e-3)]).band(vec![(0.0, 1e-30, 2e-2), (1.0, -1.0, 2e-3)]));
         let frame = panel.plan(Rect { left: 0.0, top: 0.0, right: 420.0, bottom: 320.0 }).unwrap();
         assert!(frame.y.domain.bounds().0 > 1e-5);
     }
 
     #[test]
+    fn no_point_or_band_lies_under_the_legend() {
+        let cell = Rect { left: 0.0, top: 0.0, right: 420.0, bottom: 320.0 };
+        let shapes: [fn(f64) -> f64; 5] =
+            [|u| u, |u| 1.0 - u, |u| (u - 0.5).powi(2), |u| -(u - 0.5).powi(2), |u| (u - 0.5).abs().min(0.3)];
+        for shape in shapes {
+            let points: Vec<(f64, f64)> = (0..=40).map(|k| f64::from(k) / 40.0).map(|u| (u, shape(u))).collect();
+            let band: Vec<(f64, f64, f64)> = points.iter().map(|&(x, y)| (x, y - 0.02, y + 0.02)).collect();
+            let panel = Lines::new("").series(Series::new("a legend entry", points.clone()).band(band.clone()));
+            let frame = panel.plan(cell).unwrap();
+            let obstacles = panel.trace(&frame).obstacles;
+            let (_, zone) = legend::place(&panel.entries(), &frame.plot, &obstacles).unwrap();
+            let edges = band.iter().flat_map(|&(x, lo, hi)| [(x, lo), (x, hi)]);
+            for (x, y) in points.into_iter().chain(edges) {
+                assert!(!zone.contains(frame.place(x, y).unwrap()), "({x}, {y}) lies in {zone:?}");
+            }
+        }
+    }
+
+    #[test]
     fn every_part_of_a_curve_stays_in_the_plot() {
-        let wild: Vec<(f64, f64)> =
-            (0..200).map(|i| (f64::from(i), (f64::from(i) * 0.7).tan() * 5.0)).collect();
+        let wild: Vec<(f64, f64)> = (0..200).map(|i| (f64::from(i), (f64::from(i) * 0.7).tan() * 5.0)).collect();
         let band: Vec<_> = wild.iter().map(|&(x, y)| (x, y - 3.0, y + 3.0)).collect();
         let panel = Lines::new("").x(Axis::linear("").range(20.0, 80.0)).y(Axis::linear("").range(-1.0, 1.0));
         let panel = panel.series(Series::new("a", wild).band(band.clone()).errors(band).markers());
@@ -422,8 +430,7 @@ mod tests {
         let drawn = panel.trace(&frame);
         let page = frame.plot.grown(0.6);
         let curve = &drawn.curves[0].1;
-        let parts =
-            curve.lines.iter().chain(&curve.areas).chain(&curve.whiskers).flatten().chain(&curve.markers);
+        let parts = curve.lines.iter().chain(&curve.areas).chain(&curve.whiskers).flatten().chain(&curve.markers);
         assert!(!curve.lines.is_empty() && !curve.areas.is_empty() && !curve.markers.is_empty());
         assert!(parts.into_iter().all(|&point| page.contains(point)));
     }

@@ -21,12 +21,7 @@ impl Rect {
     }
 
     pub(crate) fn corners(&self) -> Vec<Point> {
-        vec![
-            (self.left, self.top),
-            (self.right, self.top),
-            (self.right, self.bottom),
-            (self.left, self.bottom),
-        ]
+        vec![(self.left, self.top), (self.right, self.top), (self.right, self.bottom), (self.left, self.bottom)]
     }
 
     /// The rectangle larger by `margin` on every side.
@@ -43,12 +38,16 @@ impl Rect {
         (self.left..=self.right).contains(&x) && (self.top..=self.bottom).contains(&y)
     }
 
+    /// Whether the two rectangles share an area.
+    pub(crate) fn overlaps(&self, other: &Rect) -> bool {
+        self.left < other.right && other.left < self.right && self.top < other.bottom && other.top < self.bottom
+    }
+
     /// The part of the segment `a`–`b` inside the rectangle (Liang and Barsky, 1984).
     pub(crate) fn clip_segment(&self, a: Point, b: Point) -> Option<(Point, Point)> {
         let (dx, dy) = (b.0 - a.0, b.1 - a.1);
         let (mut enter, mut leave) = (0f64, 1f64);
-        let sides =
-            [(-dx, a.0 - self.left), (dx, self.right - a.0), (-dy, a.1 - self.top), (dy, self.bottom - a.1)];
+        let sides = [(-dx, a.0 - self.left), (dx, self.right - a.0), (-dy, a.1 - self.top), (dy, self.bottom - a.1)];
         for (slope, room) in sides {
             if slope == 0.0 {
                 if room < 0.0 {
@@ -97,10 +96,7 @@ impl Rect {
                 let (was, is) = (inside(before), inside(here));
                 if (was < 0.0) != (is < 0.0) {
                     let share = was / (was - is);
-                    cut.push((
-                        before.0 + share * (here.0 - before.0),
-                        before.1 + share * (here.1 - before.1),
-                    ));
+                    cut.push((before.0 + share * (here.0 - before.0), before.1 + share * (here.1 - before.1)));
                 }
                 if is >= 0.0 {
                     cut.push(here);
@@ -202,7 +198,7 @@ mod tests {
 
     #[test]
     fn an_area_is_cut_at_every_side() {
-        let diamond = [(60.0, -10.0), (170.0, 50.0), (60.0, 110.0), (-50.0, 50.0)];
+        let diamond = [(60.0, 0.0), (140.0, 50.0), (60.0, 100.0), (-20.0, 50.0)];
         let cut = PAGE.clip_area(&diamond);
         let page = PAGE.grown(1e-9);
         assert_eq!(cut.len(), 8);
@@ -219,9 +215,8 @@ mod tests {
 
     #[test]
     fn thinning_keeps_every_peak() {
-        let points: Vec<Point> = (0..100_000)
-            .map(|i| (f64::from(i) / 1000.0, if i == 54_321 { 7.0 } else { f64::from(i % 2) }))
-            .collect();
+        let points: Vec<Point> =
+            (0..100_000).map(|i| (f64::from(i) / 1000.0, if i == 54_321 { 7.0 } else { f64::from(i % 2) })).collect();
         let thinned = thin(points, 0.5);
         assert!(thinned.len() < 1000, "{}", thinned.len());
         assert!(thinned.contains(&(54.321, 7.0)));

@@ -168,11 +168,7 @@ impl Scene {
         let mut document = String::new();
         {
             let mut backend = SVGBackend::with_string(&mut document, size);
-            let style = ShapeStyle {
-                color: RGBAColor(WHITE.0, WHITE.1, WHITE.2, 1.0),
-                filled: true,
-                stroke_width: 0,
-            };
+            let style = ShapeStyle { color: RGBAColor(WHITE.0, WHITE.1, WHITE.2, 1.0), filled: true, stroke_width: 0 };
             backend.draw_rect((0, 0), (size.0 as i32, size.1 as i32), &style, true).map_err(drawing)?;
             for mark in &self.marks {
                 trace(&mut backend, mark)?;
@@ -194,12 +190,7 @@ fn drawing(error: impl Error + Send + Sync + 'static) -> ChartError {
 }
 
 /// Paints one mark on the fine bitmap.
-fn paint(
-    backend: &mut BitMapBackend<'_>,
-    mark: &Mark,
-    scale: f64,
-    size: (u32, u32),
-) -> Result<(), ChartError> {
+fn paint(backend: &mut BitMapBackend<'_>, mark: &Mark, scale: f64, size: (u32, u32)) -> Result<(), ChartError> {
     let up = |&(x, y): &Point| (x * scale, y * scale);
     let scaled = |points: &[Point]| points.iter().map(up).collect::<Vec<_>>();
     match mark {
@@ -235,11 +226,8 @@ fn write(backend: &mut BitMapBackend<'_>, text: &Text, scale: f64) -> Result<(),
     let mut outcome = Ok(());
     font::rasterize(&text.content, em, text.weight, |x, y, coverage| {
         let (along, down) = (x - back, y);
-        let pixel = if text.upright {
-            (origin.0 + down, origin.1 - along)
-        } else {
-            (origin.0 + along, origin.1 + down)
-        };
+        let pixel =
+            if text.upright { (origin.0 + down, origin.1 - along) } else { (origin.0 + along, origin.1 + down) };
         let colour = colour.mix(f64::from(coverage.clamp(0.0, 1.0))).to_backend_color();
         if let Err(error) = backend.draw_pixel(pixel, colour) {
             outcome = Err(drawing(error));
@@ -258,9 +246,7 @@ fn trace(backend: &mut SVGBackend<'_>, mark: &Mark) -> Result<(), ChartError> {
         stroke_width: unit(width).max(1) as u32,
     };
     match mark {
-        Mark::Stroke { points, ink, width } => {
-            backend.draw_path(points.iter().map(place), &style(*ink, *width))
-        }
+        Mark::Stroke { points, ink, width } => backend.draw_path(points.iter().map(place), &style(*ink, *width)),
         Mark::Fill { outline, ink } => backend.fill_polygon(outline.iter().map(place), &style(*ink, 0.0)),
         Mark::Disc { centre, radius, ink } => {
             backend.draw_circle(place(centre), unit(*radius) as u32, &style(*ink, 0.0), true)
@@ -280,8 +266,7 @@ fn svg_text_style(text: &Text) -> TextStyle<'static> {
         Weight::Regular => FontStyle::Normal,
         Weight::Bold => FontStyle::Bold,
     };
-    let font =
-        FontDesc::new(FontFamily::Name(font::SVG_FAMILY), text.em * SVG_UNITS * SVG_TEXT_DIVISOR, style);
+    let font = FontDesc::new(FontFamily::Name(font::SVG_FAMILY), text.em * SVG_UNITS * SVG_TEXT_DIVISOR, style);
     let turn = if text.upright { FontTransform::Rotate270 } else { FontTransform::None };
     let anchor = match text.align {
         Align::Start => HPos::Left,

@@ -99,10 +99,7 @@ impl Space {
     /// The position on the page of a place in the box.
     pub(crate) fn at(&self, place: Place) -> Point {
         let place = Self::centred(place);
-        (
-            self.origin.0 + self.scale * dot(place, self.right),
-            self.origin.1 - self.scale * dot(place, self.up),
-        )
+        (self.origin.0 + self.scale * dot(place, self.right), self.origin.1 - self.scale * dot(place, self.up))
     }
 
     /// Nearness to the eye.
@@ -156,16 +153,13 @@ impl Space {
 
     fn units(&self, axis: usize) -> Vec<(f64, &str)> {
         let side = &self.sides[axis];
-        let placed = side
-            .ticks
-            .major
-            .iter()
-            .filter_map(|tick| Some((side.domain.unit(tick.at)?, tick.label.as_str())));
+        let placed = side.ticks.major.iter().filter_map(|tick| Some((side.domain.unit(tick.at)?, tick.label.as_str())));
         placed.filter(|(unit, _)| (-1e-9..=1.0 + 1e-9).contains(unit)).collect()
     }
 
     /// Draws the three labelled edges: two along the front of the floor, one upright at the left.
     pub(crate) fn draw_axes(&self, scene: &mut Scene) {
+        let mut taken = Vec::new();
         for (axis, across) in [(0, 1), (1, 0)] {
             let mut start = self.far;
             start[across] = 1.0 - self.far[across];
@@ -174,17 +168,16 @@ impl Space {
             inside[across] = self.far[across];
             let (edge, back) = (self.at(start), self.at(inside));
             let length = (edge.0 - back.0).hypot(edge.1 - back.1).max(1e-9);
-            self.draw_axis(scene, axis, start, ((edge.0 - back.0) / length, (edge.1 - back.1) / length));
+            self.draw_axis(scene, &mut taken, axis, start, ((edge.0 - back.0) / length, (edge.1 - back.1) / length));
         }
         let [x, y, z] = self.far;
         let candidates = [[1.0 - x, y, z], [x, 1.0 - y, z]];
-        let leftmost =
-            if self.at(candidates[0]).0 < self.at(candidates[1]).0 { candidates[0] } else { candidates[1] };
-        self.draw_axis(scene, 2, leftmost, (-1.0, 0.0));
+        let leftmost = if self.at(candidates[0]).0 < self.at(candidates[1]).0 { candidates[0] } else { candidates[1] };
+        self.draw_axis(scene, &mut taken, 2, leftmost, (-1.0, 0.0));
     }
 
-    /// Draws `axis` from the corner `start`, its labels towards `outward` on the page.
-    fn draw_axis(&self, scene: &mut Scene, axis: usize, start: Place, outward: Point) {
+    /// Draws `axis` from the corner `start`, its labels towards `outward` on the page, but none over those in `taken`.
+    fn draw_axis(&self, scene: &mut Scene, taken: &mut Vec<Rect>, axis: usize, start: Place, outward: Point) {
         let along = |unit: f64| {
             let mut place = start;
             place[axis] = unit;
@@ -199,7 +192,11 @@ impl Space {
             let half = (font::width(label, TICK_EM, Weight::Regular) / 2.0, 0.4 * TICK_EM);
             let distance = TICK_LENGTH + 4.0 + outward.0.abs() * half.0 + outward.1.abs() * half.1;
             let at = (foot.0 + outward.0 * distance, foot.1 + outward.1 * distance);
-            scene.text(Text::new(label, at, TICK_EM, Align::Middle).centred());
+            let area = Rect { left: at.0 - half.0, right: at.0 + half.0, top: at.1 - half.1, bottom: at.1 + half.1 };
+            if taken.iter().all(|other| !area.grown(2.5).overlaps(other)) {
+                scene.text(Text::new(label, at, TICK_EM, Align::Middle).centred());
+                taken.push(area);
+            }
             reach = reach.max(distance + outward.0.abs() * half.0 + outward.1.abs() * half.1);
         }
         let middle = along(0.5);
@@ -231,11 +228,7 @@ mod tests {
         let axis = Axis::linear("a");
         let domain = Domain::exact(0.0, 10.0);
         let cell = Rect { left: 0.0, top: 0.0, right: 420.0, bottom: 320.0 };
-        Space::plan(
-            cell,
-            View { azimuth, elevation: 30.0 },
-            [(&axis, domain), (&axis, domain), (&axis, domain)],
-        )
+        Space::plan(cell, View { azimuth, elevation: 30.0 }, [(&axis, domain), (&axis, domain), (&axis, domain)])
     }
 
     #[test]

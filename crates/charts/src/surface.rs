@@ -92,8 +92,7 @@ impl Surface {
         let columns = self.columns();
         let values = self.values.iter().flatten().copied();
         let times = columns.iter().map(|&(_, iteration)| iteration);
-        let (Some(value), Some(iteration)) = (self.value.fit(values), self.iteration.fit_tightly(times))
-        else {
+        let (Some(value), Some(iteration)) = (self.value.fit(values), self.iteration.fit_tightly(times)) else {
             return frame::draw_no_data(scene, cell, &self.title);
         };
         let rows = self.values.len() as f64;
@@ -131,8 +130,7 @@ impl Surface {
             place[2] = place[2].clamp(0.0, 1.0);
             Some(place)
         };
-        let row =
-            |row: usize| columns.iter().map(|&(column, iteration)| place(row, column, iteration)).collect();
+        let row = |row: usize| columns.iter().map(|&(column, iteration)| place(row, column, iteration)).collect();
         (0..self.values.len()).map(row).collect()
     }
 }
@@ -145,10 +143,7 @@ fn draw_ridges(scene: &mut Scene, space: &Space, grid: Vec<Vec<Option<Place>>>) 
         let crest = ridge.iter().map(|&place| space.at(place));
         let floor = ridge.iter().rev().map(|&place| space.at(foot(place)));
         let mean = ridge.iter().map(|place| place[2]).sum::<f64>() / ridge.len() as f64;
-        scene.fill(
-            crest.chain(floor).collect(),
-            Ink { rgb: mix(viridis(colour(mean)), WHITE, 0.72), opacity: 0.8 },
-        );
+        scene.fill(crest.chain(floor).collect(), Ink { rgb: mix(viridis(colour(mean)), WHITE, 0.72), opacity: 0.8 });
         for (shade, crest) in shaded(&ridge) {
             let crest = crest.iter().map(|&place| space.at(place)).collect();
             scene.stroke(crest, Ink::solid(viridis(shade)), 1.3);

@@ -122,9 +122,7 @@ impl Trajectory {
 
     pub(crate) fn entries(&self) -> Vec<Entry> {
         let labelled = self.curves.iter().enumerate().filter(|(_, curve)| !curve.label.is_empty());
-        labelled
-            .map(|(position, curve)| Entry { label: curve.label.clone(), look: curve.look(position) })
-            .collect()
+        labelled.map(|(position, curve)| Entry { label: curve.label.clone(), look: curve.look(position) }).collect()
     }
 
     pub(crate) fn draw(&self, scene: &mut Scene, cell: Rect, shared_legend: bool) {
@@ -153,8 +151,7 @@ impl Trajectory {
 
     fn plan(&self, cell: Rect) -> Option<Space> {
         let finite = |point: &&[f64; 3]| point.iter().all(|value| value.is_finite());
-        let points: Vec<[f64; 3]> =
-            self.curves.iter().flat_map(|c| &c.points).filter(finite).copied().collect();
+        let points: Vec<[f64; 3]> = self.curves.iter().flat_map(|c| &c.points).filter(finite).copied().collect();
         let fit = |axis: usize| self.axes[axis].fit(points.iter().map(|point| point[axis]));
         let axes = [(&self.axes[0], fit(0)?), (&self.axes[1], fit(1)?), (&self.axes[2], fit(2)?)];
         Some(Space::plan(cell, self.view, axes))
@@ -166,9 +163,7 @@ impl Trajectory {
             .curves
             .iter()
             .enumerate()
-            .map(|(position, curve)| {
-                (curve.look(position), runs(curve.points.iter().map(|&point| space.place(point))))
-            })
+            .map(|(position, curve)| (curve.look(position), runs(curve.points.iter().map(|&point| space.place(point)))))
             .collect();
         for (_, pieces) in &placed {
             for piece in pieces {

@@ -4,6 +4,8 @@
 //! numerics are in `dynamics`, the machinery around trials in `lab`, the plotting in `charts`; what several matrix
 //! experiments share is in [`matrix`] and [`summary`].
 
+pub mod compressed_vs_narrow;
+pub mod depth_width_sweep;
 pub mod drawing;
 pub mod matrix;
 pub mod reference;

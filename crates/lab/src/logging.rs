@@ -41,7 +41,8 @@ struct AboveBars;
 
 impl Write for AboveBars {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        BARS.suspend(|| io::stderr().write_all(line))?;
+        // If stderr is closed there is nobody to tell; the run goes on.
+        let _ = BARS.suspend(|| io::stderr().write_all(line));
         Ok(line.len())
     }
 

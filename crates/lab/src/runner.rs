@@ -34,6 +34,8 @@ pub(crate) fn run<E: Experiment>(
         let stored = if fresh { None } else { store.load(key) };
         jobs.push(Job { planned, key, reused: stored.is_some(), end: Mutex::new(stored.map(Ok)) });
     }
+    let reused = jobs.iter().filter(|job| job.reused).count();
+    tracing::info!("{}: {} trials, {reused} of them stored, {} to run", E::NAME, jobs.len(), jobs.len() - reused);
     run_missing::<E>(&jobs, store, threads, style);
     let ends: Vec<_> = jobs.into_iter().map(|job| (job.reused, job.end.into_inner())).collect();
 
@@ -82,7 +84,8 @@ fn run_missing<E: Experiment>(jobs: &[Job<'_, E::Trial, E::Outcome>], store: &St
     let (parallel, sequential): (Vec<_>, Vec<_>) =
         missing.into_iter().partition(|job| job.planned.kernels == Kernels::Parallel);
     for job in parallel {
-        run(job, threads);
+        // On a thread of the pool: entering it from outside, each time a kernel forks, is slower.
+        rayon::scope(|pool| pool.spawn(|_| run(job, threads)));
     }
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {

@@ -56,12 +56,18 @@ pub fn key<E: Experiment>(trial: &E::Trial) -> Result<Key, LabError> {
         step,
         source: error.into(),
     })?;
-    let mut hasher = blake3::Hasher::new_derive_key(CONTEXT);
-    hasher.update(&(E::NAME.len() as u64).to_le_bytes());
-    hasher.update(E::NAME.as_bytes());
-    hasher.update(&E::VERSION.to_le_bytes());
-    hasher.update(&json);
-    Ok(Key(hasher.finalize()))
+    Ok(Key::of(E::NAME, E::VERSION, &json))
+}
+
+impl Key {
+    fn of(experiment: &str, version: u32, trial: &[u8]) -> Self {
+        let mut hasher = blake3::Hasher::new_derive_key(CONTEXT);
+        hasher.update(&(experiment.len() as u64).to_le_bytes());
+        hasher.update(experiment.as_bytes());
+        hasher.update(&version.to_le_bytes());
+        hasher.update(trial);
+        Self(hasher.finalize())
+    }
 }
 
 impl Store {
@@ -164,6 +170,15 @@ mod tests {
         store.save(key_of("a"), 2.5, &outcome()).unwrap();
         let path = store.path(key_of("a"));
         (directory, store, path)
+    }
+
+    #[test]
+    fn a_key_depends_on_experiment_version_and_trial() {
+        let key = Key::of("toy", 1, b"{}");
+        assert_eq!(key, Key::of("toy", 1, b"{}"));
+        for other in [Key::of("tox", 1, b"{}"), Key::of("toy", 2, b"{}"), Key::of("toy", 1, b"{ }")] {
+            assert_ne!(key, other);
+        }
     }
 
     #[test]

@@ -40,6 +40,19 @@ impl Snapshot {
         &self.left * self.right.transpose()
     }
 
+    /// The Frobenius distance to another snapshot of the same shape, from the triangular factors of the stacked sides:
+    /// accurate also where both are nearly equal.
+    pub fn distance(&self, other: &Self) -> f64 {
+        let left = concatenated(&self.left, &other.left, 1.0);
+        let right = concatenated(&self.right, &other.right, -1.0);
+        if left.ncols() > left.nrows().min(right.nrows()) {
+            return (left * right.transpose()).norm_l2();
+        }
+        let basis = orthonormal_basis(&left);
+        let core = basis.transpose() * &left * right.transpose();
+        core.norm_l2()
+    }
+
     /// The Frobenius inner product with another snapshot of the same shape.
     pub fn dot(&self, other: &Self) -> f64 {
         let left = self.left.transpose() * &other.left;
@@ -49,6 +62,12 @@ impl Snapshot {
             .map(|(a, b)| a.iter().zip(b.iter()).map(|(x, y)| x * y).sum::<f64>())
             .sum()
     }
+}
+
+/// `[a, s b]`.
+fn concatenated(a: &Mat<f64>, b: &Mat<f64>, s: f64) -> Mat<f64> {
+    let first = a.ncols();
+    Mat::from_fn(a.nrows(), first + b.ncols(), |i, k| if k < first { a[(i, k)] } else { s * b[(i, k - first)] })
 }
 
 /// The principal components of a set of reference products.
@@ -127,6 +146,9 @@ mod tests {
             let exact = model.end_to_end();
             let distance = (snapshot.dense() - &exact).norm_l2() / exact.norm_l2();
             assert!(distance < 1e-13, "width {width}: {distance:e}");
+            assert!(snapshot.distance(&snapshot) < 1e-12 * exact.norm_l2());
+            let zero = Snapshot { left: Mat::zeros(25, 1), right: Mat::zeros(30, 1) };
+            assert!((snapshot.distance(&zero) / exact.norm_l2() - 1.0).abs() < 1e-12);
             assert!((snapshot.dot(&snapshot) / exact.squared_norm_l2() - 1.0).abs() < 1e-12);
         }
     }

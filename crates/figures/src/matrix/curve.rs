@@ -59,8 +59,3 @@ pub fn timing_rows(network: &str, trial: usize, outcome: &MatrixOutcome) -> Vec<
         })
         .collect()
 }
-
-/// The first recorded iteration at which `values` is below `threshold`.
-pub fn iterations_below(iterations: &[u64], values: &[f64], threshold: f64) -> Option<u64> {
-    iterations.iter().zip(values).find(|(_, value)| **value < threshold).map(|(iteration, _)| *iteration)
-}

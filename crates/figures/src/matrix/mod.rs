@@ -1,9 +1,25 @@
 //! What the matrix experiments share: their settings, one kind of trial, its outcome, and how outcomes are summarized.
 
+mod comparison;
 mod curve;
+mod method;
 mod settings;
+mod theorem;
+mod trajectory;
 mod trial;
 
-pub use curve::{CurveRow, TimingRow, curve_rows, iterations_below, timing_rows};
-pub use settings::{ProblemSettings, ScheduleSettings, check_list, check_rank_guess, check_trials};
-pub use trial::{MatrixOutcome, MatrixTrial, Network, Recovery, Start, run};
+pub use comparison::{
+    Banded, Compared, KEEP_ALL, against_time, banded, comparison_plan, comparison_tables, mean_iterations_below, path,
+    speed_claim, total_seconds, verdict,
+};
+pub use curve::{CurveRow, TimingRow, curve_rows, timing_rows};
+pub use method::{MethodSettings, OptimizerSettings};
+pub use settings::{
+    LossSettings, ProblemSettings, ScheduleSettings, check_depth, check_list, check_not_negative, check_positive,
+    check_rank_guess, check_trials,
+};
+pub use theorem::{
+    BlockRow, DistanceRow, TheoremCase, TheoremOutcome, TheoremTrial, block_rows, distance_rows, run_theorem,
+};
+pub use trajectory::{TrajectoryRow, trajectory_rows};
+pub use trial::{MatrixOutcome, MatrixTrial, Network, Recovery, Start, StoredProduct, run};

@@ -113,3 +113,18 @@ pub fn check_rank_guess(key: &str, rank: usize, size: usize) -> Result<(), Inval
     let allowed = format!("an integer from 1 to half the size ({})", size / 2);
     Invalid::unless(rank >= 1 && 2 * rank <= size, key, rank, allowed)
 }
+
+/// Checks a depth: at least two factors.
+pub fn check_depth(key: &str, depth: usize) -> Result<(), Invalid> {
+    Invalid::unless(depth >= 2, key, depth, "an integer from 2")
+}
+
+/// Checks a number that must be greater than 0.
+pub fn check_positive(key: &str, value: f64) -> Result<(), Invalid> {
+    Invalid::unless(value > 0.0 && value.is_finite(), key, value, "a number greater than 0")
+}
+
+/// Checks a number that must be at least 0.
+pub fn check_not_negative(key: &str, value: f64) -> Result<(), Invalid> {
+    Invalid::unless(value >= 0.0 && value.is_finite(), key, value, "a number from 0")
+}

@@ -1,0 +1,5 @@
+//! Figure 4: factorization of a fully observed matrix, the original network against its exact compressed twin.
+
+fn main() -> std::process::ExitCode {
+    lab::main::<figures::factorization::Factorization>()
+}

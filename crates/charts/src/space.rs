@@ -206,7 +206,7 @@ impl Space {
             return scene.text(Text::new(label, at, LABEL_EM, Align::Middle).centred().upright());
         }
         let half = (font::width(&label, LABEL_EM, Weight::Regular) / 2.0, 0.5 * LABEL_EM);
-        let distance = reach + 2.0 + outward.0.abs() * half.0 + outward.1.abs() * half.1;
+        let distance = reach + 5.0 + outward.0.abs() * half.0 + outward.1.abs() * half.1;
         let at = (middle.0 + outward.0 * distance, middle.1 + outward.1 * distance);
         scene.text(Text::new(label, at, LABEL_EM, Align::Middle).centred());
     }

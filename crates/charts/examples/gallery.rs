@@ -80,7 +80,7 @@ fn sweep() -> Figure {
 fn completion() -> Figure {
     let curve = |rate: f64, floor: f64, seed: u64| -> Vec<(f64, f64)> {
         let error =
-            |t: f64| (5e-3 / (1.0 + (rate * (t - 9e3)).exp())).max(floor) * (1.0 + 0.1 * noise(t as u64 + seed));
+            |t: f64| (5e-3 / (1.0 + (rate * (t - 9e3)).exp())).max(floor) * (1.0 + 0.01 * noise(t as u64 + seed));
         (0..20_000).map(|t| (f64::from(t), error(f64::from(t)))).collect()
     };
     let panel = |title: &str, seconds: f64, unit: &str| {

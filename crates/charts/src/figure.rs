@@ -122,7 +122,8 @@ impl Figure {
         self
     }
 
-    /// One legend under all panels instead of one in each; entries that are equal in label and look are listed once.
+    /// One legend under all panels instead of one in each. Entries with the same label are listed once, as they look in
+    /// the first panel that has them.
     pub fn shared_legend(mut self) -> Self {
         self.shared_legend = true;
         self
@@ -171,7 +172,7 @@ impl Figure {
         }
         let mut entries: Vec<Entry> = Vec::new();
         for entry in self.panels.iter().flat_map(Panel::entries) {
-            if !entries.contains(&entry) {
+            if entries.iter().all(|listed| listed.label != entry.label) {
                 entries.push(entry);
             }
         }

@@ -266,7 +266,7 @@ impl MatrixTrial {
 }
 
 /// A divergence is the trial's, everything else a failure.
-fn as_trial_error(error: DynamicsError) -> TrialError {
+pub(super) fn as_trial_error(error: DynamicsError) -> TrialError {
     match error {
         DynamicsError::Diverged { iteration, loss } => TrialError::Diverged { iteration, loss },
         other => TrialError::Failed(other.into()),

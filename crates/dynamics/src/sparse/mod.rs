@@ -1,14 +1,16 @@
 //! Kernels over the observed entries.
 
 mod entries;
-mod fused;
+mod factor;
+mod gradient;
 mod parallel;
+mod sampling;
 mod simd;
-mod tiled;
+mod workspace;
 
 pub use entries::{ObservedEntries, ObservedEntriesError};
-pub use fused::Workspace;
 pub use simd::Simd;
+pub use workspace::Workspace;
 
 use faer::{MatMut, MatRef, Par};
 
@@ -17,11 +19,12 @@ use faer::{MatMut, MatRef, Par};
 /// # Panics
 /// If this machine does not have it, or shapes do not match.
 pub mod with_simd {
-    pub use super::tiled::{gradient_left, gradient_right, sample_residual};
+    pub use super::gradient::{gradient_left, gradient_right};
+    pub use super::sampling::sample_residual;
 }
 
-/// Bytes of a factor that a tile keeps in the nearest cache.
-const NEAR_BYTES: usize = 32 << 10;
+/// Bytes of a factor that a tile of the kernels keeps at hand: between the first and the second cache of most machines.
+const TILE_BYTES: usize = 64 << 10;
 
 /// Samples the product on Ω and subtracts the targets: `residual = (Pᵀ Q − Φ)` on the observed entries, in CSR order.
 ///
@@ -37,7 +40,7 @@ pub fn sample_residual(
     residual: &mut [f64],
     par: Par,
 ) -> f64 {
-    tiled::sample_residual(Simd::best(), entries, p, q, targets, residual, par)
+    sampling::sample_residual(Simd::best(), entries, p, q, targets, residual, par)
 }
 
 /// Gradient of the left factor: `dp[:, i] = scale Σ_j residual_ij q[:, j]` over the observed entries of row `i`.
@@ -52,7 +55,7 @@ pub fn gradient_left(
     dp: MatMut<'_, f64>,
     par: Par,
 ) {
-    tiled::gradient_left(Simd::best(), entries, residual, scale, q, dp, par);
+    gradient::gradient_left(Simd::best(), entries, residual, scale, q, dp, par);
 }
 
 /// Gradient of the right factor: `dq[:, j] = scale Σ_i residual_ij p[:, i]` over the observed entries of column `j`.
@@ -67,7 +70,7 @@ pub fn gradient_right(
     dq: MatMut<'_, f64>,
     par: Par,
 ) {
-    tiled::gradient_right(Simd::best(), entries, residual, scale, p, dq, par);
+    gradient::gradient_right(Simd::best(), entries, residual, scale, p, dq, par);
 }
 
 /// The sum of squared residuals over Ω, and its half's gradients times `scale`, whatever the length of the columns.
@@ -88,5 +91,5 @@ pub fn sampled_loss_and_gradients(
     workspace: &mut Workspace,
     par: Par,
 ) -> f64 {
-    fused::sampled_loss_and_gradients(entries, targets, scale, p, q, dp, dq, workspace, par)
+    workspace::sampled_loss_and_gradients(entries, targets, scale, p, q, dp, dq, workspace, par)
 }

@@ -12,12 +12,12 @@ pub(super) fn for_each(par: Par, count: usize, task: impl Fn(usize) + Send + Syn
     }
 }
 
-/// Runs `work` inside the pool when it will be split, so that its steps start without crossing threads.
-pub(super) fn inside_pool<R: Send>(par: Par, work: impl FnOnce() -> R + Send) -> R {
-    match par {
-        Par::Seq => work(),
-        Par::Rayon(_) => rayon::scope(|_| work()),
-    }
+/// Multiply-adds worth a task of their own.
+const WORK_PER_TASK: usize = 1 << 18;
+
+/// Into how many tasks to split work of so many multiply-adds: a power of two, so that 2, 4 or 8 threads share evenly.
+pub(super) fn task_count(multiply_adds: usize, most: usize) -> usize {
+    (multiply_adds / WORK_PER_TASK + 1).next_power_of_two().min(most)
 }
 
 /// A pointer that tasks share; each task touches only its own part of what it points to.

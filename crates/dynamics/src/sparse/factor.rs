@@ -1,0 +1,103 @@
+//! How the kernels see a factor: columns behind a pointer, cut into chunks that fit the registers.
+
+use super::entries::Lines;
+use super::parallel::share;
+use faer::{MatMut, MatRef};
+
+/// Most vectors of one column a kernel keeps in registers.
+const MOST_VECTORS: usize = 16;
+
+/// The columns of a factor or of a gradient, shared by tasks that each write only their own part.
+#[derive(Clone, Copy)]
+pub(super) struct Columns {
+    data: *mut f64,
+    stride: usize,
+}
+
+// SAFETY: a factor is only read; of a gradient every task writes its own part (argued where it is done).
+unsafe impl Send for Columns {}
+// SAFETY: as above.
+unsafe impl Sync for Columns {}
+
+impl Columns {
+    /// A factor, which must not be written.
+    pub fn read(factor: MatRef<'_, f64>) -> Self {
+        Self { data: factor.as_ptr().cast_mut(), stride: factor.col_stride() as usize }
+    }
+
+    /// A gradient.
+    pub fn write(gradient: MatMut<'_, f64>) -> Self {
+        Self { stride: gradient.col_stride() as usize, data: gradient.as_ptr_mut() }
+    }
+
+    /// Where `column` is at `row`.
+    ///
+    /// # Safety
+    /// The matrix has that row and column.
+    #[inline(always)]
+    pub unsafe fn at(self, row: usize, column: usize) -> *mut f64 {
+        // SAFETY: passed on to the caller.
+        unsafe { self.data.add(column * self.stride + row) }
+    }
+}
+
+/// One k-chunk of a factor: `vectors` vectors per column from row `first`, the last of them with `tail` valid lanes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Chunk {
+    pub first: usize,
+    pub vectors: usize,
+    pub tail: usize,
+}
+
+impl Chunk {
+    /// Panels of a tile: as many as keep the chunk of the other factor's columns at hand.
+    pub fn panels_per_tile(&self, lines: &Lines, lanes: usize) -> usize {
+        let bytes = self.vectors * lanes * size_of::<f64>() * lines.panel_width;
+        (super::TILE_BYTES / bytes).clamp(1, lines.panels)
+    }
+}
+
+/// Number of chunks that columns of length `k` are cut into.
+pub(super) fn chunk_count(k: usize, lanes: usize) -> usize {
+    k.div_ceil(lanes).div_ceil(MOST_VECTORS)
+}
+
+/// The `index`-th of `chunk_count(k, lanes)` nearly equal chunks.
+pub(super) fn chunk(k: usize, lanes: usize, index: usize) -> Chunk {
+    let part = share(k.div_ceil(lanes), chunk_count(k, lanes), index);
+    Chunk { first: part.start * lanes, vectors: part.len(), tail: k.min(part.end * lanes) - (part.end - 1) * lanes }
+}
+
+/// Checks that columns are contiguous, do not overlap, and are as many as expected.
+pub(super) fn assert_columns(name: &str, factor: MatRef<'_, f64>, columns: usize) {
+    assert_eq!(factor.ncols(), columns, "columns of {name}");
+    assert!(factor.row_stride() == 1 || factor.nrows() <= 1, "{name} must be column-major");
+    assert!(factor.col_stride() >= factor.nrows() as isize || columns <= 1, "columns of {name} must not overlap");
+}
+
+/// Matches a number of vectors with the kernel compiled for it; the second number is how many sums a gradient kernel
+/// interleaves, so that about eight multiply-adds do not wait for each other.
+macro_rules! by_vectors {
+    ($vectors:expr, $kernel:ident, $flag:tt) => {
+        match $vectors {
+            1 => $kernel::<1, 8, $flag>,
+            2 => $kernel::<2, 4, $flag>,
+            3 => $kernel::<3, 4, $flag>,
+            4 => $kernel::<4, 2, $flag>,
+            5 => $kernel::<5, 2, $flag>,
+            6 => $kernel::<6, 2, $flag>,
+            7 => $kernel::<7, 1, $flag>,
+            8 => $kernel::<8, 1, $flag>,
+            9 => $kernel::<9, 1, $flag>,
+            10 => $kernel::<10, 1, $flag>,
+            11 => $kernel::<11, 1, $flag>,
+            12 => $kernel::<12, 1, $flag>,
+            13 => $kernel::<13, 1, $flag>,
+            14 => $kernel::<14, 1, $flag>,
+            15 => $kernel::<15, 1, $flag>,
+            16 => $kernel::<16, 1, $flag>,
+            other => unreachable!("no kernel for {other} vectors"),
+        }
+    };
+}
+pub(super) use by_vectors;

@@ -1,0 +1,200 @@
+//! The gradient of one factor from the residual: sparse × dense, along the rows or the columns of Ω.
+
+use super::entries::{Lines, ObservedEntries};
+use super::factor::{Chunk, Columns, assert_columns, by_vectors, chunk, chunk_count};
+use super::parallel::{for_each, share, task_count};
+use super::sampling::{add_up, load_column, store_column};
+#[cfg(target_arch = "x86_64")]
+use super::simd::{Avx2, Avx512};
+use super::simd::{Lanes, Portable, Simd};
+use faer::{MatMut, MatRef, Par};
+use std::ops::Range;
+
+/// Most tasks: more would fetch the source too often.
+const MOST_TASKS: usize = 32;
+
+/// One k-chunk of the gradient of some lines: `out[:, line] = scale Σ value · source[:, index]`.
+struct Block<'a> {
+    lines: &'a Lines,
+    range: Range<usize>,
+    tile_panels: usize,
+    chunk: Chunk,
+    values: &'a [f64],
+    /// Where the value of an entry is, if not at its own position.
+    positions: &'a [u32],
+    scale: f64,
+    source: Columns,
+    out: Columns,
+}
+
+/// # Safety
+/// The chunk has `V` vectors and lies within the columns of `source` and `out`, which have as many columns as the
+/// indices and lines say; nobody else touches the chunk of the lines `range` of `out`; `positions` (if `MAPPED`) are
+/// below `values.len()`, which is the number of entries; `S` is available.
+#[inline(always)]
+unsafe fn gradient<S: Lanes<N>, const N: usize, const V: usize, const U: usize, const MAPPED: bool>(block: &Block<'_>) {
+    // SAFETY: indices and positions come from the entries, so that all accesses are within what the contract names.
+    unsafe {
+        let lines = block.lines;
+        let first = block.chunk.first;
+        let tail = block.chunk.tail;
+        let scale = S::splat(block.scale);
+        let mut panel = 0;
+        while panel < lines.panels {
+            let next = (panel + block.tile_panels).min(lines.panels);
+            for line in block.range.clone() {
+                let (from, to) = lines.run(line, panel, next);
+                let out = block.out.at(first, line);
+                let mut sums = [[S::splat(0.0); V]; U];
+                if panel > 0 {
+                    sums[0] = load_column::<S, N, V>(out, tail);
+                }
+                let mut position = from;
+                while position + U <= to {
+                    for u in 0..U {
+                        add_entry::<S, N, V, MAPPED>(block, position + u, &mut sums[u]);
+                    }
+                    position += U;
+                }
+                while position < to {
+                    add_entry::<S, N, V, MAPPED>(block, position, &mut sums[0]);
+                    position += 1;
+                }
+                let mut sum = add_up::<S, N, V, U>(sums);
+                if next == lines.panels {
+                    for v in 0..V {
+                        sum[v] = S::mul(scale, sum[v]);
+                    }
+                }
+                store_column::<S, N, V>(out, tail, sum);
+            }
+            panel = next;
+        }
+    }
+}
+
+/// Adds one entry's value times its source column.
+///
+/// # Safety
+/// As for `gradient`.
+#[inline(always)]
+unsafe fn add_entry<S: Lanes<N>, const N: usize, const V: usize, const MAPPED: bool>(
+    block: &Block<'_>,
+    position: usize,
+    sum: &mut [S::V; V],
+) {
+    // SAFETY: as for `gradient`.
+    unsafe {
+        let value = if MAPPED { *block.positions.get_unchecked(position) as usize } else { position };
+        let value = S::splat(*block.values.get_unchecked(value));
+        let at = *block.lines.index.get_unchecked(position) as usize;
+        let column = load_column::<S, N, V>(block.source.at(block.chunk.first, at), block.chunk.tail);
+        for v in 0..V {
+            sum[v] = S::mul_add(value, column[v], sum[v]);
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx2,fma")]
+unsafe fn avx512<const V: usize, const U: usize, const MAPPED: bool>(block: &Block<'_>) {
+    // SAFETY: passed on to the caller.
+    unsafe { gradient::<Avx512, 8, V, U, MAPPED>(block) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn avx2<const V: usize, const U: usize, const MAPPED: bool>(block: &Block<'_>) {
+    // SAFETY: passed on to the caller.
+    unsafe { gradient::<Avx2, 4, V, U, MAPPED>(block) }
+}
+
+unsafe fn portable<const V: usize, const U: usize, const MAPPED: bool>(block: &Block<'_>) {
+    // SAFETY: passed on to the caller.
+    unsafe { gradient::<Portable, 4, V, U, MAPPED>(block) }
+}
+
+type Kernel = unsafe fn(&Block<'_>);
+
+fn kernel(simd: Simd, vectors: usize, mapped: bool) -> Kernel {
+    match (simd, mapped) {
+        #[cfg(target_arch = "x86_64")]
+        (Simd::Avx512, true) => by_vectors!(vectors, avx512, true),
+        #[cfg(target_arch = "x86_64")]
+        (Simd::Avx512, false) => by_vectors!(vectors, avx512, false),
+        #[cfg(target_arch = "x86_64")]
+        (Simd::Avx2, true) => by_vectors!(vectors, avx2, true),
+        #[cfg(target_arch = "x86_64")]
+        (Simd::Avx2, false) => by_vectors!(vectors, avx2, false),
+        (_, true) => by_vectors!(vectors, portable, true),
+        (_, false) => by_vectors!(vectors, portable, false),
+    }
+}
+
+/// The gradient over `lines`; `positions` is empty when values are in the lines' own order.
+fn line_gradient(
+    simd: Simd,
+    lines: &Lines,
+    values: &[f64],
+    positions: &[u32],
+    scale: f64,
+    source: MatRef<'_, f64>,
+    out: MatMut<'_, f64>,
+    par: Par,
+) {
+    assert!(simd.is_available(), "{simd:?} is not available here");
+    assert_eq!(values.len(), lines.index.len(), "number of residuals");
+    assert_eq!(out.nrows(), source.nrows(), "rows of the factor and the gradient");
+    let k = source.nrows();
+    let chunks = chunk_count(k, simd.lanes());
+    let blocks = task_count(values.len() * k, MOST_TASKS).div_ceil(chunks.max(1));
+    let (source, out) = (Columns::read(source), Columns::write(out));
+    for_each(par, chunks * blocks, |task| {
+        let chunk = chunk(k, simd.lanes(), task / blocks);
+        let block = Block {
+            lines,
+            range: share(lines.lines(), blocks, task % blocks),
+            tile_panels: chunk.panels_per_tile(lines, simd.lanes()),
+            chunk,
+            values,
+            positions,
+            scale,
+            source,
+            out,
+        };
+        // SAFETY: shapes are asserted here and by the callers; each task has its own chunk of its own lines of the
+        // output; positions come from the entries; the instruction set is available.
+        unsafe { kernel(simd, chunk.vectors, !positions.is_empty())(&block) };
+    });
+}
+
+/// [`gradient_left`](super::gradient_left) with a given instruction set.
+pub fn gradient_left(
+    simd: Simd,
+    entries: &ObservedEntries,
+    residual: &[f64],
+    scale: f64,
+    q: MatRef<'_, f64>,
+    dp: MatMut<'_, f64>,
+    par: Par,
+) {
+    assert_columns("Q", q, entries.d_in());
+    assert_columns("the gradient of P", dp.as_ref(), entries.d_out());
+    line_gradient(simd, &entries.by_row, residual, &[], scale, q, dp, par);
+}
+
+/// [`gradient_right`](super::gradient_right) with a given instruction set.
+pub fn gradient_right(
+    simd: Simd,
+    entries: &ObservedEntries,
+    residual: &[f64],
+    scale: f64,
+    p: MatRef<'_, f64>,
+    dq: MatMut<'_, f64>,
+    par: Par,
+) {
+    assert_columns("P", p, entries.d_out());
+    assert_columns("the gradient of Q", dq.as_ref(), entries.d_in());
+    let positions = entries.csr_positions();
+    line_gradient(simd, &entries.by_column, residual, positions, scale, p, dq, par);
+}

@@ -1,0 +1,331 @@
+//! Sampling the product along the rows of Ω, with the gradient of the left factor in the same pass when columns are short.
+
+use super::entries::{Lines, ObservedEntries};
+use super::factor::{Chunk, Columns, assert_columns, by_vectors, chunk, chunk_count};
+use super::parallel::{Shared, for_each, share, task_count};
+#[cfg(target_arch = "x86_64")]
+use super::simd::{Avx2, Avx512};
+use super::simd::{Lanes, Portable, Simd};
+use faer::{MatMut, MatRef, Par};
+use std::ops::Range;
+
+/// Most blocks of rows: the units of parallel work and of the sum of squares.
+const MOST_BLOCKS: usize = 8;
+/// Up to this many vectors per column, the gradient of the left factor is formed in the same pass.
+const MOST_FUSED_VECTORS: usize = 4;
+
+/// One k-chunk of a block of rows: adds the chunk's part of every sampled entry to `residual`.
+struct Block<'a> {
+    lines: &'a Lines,
+    rows: Range<usize>,
+    tile_panels: usize,
+    chunk: Chunk,
+    p: Columns,
+    q: Columns,
+    targets: &'a [f64],
+    residual: *mut f64,
+    /// Whether this is the first chunk (nothing to add to) and the last (the sum is complete).
+    first: bool,
+    last: bool,
+    /// Gradient of P, if the kernel is to form it.
+    dp: Columns,
+    scale: f64,
+}
+
+/// Samples a block; with `LEFT` also forms the gradient of its rows. Returns the sum of squared residuals, if complete.
+///
+/// # Safety
+/// The chunk has `V` vectors and lies within the columns of `p` and `q` (and `dp` if `LEFT`, for which it is the only
+/// chunk), which have as many columns as the entries' matrix has rows and columns; `residual` holds a number for every
+/// entry, and nobody else touches those of `rows`, nor these columns of `dp`; `S` is available.
+#[inline(always)]
+unsafe fn sample<S: Lanes<N>, const N: usize, const V: usize, const U: usize, const LEFT: bool>(
+    block: &Block<'_>,
+) -> f64 {
+    // SAFETY: indices come from the entries, so that all accesses are within what the contract above names.
+    unsafe {
+        let lines = block.lines;
+        let first = block.chunk.first;
+        let tail = block.chunk.tail;
+        let mut squares = S::splat(0.0);
+        let mut panel = 0;
+        while panel < lines.panels {
+            let next = (panel + block.tile_panels).min(lines.panels);
+            for row in block.rows.clone() {
+                let whole = (lines.start[row], lines.start[row + 1]);
+                let (from, to) = lines.grouped_run(row, panel, next, whole, N);
+                if from == to && !(LEFT && panel == 0) {
+                    continue;
+                }
+                let p = load_column::<S, N, V>(block.p.at(first, row), tail);
+                let mut dp = [[S::splat(0.0); V]; U];
+                if LEFT && panel > 0 {
+                    dp[0] = load_column::<S, N, V>(block.dp.at(first, row), tail);
+                }
+                let mut position = from;
+                while position + N <= to {
+                    group::<S, N, V, U, LEFT>(block, position, N, &p, &mut dp, &mut squares);
+                    position += N;
+                }
+                if position < to {
+                    let count = to - position;
+                    group::<S, N, V, U, LEFT>(block, position, count, &p, &mut dp, &mut squares);
+                }
+                if LEFT {
+                    let mut sum = add_up::<S, N, V, U>(dp);
+                    if next == lines.panels {
+                        for v in 0..V {
+                            sum[v] = S::mul(S::splat(block.scale), sum[v]);
+                        }
+                    }
+                    store_column::<S, N, V>(block.dp.at(first, row), tail, sum);
+                }
+            }
+            panel = next;
+        }
+        S::to_array(squares).iter().sum()
+    }
+}
+
+/// `count` (1..=N) neighbouring entries of a row. The missing ones of an incomplete group repeat the first.
+///
+/// # Safety
+/// As for `sample`.
+#[inline(always)]
+unsafe fn group<S: Lanes<N>, const N: usize, const V: usize, const U: usize, const LEFT: bool>(
+    block: &Block<'_>,
+    position: usize,
+    count: usize,
+    p: &[S::V; V],
+    dp: &mut [[S::V; V]; U],
+    squares: &mut S::V,
+) {
+    // SAFETY: as for `sample`.
+    unsafe {
+        let first = block.chunk.first;
+        let tail = block.chunk.tail;
+        let index = block.lines.index.as_ptr().add(position);
+        let mut columns = [std::ptr::null_mut(); N];
+        let mut sums = [S::splat(0.0); N];
+        for l in 0..N {
+            let column = *index.add(if l < count { l } else { 0 }) as usize;
+            columns[l] = block.q.at(first, column);
+            let q = load_column::<S, N, V>(columns[l], tail);
+            let mut sum = S::mul(p[0], q[0]);
+            for v in 1..V {
+                sum = S::mul_add(p[v], q[v], sum);
+            }
+            sums[l] = sum;
+        }
+        let mut entry = S::sum_each(sums);
+        let residual = block.residual.add(position);
+        if !LEFT && !block.first {
+            entry = S::add(entry, S::load_first(residual, count));
+        }
+        if LEFT || block.last {
+            let target = S::load_first(block.targets.as_ptr().add(position), count);
+            entry = S::keep_first(count, S::sub(entry, target));
+            *squares = S::mul_add(entry, entry, *squares);
+        }
+        if LEFT {
+            let values = S::to_array(entry);
+            for l in 0..N {
+                let r = S::splat(values[l]);
+                let q = load_column::<S, N, V>(columns[l], tail);
+                for v in 0..V {
+                    dp[l % U][v] = S::mul_add(r, q[v], dp[l % U][v]);
+                }
+            }
+        }
+        S::store_first(residual, count, entry);
+    }
+}
+
+/// The vectors of a column's chunk.
+///
+/// # Safety
+/// `(V - 1) N + tail` doubles are valid from `from`.
+#[inline(always)]
+pub(super) unsafe fn load_column<S: Lanes<N>, const N: usize, const V: usize>(
+    from: *const f64,
+    tail: usize,
+) -> [S::V; V] {
+    // SAFETY: passed on to the caller.
+    unsafe {
+        let mut column = [S::splat(0.0); V];
+        for v in 0..V - 1 {
+            column[v] = S::load(from.add(v * N));
+        }
+        column[V - 1] = S::load_first(from.add((V - 1) * N), tail);
+        column
+    }
+}
+
+/// # Safety
+/// `(V - 1) N + tail` doubles may be written from `to`.
+#[inline(always)]
+pub(super) unsafe fn store_column<S: Lanes<N>, const N: usize, const V: usize>(
+    to: *mut f64,
+    tail: usize,
+    column: [S::V; V],
+) {
+    // SAFETY: passed on to the caller.
+    unsafe {
+        for v in 0..V - 1 {
+            S::store(to.add(v * N), column[v]);
+        }
+        S::store_first(to.add((V - 1) * N), tail, column[V - 1]);
+    }
+}
+
+/// The sum of interleaved sums, in their order.
+///
+/// # Safety
+/// `S` is available.
+#[inline(always)]
+pub(super) unsafe fn add_up<S: Lanes<N>, const N: usize, const V: usize, const U: usize>(
+    sums: [[S::V; V]; U],
+) -> [S::V; V] {
+    let mut sum = sums[0];
+    for u in 1..U {
+        for v in 0..V {
+            // SAFETY: passed on to the caller.
+            sum[v] = unsafe { S::add(sum[v], sums[u][v]) };
+        }
+    }
+    sum
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx2,fma")]
+unsafe fn avx512<const V: usize, const U: usize, const LEFT: bool>(block: &Block<'_>) -> f64 {
+    // SAFETY: passed on to the caller.
+    unsafe { sample::<Avx512, 8, V, U, LEFT>(block) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn avx2<const V: usize, const U: usize, const LEFT: bool>(block: &Block<'_>) -> f64 {
+    // SAFETY: passed on to the caller.
+    unsafe { sample::<Avx2, 4, V, U, LEFT>(block) }
+}
+
+unsafe fn portable<const V: usize, const U: usize, const LEFT: bool>(block: &Block<'_>) -> f64 {
+    // SAFETY: passed on to the caller.
+    unsafe { sample::<Portable, 4, V, U, LEFT>(block) }
+}
+
+type Kernel = unsafe fn(&Block<'_>) -> f64;
+
+fn kernel(simd: Simd, vectors: usize, left: bool) -> Kernel {
+    match (simd, left) {
+        #[cfg(target_arch = "x86_64")]
+        (Simd::Avx512, true) => by_vectors!(vectors, avx512, true),
+        #[cfg(target_arch = "x86_64")]
+        (Simd::Avx512, false) => by_vectors!(vectors, avx512, false),
+        #[cfg(target_arch = "x86_64")]
+        (Simd::Avx2, true) => by_vectors!(vectors, avx2, true),
+        #[cfg(target_arch = "x86_64")]
+        (Simd::Avx2, false) => by_vectors!(vectors, avx2, false),
+        (_, true) => by_vectors!(vectors, portable, true),
+        (_, false) => by_vectors!(vectors, portable, false),
+    }
+}
+
+/// [`sample_residual`](super::sample_residual) with a given instruction set.
+pub fn sample_residual(
+    simd: Simd,
+    entries: &ObservedEntries,
+    p: MatRef<'_, f64>,
+    q: MatRef<'_, f64>,
+    targets: &[f64],
+    residual: &mut [f64],
+    par: Par,
+) -> f64 {
+    sample_rows(simd, entries, p, q, targets, residual, None, par)
+}
+
+/// Whether [`sample_with_gradient`] can take columns of length `k`.
+pub(super) fn can_fuse(simd: Simd, k: usize) -> bool {
+    (1..=MOST_FUSED_VECTORS).contains(&k.div_ceil(simd.lanes()))
+}
+
+/// Samples, and forms the gradient of the left factor in the same pass.
+pub(super) fn sample_with_gradient(
+    simd: Simd,
+    entries: &ObservedEntries,
+    p: MatRef<'_, f64>,
+    q: MatRef<'_, f64>,
+    targets: &[f64],
+    residual: &mut [f64],
+    scale: f64,
+    dp: MatMut<'_, f64>,
+    par: Par,
+) -> f64 {
+    assert!(can_fuse(simd, p.nrows()), "columns too long for one pass");
+    assert_columns("the gradient of P", dp.as_ref(), entries.d_out());
+    assert_eq!(dp.nrows(), p.nrows(), "rows of the gradient of P");
+    sample_rows(simd, entries, p, q, targets, residual, Some((scale, dp)), par)
+}
+
+fn sample_rows(
+    simd: Simd,
+    entries: &ObservedEntries,
+    p: MatRef<'_, f64>,
+    q: MatRef<'_, f64>,
+    targets: &[f64],
+    residual: &mut [f64],
+    left: Option<(f64, MatMut<'_, f64>)>,
+    par: Par,
+) -> f64 {
+    assert!(simd.is_available(), "{simd:?} is not available here");
+    assert_columns("P", p, entries.d_out());
+    assert_columns("Q", q, entries.d_in());
+    assert_eq!(p.nrows(), q.nrows(), "rows of P and Q");
+    assert_eq!(targets.len(), entries.len(), "number of targets");
+    assert_eq!(residual.len(), entries.len(), "number of residuals");
+    let k = p.nrows();
+    if k == 0 {
+        residual.iter_mut().zip(targets).for_each(|(r, t)| *r = -t);
+        return targets.iter().map(|t| t * t).sum();
+    }
+    let lines = &entries.by_row;
+    let chunks = chunk_count(k, simd.lanes());
+    let blocks = task_count(entries.len() * k, MOST_BLOCKS);
+    let mut squares = [0.0; MOST_BLOCKS];
+    let sums = Shared(squares.as_mut_ptr());
+    let residual = Shared(residual.as_mut_ptr());
+    let (p, q) = (Columns::read(p), Columns::read(q));
+    let fused = left.is_some();
+    let (scale, dp) = match left {
+        Some((scale, dp)) => (scale, Columns::write(dp)),
+        None => (0.0, p),
+    };
+    for_each(par, blocks, |index| {
+        let (sums, residual) = (sums, residual);
+        let mut sum = 0.0;
+        for part in 0..chunks {
+            let chunk = chunk(k, simd.lanes(), part);
+            let block = Block {
+                lines,
+                rows: share(lines.lines(), blocks, index),
+                tile_panels: chunk.panels_per_tile(lines, simd.lanes()),
+                chunk,
+                p,
+                q,
+                targets,
+                residual: residual.0,
+                first: part == 0,
+                last: part + 1 == chunks,
+                dp,
+                scale,
+            };
+            // SAFETY: shapes are asserted above; a block's rows, and with them its residuals and its gradients, are its
+            // own; `dp` is a gradient if `fused`; the instruction set is available.
+            sum = unsafe { kernel(simd, chunk.vectors, fused)(&block) };
+        }
+        // SAFETY: `index` is below MOST_BLOCKS and belongs to this task alone.
+        unsafe { *sums.0.add(index) = sum };
+    });
+    squares[..blocks].iter().sum()
+}

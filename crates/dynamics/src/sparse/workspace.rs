@@ -1,0 +1,68 @@
+//! Loss and both gradients in one call, by the kernels that suit the length of the columns.
+
+use super::entries::ObservedEntries;
+use super::gradient::{gradient_left, gradient_right};
+use super::sampling::{can_fuse, sample_residual, sample_with_gradient};
+use super::simd::Simd;
+use faer::{MatMut, MatRef, Par};
+
+/// Buffers of [`sampled_loss_and_gradients`](super::sampled_loss_and_gradients), for one set of entries and one k.
+#[derive(Debug, Clone)]
+pub struct Workspace {
+    k: usize,
+    simd: Simd,
+    residual: Vec<f64>,
+}
+
+impl Workspace {
+    /// Buffers for these entries and columns of length `k`, with the best instruction set of this machine.
+    pub fn new(entries: &ObservedEntries, k: usize) -> Self {
+        Self::with_simd(Simd::best(), entries, k)
+    }
+
+    /// The same with a given instruction set.
+    ///
+    /// # Panics
+    /// If this machine does not have it.
+    pub fn with_simd(simd: Simd, entries: &ObservedEntries, k: usize) -> Self {
+        assert!(simd.is_available(), "{simd:?} is not available here");
+        Self { k, simd, residual: vec![0.0; entries.len()] }
+    }
+
+    /// The residual of the last call, in CSR order.
+    pub fn residual(&self) -> &[f64] {
+        &self.residual
+    }
+}
+
+/// See [`sampled_loss_and_gradients`](super::sampled_loss_and_gradients).
+pub(super) fn sampled_loss_and_gradients(
+    entries: &ObservedEntries,
+    targets: &[f64],
+    scale: f64,
+    p: MatRef<'_, f64>,
+    q: MatRef<'_, f64>,
+    dp: Option<MatMut<'_, f64>>,
+    dq: Option<MatMut<'_, f64>>,
+    workspace: &mut Workspace,
+    par: Par,
+) -> f64 {
+    let Workspace { k, simd, residual } = workspace;
+    assert_eq!(p.nrows(), *k, "rows of P");
+    let squares = match dp {
+        Some(dp) if can_fuse(*simd, *k) => {
+            sample_with_gradient(*simd, entries, p, q, targets, residual, scale, dp, par)
+        }
+        dp => {
+            let squares = sample_residual(*simd, entries, p, q, targets, residual, par);
+            if let Some(dp) = dp {
+                gradient_left(*simd, entries, residual, scale, q, dp, par);
+            }
+            squares
+        }
+    };
+    if let Some(dq) = dq {
+        gradient_right(*simd, entries, residual, scale, p, dq, par);
+    }
+    squares
+}

@@ -135,7 +135,8 @@ impl Progress {
         match self.style {
             Style::Bars => {
                 tracing::debug!("{full}: started");
-                let bar = BARS.add(ProgressBar::new(0));
+                // Until the first report says how long it is; an empty length would be drawn as done.
+                let bar = BARS.add(ProgressBar::new(1));
                 bar.set_style(style_of("  {prefix} {bar:20} {pos}/{len}, {msg}, {rate}, {left}"));
                 bar.set_prefix(label.to_owned());
                 bar.set_message("starting");

@@ -2,11 +2,16 @@
 //!
 //! A module reads from top to bottom: its settings, its trials, what it writes, what it draws, what it claims. The
 //! numerics are in `dynamics`, the machinery around trials in `lab`, the plotting in `charts`; what several matrix
-//! experiments share is in [`matrix`] and [`summary`].
+//! experiments share is in [`matrix`], [`summary`] and [`statements`].
 
+pub mod ablations;
+pub mod completion;
 pub mod compressed_vs_narrow;
 pub mod depth_width_sweep;
 pub mod drawing;
+pub mod factorization;
+pub mod invariant_subspace;
 pub mod matrix;
 pub mod reference;
+pub mod statements;
 pub mod summary;

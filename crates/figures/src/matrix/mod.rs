@@ -19,7 +19,8 @@ pub use settings::{
     check_rank_guess, check_trials,
 };
 pub use theorem::{
-    BlockRow, DistanceRow, TheoremCase, TheoremOutcome, TheoremTrial, block_rows, distance_rows, run_theorem,
+    BlockRow, CaseRow, DistanceRow, Points, TheoremCase, TheoremOutcome, TheoremTrial, block_rows, distance_rows,
+    have_learned, largest, largest_by_iteration, run_theorem,
 };
 pub use trajectory::{TrajectoryRow, trajectory_rows};
 pub use trial::{MatrixOutcome, MatrixTrial, Network, Recovery, Start, StoredProduct, run};

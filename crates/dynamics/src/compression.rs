@@ -8,7 +8,7 @@ use crate::factorization::{CompressedFactorization, DeepFactorization, Factoriza
 use crate::problem::{Objective, Observed, Target};
 use crate::subspace::InvariantSubspace;
 
-/// How far `UᵀU` of a derived basis may be from the identity.
+/// How far the Gram matrix of the initial product, divided by its scale, may be from the identity.
 const ISOMETRY_TOLERANCE: f64 = 1e-8;
 
 /// The exact compression under full observation (paper, section 2): the learning block of the invariant subspace, with
@@ -25,12 +25,13 @@ pub fn compress_exact(model: &DeepFactorization, target: &Target) -> Result<Comp
 /// `G = ∇_{W_1} f` at the initial factors, `V` = an orthonormal basis of the top-r̂ right singular vectors of G and of
 /// `Gᵀ W_1`, and `U = W_{L:1} V / ∏ε_l`; small factors `ε_l I`, `2r̂ × 2r̂`.
 ///
-/// For a target with fewer rows than columns the same is done with the transposed network, so that the bases start on
-/// the shorter side. The wider side's factors must carry that basis isometrically: every inner width at least
-/// `min(d_out, d_in)`, never growing past and shrinking again.
+/// A rectangular target is the square one with the missing rows or columns unobserved, so the orthonormal basis belongs to
+/// the LONGER side: for more rows than columns the same is done with the transposed network (`U` from `∇_{W_L} f`,
+/// `V = W_{L:1}ᵀ U / ∏ε_l`). The basis of the shorter side is an orthonormal one cut off: columns no longer than 1.
 ///
 /// # Errors
-/// If `2r̂` exceeds the shorter side, γ is negative, or the initial product is not isometric on the basis.
+/// If `2r̂` exceeds the shorter side, γ is negative, an inner width is not the longer side, or the factors are not
+/// multiples of semi-orthogonal matrices.
 pub fn compress(
     model: &mut DeepFactorization,
     objective: &Objective,
@@ -39,36 +40,31 @@ pub fn compress(
     par: Par,
 ) -> Result<CompressedFactorization, DynamicsError> {
     let (d_out, d_in) = (objective.target().d_out(), objective.target().d_in());
-    if rank == 0 || 2 * rank > d_out.min(d_in) {
+    if rank == 0 || rank > d_out.min(d_in) / 2 {
         return Err(DynamicsError::Compression(format!(
             "rank guess {rank} is not between 1 and half the shorter side of a {d_out} × {d_in} target"
         )));
     }
+    let (depth, longer) = (model.depth(), d_out.max(d_in));
+    if let Some(width) = (1..depth).map(|l| model.factor(l).nrows()).find(|&width| width != longer) {
+        return Err(DynamicsError::Compression(format!(
+            "an inner width of {width}: the original of a {d_out} × {d_in} target is {longer} wide throughout"
+        )));
+    }
     let mut workspace = objective.workspace(model.inner_width());
     model.loss_and_gradients(objective, &mut workspace, par);
-    let depth = model.depth();
     let scales: Vec<f64> = (1..=depth).map(|l| orthogonal_scale(&model.factor(l))).collect();
-    let shrink = faer::Scale(1.0 / scales.iter().product::<f64>());
-    let product = model.end_to_end();
-    let (left, right) = if d_out >= d_in {
-        let right = gradient_basis(&model.factor(1), model.gradient(1).as_ref(), rank)?;
-        ((&product * &right) * shrink, right)
-    } else {
-        let first = model.factor(depth).transpose().to_owned();
-        let left = gradient_basis(&first, model.gradient(depth).transpose(), rank)?;
-        let right = (product.transpose() * &left) * shrink;
+    let product = model.end_to_end() * faer::Scale(1.0 / scales.iter().product::<f64>());
+    check_isometry(&product)?;
+    let (left, right) = if d_out > d_in {
+        let last = model.factor(depth).transpose().to_owned();
+        let left = gradient_basis(&last, model.gradient(depth).transpose(), rank)?;
+        let right = product.transpose() * &left;
         (left, right)
+    } else {
+        let right = gradient_basis(&model.factor(1), model.gradient(1).as_ref(), rank)?;
+        (&product * &right, right)
     };
-    for basis in [&left, &right] {
-        let gram = basis.transpose() * basis;
-        let distance = (gram - Mat::<f64>::identity(2 * rank, 2 * rank)).norm_max();
-        if distance.is_nan() || distance > ISOMETRY_TOLERANCE {
-            return Err(DynamicsError::Compression(format!(
-                "the initial product does not carry the basis isometrically (off by {distance:.1e}): \
-                 it needs scaled orthogonal factors with every width at least the shorter side of the target"
-            )));
-        }
-    }
     CompressedFactorization::new(&left, &right, &scales, discrepancy)
 }
 
@@ -106,6 +102,20 @@ fn observed_target(objective: &Objective) -> Mat<f64> {
             dense
         }
     }
+}
+
+/// Whether a matrix has orthonormal columns, or rows if it has more columns than rows.
+fn check_isometry(product: &Mat<f64>) -> Result<(), DynamicsError> {
+    let tall = product.nrows() >= product.ncols();
+    let gram = if tall { product.transpose() * product } else { product * product.transpose() };
+    let distance = (&gram - Mat::<f64>::identity(gram.nrows(), gram.ncols())).norm_l2();
+    if distance <= ISOMETRY_TOLERANCE {
+        return Ok(());
+    }
+    Err(DynamicsError::Compression(format!(
+        "the initial product is not a multiple of a semi-orthogonal matrix (off by {distance:.1e}): \
+         its factors must be drawn scaled orthogonal, and not be trained yet"
+    )))
 }
 
 /// ε of a factor `ε ×` (semi-)orthogonal, from its Frobenius norm.

@@ -21,6 +21,16 @@ pub enum DynamicsError {
     /// An observed fraction out of range.
     #[error("observed fraction {0} is not in (0, 1]")]
     Fraction(f64),
+    /// An observed fraction of less than one entry.
+    #[error("observed fraction {fraction} of a {d_out} × {d_in} target is less than one entry")]
+    NothingObserved {
+        /// The fraction asked for.
+        fraction: f64,
+        /// Rows of the target.
+        d_out: usize,
+        /// Columns of the target.
+        d_in: usize,
+    },
     /// Too few factors.
     #[error("a depth of {0} is too small")]
     Depth(usize),

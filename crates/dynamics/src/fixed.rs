@@ -90,7 +90,7 @@ impl Quadratic {
     fn full(left: &Mat<f64>, right: &Mat<f64>, objective: &Objective) -> Result<Self, DynamicsError> {
         let k = left.nrows();
         for basis in [left, right] {
-            let distance = (basis * basis.transpose() - Mat::<f64>::identity(k, k)).norm_max();
+            let distance = (basis * basis.transpose() - Mat::<f64>::identity(k, k)).norm_l2();
             if distance.is_nan() || distance > ORTHONORMAL {
                 let text = format!("fixed bases under full observation must be orthonormal (off by {distance:.1e})");
                 return Err(DynamicsError::Compression(text));

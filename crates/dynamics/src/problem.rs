@@ -61,7 +61,7 @@ impl Target {
         }
         for factor in [&left, &right] {
             let gram = factor.transpose() * factor;
-            let distance = (gram - Mat::<f64>::identity(rank, rank)).norm_max();
+            let distance = (gram - Mat::<f64>::identity(rank, rank)).norm_l2();
             if distance.is_nan() || distance > 1e-10 {
                 return Err(DynamicsError::Shape(format!(
                     "the target's singular vectors are not orthonormal (off by {distance:.1e})"
@@ -149,7 +149,7 @@ impl Observed {
     /// Exactly `⌊fraction · d_out · d_in⌋` entries, uniform without replacement; all of them if `fraction` is 1.
     ///
     /// # Errors
-    /// If `fraction` is outside (0, 1].
+    /// If `fraction` is outside (0, 1], or so small that nothing is observed.
     pub fn uniform(d_out: usize, d_in: usize, fraction: f64, rng: &mut impl Rng) -> Result<Self, DynamicsError> {
         if !(fraction > 0.0 && fraction <= 1.0) {
             return Err(DynamicsError::Fraction(fraction));
@@ -158,7 +158,11 @@ impl Observed {
             return Ok(Self::Full);
         }
         let total = d_out * d_in;
-        let count = (fraction * total as f64).floor() as usize;
+        // In floating point 0.29 · 100 is below 29: what rounding takes away is given back before cutting.
+        let count = (fraction * total as f64 * (1.0 + 2.0 * f64::EPSILON)).floor() as usize;
+        if count == 0 {
+            return Err(DynamicsError::NothingObserved { fraction, d_out, d_in });
+        }
         let mut places = index::sample(rng, total, count).into_vec();
         places.sort_unstable();
         let places = places.into_iter().map(|place| (place / d_in, place % d_in));

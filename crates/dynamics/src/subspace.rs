@@ -108,7 +108,7 @@ fn orthogonal_scale(w: MatRef<'_, f64>, d: usize, l: usize) -> Result<f64, Dynam
     let square = w.shape() == (d, d);
     let orthogonal = square && {
         let gram = w.transpose() * w;
-        (gram * faer::Scale(1.0 / (scale * scale)) - Mat::<f64>::identity(d, d)).norm_max() < 1e-10
+        (gram * faer::Scale(1.0 / (scale * scale)) - Mat::<f64>::identity(d, d)).norm_l2() < 1e-10
     };
     if orthogonal {
         return Ok(scale);

@@ -15,3 +15,4 @@ pub mod matrix;
 pub mod reference;
 pub mod statements;
 pub mod summary;
+pub mod svd_evolution;

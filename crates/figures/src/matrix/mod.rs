@@ -2,6 +2,7 @@
 
 mod comparison;
 mod curve;
+mod evolution;
 mod method;
 mod settings;
 mod theorem;
@@ -13,6 +14,9 @@ pub use comparison::{
     speed_claim, total_seconds, verdict,
 };
 pub use curve::{CurveRow, TimingRow, curve_rows, timing_rows};
+pub use evolution::{
+    EvolutionOutcome, EvolutionRow, EvolutionTrial, Movement, Side, by_index, evolution_rows, run_evolution,
+};
 pub use method::{MethodSettings, OptimizerSettings};
 pub use settings::{
     LossSettings, ProblemSettings, ScheduleSettings, check_depth, check_list, check_not_negative, check_positive,

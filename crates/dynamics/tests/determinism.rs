@@ -1,0 +1,144 @@
+//! The same run has the same bits whatever the number of threads.
+
+use dynamics::compression::{compress, spectral};
+use dynamics::random::stream;
+use dynamics::{
+    CompressedFactorization, DeepFactorization, Factorization, FixedFactorization, Initialization, LossForm, Method,
+    Objective, Observed, Observer, Optimizer, Record, Schedule, Target, train,
+};
+use faer::{Mat, Par};
+
+/// The bits of everything a run shows: the losses of all iterations, errors of all records, the final factors.
+type Bits = Vec<u64>;
+
+struct Recorder<'a> {
+    objective: &'a Objective,
+    par: Par,
+    bits: Bits,
+}
+
+impl<F: Factorization> Observer<F> for Recorder<'_> {
+    fn iteration(&mut self, _: u64, loss: f64) {
+        self.bits.push(loss.to_bits());
+    }
+
+    fn record(&mut self, record: &Record<'_, F>) {
+        let (p, q) = record.model.halves();
+        self.bits.push(self.objective.recovery_error(p, q, self.par).to_bits());
+        self.bits.push(self.objective.relative_error(p, q, self.par).to_bits());
+    }
+}
+
+fn bits_of(matrix: &Mat<f64>) -> impl Iterator<Item = u64> + '_ {
+    matrix.col_iter().flat_map(|column| column.iter().map(|x| x.to_bits()))
+}
+
+fn objective(d: usize, fraction: f64, rank: usize) -> Objective {
+    let mut rng = stream(61, &["determinism"]);
+    let target = Target::gaussian(d, d, rank, &mut rng).unwrap();
+    let observed = Observed::uniform(d, d, fraction, &mut rng).unwrap();
+    Objective::new(target, observed, LossForm::Mean).unwrap()
+}
+
+fn network(objective: &Objective, width: usize) -> DeepFactorization {
+    let d = objective.target().d_in();
+    let mut rng = stream(62, &["network"]);
+    DeepFactorization::draw((d, d), 3, width, Initialization::Orthogonal, 0.1, &mut rng).unwrap()
+}
+
+fn bits_of_run<F: Factorization>(
+    mut model: F,
+    objective: &Objective,
+    method: Method,
+    step: f64,
+    iterations: u64,
+    par: Par,
+    factors: impl Fn(&F) -> Vec<Mat<f64>>,
+) -> Bits {
+    let mut recorder = Recorder { objective, par, bits: Vec::new() };
+    let mut optimizer = Optimizer::new(method, step, 1e-6).unwrap();
+    let schedule = Schedule { max_iterations: iterations, tolerance: 0.0, record_every: 10 };
+    train(&mut model, objective, &mut optimizer, schedule, &mut recorder, par).unwrap();
+    for factor in factors(&model) {
+        recorder.bits.extend(bits_of(&factor));
+    }
+    recorder.bits
+}
+
+fn layers(model: &DeepFactorization) -> Vec<Mat<f64>> {
+    (1..=model.depth()).map(|l| model.factor(l)).collect()
+}
+
+fn bases_and_core(model: &CompressedFactorization) -> Vec<Mat<f64>> {
+    [vec![model.left(), model.right()], model.core().to_vec()].concat()
+}
+
+/// Runs in pools of one, two and three threads, with kernels told to be sequential, and to use two and three threads.
+fn check(what: &str, run: impl Fn(Par) -> Bits + Sync) {
+    let expected = run(Par::Seq);
+    assert!(expected.iter().all(|bits| f64::from_bits(*bits).is_finite()), "{what}");
+    for threads in [1, 2, 3] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        for par in [Par::Seq, Par::rayon(2), Par::rayon(3)] {
+            let same = pool.install(|| run(par)) == expected;
+            assert!(same, "{what}: other bits with {par:?} in a pool of {threads}");
+        }
+    }
+}
+
+#[test]
+fn deep_completion() {
+    let objective = objective(200, 0.2, 5);
+    for width in [200, 37] {
+        check(&format!("width {width}"), |par| {
+            let model = network(&objective, width);
+            bits_of_run(model, &objective, Method::GradientDescent, 100.0, 25, par, layers)
+        });
+    }
+}
+
+#[test]
+fn deep_full_observation() {
+    let objective = objective(200, 1.0, 5);
+    check("full observation", |par| {
+        bits_of_run(network(&objective, 200), &objective, Method::GradientDescent, 100.0, 25, par, layers)
+    });
+}
+
+/// Factors large enough for their update to be spread over threads.
+#[test]
+fn every_optimizer_on_large_factors() {
+    let objective = objective(380, 0.1, 5);
+    for method in [
+        Method::GradientDescent,
+        Method::HeavyBall { momentum: 0.9 },
+        Method::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 },
+        Method::RmsProp { alpha: 0.99, epsilon: 1e-8 },
+    ] {
+        check(&format!("{method:?}"), |par| {
+            bits_of_run(network(&objective, 380), &objective, method, 1e-3, 3, par, layers)
+        });
+    }
+}
+
+/// From the construction on: inner width 10, discrepant and fixed bases, and the spectral initialization.
+#[test]
+fn compressed_completion() {
+    let objective = objective(300, 0.3, 5);
+    let descent = Method::GradientDescent;
+    for gamma in [0.01, 0.0] {
+        check(&format!("γ = {gamma}"), |par| {
+            let model = compress(&mut network(&objective, 300), &objective, 5, gamma, par).unwrap();
+            bits_of_run(model, &objective, descent, 300.0, 50, par, bases_and_core)
+        });
+    }
+    check("fixed bases", |par| {
+        let model = compress(&mut network(&objective, 300), &objective, 5, 0.0, par).unwrap();
+        let fixed = FixedFactorization::new(&model, &objective).unwrap();
+        bits_of_run(fixed, &objective, descent, 300.0, 50, par, |model| model.core().to_vec())
+    });
+    check("spectral", |par| {
+        let model = spectral(&objective, 10, 3, 0.1, 0.01).unwrap();
+        bits_of_run(model, &objective, descent, 300.0, 50, par, bases_and_core)
+    });
+}

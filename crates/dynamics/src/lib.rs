@@ -9,6 +9,37 @@
 //!
 //! Everything is `f64` and column-major, and every result has the same bits whatever the number of threads.
 //!
+//! A rank-2 matrix completed from half of its entries, by a deep factorization and by its compressed twin:
+//!
+//! ```
+//! use dynamics::compression::compress;
+//! use dynamics::{DeepFactorization, Factorization, Initialization, Optimizer, Schedule, random, train};
+//! use dynamics::{LossForm, Objective, Observed, Target};
+//! use faer::Par;
+//!
+//! # fn main() -> Result<(), dynamics::DynamicsError> {
+//! let mut rng = random::stream(1, &["example"]);
+//! let target = Target::gaussian(60, 60, 2, &mut rng)?;
+//! let observed = Observed::uniform(60, 60, 0.5, &mut rng)?;
+//! let objective = Objective::new(target, observed, LossForm::Mean)?;
+//!
+//! // Three factors, 60 wide, each 0.1 × orthogonal; the twin is 4 wide, its bases move with γ = 0.01.
+//! let mut original = DeepFactorization::draw((60, 60), 3, 60, Initialization::Orthogonal, 0.1, &mut rng)?;
+//! let mut compressed = compress(&mut original, &objective, 2, 0.01, Par::Seq)?;
+//!
+//! let schedule = Schedule { max_iterations: 5000, tolerance: 1e-7, record_every: 50 };
+//! let optimizer = Optimizer::gradient_descent(30.0)?;
+//! train(&mut original, &objective, &mut optimizer.clone(), schedule, &mut (), Par::Seq)?;
+//! train(&mut compressed, &objective, &mut optimizer.clone(), schedule, &mut (), Par::Seq)?;
+//!
+//! // Both have found the entries they were not shown.
+//! for (p, q) in [original.halves(), compressed.halves()] {
+//!     assert!(objective.relative_error(p, q, Par::Seq) < 0.01);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! The paper: C. Yaras, P. Wang, L. Balzano, Q. Qu, "Compressible Dynamics in Deep Overparameterized Low-Rank Learning &
 //! Adaptation", ICML 2024 (arXiv 2406.04112).
 

@@ -138,6 +138,7 @@ fn check_rank(rank: usize, d_out: usize, d_in: usize) -> Result<(), DynamicsErro
 
 /// Which entries of the target the objective sees.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one per run, and it is mostly on the heap")]
 pub enum Observed {
     /// All of them.
     Full,

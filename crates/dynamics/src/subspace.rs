@@ -128,6 +128,17 @@ fn kernel_last(a: &Mat<f64>, b: &Mat<f64>) -> Result<Mat<f64>, DynamicsError> {
 /// The principal angles between the spans of the columns of `a` and `b` (`d × p` and `d × q`, orthonormal), in radians,
 /// ascending, `min(p, q)` of them. Accurate for small angles too: Björck & Golub 1973, by sines below 45°.
 ///
+/// ```
+/// use dynamics::subspace::principal_angles;
+///
+/// // Two planes in space that share the first axis, the second one tilted by 0.2 radians.
+/// let a = faer::mat![[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]];
+/// let b = faer::mat![[1.0, 0.0], [0.0, 0.2f64.cos()], [0.0, 0.2f64.sin()]];
+/// let angles = principal_angles(a.as_ref(), b.as_ref())?;
+/// assert!(angles[0].abs() < 1e-15 && (angles[1] - 0.2).abs() < 1e-15);
+/// # Ok::<(), dynamics::DynamicsError>(())
+/// ```
+///
 /// # Errors
 /// If the singular value decomposition fails.
 ///
@@ -208,7 +219,7 @@ mod tests {
     /// Two planes in R⁵ at known angles, hidden by a random rotation.
     #[test]
     fn principal_angles_of_known_planes() {
-        for angles in [[1e-9f64, 0.3], [0.0, 1.2], [0.7, 1.5707]] {
+        for angles in [[1e-9f64, 0.3], [0.0, 1.2], [0.7, 1.57]] {
             let rotation = haar(5, 5, &mut stream(1, &["angles"]));
             let a = rotation.subcols(0, 2).to_owned();
             let b =

@@ -36,6 +36,19 @@ pub struct Record<'a, F> {
 }
 
 /// Follows a run. Both methods do nothing unless given.
+///
+/// ```
+/// use dynamics::{Observer, Record};
+///
+/// /// Keeps the learning curve: iterations and losses of all records.
+/// struct Curve(Vec<(u64, f64)>);
+///
+/// impl<F> Observer<F> for Curve {
+///     fn record(&mut self, record: &Record<'_, F>) {
+///         self.0.push((record.iteration, record.loss));
+///     }
+/// }
+/// ```
 pub trait Observer<F> {
     /// Called at every iteration: must be cheap.
     fn iteration(&mut self, _iteration: u64, _loss: f64) {}

@@ -1,9 +1,8 @@
 //! The sparse kernels against a plain dense reference, for every instruction set of this machine.
 
-use dynamics::sparse::{
-    ObservedEntries, ObservedEntriesError, Simd, Workspace, sampled_loss_and_gradients, with_simd,
-};
-use faer::{Mat, MatRef, Par};
+use dynamics::dense::matmul;
+use dynamics::sparse::{ObservedEntries, ObservedEntriesError, Simd, Workspace, sampled_loss_and_gradients, with_simd};
+use faer::{Accum, Mat, MatRef, Par};
 use proptest::prelude::*;
 
 /// A small deterministic generator: the tests need numbers, not randomness.
@@ -11,10 +10,7 @@ struct Numbers(u64);
 
 impl Numbers {
     fn next(&mut self) -> f64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6364136223846793005)
-            .wrapping_add(1442695040888963407);
+        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
         (self.0 >> 11) as f64 / (1u64 << 52) as f64 - 1.0
     }
 
@@ -40,13 +36,7 @@ struct Case {
 }
 
 impl Case {
-    fn new(
-        d_out: usize,
-        d_in: usize,
-        k: usize,
-        observed: impl Fn(usize, usize, f64) -> bool,
-        seed: u64,
-    ) -> Self {
+    fn new(d_out: usize, d_in: usize, k: usize, observed: impl Fn(usize, usize, f64) -> bool, seed: u64) -> Self {
         let mut numbers = Numbers(seed);
         let mut list = Vec::new();
         for i in 0..d_out {
@@ -82,12 +72,7 @@ impl Case {
             residual.push(r);
         }
         let squares = residual.iter().map(|r| r * r).sum();
-        Answer {
-            squares,
-            residual,
-            dp,
-            dq,
-        }
+        Answer { squares, residual, dp, dq }
     }
 
     fn three_kernels(&self, simd: Simd, par: Par) -> Answer {
@@ -95,39 +80,10 @@ impl Case {
         let mut residual = vec![f64::NAN; self.entries.len()];
         let mut dp = Mat::from_fn(p.nrows(), p.ncols(), |_, _| f64::NAN);
         let mut dq = Mat::from_fn(q.nrows(), q.ncols(), |_, _| f64::NAN);
-        let squares = with_simd::sample_residual(
-            simd,
-            &self.entries,
-            p,
-            q,
-            &self.targets,
-            &mut residual,
-            par,
-        );
-        with_simd::gradient_left(
-            simd,
-            &self.entries,
-            &residual,
-            self.scale,
-            q,
-            dp.as_mut(),
-            par,
-        );
-        with_simd::gradient_right(
-            simd,
-            &self.entries,
-            &residual,
-            self.scale,
-            p,
-            dq.as_mut(),
-            par,
-        );
-        Answer {
-            squares,
-            residual,
-            dp,
-            dq,
-        }
+        let squares = with_simd::sample_residual(simd, &self.entries, p, q, &self.targets, &mut residual, par);
+        with_simd::gradient_left(simd, &self.entries, &residual, self.scale, q, dp.as_mut(), par);
+        with_simd::gradient_right(simd, &self.entries, &residual, self.scale, p, dq.as_mut(), par);
+        Answer { squares, residual, dp, dq }
     }
 
     /// The single call, run twice with the same workspace; it does not hand out the residual.
@@ -150,20 +106,12 @@ impl Case {
                 par,
             );
         }
-        Answer {
-            squares,
-            residual: Vec::new(),
-            dp,
-            dq,
-        }
+        Answer { squares, residual: Vec::new(), dp, dq }
     }
 }
 
 fn assert_near(name: &str, a: f64, b: f64, magnitude: f64) {
-    assert!(
-        (a - b).abs() <= 1e-13 * magnitude,
-        "{name}: {a} against {b}"
-    );
+    assert!((a - b).abs() <= 1e-13 * magnitude, "{name}: {a} against {b}");
 }
 
 fn assert_matrices_near(name: &str, a: MatRef<f64>, b: MatRef<f64>, magnitude: f64) {
@@ -176,18 +124,10 @@ fn assert_matrices_near(name: &str, a: MatRef<f64>, b: MatRef<f64>, magnitude: f
 
 fn assert_same_bits(a: &Answer, b: &Answer) {
     let bits = |m: &Mat<f64>| -> Vec<u64> {
-        (0..m.ncols())
-            .flat_map(|j| (0..m.nrows()).map(move |i| m[(i, j)].to_bits()))
-            .collect()
+        (0..m.ncols()).flat_map(|j| (0..m.nrows()).map(move |i| m[(i, j)].to_bits())).collect()
     };
     assert_eq!(a.squares.to_bits(), b.squares.to_bits());
-    let residuals = |answer: &Answer| {
-        answer
-            .residual
-            .iter()
-            .map(|r| r.to_bits())
-            .collect::<Vec<_>>()
-    };
+    let residuals = |answer: &Answer| answer.residual.iter().map(|r| r.to_bits()).collect::<Vec<_>>();
     assert_eq!(residuals(a), residuals(b));
     assert_eq!(bits(&a.dp), bits(&b.dp));
     assert_eq!(bits(&a.dq), bits(&b.dq));
@@ -198,51 +138,21 @@ fn check(case: &Case) {
     let magnitude = (case.p.nrows() * case.p.ncols().max(case.q.ncols()) + 1) as f64;
     for simd in Simd::available() {
         let three = case.three_kernels(simd, Par::Seq);
-        assert_near(
-            "sum of squares",
-            three.squares,
-            expected.squares,
-            magnitude * magnitude,
-        );
+        assert_near("sum of squares", three.squares, expected.squares, magnitude * magnitude);
         for (a, b) in three.residual.iter().zip(&expected.residual) {
             assert_near("residual", *a, *b, magnitude);
         }
-        assert_matrices_near(
-            "left gradient",
-            three.dp.as_ref(),
-            expected.dp.as_ref(),
-            magnitude,
-        );
-        assert_matrices_near(
-            "right gradient",
-            three.dq.as_ref(),
-            expected.dq.as_ref(),
-            magnitude,
-        );
+        assert_matrices_near("left gradient", three.dp.as_ref(), expected.dp.as_ref(), magnitude);
+        assert_matrices_near("right gradient", three.dq.as_ref(), expected.dq.as_ref(), magnitude);
         assert_same_bits(&three, &case.three_kernels(simd, Par::rayon(2)));
         for (left, right) in [(true, true), (true, false), (false, true), (false, false)] {
             let single = case.single_call(simd, left, right, Par::Seq);
-            assert_near(
-                "sum of squares",
-                single.squares,
-                expected.squares,
-                magnitude * magnitude,
-            );
+            assert_near("sum of squares", single.squares, expected.squares, magnitude * magnitude);
             if left {
-                assert_matrices_near(
-                    "left gradient",
-                    single.dp.as_ref(),
-                    expected.dp.as_ref(),
-                    magnitude,
-                );
+                assert_matrices_near("left gradient", single.dp.as_ref(), expected.dp.as_ref(), magnitude);
             }
             if right {
-                assert_matrices_near(
-                    "right gradient",
-                    single.dq.as_ref(),
-                    expected.dq.as_ref(),
-                    magnitude,
-                );
+                assert_matrices_near("right gradient", single.dq.as_ref(), expected.dq.as_ref(), magnitude);
             }
         }
         let both = case.single_call(simd, true, true, Par::Seq);
@@ -264,7 +174,7 @@ proptest! {
         seed: u64,
     ) {
         let observed = |i: usize, j: usize, u: f64| {
-            let skipped = (empty.0 > 1 && i % empty.0 == 0) || (empty.1 > 1 && j % empty.1 == 0);
+            let skipped = (empty.0 > 1 && i.is_multiple_of(empty.0)) || (empty.1 > 1 && j.is_multiple_of(empty.1));
             !skipped && (u + 1.0) / 2.0 < density
         };
         check(&Case::new(d_out, d_in, k, observed, seed));
@@ -281,11 +191,7 @@ fn a_single_entry_and_all_entries() {
 
 #[test]
 fn many_blocks_and_tiles_give_the_same_bits_for_any_number_of_threads() {
-    for (d_out, d_in, k, p) in [
-        (500, 400, 10, 0.3),
-        (300, 400, 40, 0.5),
-        (200, 300, 200, 0.3),
-    ] {
+    for (d_out, d_in, k, p) in [(500, 400, 10, 0.3), (300, 400, 40, 0.5), (200, 300, 200, 0.3)] {
         check(&Case::new(d_out, d_in, k, |_, _, u| (u + 1.0) / 2.0 < p, 3));
     }
 }
@@ -302,12 +208,7 @@ fn factors_may_be_parts_of_larger_matrices() {
     let part = large.as_mut().subrows_mut(3, 12);
     with_simd::gradient_right(simd, &case.entries, &residual, case.scale, p, part, par);
     let expected = case.reference().dq;
-    assert_matrices_near(
-        "part",
-        large.as_ref().subrows(3, 12),
-        expected.as_ref(),
-        100.0,
-    );
+    assert_matrices_near("part", large.as_ref().subrows(3, 12), expected.as_ref(), 100.0);
     for j in 0..30 {
         for i in (0..3).chain(15..19) {
             assert_eq!(large[(i, j)], 7.0, "outside the part");
@@ -330,18 +231,59 @@ fn entries_know_their_places_in_both_orders() {
 
 #[test]
 fn a_list_that_is_not_a_set_of_entries_is_refused() {
-    let refused =
-        |list: &[(usize, usize)]| ObservedEntries::new(3, 4, list.iter().copied()).unwrap_err();
+    let refused = |list: &[(usize, usize)]| ObservedEntries::new(3, 4, list.iter().copied()).unwrap_err();
     let out_of_order = |row, column| ObservedEntriesError::OutOfOrder { row, column };
     assert_eq!(refused(&[(0, 1), (0, 1)]), out_of_order(0, 1));
     assert_eq!(refused(&[(0, 2), (0, 1)]), out_of_order(0, 1));
     assert_eq!(refused(&[(1, 2), (0, 3)]), out_of_order(0, 3));
-    assert!(matches!(
-        refused(&[(3, 0)]),
-        ObservedEntriesError::OutOfRange { row: 3, .. }
-    ));
-    assert!(matches!(
-        refused(&[(0, 4)]),
-        ObservedEntriesError::OutOfRange { column: 4, .. }
-    ));
+    assert!(matches!(refused(&[(3, 0)]), ObservedEntriesError::OutOfRange { row: 3, .. }));
+    assert!(matches!(refused(&[(0, 4)]), ObservedEntriesError::OutOfRange { column: 4, .. }));
+}
+
+#[test]
+fn dense_products_have_the_same_bits_for_any_number_of_threads() {
+    let mut numbers = Numbers(5);
+    let shapes = [
+        (10, 10, 10),
+        (1000, 10, 10),
+        (10, 1000, 10),
+        (10, 10, 1000),
+        (100, 100, 100),
+        (333, 127, 251),
+        (700, 650, 20),
+        (1000, 1, 1000),
+        (1, 1000, 1000),
+        (1000, 1000, 1),
+        (600, 500, 600),
+    ];
+    for (m, n, k) in shapes {
+        let (a, b, start) = (numbers.matrix(m, k), numbers.matrix(k, n), numbers.matrix(m, n));
+        let (a_t, b_t) = (a.transpose().to_owned(), b.transpose().to_owned());
+        for (lhs, rhs) in [
+            (a.as_ref(), b.as_ref()),
+            (a_t.transpose(), b.as_ref()),
+            (a.as_ref(), b_t.transpose()),
+            (a_t.transpose(), b_t.transpose()),
+        ] {
+            for accumulate in [Accum::Replace, Accum::Add] {
+                let product = |par| {
+                    let mut dst = start.clone();
+                    matmul(dst.as_mut(), accumulate, lhs, rhs, 0.7, par);
+                    dst
+                };
+                let alone = product(Par::Seq);
+                for threads in 1..=4 {
+                    let shared = product(Par::rayon(threads));
+                    let same = (0..n).all(|j| (0..m).all(|i| alone[(i, j)].to_bits() == shared[(i, j)].to_bits()));
+                    assert!(same, "{m} x {n} x {k} on {threads} threads");
+                }
+                let base = if matches!(accumulate, Accum::Add) { 1.0 } else { 0.0 };
+                for (i, j) in [(0, 0), (m / 2, n / 2), (m - 1, n - 1)] {
+                    let sum: f64 = (0..k).map(|l| lhs[(i, l)] * rhs[(l, j)]).sum();
+                    let expected = base * start[(i, j)] + 0.7 * sum;
+                    assert_near("product", alone[(i, j)], expected, k as f64);
+                }
+            }
+        }
+    }
 }

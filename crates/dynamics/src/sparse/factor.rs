@@ -2,10 +2,8 @@
 
 use super::entries::Lines;
 use super::parallel::share;
+use super::simd::Simd;
 use faer::{MatMut, MatRef};
-
-/// Most vectors of one column a kernel keeps in registers.
-const MOST_VECTORS: usize = 16;
 
 /// The columns of a factor or of a gradient, shared by tasks that each write only their own part.
 #[derive(Clone, Copy)]
@@ -51,20 +49,21 @@ pub(super) struct Chunk {
 
 impl Chunk {
     /// Panels of a tile: as many as keep the chunk of the other factor's columns at hand.
-    pub fn panels_per_tile(&self, lines: &Lines, lanes: usize) -> usize {
-        let bytes = self.vectors * lanes * size_of::<f64>() * lines.panel_width;
+    pub fn panels_per_tile(&self, lines: &Lines, simd: Simd) -> usize {
+        let bytes = self.vectors * simd.lanes() * size_of::<f64>() * lines.panel_width;
         (super::TILE_BYTES / bytes).clamp(1, lines.panels)
     }
 }
 
 /// Number of chunks that columns of length `k` are cut into.
-pub(super) fn chunk_count(k: usize, lanes: usize) -> usize {
-    k.div_ceil(lanes).div_ceil(MOST_VECTORS)
+pub(super) fn chunk_count(k: usize, simd: Simd) -> usize {
+    k.div_ceil(simd.lanes()).div_ceil(simd.most_vectors())
 }
 
-/// The `index`-th of `chunk_count(k, lanes)` nearly equal chunks.
-pub(super) fn chunk(k: usize, lanes: usize, index: usize) -> Chunk {
-    let part = share(k.div_ceil(lanes), chunk_count(k, lanes), index);
+/// The `index`-th of `chunk_count(k, simd)` nearly equal chunks.
+pub(super) fn chunk(k: usize, simd: Simd, index: usize) -> Chunk {
+    let lanes = simd.lanes();
+    let part = share(k.div_ceil(lanes), chunk_count(k, simd), index);
     Chunk { first: part.start * lanes, vectors: part.len(), tail: k.min(part.end * lanes) - (part.end - 1) * lanes }
 }
 

@@ -146,15 +146,15 @@ fn line_gradient(
     assert_eq!(values.len(), lines.index.len(), "number of residuals");
     assert_eq!(out.nrows(), source.nrows(), "rows of the factor and the gradient");
     let k = source.nrows();
-    let chunks = chunk_count(k, simd.lanes());
+    let chunks = chunk_count(k, simd);
     let blocks = task_count(values.len() * k, MOST_TASKS).div_ceil(chunks.max(1));
     let (source, out) = (Columns::read(source), Columns::write(out));
     for_each(par, chunks * blocks, |task| {
-        let chunk = chunk(k, simd.lanes(), task / blocks);
+        let chunk = chunk(k, simd, task / blocks);
         let block = Block {
             lines,
             range: share(lines.lines(), blocks, task % blocks),
-            tile_panels: chunk.panels_per_tile(lines, simd.lanes()),
+            tile_panels: chunk.panels_per_tile(lines, simd),
             chunk,
             values,
             positions,

@@ -11,9 +11,6 @@ use std::ops::Range;
 
 /// Most blocks of rows: the units of parallel work and of the sum of squares.
 const MOST_BLOCKS: usize = 8;
-/// Up to this many vectors per column, the gradient of the left factor is formed in the same pass.
-const MOST_FUSED_VECTORS: usize = 4;
-
 /// One k-chunk of a block of rows: adds the chunk's part of every sampled entry to `residual`.
 struct Block<'a> {
     lines: &'a Lines,
@@ -217,18 +214,29 @@ unsafe fn portable<const V: usize, const U: usize, const LEFT: bool>(block: &Blo
 
 type Kernel = unsafe fn(&Block<'_>) -> f64;
 
-fn kernel(simd: Simd, vectors: usize, left: bool) -> Kernel {
-    match (simd, left) {
+fn sampling_kernel(simd: Simd, vectors: usize) -> Kernel {
+    match simd {
         #[cfg(target_arch = "x86_64")]
-        (Simd::Avx512, true) => by_vectors!(vectors, avx512, true),
+        Simd::Avx512 => by_vectors!(vectors, avx512, false),
         #[cfg(target_arch = "x86_64")]
-        (Simd::Avx512, false) => by_vectors!(vectors, avx512, false),
+        Simd::Avx2 => by_vectors!(vectors, avx2, false),
+        _ => by_vectors!(vectors, portable, false),
+    }
+}
+
+/// The kernel that also forms the gradient of the left factor, where that is faster than a pass of its own: with few
+/// enough vectors per column that a group of entries stays in registers, of which only AVX-512 has enough.
+fn fused_kernel(simd: Simd, k: usize) -> Option<Kernel> {
+    match (simd, k.div_ceil(simd.lanes())) {
         #[cfg(target_arch = "x86_64")]
-        (Simd::Avx2, true) => by_vectors!(vectors, avx2, true),
+        (Simd::Avx512, 1) => Some(avx512::<1, 8, true>),
         #[cfg(target_arch = "x86_64")]
-        (Simd::Avx2, false) => by_vectors!(vectors, avx2, false),
-        (_, true) => by_vectors!(vectors, portable, true),
-        (_, false) => by_vectors!(vectors, portable, false),
+        (Simd::Avx512, 2) => Some(avx512::<2, 4, true>),
+        #[cfg(target_arch = "x86_64")]
+        (Simd::Avx512, 3) => Some(avx512::<3, 4, true>),
+        #[cfg(target_arch = "x86_64")]
+        (Simd::Avx512, 4) => Some(avx512::<4, 2, true>),
+        _ => None,
     }
 }
 
@@ -247,7 +255,7 @@ pub fn sample_residual(
 
 /// Whether [`sample_with_gradient`] can take columns of length `k`.
 pub(super) fn can_fuse(simd: Simd, k: usize) -> bool {
-    (1..=MOST_FUSED_VECTORS).contains(&k.div_ceil(simd.lanes()))
+    fused_kernel(simd, k).is_some()
 }
 
 /// Samples, and forms the gradient of the left factor in the same pass.
@@ -290,13 +298,13 @@ fn sample_rows(
         return targets.iter().map(|t| t * t).sum();
     }
     let lines = &entries.by_row;
-    let chunks = chunk_count(k, simd.lanes());
+    let chunks = chunk_count(k, simd);
     let blocks = task_count(entries.len() * k, MOST_BLOCKS);
     let mut squares = [0.0; MOST_BLOCKS];
     let sums = Shared(squares.as_mut_ptr());
     let residual = Shared(residual.as_mut_ptr());
     let (p, q) = (Columns::read(p), Columns::read(q));
-    let fused = left.is_some();
+    let fused = left.as_ref().and_then(|_| fused_kernel(simd, k));
     let (scale, dp) = match left {
         Some((scale, dp)) => (scale, Columns::write(dp)),
         None => (0.0, p),
@@ -305,11 +313,11 @@ fn sample_rows(
         let (sums, residual) = (sums, residual);
         let mut sum = 0.0;
         for part in 0..chunks {
-            let chunk = chunk(k, simd.lanes(), part);
+            let chunk = chunk(k, simd, part);
             let block = Block {
                 lines,
                 rows: share(lines.lines(), blocks, index),
-                tile_panels: chunk.panels_per_tile(lines, simd.lanes()),
+                tile_panels: chunk.panels_per_tile(lines, simd),
                 chunk,
                 p,
                 q,
@@ -322,7 +330,8 @@ fn sample_rows(
             };
             // SAFETY: shapes are asserted above; a block's rows, and with them its residuals and its gradients, are its
             // own; `dp` is a gradient if `fused`; the instruction set is available.
-            sum = unsafe { kernel(simd, chunk.vectors, fused)(&block) };
+            let kernel = fused.unwrap_or_else(|| sampling_kernel(simd, chunk.vectors));
+            sum = unsafe { kernel(&block) };
         }
         // SAFETY: `index` is below MOST_BLOCKS and belongs to this task alone.
         unsafe { *sums.0.add(index) = sum };

@@ -42,6 +42,15 @@ impl Simd {
         *BEST.get_or_init(|| Self::available().next().unwrap_or(Self::Portable))
     }
 
+    /// Most vectors of one column that a kernel keeps in registers, beside what else it needs there.
+    pub(super) fn most_vectors(self) -> usize {
+        match self {
+            Self::Avx512 => 16,
+            Self::Avx2 => 8,
+            Self::Portable => 4,
+        }
+    }
+
     /// Number of `f64` in a vector.
     pub(super) fn lanes(self) -> usize {
         match self {

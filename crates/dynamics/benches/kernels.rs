@@ -1,0 +1,115 @@
+//! The kernels by themselves: sampled loss and gradients for short and long factors, and dense products.
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use dynamics::dense::matmul;
+use dynamics::sparse::{
+    ObservedEntries, Workspace, gradient_left, gradient_right, sample_residual, sampled_loss_and_gradients,
+};
+use faer::{Accum, Mat, Par};
+use std::hint::black_box;
+
+/// A small deterministic generator: a benchmark needs numbers, not randomness.
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self) -> f64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    fn matrix(&mut self, rows: usize, columns: usize) -> Mat<f64> {
+        Mat::from_fn(rows, columns, |_, _| self.next() - 0.5)
+    }
+
+    fn entries(&mut self, d: usize, fraction: f64) -> ObservedEntries {
+        let all = (0..d).flat_map(|i| (0..d).map(move |j| (i, j)));
+        let list: Vec<_> = all.filter(|_| self.next() < fraction).collect();
+        ObservedEntries::new(d, d, list).expect("sorted")
+    }
+}
+
+/// One thread, and all of them.
+fn threads() -> [(&'static str, Par); 2] {
+    [("one-thread", Par::Seq), ("all-threads", Par::rayon(0))]
+}
+
+/// Loss and both gradients in one call.
+fn single_call(c: &mut Criterion) {
+    let mut group = c.benchmark_group("sampled-loss-and-gradients");
+    for (d, k, fraction) in [(1000, 10, 0.2), (1000, 40, 0.2), (1000, 1000, 0.2), (100, 10, 0.3), (100, 100, 0.3)] {
+        let mut numbers = Numbers(1);
+        let entries = numbers.entries(d, fraction);
+        let targets: Vec<f64> = (0..entries.len()).map(|_| numbers.next() - 0.5).collect();
+        let (p, q) = (numbers.matrix(k, d), numbers.matrix(k, d));
+        let (mut dp, mut dq) = (Mat::zeros(k, d), Mat::zeros(k, d));
+        let mut workspace = Workspace::new(&entries, k);
+        group.throughput(Throughput::Elements(entries.len() as u64));
+        for (name, par) in threads() {
+            group.bench_function(BenchmarkId::new(format!("d{d}-k{k}"), name), |b| {
+                b.iter(|| {
+                    black_box(sampled_loss_and_gradients(
+                        &entries,
+                        &targets,
+                        1e-6,
+                        p.as_ref(),
+                        q.as_ref(),
+                        Some(dp.as_mut()),
+                        Some(dq.as_mut()),
+                        &mut workspace,
+                        par,
+                    ))
+                });
+            });
+        }
+    }
+    group.finish();
+}
+
+/// The three kernels for long factors, one by one.
+fn three_kernels(c: &mut Criterion) {
+    let (d, k) = (1000, 1000);
+    let mut numbers = Numbers(2);
+    let entries = numbers.entries(d, 0.2);
+    let targets: Vec<f64> = (0..entries.len()).map(|_| numbers.next() - 0.5).collect();
+    let (p, q) = (numbers.matrix(k, d), numbers.matrix(k, d));
+    let (mut gradient, mut residual) = (Mat::zeros(k, d), vec![0.0; entries.len()]);
+    let mut group = c.benchmark_group("kernel-d1000-k1000");
+    for (name, par) in threads() {
+        let (p, q) = (p.as_ref(), q.as_ref());
+        group.bench_function(BenchmarkId::new("sample-residual", name), |b| {
+            b.iter(|| sample_residual(&entries, p, q, &targets, &mut residual, par));
+        });
+        group.bench_function(BenchmarkId::new("gradient-left", name), |b| {
+            b.iter(|| gradient_left(&entries, &residual, 1e-6, q, gradient.as_mut(), par));
+        });
+        group.bench_function(BenchmarkId::new("gradient-right", name), |b| {
+            b.iter(|| gradient_right(&entries, &residual, 1e-6, p, gradient.as_mut(), par));
+        });
+    }
+    group.finish();
+}
+
+/// Dense products, large, skinny and tiny.
+fn dense(c: &mut Criterion) {
+    let mut group = c.benchmark_group("dense-product");
+    for (m, n, k) in [(10, 10, 10), (20, 20, 20), (100, 100, 100), (1000, 10, 10), (10, 1000, 10), (1000, 1000, 1000)] {
+        let mut numbers = Numbers(3);
+        let (lhs, rhs) = (numbers.matrix(m, k), numbers.matrix(k, n));
+        let mut dst = Mat::zeros(m, n);
+        group.throughput(Throughput::Elements((2 * m * n * k) as u64));
+        for (name, par) in threads() {
+            group.bench_function(BenchmarkId::new(format!("{m}x{n}x{k}"), name), |b| {
+                b.iter(|| {
+                    let (lhs, rhs) = (lhs.as_ref(), rhs.as_ref());
+                    matmul(dst.as_mut(), Accum::Replace, lhs, rhs, 1.0, par);
+                });
+            });
+        }
+    }
+    group.finish();
+}
+
+criterion_group!(kernels, single_call, three_kernels, dense);
+criterion_main!(kernels);

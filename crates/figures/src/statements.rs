@@ -22,16 +22,16 @@ impl Statement<'_> {
     /// The curve rises: in nine of ten pairs of points, and from its first to its last at least `factor`-fold.
     pub fn rises(self, factor: f64, curve: &[(f64, f64)]) -> Claim {
         let rises = share_rising(curve).is_some_and(|share| share >= TREND);
-        self.from_end_to_end(curve, |first, last| rises && last >= factor * first)
+        self.between_ends(curve, |first, last| rises && last >= factor * first)
     }
 
     /// The curve falls: in nine of ten pairs of points, and from its first to its last at least `factor`-fold.
     pub fn falls(self, factor: f64, curve: &[(f64, f64)]) -> Claim {
         let falls = share_rising(curve).is_some_and(|share| share <= 1.0 - TREND);
-        self.from_end_to_end(curve, |first, last| falls && factor * last <= first)
+        self.between_ends(curve, |first, last| falls && factor * last <= first)
     }
 
-    fn from_end_to_end(self, curve: &[(f64, f64)], holds: impl Fn(f64, f64) -> bool) -> Claim {
+    fn between_ends(self, curve: &[(f64, f64)], holds: impl Fn(f64, f64) -> bool) -> Claim {
         let ends = curve.first().zip(curve.last()).filter(|(first, last)| first.0 < last.0);
         let measured = ends.map(|(a, b)| format!("from {} at {} to {} at {}", short(a.1), a.0, short(b.1), b.0));
         self.judged(measured, ends.is_some_and(|(first, last)| holds(first.1, last.1)))

@@ -1,0 +1,330 @@
+//! Ablations: what the discrepant step, the observed fraction, the init scale and the depth do to the original network
+//! and to its compressed twin. Not in the paper.
+
+use charts::{Axis, Figure, Lines, Series};
+use lab::{
+    Check, Claim, Drawing, Experiment, Finished, Invalid, Kernels, LabError, Planned, Results, Table, TrialContext,
+    TrialError,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::drawing::drawing;
+use crate::matrix::{
+    self, MatrixOutcome, MatrixTrial, Network, ProblemSettings, Recovery, ScheduleSettings, Start, check_depth,
+    check_list, check_not_negative, check_positive, check_rank_guess, check_trials,
+};
+use crate::statements::Statement;
+use crate::summary::{Averaged, averaged_in_logs, quotients, range};
+
+/// `experiments/ablations.toml`.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    seed: u64,
+    trials: usize,
+    problem: ProblemSettings,
+    base: Base,
+    vary: Vary,
+    schedule: ScheduleSettings,
+}
+
+/// `[base]`: the networks that all factors are varied away from.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Base {
+    depth: usize,
+    init_scale: f64,
+    step_size: f64,
+    rank_guess: usize,
+    discrepant_step: f64,
+}
+
+/// `[vary]`: the values of each factor.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Vary {
+    discrepant_steps: Vec<f64>,
+    observed_fractions: Vec<f64>,
+    init_scales: Vec<f64>,
+    depths: Vec<DepthSettings>,
+}
+
+/// `[[vary.depths]]`: a depth with an init scale and a step size that suit it.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DepthSettings {
+    depth: usize,
+    init_scale: f64,
+    step_size: f64,
+}
+
+impl Check for Settings {
+    fn check(&self) -> Result<(), Invalid> {
+        check_trials(self.trials)?;
+        self.problem.check("problem")?;
+        check_depth("base.depth", self.base.depth)?;
+        check_positive("base.init_scale", self.base.init_scale)?;
+        check_positive("base.step_size", self.base.step_size)?;
+        check_rank_guess("base.rank_guess", self.base.rank_guess, self.problem.size)?;
+        check_not_negative("base.discrepant_step", self.base.discrepant_step)?;
+        check_list("vary.discrepant_steps", &self.vary.discrepant_steps, |step| step >= 0.0, "a number from 0")?;
+        let fractions = &self.vary.observed_fractions;
+        check_list("vary.observed_fractions", fractions, |p| p > 0.0 && p <= 1.0, "a number in (0, 1]")?;
+        check_list("vary.init_scales", &self.vary.init_scales, |scale| scale > 0.0, "a number above 0")?;
+        for (i, DepthSettings { depth, init_scale, step_size }) in self.vary.depths.iter().enumerate() {
+            check_depth(&format!("vary.depths.{i}.depth"), *depth)?;
+            check_positive(&format!("vary.depths.{i}.init_scale"), *init_scale)?;
+            check_positive(&format!("vary.depths.{i}.step_size"), *step_size)?;
+        }
+        self.schedule.check("schedule")
+    }
+}
+
+/// One run at one value of one factor: a row of `ablations.csv`. A run at the base occurs once for each factor.
+#[derive(Serialize, Deserialize)]
+struct Row {
+    factor: String,
+    value: f64,
+    network: String,
+    trial: usize,
+    iterations: u64,
+    converged: bool,
+    training_loss: f64,
+    recovery_error: f64,
+}
+
+/// The experiment.
+pub struct Ablations;
+
+impl Experiment for Ablations {
+    type Settings = Settings;
+    type Trial = MatrixTrial;
+    type Outcome = MatrixOutcome;
+
+    const NAME: &'static str = "ablations";
+    const ABOUT: &'static str = "Discrepant step, observed fraction, init scale and depth, one at a time";
+    const LONG_ABOUT: &'static str = "Completes a low-rank matrix with a deep factorization of full width and with its \
+        compressed twin, and varies one factor at a time: the discrepant step γ, the observed fraction p, the init \
+        scale ε, the depth L. Shows the recovery error and the iterations to a given training loss. Not in the paper.";
+
+    fn plan(settings: &Settings) -> Vec<Planned<MatrixTrial>> {
+        let mut planned: Vec<Planned<MatrixTrial>> = Vec::new();
+        for case in settings.cases() {
+            if planned.iter().all(|other| other.trial != case.trial) {
+                planned.push(Planned {
+                    label: case.label(),
+                    kernels: Kernels::Sequential,
+                    cost: if case.network == ORIGINAL { 100.0 } else { 1.0 },
+                    trial: case.trial,
+                });
+            }
+        }
+        planned
+    }
+
+    fn run(trial: &MatrixTrial, context: &TrialContext) -> Result<MatrixOutcome, TrialError> {
+        matrix::run(trial, context)
+    }
+
+    fn tables(settings: &Settings, finished: &[Finished<MatrixTrial, MatrixOutcome>]) -> Result<Vec<Table>, LabError> {
+        let rows = settings.cases().into_iter().filter_map(|case| {
+            let outcome = &finished.iter().find(|run| run.trial == case.trial)?.outcome;
+            Some(Row {
+                factor: case.factor.to_owned(),
+                value: case.value,
+                network: case.network.to_owned(),
+                trial: case.trial.start.instance,
+                iterations: outcome.final_iteration(),
+                converged: outcome.converged,
+                training_loss: outcome.final_loss(),
+                recovery_error: outcome.final_recovery_error,
+            })
+        });
+        Ok(vec![Table::new(Self::NAME, rows)?])
+    }
+
+    fn draw(settings: &Settings, results: &Results) -> anyhow::Result<Vec<Drawing>> {
+        let rows: Vec<Row> = results.read(Self::NAME)?;
+        let factors = settings.factors();
+        let limit = settings.schedule.max_iterations as f64;
+        let errors = factors.iter().map(|factor| {
+            // Zero has no place on the logarithmic axis of γ.
+            let points = factor.curve(&rows, COMPRESSED, recovery_error).mean;
+            let fixed = points.into_iter().find(|point| point.0 == 0.0);
+            let line = fixed.map(|(_, error)| (error, "compressed, γ = 0"));
+            factor.panel(&rows, factor.title, "recovery error", recovery_error, line)
+        });
+        let until_stopped = factors.iter().map(|factor| {
+            factor.panel(&rows, "", "iterations to tolerance", iterations, Some((limit, "limit: tolerance not met")))
+        });
+        let figure = Figure::new("Original and compressed network, one factor at a time")
+            .subtitle(settings.subtitle())
+            .columns(factors.len())
+            .panel_size(330, 290)
+            .panels(errors)
+            .panels(until_stopped)
+            .shared_legend();
+        Ok(vec![drawing(Self::NAME, &figure)?])
+    }
+
+    fn claims(settings: &Settings, results: &Results) -> anyhow::Result<Vec<Claim>> {
+        let rows: Vec<Row> = results.read(Self::NAME)?;
+        let tested = settings.problem.size >= 100;
+        let statement = |claim, paper| Statement { claim, paper, tested };
+        let [steps, .., depths] = settings.factors();
+
+        let by_step = steps.curve(&rows, COMPRESSED, recovery_error).mean;
+        let at = |step: f64| by_step.iter().find(|point| point.0 == step).map(|point| point.1);
+        let stall = at(0.0).zip(at(settings.base.discrepant_step));
+        let stalls = statement("fixed bases (γ = 0) are not enough: the recovery error stalls", "5e-4 against 1e-12");
+
+        let by_depth = depths.curve(&rows, ORIGINAL, recovery_error).mean;
+        let (shallow, deep): (Vec<_>, Vec<_>) = by_depth.iter().partition(|point| point.0 < 3.0);
+        let extremes = range(&shallow).zip(range(&deep)).map(|(shallow, deep)| (shallow.0, deep.1));
+        let overfits = statement("original: depth 2 overfits, greater depths recover the target", "1.1e-3 against 0");
+
+        let met: Vec<Row> = rows.into_iter().filter(|row| row.converged).collect();
+        let [slow, fast] = [ORIGINAL, COMPRESSED].map(|network| depths.curve(&met, network, iterations).mean);
+        let as_fast =
+            statement("compressed needs as many iterations as the original, at every depth", "equal at depth 3");
+        Ok(vec![
+            stalls.judged(
+                stall.map(|(fixed, moving)| format!("{fixed:.1e} against {moving:.1e}")),
+                stall.is_some_and(|(fixed, moving)| fixed > 1e3 * moving),
+            ),
+            overfits.judged(
+                extremes.map(|(shallow, deep)| format!("{shallow:.1e} against {deep:.1e}")),
+                extremes.is_some_and(|(shallow, deep)| shallow > 10.0 * deep),
+            ),
+            as_fast.between(0.8, 1.25, &quotients(&fast, &slow)),
+        ])
+    }
+}
+
+const ORIGINAL: &str = "original";
+const COMPRESSED: &str = "compressed";
+
+/// The recovery error of a run.
+fn recovery_error(row: &Row) -> f64 {
+    row.recovery_error
+}
+
+/// The iterations of a run: all that there are if it did not meet the tolerance.
+fn iterations(row: &Row) -> f64 {
+    row.iterations as f64
+}
+
+/// A factor as its panels show it.
+struct Factor {
+    name: &'static str,
+    title: &'static str,
+    axis: Axis,
+}
+
+impl Factor {
+    /// A quantity of one network against this factor.
+    fn curve(&self, rows: &[Row], network: &str, quantity: fn(&Row) -> f64) -> Averaged {
+        let rows = rows.iter().filter(|row| row.factor == self.name && row.network == network);
+        averaged_in_logs(rows.map(|row| (row.value, quantity(row))))
+    }
+
+    fn panel(&self, rows: &[Row], title: &str, y: &str, quantity: fn(&Row) -> f64, line: Option<(f64, &str)>) -> Lines {
+        let mut axis = Axis::log(y);
+        if let Some((value, _)) = line {
+            // Room for the label above the line.
+            axis = axis.include(3.0 * value);
+        }
+        let mut lines = Lines::new(title).x(self.axis.clone()).y(axis);
+        for (hue, network) in [ORIGINAL, COMPRESSED].into_iter().enumerate() {
+            let curve = self.curve(rows, network, quantity);
+            lines = lines.series(Series::new(network, curve.mean).band(curve.band).hue(hue).markers());
+        }
+        line.into_iter().fold(lines, |lines, (value, label)| lines.reference(value, label))
+    }
+}
+
+/// A run at one value of one factor.
+struct Case {
+    factor: &'static str,
+    value: f64,
+    network: &'static str,
+    trial: MatrixTrial,
+}
+
+impl Case {
+    fn label(&self) -> String {
+        let Case { factor, value, network, trial } = self;
+        format!("{network}, {factor} {value}, trial {}", trial.start.instance)
+    }
+}
+
+impl Settings {
+    /// The factors, in the order of the panels.
+    fn factors(&self) -> [Factor; 4] {
+        let depths = self.vary.depths.iter().map(|depth| depth.depth as f64);
+        [
+            ("discrepant_step", "Discrepant step", Axis::log("discrepant step γ")),
+            ("observed_fraction", "Observed fraction", Axis::linear("observed fraction p").include(0.0)),
+            ("init_scale", "Init scale", Axis::log("init scale ε")),
+            ("depth", "Depth", Axis::linear("depth L").ticks(depths)),
+        ]
+        .map(|(name, title, axis)| Factor { name, title, axis })
+    }
+
+    fn subtitle(&self) -> String {
+        let Settings { problem, base, trials, .. } = self;
+        let ProblemSettings { size, rank, observed_fraction, .. } = problem;
+        let Base { depth, init_scale, step_size, rank_guess, discrepant_step } = base;
+        format!(
+            "base: d = {size}, r = {rank}, r̂ = {rank_guess}, p = {observed_fraction}, L = {depth}, ε = {init_scale}, \
+             η = {step_size}, γ = {discrepant_step}; geometric mean ± std of {trials} trials"
+        )
+    }
+
+    /// Every value of every factor, for both networks and all trials.
+    fn cases(&self) -> Vec<Case> {
+        let Settings { base, vary, problem, .. } = self;
+        let fraction = problem.observed_fraction;
+        let mut cases = Vec::new();
+        for &step in &vary.discrepant_steps {
+            let networks = Base { discrepant_step: step, ..base.clone() };
+            cases.extend(self.cases_at("discrepant_step", step, &networks, fraction));
+        }
+        for &p in &vary.observed_fractions {
+            // The gradient grows with the number of observed entries.
+            let networks = Base { step_size: base.step_size * fraction / p, ..base.clone() };
+            cases.extend(self.cases_at("observed_fraction", p, &networks, p));
+        }
+        for &scale in &vary.init_scales {
+            let networks = Base { init_scale: scale, ..base.clone() };
+            cases.extend(self.cases_at("init_scale", scale, &networks, fraction));
+        }
+        for &DepthSettings { depth, init_scale, step_size } in &vary.depths {
+            let networks = Base { depth, init_scale, step_size, ..base.clone() };
+            cases.extend(self.cases_at("depth", depth as f64, &networks, fraction));
+        }
+        cases
+    }
+
+    fn cases_at(&self, factor: &'static str, value: f64, networks: &Base, observed_fraction: f64) -> Vec<Case> {
+        let Base { depth, init_scale, step_size, rank_guess, discrepant_step } = *networks;
+        let trial = |network: Network, instance: usize| MatrixTrial {
+            start: Start { experiment: Ablations::NAME, seed: self.seed, instance, initialization: 0 },
+            problem: ProblemSettings { observed_fraction, ..self.problem.clone() },
+            network,
+            step_size,
+            schedule: self.schedule.clone(),
+            recovery: Recovery::AtEnd,
+            snapshots: 0,
+        };
+        let networks = [
+            (ORIGINAL, Network::Deep { depth, width: self.problem.size, init_scale }),
+            (COMPRESSED, Network::Compressed { depth, init_scale, rank_guess, discrepant_step }),
+        ];
+        networks
+            .into_iter()
+            .flat_map(|(name, network)| (0..self.trials).map(move |instance| (name, network, instance)))
+            .map(|(network, kind, instance)| Case { factor, value, network, trial: trial(kind, instance) })
+            .collect()
+    }
+}

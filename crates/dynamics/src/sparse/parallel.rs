@@ -17,7 +17,7 @@ const WORK_PER_TASK: usize = 1 << 18;
 
 /// Into how many tasks to split work of so many multiply-adds: a power of two, so that 2, 4 or 8 threads share evenly.
 pub(super) fn task_count(multiply_adds: usize, most: usize) -> usize {
-    (multiply_adds / WORK_PER_TASK + 1).next_power_of_two().min(most)
+    (multiply_adds / WORK_PER_TASK).max(1).next_power_of_two().min(most)
 }
 
 /// A pointer that tasks share; each task touches only its own part of what it points to.

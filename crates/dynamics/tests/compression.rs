@@ -1,5 +1,7 @@
 //! The compressed network against the original it is made from: construction, trajectories, errors.
 
+use std::collections::HashSet;
+
 use dynamics::compression::{compress, compress_exact, spectral};
 use dynamics::decomposition::full_svd;
 use dynamics::random::stream;
@@ -129,25 +131,52 @@ fn truncated_compression_is_the_exact_one_at_full_observation() {
     assert!(a[400] < 1e-3 * a[0], "nothing was learned: {} → {}", a[0], a[400]);
 }
 
-/// Bases as section 3 defines them: orthonormal (that of the shorter side: cut off one), one the other's image.
+/// `P_Ω(matrix)`, dense.
+fn masked(objective: &Objective, matrix: Mat<f64>) -> Mat<f64> {
+    match objective.observed() {
+        Observed::Full => matrix,
+        Observed::Entries(entries) => {
+            let seen: HashSet<_> = entries.iter().collect();
+            Mat::from_fn(
+                matrix.nrows(),
+                matrix.ncols(),
+                |i, j| if seen.contains(&(i, j)) { matrix[(i, j)] } else { 0.0 },
+            )
+        }
+    }
+}
+
+/// With `W_{L:1} = ε^L Q` and the residual's top singular vectors U_R, V_R, the longer side's basis is an orthonormal one
+/// of `span{U_R, Q V_R}` (or of `span{V_R, Qᵀ U_R}`), and the shorter side's its image.
 #[test]
 fn bases_under_completion() {
     for (d_out, d_in) in [(30, 30), (36, 24), (24, 36)] {
+        let what = format!("{d_out} × {d_in}");
         let objective = objective(d_out, d_in, 0.5);
-        let mut original = network(&objective, 3, 36.min(d_out.max(d_in)), 1e-3);
+        let mut original = network(&objective, 3, d_out.max(d_in), 1e-3);
         let compressed = compress(&mut original, &objective, 3, 0.01, Par::Seq).unwrap();
         let (u, v) = (compressed.left(), compressed.right());
         assert_eq!((u.shape(), v.shape()), ((d_out, 6), (d_in, 6)));
+
         let q = original.end_to_end() * faer::Scale(1e9);
-        let (longer, shorter, image) = if d_out > d_in { (&u, &v, q.transpose() * &u) } else { (&v, &u, &q * &v) };
-        assert!(orthonormality(longer) < 1e-12, "{d_out} × {d_in}: {:e}", orthonormality(longer));
-        assert!((shorter - image).norm_l2() < 1e-12, "{d_out} × {d_in}");
-        if d_out == d_in {
-            assert!(orthonormality(shorter) < 1e-12, "{:e}", orthonormality(shorter));
+        let residual = masked(&objective, original.end_to_end() - objective.target().dense());
+        let svd = full_svd(residual.as_ref()).unwrap();
+        let (u_r, v_r) = (svd.left.subcols(0, 3).to_owned(), svd.right.subcols(0, 3).to_owned());
+        let (longer, shorter, image, spanned) = if d_out > d_in {
+            (&u, &v, q.transpose() * &u, [u_r, &q * v_r])
+        } else {
+            (&v, &u, &q * &v, [v_r, q.transpose() * u_r])
+        };
+        assert!(orthonormality(longer) < 1e-12, "{what}: {:e}", orthonormality(longer));
+        assert!(d_out != d_in || orthonormality(shorter) < 1e-12, "{what}: {:e}", orthonormality(shorter));
+        assert!((shorter - image).norm_l2() < 1e-12, "{what}");
+        for vectors in spanned {
+            let outside = &vectors - longer * (longer.transpose() * &vectors);
+            assert!(outside.norm_l2() < 1e-10, "{what}: {:e}", outside.norm_l2());
         }
         assert_eq!(compressed.core().len(), 3);
         for factor in compressed.core() {
-            assert!(from_identity(&(factor * faer::Scale(1e3))) < 1e-12);
+            assert!(from_identity(&(factor * faer::Scale(1e3))) < 1e-12, "{what}");
         }
     }
 }
@@ -226,8 +255,7 @@ fn refusals_name_what_is_wrong() {
 fn compression_needs_an_orthogonal_start() {
     let objective = objective(16, 16, 0.7);
     for scale in [0.0, 0.1, f64::NAN] {
-        let kinds = [Initialization::Gaussian, Initialization::Uniform];
-        for kind in kinds {
+        for kind in [Initialization::Gaussian, Initialization::Uniform] {
             let mut model = DeepFactorization::draw((16, 16), 2, 16, kind, scale, &mut stream(1, &["start"])).unwrap();
             let text = refusal(compress(&mut model, &objective, 2, 0.0, Par::Seq));
             assert!(text.contains("semi-orthogonal"), "{kind:?}, {scale}: {text}");
@@ -250,14 +278,7 @@ fn exact_compression_needs_square_orthogonal_factors_and_a_low_rank() {
 fn spectral_initialization() {
     for fraction in [0.6, 1.0] {
         let objective = objective(18, 13, fraction);
-        let dense = objective.target().dense();
-        let masked = match objective.observed() {
-            Observed::Full => dense,
-            Observed::Entries(entries) => {
-                let seen: std::collections::HashSet<_> = entries.iter().collect();
-                Mat::from_fn(18, 13, |i, j| if seen.contains(&(i, j)) { dense[(i, j)] } else { 0.0 })
-            }
-        };
+        let masked = masked(&objective, objective.target().dense());
         let model = spectral(&objective, 2, 3, 0.1, 0.01).unwrap();
         let svd = full_svd(masked.as_ref()).unwrap();
         assert!(angle(model.left().as_ref(), svd.left.subcols(0, 2)) < 1e-12);

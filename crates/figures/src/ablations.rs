@@ -67,10 +67,20 @@ impl Check for Settings {
         check_positive("base.step_size", self.base.step_size)?;
         check_rank_guess("base.rank_guess", self.base.rank_guess, self.problem.size)?;
         check_not_negative("base.discrepant_step", self.base.discrepant_step)?;
-        check_list("vary.discrepant_steps", &self.vary.discrepant_steps, |step| step >= 0.0, "a number from 0")?;
+        check_list(
+            "vary.discrepant_steps",
+            &self.vary.discrepant_steps,
+            |step| step >= 0.0 && step.is_finite(),
+            "a number from 0",
+        )?;
         let fractions = &self.vary.observed_fractions;
         check_list("vary.observed_fractions", fractions, |p| p > 0.0 && p <= 1.0, "a number in (0, 1]")?;
-        check_list("vary.init_scales", &self.vary.init_scales, |scale| scale > 0.0, "a number above 0")?;
+        check_list(
+            "vary.init_scales",
+            &self.vary.init_scales,
+            |scale| scale > 0.0 && scale.is_finite(),
+            "a number above 0",
+        )?;
         for (i, DepthSettings { depth, init_scale, step_size }) in self.vary.depths.iter().enumerate() {
             check_depth(&format!("vary.depths.{i}.depth"), *depth)?;
             check_positive(&format!("vary.depths.{i}.init_scale"), *init_scale)?;
@@ -326,5 +336,38 @@ impl Settings {
             .flat_map(|(name, network)| (0..self.trials).map(move |instance| (name, network, instance)))
             .map(|(network, kind, instance)| Case { factor, value, network, trial: trial(kind, instance) })
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn settings(profile: &str) -> Settings {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../experiments/ablations.toml");
+        lab::settings::load::<Settings>(&path, profile, &[]).unwrap().settings
+    }
+
+    /// The base occurs among the values of every factor and is run once; the original does not depend on γ.
+    #[test]
+    fn equal_cases_are_run_once() {
+        for (profile, cases, runs) in [("paper", 120, 87), ("quick", 68, 48), ("smoke", 40, 24)] {
+            let settings = settings(profile);
+            assert_eq!(settings.cases().len(), cases, "{profile}");
+            assert_eq!(Ablations::plan(&settings).len(), runs, "{profile}");
+        }
+    }
+
+    #[test]
+    fn bad_values_are_named() {
+        let mut settings = settings("paper");
+        settings.vary.depths[1].depth = 1;
+        assert_eq!(settings.check().unwrap_err().key, "vary.depths.1.depth");
+        settings.vary.discrepant_steps[2] = -1.0;
+        assert_eq!(settings.check().unwrap_err().key, "vary.discrepant_steps.2");
+        settings.base.rank_guess = 51;
+        assert_eq!(settings.check().unwrap_err().key, "base.rank_guess");
     }
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::drawing::drawing;
 use crate::matrix::*;
 use crate::reference::{ReferenceRow, read_reference, reference_table};
+use crate::summary::Averaged;
 
 /// `experiments/completion.toml`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -148,7 +149,7 @@ impl Experiment for Completion {
             let (name, hue) = (network.name.as_str(), network.hue);
             let curve = Curve::new(name, path(&trajectory, name)).hue(hue);
             paths = paths.curve(if network.is_original() { curve.wide() } else { curve.dashed() });
-            let (mean, band) = banded(&curves, name, |row| row.recovery_error);
+            let Averaged { mean, band } = banded(&curves, name, |row| row.recovery_error);
             let series = Series::new(name, mean).band(band).hue(hue);
             by_iteration =
                 by_iteration.series(if network.is_original() { series.width(5.0).opacity(0.4) } else { series });
@@ -201,7 +202,8 @@ fn paper_milestones(reference: &[ReferenceRow], iterations: u64) -> Vec<(&'stati
     milestones
 }
 
-/// Both reach a recovery error below the original's tolerance, in numbers of iterations within 5 % of each other.
+/// Both reach a recovery error below the original's tolerance, in numbers of iterations within 5 % of each other. If the
+/// original does not, there is nothing to follow.
 fn same_iterations(curves: &[CurveRow], [original, compressed]: [&str; 2], threshold: f64) -> Claim {
     let below = |name| mean_iterations_below(curves, name, threshold, |row| row.recovery_error);
     let (a, b) = (below(original), below(compressed));
@@ -214,7 +216,7 @@ fn same_iterations(curves: &[CurveRow], [original, compressed]: [&str; 2], thres
             text(a),
             text(b)
         ),
-        verdict: verdict(true, a.zip(b).is_some_and(|(a, b)| (b / a - 1.0).abs() <= 0.05)),
+        verdict: verdict(a.is_some(), a.zip(b).is_some_and(|(a, b)| (b / a - 1.0).abs() <= 0.05)),
     }
 }
 

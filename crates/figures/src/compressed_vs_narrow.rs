@@ -260,3 +260,32 @@ impl Settings {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn settings(profile: &str) -> Settings {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../experiments/compressed-vs-narrow.toml");
+        lab::settings::load::<Settings>(&path, profile, &[]).unwrap().settings
+    }
+
+    #[test]
+    fn every_profile_is_valid() {
+        for (profile, runs) in [("paper", 90), ("quick", 18), ("smoke", 12)] {
+            assert_eq!(CompressedVsNarrow::plan(&settings(profile)).len(), runs, "{profile}");
+        }
+    }
+
+    #[test]
+    fn bad_values_are_named() {
+        let mut settings = settings("quick");
+        assert!(!settings.as_in_the_paper());
+        settings.rank_guesses[1] = 151;
+        assert_eq!(settings.check().unwrap_err().key, "rank_guesses.1");
+        settings.problem.size = 0;
+        assert_eq!(settings.check().unwrap_err().key, "problem.size");
+    }
+}

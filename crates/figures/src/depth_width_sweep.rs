@@ -212,3 +212,32 @@ impl Settings {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn settings(profile: &str) -> Settings {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../experiments/depth-width-sweep.toml");
+        lab::settings::load::<Settings>(&path, profile, &[]).unwrap().settings
+    }
+
+    #[test]
+    fn every_profile_is_valid() {
+        for (profile, runs) in [("paper", 100), ("quick", 30), ("smoke", 12)] {
+            assert_eq!(DepthWidthSweep::plan(&settings(profile)).len(), runs, "{profile}");
+        }
+    }
+
+    #[test]
+    fn bad_values_are_named() {
+        let mut settings = settings("paper");
+        assert!(settings.as_in_the_paper());
+        settings.depths[1].step_size = 0.0;
+        assert_eq!(settings.check().unwrap_err().key, "depths.1.step_size");
+        settings.widths[3] = 0;
+        assert_eq!(settings.check().unwrap_err().key, "widths.3");
+    }
+}

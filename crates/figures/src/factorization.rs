@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::drawing::drawing;
 use crate::matrix::*;
 use crate::reference::reference_table;
+use crate::summary::Averaged;
 
 const ORIGINAL: &str = "original";
 const COMPRESSED: &str = "compressed, γ = 0";
@@ -118,7 +119,7 @@ impl Experiment for Factorization {
             let (name, hue) = (network.name.as_str(), network.hue);
             let curve = Curve::new(name, path(&trajectory, name)).hue(hue);
             paths = paths.curve(if network.is_original() { curve.wide() } else { curve.dashed() });
-            let (mean, band) = banded(&curves, name, |row| Some(row.training_loss));
+            let Averaged { mean, band } = banded(&curves, name, |row| Some(row.training_loss));
             let series = Series::new(name, mean).band(band).hue(hue);
             by_iteration =
                 by_iteration.series(if network.is_original() { series.width(5.0).opacity(0.4) } else { series });

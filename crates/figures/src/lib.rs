@@ -16,3 +16,16 @@ pub mod reference;
 pub mod statements;
 pub mod summary;
 pub mod svd_evolution;
+
+/// All experiments, in the order in which `reproduce-all` runs them.
+pub fn experiments() -> [lab::Entry; 7] {
+    [
+        lab::entry::<invariant_subspace::InvariantSubspaces>(),
+        lab::entry::<svd_evolution::SvdEvolution>(),
+        lab::entry::<depth_width_sweep::DepthWidthSweep>(),
+        lab::entry::<factorization::Factorization>(),
+        lab::entry::<completion::Completion>(),
+        lab::entry::<compressed_vs_narrow::CompressedVsNarrow>(),
+        lab::entry::<ablations::Ablations>(),
+    ]
+}

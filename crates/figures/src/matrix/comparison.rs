@@ -1,12 +1,14 @@
 //! What `factorization` and `completion` share: several networks on one instance, the original first, and the tables,
 //! curves and claims about how they compare.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use lab::{Claim, Finished, Kernels, LabError, Planned, Table, Verdict};
 
 use super::{
     CurveRow, MatrixOutcome, MatrixTrial, Network, TimingRow, TrajectoryRow, curve_rows, timing_rows, trajectory_rows,
 };
-use crate::summary::mean_and_deviation;
+use crate::summary::{Averaged, averaged_in_logs, mean_and_deviation};
 
 /// Keep the end-to-end products of all records.
 pub const KEEP_ALL: usize = usize::MAX;
@@ -91,30 +93,21 @@ pub fn path(rows: &[TrajectoryRow], network: &str) -> Vec<[f64; 3]> {
         .collect()
 }
 
-/// A curve over iterations and its band: (iteration, mean) and (iteration, low, high).
-pub type Banded = (Vec<(f64, f64)>, Vec<(f64, f64, f64)>);
-
-/// Geometric mean of a recorded quantity over the trials and its geometric ± standard deviation, at the iterations that
-/// all trials of the network recorded. Values that are missing or not positive are left out.
-pub fn banded(rows: &[CurveRow], network: &str, value: impl Fn(&CurveRow) -> Option<f64>) -> Banded {
-    let rows: Vec<_> = rows.iter().filter(|row| row.network == network).collect();
-    let trials = rows.iter().map(|row| row.trial).collect::<std::collections::BTreeSet<_>>().len();
-    let mut logs = std::collections::BTreeMap::<u64, Vec<f64>>::new();
-    for row in rows {
-        if let Some(x) = value(row).filter(|x| *x > 0.0) {
-            logs.entry(row.iteration).or_default().push(x.ln());
-        }
+/// Geometric mean and band of a recorded quantity over the trials, at the iterations that all trials of the network
+/// recorded. Values that are missing or not positive are left out.
+pub fn banded(rows: &[CurveRow], network: &str, value: impl Fn(&CurveRow) -> Option<f64>) -> Averaged {
+    let points: Vec<_> = rows
+        .iter()
+        .filter(|row| row.network == network)
+        .filter_map(|row| Some((row.trial, row.iteration, value(row).filter(|x| *x > 0.0)?)))
+        .collect();
+    let trials = points.iter().map(|(trial, ..)| trial).collect::<BTreeSet<_>>().len();
+    let mut recorded = BTreeMap::<u64, usize>::new();
+    for (_, iteration, _) in &points {
+        *recorded.entry(*iteration).or_default() += 1;
     }
-    let mut curve = (Vec::new(), Vec::new());
-    for (iteration, logs) in logs.into_iter().filter(|(_, logs)| logs.len() == trials) {
-        let (mean, deviation) = mean_and_deviation(&logs);
-        let x = iteration as f64;
-        curve.0.push((x, mean.exp()));
-        if trials > 1 {
-            curve.1.push((x, (mean - deviation).exp(), (mean + deviation).exp()));
-        }
-    }
-    curve
+    let common = points.iter().filter(|(_, iteration, _)| recorded[iteration] == trials);
+    averaged_in_logs(common.map(|&(_, iteration, value)| (iteration as f64, value)))
 }
 
 /// A recorded quantity of the first trial against the seconds spent up to there.
@@ -131,7 +124,7 @@ pub fn against_time(
 
 /// Seconds that a network spent in iterations, mean over trials; `None` if it has no finished trial.
 pub fn total_seconds(clock: &[TimingRow], network: &str) -> Option<f64> {
-    let mut totals = std::collections::BTreeMap::<usize, f64>::new();
+    let mut totals = BTreeMap::<usize, f64>::new();
     for row in clock.iter().filter(|row| row.network == network) {
         let total = totals.entry(row.trial).or_default();
         *total = total.max(row.seconds);
@@ -147,7 +140,7 @@ pub fn mean_iterations_below(
     threshold: f64,
     value: impl Fn(&CurveRow) -> Option<f64>,
 ) -> Option<f64> {
-    let mut first = std::collections::BTreeMap::<usize, Option<u64>>::new();
+    let mut first = BTreeMap::<usize, Option<u64>>::new();
     for row in rows.iter().filter(|row| row.network == network) {
         let reached = first.entry(row.trial).or_default();
         if reached.is_none() && value(row).is_some_and(|x| x < threshold) {

@@ -10,7 +10,7 @@ mod trajectory;
 mod trial;
 
 pub use comparison::{
-    Banded, Compared, KEEP_ALL, against_time, banded, comparison_plan, comparison_tables, mean_iterations_below, path,
+    Compared, KEEP_ALL, against_time, banded, comparison_plan, comparison_tables, mean_iterations_below, path,
     speed_claim, total_seconds, verdict,
 };
 pub use curve::{CurveRow, TimingRow, curve_rows, timing_rows};

@@ -1,0 +1,88 @@
+//! The committed settings: every profile loads; what is not allowed is refused with file, key, value and what is allowed.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Runs one experiment with nowhere to write, so that nothing but its settings can be at fault.
+fn reproduce(experiment: &str, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_reproduce-all"));
+    command.current_dir(repository()).args([
+        "--only",
+        experiment,
+        "--results",
+        "Cargo.toml/r",
+        "--figures",
+        "Cargo.toml/f",
+    ]);
+    command.args(arguments).output().expect("the binary starts")
+}
+
+fn error(experiment: &str, arguments: &[&str]) -> (Option<i32>, String) {
+    let output = reproduce(experiment, arguments);
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[test]
+fn values_out_of_range_name_key_value_and_what_is_allowed() {
+    for (experiment, setting, expected) in [
+        ("completion", "problem.rank=2000", "an integer from 1 to the size (1000)"),
+        ("completion", "problem.observed_fraction=0", "a number in (0, 1]"),
+        ("completion", "problem.observed_fraction=1.5", "a number in (0, 1]"),
+        ("completion", "rank_guess=501", "an integer from 1 to half the size (500)"),
+        ("completion", "discrepant_steps=[-0.1]", "a number from 0"),
+        ("completion", "depth=1", "an integer from 2"),
+        ("completion", "init_scale=0", "greater than 0"),
+        ("completion", "schedule.record_every=0", "an integer from 1"),
+        ("completion", "problem.size=-5", "size"),
+        ("completion", "problem.size=big", "size"),
+        ("completion", "problem.sise=5", "size"),
+        ("factorization", "problem.observed_fraction=0.5", "full observation"),
+        ("factorization", "problem.rank=500", "less than half the size (1000)"),
+        ("depth-width-sweep", "widths=[0]", "widths"),
+        ("compressed-vs-narrow", "problem.rank=0", "an integer from 1"),
+        ("invariant-subspace", "trials=0", "an integer from 1"),
+        ("svd-evolution", "problem.rank=20", "rank"),
+        ("ablations", "vary.discrepant_steps=[-1]", "0"),
+    ] {
+        let (code, text) = error(experiment, &["--profile", "paper", "--set", setting]);
+        assert_eq!(code, Some(2), "{experiment} {setting}: {text}");
+        let key = setting.split('=').next().expect("a key");
+        assert!(text.contains(key.rsplit('.').next().expect("a name")) && text.contains(expected), "{setting}: {text}");
+    }
+}
+
+#[test]
+fn every_committed_profile_loads() {
+    for profile in ["paper", "quick", "smoke"] {
+        for entry in std::fs::read_dir(repository().join("experiments")).expect("experiments") {
+            let path = entry.expect("an entry").path();
+            if path.extension().is_some_and(|extension| extension == "toml") {
+                let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
+                // The settings are read before the directories are tried: failing there (1) is having loaded them.
+                let (code, text) = error(&name, &["--profile", profile]);
+                assert_eq!(code, Some(1), "{name} {profile}: {text}");
+                assert!(text.contains("Cargo.toml"), "{name} {profile}: {text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_diverging_trial_is_named_and_the_others_finish() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let output = Command::new(env!("CARGO_BIN_EXE_reproduce-all"))
+        .current_dir(repository())
+        .args(["--only", "completion", "--profile", "smoke", "--set", "step_size=1e5", "--results"])
+        .arg(directory.path().join("r"))
+        .arg("--figures")
+        .arg(directory.path().join("f"))
+        .output()
+        .expect("the binary starts");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("original, trial 0") && text.contains("diverged at iteration"), "{text}");
+}

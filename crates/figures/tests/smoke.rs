@@ -1,0 +1,156 @@
+//! The smoke profile through the real binary: every table is read, every picture looked at; the bytes depend neither on
+//! the number of threads, nor on a second run, nor on being killed.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fs::{self, File};
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+/// Each drawing with the hues of the series that must be seen in it (surfaces are coloured by value).
+const DRAWINGS: [(&str, &[usize]); 9] = [
+    ("ablations", &[0, 1]),
+    ("completion", &[0, 1, 2, 4]),
+    ("compressed-vs-narrow", &[1, 3, 4]),
+    ("depth-width-sweep", &[0, 1]),
+    ("factorization", &[0, 2]),
+    ("invariant-subspace", &[0, 1, 2, 3, 4, 5]),
+    ("svd-evolution", &[]),
+    ("svd-evolution-layers", &[]),
+    ("svd-evolution-variants", &[]),
+];
+
+/// Main tables with a column each must have and the least number of rows.
+const TABLES: [(&str, &str, usize); 7] = [
+    ("ablations", "recovery_error", 20),
+    ("completion", "recovery_error", 40),
+    ("compressed-vs-narrow", "iterations", 6),
+    ("depth-width-sweep", "recovery_error", 6),
+    ("factorization", "training_loss", 40),
+    ("invariant-subspace", "block_residual", 40),
+    ("svd-evolution", "singular_value", 100),
+];
+
+fn reproduce_all(directory: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_reproduce-all"));
+    command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")).args(["--profile", "smoke"]);
+    command.arg("--results").arg(directory.join("results")).arg("--figures").arg(directory.join("figures"));
+    command.args(arguments);
+    command
+}
+
+fn run(directory: &Path, arguments: &[&str]) -> String {
+    let output = reproduce_all(directory, arguments).output().expect("the binary starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("text")
+}
+
+/// Every CSV but the clock's and the claims, which may quote the clock, by name.
+fn tables(directory: &Path) -> BTreeMap<String, Vec<u8>> {
+    let entries = fs::read_dir(directory.join("results/smoke")).expect("results");
+    entries
+        .map(|entry| entry.expect("an entry").path())
+        .map(|path| (path.file_name().expect("a name").to_string_lossy().into_owned(), path))
+        .filter(|(name, _)| name.ends_with(".csv") && !name.contains(".timing.") && !name.contains(".claims."))
+        .map(|(name, path)| (name, fs::read(path).expect("a table")))
+        .collect()
+}
+
+fn assert_same_tables(one: &Path, other: &Path) {
+    let (one, other) = (tables(one), tables(other));
+    assert!(one.len() >= TABLES.len());
+    assert_eq!(one.keys().collect::<Vec<_>>(), other.keys().collect::<Vec<_>>());
+    for (name, bytes) in one {
+        assert!(bytes == other[&name], "{name} differs");
+    }
+}
+
+#[test]
+fn every_table_is_filled_and_every_picture_shows_its_series() {
+    let directory = tempfile::tempdir().expect("a directory");
+    run(directory.path(), &[]);
+    for (name, column, rows) in TABLES {
+        check_table(&directory.path().join(format!("results/smoke/{name}.csv")), column, rows);
+        let meta = fs::read_to_string(directory.path().join(format!("results/smoke/{name}.meta.toml"))).expect("meta");
+        let meta: toml::Table = meta.parse().expect("provenance is TOML");
+        assert_eq!(meta["profile"].as_str(), Some("smoke"));
+    }
+    for (name, hues) in DRAWINGS {
+        let file = directory.path().join(format!("figures/smoke/{name}"));
+        check_picture(&file, hues);
+    }
+}
+
+fn check_table(path: &Path, column: &str, rows: usize) {
+    let mut reader = csv::Reader::from_path(path).expect("a table");
+    let at = reader.headers().expect("a header").iter().position(|name| name == column);
+    let at = at.unwrap_or_else(|| panic!("{} has no column {column}", path.display()));
+    let values: Vec<f64> = reader
+        .records()
+        .map(|record| record.expect("a row")[at].to_owned())
+        .filter(|cell| !cell.is_empty())
+        .map(|cell| cell.parse().expect("a number"))
+        .collect();
+    assert!(values.len() >= rows, "{}: {} values of {column}", path.display(), values.len());
+    assert!(values.iter().all(|value| value.is_finite() && *value >= 0.0), "{}", path.display());
+    assert!(values.iter().any(|value| *value > 0.0), "{}", path.display());
+}
+
+/// Decodes the PNG: twice the size of the SVG, many colours, and those of every series among them.
+fn check_picture(file: &Path, hues: &[usize]) {
+    let png = File::open(file.with_extension("png")).expect("a PNG");
+    let mut decoder = png::Decoder::new(BufReader::new(png));
+    decoder.set_transformations(png::Transformations::EXPAND | png::Transformations::STRIP_16);
+    let mut reader = decoder.read_info().expect("a PNG header");
+    let mut pixels = vec![0; reader.output_buffer_size().expect("a size")];
+    let frame = reader.next_frame(&mut pixels).expect("pixels");
+    let svg = fs::read_to_string(file.with_extension("svg")).expect("an SVG");
+    let (width, height) = svg_size(&svg);
+    assert_eq!((f64::from(frame.width), f64::from(frame.height)), (2.0 * width, 2.0 * height), "{}", file.display());
+
+    let samples = frame.color_type.samples();
+    assert!(samples >= 3, "{}: {:?}", file.display(), frame.color_type);
+    let colours: HashSet<_> = pixels[..frame.buffer_size()].chunks(samples).map(|p| (p[0], p[1], p[2])).collect();
+    assert!(colours.len() > 30, "{}: {} colours", file.display(), colours.len());
+    for &hue in hues {
+        assert!(colours.contains(&charts::palette(hue)), "{}: hue {hue} is missing", file.display());
+    }
+}
+
+/// Width and height of an SVG, by its `viewBox` in tenths of a pixel or its attributes.
+fn svg_size(svg: &str) -> (f64, f64) {
+    let attribute = |name: &str| {
+        let rest = &svg[svg.find(&format!(" {name}=\"")).expect("an attribute") + name.len() + 3..];
+        rest[..rest.find('"').expect("its end")].trim_end_matches("px").parse::<f64>().expect("a number")
+    };
+    (attribute("width"), attribute("height"))
+}
+
+#[test]
+fn bytes_do_not_depend_on_threads_and_a_second_run_reuses() {
+    let (one, two) = (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
+    run(one.path(), &["--threads", "1"]);
+    run(two.path(), &["--threads", "2"]);
+    assert_same_tables(one.path(), two.path());
+    let before = tables(one.path());
+    let closing = run(one.path(), &[]);
+    let reused = closing.lines().find(|line| line.starts_with("ablations")).expect("a row for ablations");
+    assert_eq!(reused.split_whitespace().nth(1), Some("0"), "{closing}");
+    assert!(before == tables(one.path()), "a second run changed a table");
+}
+
+#[test]
+fn a_killed_run_goes_on_to_the_same_bytes() {
+    let (killed, whole) = (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
+    run(whole.path(), &[]);
+    for milliseconds in [150, 400, 900] {
+        let mut child =
+            reproduce_all(killed.path(), &[]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("a child");
+        std::thread::sleep(Duration::from_millis(milliseconds));
+        child.kill().expect("SIGKILL");
+        child.wait().expect("an end");
+    }
+    run(killed.path(), &[]);
+    assert_same_tables(killed.path(), whole.path());
+}

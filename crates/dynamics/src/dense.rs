@@ -7,11 +7,10 @@ const WORTH_SPLITTING: usize = 1 << 21;
 
 /// `dst = alpha lhs rhs`, or `dst += alpha lhs rhs` with [`Accum::Add`]; any strides, so transposed views cost nothing.
 ///
-/// The bits of the result do not depend on `par`. [`faer`] splits a product of matrices by the shape of the result alone,
-/// and each part adds up in the same order; tests hold it to that. Only a matrix times a vector is summed in as many parts
-/// as there are threads, so those run on the calling thread, as do products too small to gain from a second one
-/// (100 × 100 × 100: 17 µs either way). Small products need no path of their own: 10 × 10 × 10 takes
-/// 0.09 µs, 20 × 20 × 20 0.23 µs (70 GFLOP/s).
+/// The bits of the result do not depend on `par`. [`faer`] gives the same bits for any number of threads in every product of
+/// two matrices tried (22 shapes, both transposed or not, 1 to 8 threads); a matrix times a vector is the exception, so
+/// vectors run on the calling thread, as do products too small to gain from a second one (100 × 100 × 100: 17 µs either
+/// way). Small products need no path of their own: 10 × 10 × 10 takes 0.09 µs, 20 × 20 × 20 0.23 µs (70 GFLOP/s).
 ///
 /// # Panics
 /// If shapes do not match.

@@ -24,32 +24,41 @@
 //!
 //! # Where it is bound
 //!
-//! Measured with 200 000 entries (d = 1000, p = 0.2) on a Zen 5 core at 4.1 GHz with two hardware threads. One load of 64
-//! bytes takes half a cycle from L1 (48 KiB) and 1.4 cycles from L2. At k = 10, Q is 128 KB and lives in L2: a padded
-//! column is two lines, 2.8 cycles per entry and pass, against one cycle of arithmetic. A tile in L1 instead has so few
-//! entries per row that the end of each run (a mispredicted branch, a dozen loads and stores) costs as much. At k = 1000
-//! a chunk is 1 KB and a panel of it 86 KB: L2 again, about 45 GFLOP/s on one thread and 80 to 90 on two.
+//! Shortest of many runs with 200 000 entries (d = 1000, p = 0.2) on a Zen 5 at 4.1 GHz that other work shared, on two
+//! hardware threads. They behave like one core's: fused multiply-adds reach 117 GFLOP/s on one and 130 on both. A load of
+//! 64 bytes takes half a cycle from L1 (48 KiB) and 1.4 cycles from L2. At k = 10, Q is 128 KB and lives in L2: a padded
+//! column is two lines, 2.8 cycles per entry and pass, against one cycle of arithmetic. A tile in L1 has so few entries per
+//! row that starting and ending each run eats the gain. At k = 1000 a chunk is 1 KB and a panel of it 86 KB: L2 again,
+//! 35 to 46 GFLOP/s on one thread and 72 to 89 on two.
 //!
-//! | | one thread | two threads |
+//! | loss and both gradients | one thread | two threads |
 //! |---|---|---|
-//! | d = 1000, k = 10, loss and both gradients | 0.44 ms | 0.25 to 0.28 ms |
-//! | d = 1000, k = 40 | 0.97 ms | 0.50 ms |
+//! | d = 1000, k = 10 | 0.44 ms | 0.28 ms |
+//! | d = 1000, k = 40 | 1.0 ms | 0.50 ms |
 //! | d = 1000, k = 1000 | 29 ms | 14.8 ms |
-//! | d = 100, p = 0.3, k = 10 | 6.4 µs | not split |
-//! | d = 100, p = 0.3, k = 100 | 31 µs | not split |
+//! | d = 100, p = 0.3, k = 10 | 6.5 µs | not split |
+//! | d = 100, p = 0.3, k = 100 | 32 µs | not split |
+//!
+//! Weak: columns a multiple of 4 KiB apart fall into the same cache sets (k = 1024: 40 ms and 20 ms), and time grows faster
+//! than Ω (k = 10, one thread: 0.44 ms at p = 0.2, 0.98 ms at 0.4, 3.8 ms at 1), probably because the residual outgrows L2
+//! and the right gradient reads it column by column. The portable kernels are 4 to 7 times slower than AVX-512, AVX2 1.3 to 1.7.
 //!
 //! # Tried and rejected
 //!
+//! One thread, d = 1000, unless said otherwise.
+//!
 //! - One pass that accumulates both gradients, with Q and its gradient packed and padded, and blocks of rows and columns
-//!   paired so that no two threads share a column: 0.63 ms against 0.44 ms on one thread (d = 1000, k = 10), 8.9 µs against
-//!   6.4 µs (d = 100). A 64-byte store takes a whole cycle; the load and the store of a gradient column per entry
-//!   cost more than reading the other factor again in column order.
+//!   paired so that no two threads share a column: 0.63 ms against 0.44 ms at k = 10; 8.9 µs against 6.5 µs at d = 100. A
+//!   64-byte store takes a whole cycle, so loading and storing a gradient column per entry costs more than reading the
+//!   other factor again in column order.
 //! - The fused pass one group behind the sampling, so that no gradient waits for a residual: 5.8 cycles per entry
 //!   against 5.4 at k = 10 (the columns are loaded twice); no better than two passes at k = 40.
-//! - The fused pass for more than four vectors: 0.75 ms against 0.69 ms at k = 40, 1.2 ms against 1.0 ms at k = 64 (registers
-//!   spill).
-//! - Unmasked loads where columns are padded anyway: 2 to 10 % in L1, nothing in L2; not worth a second set of kernels.
-//! - Tiles of 16 KB: 0.62 ms against 0.44 ms with 64 KB (d = 1000, k = 10); of 512 KB: 0.76 ms against 0.61 ms (k = 40).
+//! - The fused pass for more than four vectors, against sampling and the left gradient apart: 0.66 ms against 0.61 ms at
+//!   k = 40.
+//! - Unmasked loads where columns are padded anyway: 6 to 11 % off sampling, at most 3 % off the gradients (k = 16). Not taken: it
+//!   needs a second set of kernels for columns that fill whole vectors.
+//! - Tiles of 16 KB: 0.62 ms against 0.44 ms with 64 KB at k = 10. Of 512 KB: 0.76 ms against 0.61 ms for sampling and the
+//!   left gradient at k = 40.
 //! - Masked dense products: see [`dense_is_faster`].
 
 mod entries;
@@ -78,17 +87,17 @@ pub mod with_simd {
 /// Bytes of a factor that a tile of the kernels keeps at hand: between the first and the second cache of most machines.
 const TILE_BYTES: usize = 64 << 10;
 
-/// Observed fraction above which three dense products on a masked residual beat the sparse kernels, for long columns.
-const DENSE_FRACTION: f64 = 0.6;
-/// Shortest columns for which they ever do: below, masking the d_out × d_in residual costs more than all of Ω.
-const DENSE_LENGTH: usize = 64;
+/// Observed fraction above which three dense products on a masked residual tend to beat the sparse kernels.
+const DENSE_FRACTION: f64 = 0.5;
 
-/// Whether dense products with a masked residual would be faster than these kernels, for columns of length `k`.
+/// Whether dense products with a masked residual are likely to be faster than these kernels.
 ///
-/// Sparse time grows with the observed fraction, dense time does not. They meet at about 0.6 when k = 1000 (dense 46 ms,
-/// sparse 74 ms × fraction, d = 1000, two threads); at k = 10 the kernels win at every fraction.
-pub fn dense_is_faster(entries: &ObservedEntries, k: usize) -> bool {
-    k >= DENSE_LENGTH && entries.fraction() > DENSE_FRACTION
+/// Sparse time grows with the observed fraction, dense time does not. Where they meet was measured roughly, on a busy
+/// machine (d = 1000): on two threads between 0.3 and 0.5 for k = 10, 40 and 100 and about 0.5 for k = 1000; on one
+/// thread about 0.4 to 0.5 (k = 1000), 0.6 (k = 100), 0.7 (k = 40), and never for k = 10. One threshold in the middle
+/// stands for all of them.
+pub fn dense_is_faster(entries: &ObservedEntries) -> bool {
+    entries.fraction() > DENSE_FRACTION
 }
 
 /// Samples the product on Ω and subtracts the targets: `residual = (Pᵀ Q − Φ)` on the observed entries, in CSR order.

@@ -39,7 +39,7 @@ fn values_out_of_range_name_key_value_and_what_is_allowed() {
         ("completion", "schedule.record_every=0", "an integer from 1"),
         ("completion", "problem.size=-5", "size"),
         ("completion", "problem.size=big", "size"),
-        ("completion", "problem.sise=5", "size"),
+        ("completion", "problem.sise=5", "no selected experiment has the key problem.sise"),
         ("factorization", "problem.observed_fraction=0.5", "full observation"),
         ("factorization", "problem.rank=500", "less than half the size (1000)"),
         ("depth-width-sweep", "widths=[0]", "widths"),

@@ -46,6 +46,9 @@ pub enum DynamicsError {
     /// A decay rate out of range.
     #[error("decay rate {0} is not in [0, 1)")]
     Decay(f64),
+    /// A denominator's ϵ that is not positive.
+    #[error("ϵ = {0} is not positive and finite")]
+    Epsilon(f64),
     /// Nothing would ever be recorded.
     #[error("record_every must be at least 1")]
     RecordEvery,

@@ -48,16 +48,19 @@ impl Method {
     }
 
     fn check(self) -> Result<(), DynamicsError> {
-        let decays: &[f64] = match &self {
-            Self::GradientDescent => &[],
-            Self::HeavyBall { momentum } => &[*momentum],
-            Self::Adam { beta1, beta2, .. } => &[*beta1, *beta2],
-            Self::RmsProp { alpha, .. } => &[*alpha],
+        let (decays, epsilon) = match self {
+            Self::GradientDescent => (vec![], 1.0),
+            Self::HeavyBall { momentum } => (vec![momentum], 1.0),
+            Self::Adam { beta1, beta2, epsilon } => (vec![beta1, beta2], epsilon),
+            Self::RmsProp { alpha, epsilon } => (vec![alpha], epsilon),
         };
-        match decays.iter().find(|decay| !(0.0..1.0).contains(*decay)) {
-            Some(&decay) => Err(DynamicsError::Decay(decay)),
-            None => Ok(()),
+        if let Some(&decay) = decays.iter().find(|decay| !(0.0..1.0).contains(*decay)) {
+            return Err(DynamicsError::Decay(decay));
         }
+        if !(epsilon > 0.0 && epsilon.is_finite()) {
+            return Err(DynamicsError::Epsilon(epsilon));
+        }
+        Ok(())
     }
 }
 

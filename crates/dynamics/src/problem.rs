@@ -195,6 +195,7 @@ pub struct Objective {
 /// Buffers that evaluating an objective at inner width `k` needs; made once, reused in every iteration.
 #[derive(Debug)]
 pub struct Workspace {
+    /// All entries; empty where the sparse kernels are used.
     residual: Mat<f64>,
     sampled: Option<sparse::Workspace>,
 }
@@ -255,12 +256,10 @@ impl Objective {
     /// Buffers for products of inner width `k`.
     pub fn workspace(&self, k: usize) -> Workspace {
         match &self.observed {
-            Observed::Full => {
-                Workspace { residual: Mat::zeros(self.target.d_out(), self.target.d_in()), sampled: None }
-            }
-            Observed::Entries(entries) => {
+            Observed::Entries(entries) if !sparse::dense_is_faster(entries) => {
                 Workspace { residual: Mat::new(), sampled: Some(sparse::Workspace::new(entries, k)) }
             }
+            _ => Workspace { residual: Mat::zeros(self.target.d_out(), self.target.d_in()), sampled: None },
         }
     }
 
@@ -277,31 +276,49 @@ impl Objective {
         par: Par,
     ) -> f64 {
         let weight = self.weight();
+        let Workspace { residual, sampled } = workspace;
+        if let (Observed::Entries(entries), Some(sampled)) = (&self.observed, sampled) {
+            let values = &self.values;
+            let squares = sparse::sampled_loss_and_gradients(entries, values, weight, p, q, dp, dq, sampled, par);
+            return 0.5 * weight * squares;
+        }
         let squares = match &self.observed {
-            Observed::Entries(entries) => sparse::sampled_loss_and_gradients(
-                entries,
-                &self.values,
-                weight,
-                p,
-                q,
-                dp,
-                dq,
-                workspace.sampled.as_mut().expect("a workspace made by this objective"),
-                par,
-            ),
-            Observed::Full => {
-                let residual = &mut workspace.residual;
-                let squares = self.full_residual(p, q, residual, par);
-                if let Some(dp) = dp {
-                    matmul(dp, Accum::Replace, q, residual.transpose(), weight, par);
-                }
-                if let Some(dq) = dq {
-                    matmul(dq, Accum::Replace, p, residual.as_ref(), weight, par);
-                }
-                squares
-            }
+            Observed::Entries(entries) => self.masked_residual(entries, p, q, residual, par),
+            Observed::Full => self.full_residual(p, q, residual, par),
         };
+        if let Some(dp) = dp {
+            matmul(dp, Accum::Replace, q, residual.transpose(), weight, par);
+        }
+        if let Some(dq) = dq {
+            matmul(dq, Accum::Replace, p, residual.as_ref(), weight, par);
+        }
         0.5 * weight * squares
+    }
+
+    /// `residual ← PᵀQ − Φ` on the observed entries, zero elsewhere; returns the sum of its squares.
+    fn masked_residual(
+        &self,
+        entries: &ObservedEntries,
+        p: MatRef<'_, f64>,
+        q: MatRef<'_, f64>,
+        residual: &mut Mat<f64>,
+        par: Par,
+    ) -> f64 {
+        matmul(residual.as_mut(), Accum::Replace, p.transpose(), q, 1.0, par);
+        let mut squares = 0.0;
+        for (j, column) in residual.as_mut().col_iter_mut().enumerate() {
+            let column = column.try_as_col_major_mut().expect("residuals are column-major").as_slice_mut();
+            let mut next = 0;
+            for &i in &entries.rows()[entries.column_start()[j]..entries.column_start()[j + 1]] {
+                let i = i as usize;
+                column[next..i].fill(0.0);
+                column[i] -= self.dense[(i, j)];
+                squares += column[i] * column[i];
+                next = i + 1;
+            }
+            column[next..].fill(0.0);
+        }
+        squares
     }
 
     /// `residual ← PᵀQ − Φ`; returns the sum of its squares.

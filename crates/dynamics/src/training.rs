@@ -107,7 +107,7 @@ pub fn train<F: Factorization>(
         if !loss.is_finite() || loss > limit {
             return Err(DynamicsError::Diverged { iteration, loss });
         }
-        if iteration == 0 {
+        if iteration == 0 && loss > 0.0 {
             limit = loss * DIVERGENCE_FACTOR;
         }
         observer.iteration(iteration, loss);

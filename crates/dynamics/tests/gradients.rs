@@ -43,7 +43,7 @@ fn deep_gradients_match_central_differences() {
     for (d_out, d_in, widths) in
         [(7, 7, vec![7]), (6, 9, vec![5, 4]), (9, 5, vec![9, 9]), (5, 8, vec![3, 6, 4, 7]), (4, 4, vec![70])]
     {
-        for fraction in [1.0, 0.6] {
+        for fraction in [1.0, 0.8, 0.4] {
             for form in [LossForm::Mean, LossForm::Sum] {
                 let objective = objective(d_out, d_in, fraction, form);
                 let mut rng = stream(8, &["factors"]);
@@ -67,7 +67,7 @@ fn deep_gradients_match_central_differences() {
 
 #[test]
 fn compressed_gradients_match_central_differences() {
-    for (d_out, d_in, fraction) in [(8, 8, 1.0), (9, 6, 0.7), (6, 9, 0.5)] {
+    for (d_out, d_in, fraction) in [(8, 8, 1.0), (9, 6, 0.7), (6, 9, 0.4)] {
         let objective = objective(d_out, d_in, fraction, LossForm::Mean);
         let mut rng = stream(9, &["factors"]);
         let (left, right) = (haar(d_out, 4, &mut rng), haar(d_in, 4, &mut rng));

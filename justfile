@@ -16,9 +16,9 @@ figure name profile="quick" *options:
 test *options:
     cargo test --workspace --release {{options}}
 
-# Run the benchmarks (criterion).
+# Run the benchmarks (criterion), for example: just bench --bench step -- original
 bench *options:
-    cargo bench --workspace {{options}}
+    cargo bench -p dynamics {{options}}
 
 # Check format and lints.
 lint:

@@ -60,7 +60,7 @@ impl Settings {
             networks.push(Compared {
                 name: compressed(discrepant_step),
                 // Hues 3 and 4 belong to the narrow and the spectral network.
-                hue: if k < 2 { 1 + k } else { 3 + k },
+                hue: if k < 2 { 1 + k } else { 5 + (k - 2) % 3 },
                 network: Network::Compressed { depth, init_scale, rank_guess, discrepant_step },
                 tolerance,
             });
@@ -83,7 +83,7 @@ impl Settings {
     fn subtitle(&self) -> String {
         let ProblemSettings { size, rank, observed_fraction, .. } = self.problem;
         format!(
-            "d = {size}, r = {rank}, r̂ = {}, L = {}, p = {observed_fraction}, ε = {}, η = {}, trials: {}",
+            "d = {size}, r = {rank}, r̂ = {}, L = {}, p = {observed_fraction}, ε = {}, η = {}; trials: {} (band: geometric mean ± std)",
             self.rank_guess, self.depth, self.init_scale, self.step_size, self.trials
         )
     }
@@ -144,22 +144,23 @@ impl Experiment for Completion {
             .axes("PC 1", "PC 2", "PC 3");
         let errors = |title: &str, x| Lines::new(title).x(x).y(Axis::log("recovery error"));
         let mut by_iteration = errors("Recovery error against iterations", Axis::linear("iteration t"));
-        let mut by_time = errors("Recovery error against time", Axis::log("time in iterations (s)"));
+        let mut by_time = errors("Recovery error against time, first trial", Axis::log("training time (s)"));
         for network in settings.networks() {
             let (name, hue) = (network.name.as_str(), network.hue);
             let curve = Curve::new(name, path(&trajectory, name)).hue(hue);
             paths = paths.curve(if network.is_original() { curve.wide() } else { curve.dashed() });
             let Averaged { mean, band } = banded(&curves, name, |row| row.recovery_error);
-            let series = Series::new(name, mean).band(band).hue(hue);
-            by_iteration =
-                by_iteration.series(if network.is_original() { series.width(5.0).opacity(0.4) } else { series });
+            // The looks of the trajectories: the original wide, so that what follows it can be seen on it.
+            let looks = |series: Series| match network.is_original() {
+                true => series.hue(hue).width(5.0).opacity(0.4),
+                false => series.hue(hue).dashed(),
+            };
+            by_iteration = by_iteration.series(looks(Series::new(name, mean).band(band)));
             let timed = against_time(&curves, &clock, name, |row| row.recovery_error);
-            by_time = by_time.series(Series::new(name, timed).hue(hue));
+            by_time = by_time.series(looks(Series::new(name, timed)));
         }
         if settings.at_papers_size() {
-            for (label, points) in paper_milestones(&reference, settings.schedule.max_iterations) {
-                by_iteration = by_iteration.series(Series::new(label, points).hue(0).paper());
-            }
+            by_iteration = by_iteration.many(paper_milestones(&reference, settings.schedule.max_iterations));
         }
         let figure = Figure::new("Completion: the original network and its compressed twin")
             .subtitle(settings.subtitle())
@@ -188,18 +189,14 @@ impl Experiment for Completion {
     }
 }
 
-/// The paper's milestones as points and lines of the middle panel: (label, points).
-fn paper_milestones(reference: &[ReferenceRow], iterations: u64) -> Vec<(&'static str, Vec<(f64, f64)>)> {
+/// The paper's milestones as series of the middle panel, in the hues of the networks they are about.
+fn paper_milestones(reference: &[ReferenceRow], iterations: u64) -> Vec<Series> {
     let find = |x: &str| reference.iter().find(|row| row.x == x).map(|row| row.y);
-    let mut milestones = Vec::new();
-    if let Some(t) = find("iterations_to_1e-12") {
-        milestones.push(("paper: iterations to 10⁻¹²", vec![(t, 1e-12)]));
-    }
-    if let Some(plateau) = find("plateau") {
-        milestones
-            .push(("paper: plateau of γ = 0", vec![(0.7 * iterations as f64, plateau), (iterations as f64, plateau)]));
-    }
-    milestones
+    let reached = find("iterations_to_1e-12").map(|t| ("paper: 10⁻¹² reached", 0, vec![(t, 1e-12)]));
+    let ends = |error| vec![(0.7 * iterations as f64, error), (iterations as f64, error)];
+    let plateau = find("plateau").map(|error| ("paper: plateau of γ = 0", 2, ends(error)));
+    let milestones = [reached, plateau].into_iter().flatten();
+    milestones.map(|(label, hue, points)| Series::new(label, points).hue(hue).paper()).collect()
 }
 
 /// Both reach a recovery error below the original's tolerance, in numbers of iterations within 5 % of each other. If the

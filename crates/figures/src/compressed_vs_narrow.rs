@@ -1,6 +1,6 @@
 //! Compressed against narrow (Fig. 6): iterations and time that networks of the same small width need, by rank guess.
 
-use charts::{Axis, Figure, Legend, Lines, Series};
+use charts::{Axis, Figure, Lines, Series};
 use lab::{
     Check, Claim, Drawing, Experiment, Finished, Invalid, Kernels, LabError, Planned, Results, Table, TrialContext,
     TrialError,
@@ -142,10 +142,10 @@ impl Experiment for CompressedVsNarrow {
         let ticks = || settings.rank_guesses.iter().map(|&rank| rank as f64);
         let panel = |title: &str, y: &str| {
             let x = Axis::linear("rank guess r̂").ticks(ticks());
-            Lines::new(title).x(x).y(Axis::linear(y).include(0.0)).legend(Legend::Below)
+            Lines::new(title).x(x).y(Axis::linear(y).include(0.0))
         };
         let mut iterations = panel("Iterations to tolerance", "iterations");
-        let mut time = panel("Time to tolerance, initial factors included", "time (s)");
+        let mut time = panel("Time to tolerance, initial factors included (paper: a GPU)", "time (s)");
         for (name, hue, reported) in [(NARROW, 3, "random"), (COMPRESSED, 1, "compressed"), (SPECTRAL, 4, "")] {
             let series = |curve: Averaged| Series::new(name, curve.mean).band(curve.band).hue(hue).markers();
             let paper = |quantity: &str, label: &str| {
@@ -154,13 +154,14 @@ impl Experiment for CompressedVsNarrow {
                     .then(|| Series::new(format!("{name}, {label}"), points).hue(hue).paper())
             };
             iterations = iterations.series(series(iterations_of(&rows, name))).many(paper("iterations", "paper"));
-            time = time.series(series(seconds_of(&rows, &clocks, name))).many(paper("gpu_seconds", "paper (GPU)"));
+            time = time.series(series(seconds_of(&rows, &clocks, name))).many(paper("gpu_seconds", "paper"));
         }
         let figure = Figure::new("Networks as small as the rank guess allows")
             .subtitle(settings.subtitle())
             .panel_size(460, 320)
             .panel(iterations)
-            .panel(time);
+            .panel(time)
+            .shared_legend();
         Ok(vec![drawing(Self::NAME, &figure)?])
     }
 

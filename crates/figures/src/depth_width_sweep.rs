@@ -132,6 +132,10 @@ impl Experiment for DepthWidthSweep {
             // Depth 2 is slow for reasons of its own where it overfits; the paper shows the deepest network only.
             if settings.depths.iter().all(|other| other.depth <= *depth) {
                 iterations = iterations.series(series(curve)).many(paper("iterations"));
+                if rows.iter().any(|row| row.depth == *depth && !row.converged) {
+                    let limit = settings.schedule.max_iterations as f64;
+                    iterations = iterations.reference(limit, "limit: runs that end there are left out");
+                }
             }
         }
         let figure = Figure::new("Completion by deep factorizations of any width")
@@ -174,9 +178,10 @@ fn recovery_errors(rows: &[Row], depth: usize) -> Averaged {
     averaged(rows.iter().filter(|row| row.depth == depth).map(|row| (row.width as f64, row.recovery_error)))
 }
 
-/// Iterations at one depth, by width; a run that does not meet the tolerance counts with all that it has.
+/// Iterations at one depth, by width, of the runs that met the tolerance.
 fn iterations_to_tolerance(rows: &[Row], depth: usize) -> Averaged {
-    averaged(rows.iter().filter(|row| row.depth == depth).map(|row| (row.width as f64, row.iterations as f64)))
+    let met = rows.iter().filter(|row| row.depth == depth && row.converged);
+    averaged(met.map(|row| (row.width as f64, row.iterations as f64)))
 }
 
 impl Settings {

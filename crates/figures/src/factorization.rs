@@ -60,7 +60,7 @@ impl Settings {
     fn subtitle(&self) -> String {
         let ProblemSettings { size, rank, .. } = self.problem;
         format!(
-            "d = {size}, r = {rank}, L = {}, all entries observed, ε = {}, η = {}, trials: {}",
+            "d = {size}, r = {rank}, L = {}, all entries observed, ε = {}, η = {}; trials: {} (band: geometric mean ± std)",
             self.depth, self.init_scale, self.step_size, self.trials
         )
     }
@@ -114,17 +114,20 @@ impl Experiment for Factorization {
             .axes("PC 1", "PC 2", "PC 3");
         let losses = |title: &str, x| Lines::new(title).x(x).y(Axis::log("training loss"));
         let mut by_iteration = losses("Training loss against iterations", Axis::linear("iteration t"));
-        let mut by_time = losses("Training loss against time", Axis::log("time in iterations (s)"));
+        let mut by_time = losses("Training loss against time, first trial", Axis::log("training time (s)"));
         for network in settings.networks() {
             let (name, hue) = (network.name.as_str(), network.hue);
             let curve = Curve::new(name, path(&trajectory, name)).hue(hue);
             paths = paths.curve(if network.is_original() { curve.wide() } else { curve.dashed() });
             let Averaged { mean, band } = banded(&curves, name, |row| Some(row.training_loss));
-            let series = Series::new(name, mean).band(band).hue(hue);
-            by_iteration =
-                by_iteration.series(if network.is_original() { series.width(5.0).opacity(0.4) } else { series });
+            // The looks of the trajectories: the original wide, so that what follows it can be seen on it.
+            let looks = |series: Series| match network.is_original() {
+                true => series.hue(hue).width(5.0).opacity(0.4),
+                false => series.hue(hue).dashed(),
+            };
+            by_iteration = by_iteration.series(looks(Series::new(name, mean).band(band)));
             let timed = against_time(&curves, &clock, name, |row| Some(row.training_loss));
-            by_time = by_time.series(Series::new(name, timed).hue(hue));
+            by_time = by_time.series(looks(Series::new(name, timed)));
         }
         let figure = Figure::new("Factorization: the original network and its compressed twin")
             .subtitle(settings.subtitle())

@@ -18,8 +18,8 @@ pub mod summary;
 pub mod svd_evolution;
 
 /// All experiments, in the order in which `reproduce-all` runs them.
-pub fn experiments() -> [lab::Entry; 7] {
-    [
+pub fn experiments() -> Vec<lab::Entry> {
+    vec![
         lab::entry::<invariant_subspace::InvariantSubspaces>(),
         lab::entry::<svd_evolution::SvdEvolution>(),
         lab::entry::<depth_width_sweep::DepthWidthSweep>(),

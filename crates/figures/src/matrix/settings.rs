@@ -44,9 +44,11 @@ impl ProblemSettings {
         Invalid::unless(size >= 1, format!("{key}.size"), size, "an integer from 1")?;
         let ranks = format!("an integer from 1 to the size ({size})");
         Invalid::unless((1..=size).contains(&rank), format!("{key}.rank"), rank, ranks)?;
-        let fits = observed_fraction > 0.0 && observed_fraction <= 1.0;
         let key = format!("{key}.observed_fraction");
-        Invalid::unless(fits, key, observed_fraction, "a number in (0, 1]")
+        let fits = observed_fraction > 0.0 && observed_fraction <= 1.0;
+        Invalid::unless(fits, &key, observed_fraction, "a number in (0, 1]")?;
+        let some = observed_fraction * (size * size) as f64 >= 1.0;
+        Invalid::unless(some, &key, format!("{observed_fraction:e}"), "at least one entry of size × size")
     }
 }
 
@@ -94,18 +96,19 @@ pub fn check_trials(trials: usize) -> Result<(), Invalid> {
     Invalid::unless(trials >= 1, "trials", trials, "an integer from 1")
 }
 
-/// Checks a list: not empty, and every element allowed.
-pub fn check_list<T: Copy + std::fmt::Display>(
+/// Checks a list: not empty, every element allowed, and none twice.
+pub fn check_list<T: Copy + PartialEq + std::fmt::Display>(
     key: &str,
     values: &[T],
     holds: impl Fn(T) -> bool,
     allowed: &str,
 ) -> Result<(), Invalid> {
     Invalid::unless(!values.is_empty(), key, "[]", format!("a list with at least one value, each {allowed}"))?;
-    values
-        .iter()
-        .enumerate()
-        .try_for_each(|(i, &value)| Invalid::unless(holds(value), format!("{key}.{i}"), value, allowed))
+    values.iter().enumerate().try_for_each(|(i, &value)| {
+        let key = format!("{key}.{i}");
+        Invalid::unless(holds(value), &key, value, allowed)?;
+        Invalid::unless(!values[..i].contains(&value), &key, value, "each value once")
+    })
 }
 
 /// Checks a rank guess r̂: `1 ≤ r̂ ≤ size / 2`.

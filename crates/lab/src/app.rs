@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
 
-use crate::cli::{All, Common, Single};
+use crate::cli::{All, Common, DEFAULT_RESULTS, Single, most_threads};
 use crate::session::{self, Ready, Report, Session};
 use crate::settings::{Override, SettingsError};
 use crate::{Experiment, LabError, logging, provenance::Machine, summary};
@@ -21,11 +21,12 @@ pub struct Entry {
     name: &'static str,
     about: &'static str,
     prepare: Prepare,
+    redraw: fn() -> Box<dyn Ready>,
 }
 
 /// `E` as an entry of the list given to [`main_all`].
 pub fn entry<E: Experiment>() -> Entry {
-    Entry { name: E::NAME, about: E::ABOUT, prepare: session::prepare::<E> }
+    Entry { name: E::NAME, about: E::ABOUT, prepare: session::prepare::<E>, redraw: session::redraw::<E> }
 }
 
 /// `main` of the binary of one figure. Exit code 0: done; 1: something failed, a trial perhaps; 2: bad input.
@@ -59,7 +60,11 @@ fn exit(result: Result<u8, LabError>) -> ExitCode {
 fn run_single(entry: Entry, options: &Single) -> Result<u8, LabError> {
     let default = Path::new("experiments").join(format!("{}.toml", entry.name));
     let path = options.config.as_deref().unwrap_or(&default);
-    let ready = (entry.prepare)(path, &options.common.profile, &options.common.overrides()?)?;
+    options.common.check_plot_only()?;
+    let ready = match options.common.plot_only {
+        true => (entry.redraw)(),
+        false => (entry.prepare)(path, &options.common.profile, &options.common.overrides()?)?,
+    };
     let session = start(&options.common)?;
     let report = perform(ready.as_ref(), &session);
     if !options.common.quiet {
@@ -74,8 +79,12 @@ fn run_all(list: &[Entry], options: &All) -> Result<u8, LabError> {
         return Ok(0);
     }
     let selected = select(list, &options.only, &options.skip)?;
+    options.common.check_plot_only()?;
     // All settings are read before anything runs: a mistake in the last must not be found after hours.
-    let jobs = prepare_all(&selected, options)?;
+    let jobs = match options.common.plot_only {
+        true => selected.iter().map(|entry| (entry.redraw)()).collect(),
+        false => prepare_all(&selected, options)?,
+    };
     let session = start(&options.common)?;
     let reports: Vec<Report> = jobs.iter().map(|ready| perform(ready.as_ref(), &session)).collect();
     if !options.common.quiet {
@@ -93,14 +102,16 @@ fn listing(list: &[Entry]) -> String {
 }
 
 fn select<'a>(list: &'a [Entry], only: &[String], skip: &[String]) -> Result<Vec<&'a Entry>, LabError> {
+    let known = || list.iter().map(|entry| entry.name).collect::<Vec<_>>().join(", ");
     for (option, names) in [("--only", only), ("--skip", skip)] {
         if let Some(name) = names.iter().find(|name| list.iter().all(|entry| entry.name != **name)) {
-            let known = list.iter().map(|entry| entry.name).collect::<Vec<_>>().join(", ");
-            return Err(LabError::UnknownExperiment { option, name: name.clone(), known });
+            return Err(LabError::UnknownExperiment { option, name: name.clone(), known: known() });
         }
     }
     let has = |names: &[String], entry: &Entry| names.iter().any(|name| name == entry.name);
-    Ok(list.iter().filter(|entry| (only.is_empty() || has(only, entry)) && !has(skip, entry)).collect())
+    let wanted = |entry: &&Entry| (only.is_empty() || has(only, entry)) && !has(skip, entry);
+    let selected: Vec<&Entry> = list.iter().filter(wanted).collect();
+    if selected.is_empty() { Err(LabError::NothingSelected { known: known() }) } else { Ok(selected) }
 }
 
 /// Loads the settings of all selected experiments, each with the overrides whose keys it has.
@@ -108,21 +119,28 @@ fn prepare_all(selected: &[&Entry], options: &All) -> Result<Vec<Box<dyn Ready>>
     let overrides = options.common.overrides()?;
     let profile = &options.common.profile;
     let mut used = vec![false; overrides.len()];
+    let mut nearest = vec![None; overrides.len()];
     let mut jobs = Vec::with_capacity(selected.len());
     for entry in selected {
         let path = options.experiments.join(format!("{}.toml", entry.name));
         let mut mine = Vec::new();
-        for (given, used) in overrides.iter().zip(&mut used) {
+        for (index, given) in overrides.iter().enumerate() {
             let alone = (entry.prepare)(&path, profile, std::slice::from_ref(given));
-            if !alone.is_err_and(|error| error.is_unknown_override()) {
-                *used = true;
-                mine.push(given.clone());
+            match alone.err().and_then(|error| error.unknown_override()) {
+                Some(like) => nearest[index] = nearest[index].take().or(like),
+                None => {
+                    used[index] = true;
+                    mine.push(given.clone());
+                }
             }
         }
         jobs.push((entry.prepare)(&path, profile, &mine)?);
     }
-    match overrides.iter().zip(used).find(|(_, used)| !used) {
-        Some((given, _)) => Err(LabError::UnusedOverride { option: given.option.clone(), key: given.key.clone() }),
+    match used.iter().position(|used| !used) {
+        Some(index) => {
+            let Override { option, key, .. } = overrides[index].clone();
+            Err(LabError::UnusedOverride { option, key, nearest: nearest[index].take() })
+        }
         None => Ok(jobs),
     }
 }
@@ -131,10 +149,13 @@ fn prepare_all(selected: &[&Entry], options: &All) -> Result<Vec<Box<dyn Ready>>
 fn start(options: &Common) -> Result<Session, LabError> {
     let style = logging::start(options.quiet, options.verbose);
     let threads = options.thread_count();
-    if rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().is_err() {
-        tracing::debug!("the thread pool was already there; --threads does not change its size");
-    }
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().map_err(|error| LabError::Threads {
+        threads,
+        most: most_threads(),
+        reason: error.to_string(),
+    })?;
     let session = Session {
+        options: repeated(options),
         results: options.results.join(&options.profile),
         figures: options.figures.join(&options.profile),
         threads,
@@ -145,6 +166,16 @@ fn start(options: &Common) -> Result<Session, LabError> {
     };
     session.check_outputs()?;
     Ok(session)
+}
+
+/// The options that another run must have to make the tables this one looks for.
+fn repeated(options: &Common) -> String {
+    let results = options.results.to_string_lossy();
+    match &*results {
+        DEFAULT_RESULTS => format!("--profile {}", options.profile),
+        plain if !plain.contains(char::is_whitespace) => format!("--profile {} --results {plain}", options.profile),
+        other => format!("--profile {} --results {other:?}", options.profile),
+    }
 }
 
 /// Runs one experiment and says on stderr what went wrong.

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::{LabError, Table};
+
 /// Whether a statement of the paper is borne out by the tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Verdict {
@@ -39,4 +41,27 @@ pub struct Claim {
     pub measured: String,
     /// What the two together say.
     pub verdict: Verdict,
+}
+
+impl Claim {
+    const COLUMNS: [&str; 4] = ["claim", "paper", "measured", "verdict"];
+
+    /// `NAME.claims.csv`. It has its header even if there are no claims.
+    pub(crate) fn table(name: &str, claims: &[Self]) -> Result<Table, LabError> {
+        Table::with_header(format!("{name}.claims"), &Self::COLUMNS, claims)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_header_is_the_same_with_and_without_claims() {
+        let text = |claims: &[Claim]| String::from_utf8(Claim::table("toy", claims).unwrap().bytes().to_vec()).unwrap();
+        let [claim, paper, measured] = ["a", "b", "c"].map(String::from);
+        let one = Claim { claim, paper, measured, verdict: Verdict::NotTested };
+        assert_eq!(text(&[]), "claim,paper,measured,verdict\n");
+        assert_eq!(text(&[one]), text(&[]) + "a,b,c,not tested\n");
+    }
 }

@@ -1,14 +1,19 @@
 //! The command line.
 
-use std::num::NonZeroUsize;
+use std::convert::Infallible;
 use std::path::PathBuf;
 
 use clap::{Args, Parser};
 
+use crate::LabError;
 use crate::settings::{DEFAULT_PROFILE, Override, SettingsError};
+
+/// Where tables go if nothing else is said.
+pub(crate) const DEFAULT_RESULTS: &str = "results";
 
 /// Options of a figure's binary.
 #[derive(Debug, Parser)]
+#[command(version)]
 pub(crate) struct Single {
     /// Settings file [default: experiments/NAME.toml]
     #[arg(long, value_name = "PATH")]
@@ -19,12 +24,13 @@ pub(crate) struct Single {
 
 /// Options of `reproduce-all`.
 #[derive(Debug, Parser)]
+#[command(version)]
 pub(crate) struct All {
     /// Run only these experiments
-    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',', value_parser = trimmed)]
     pub(crate) only: Vec<String>,
     /// Run all experiments but these
-    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',', value_parser = trimmed)]
     pub(crate) skip: Vec<String>,
     /// List the experiments and run nothing
     #[arg(long)]
@@ -40,9 +46,9 @@ pub(crate) struct All {
 #[derive(Debug, Args)]
 pub(crate) struct Common {
     /// Profile of the settings: paper (the paper's own), quick, smoke, or any other that the file has
-    #[arg(long, default_value = DEFAULT_PROFILE)]
+    #[arg(long, default_value = DEFAULT_PROFILE, value_parser = profile)]
     pub(crate) profile: String,
-    /// Override a setting; repeatable, dotted keys, TOML values: --set problem.rank=5 --set widths=[10,20]
+    /// Override a setting; repeatable, dotted keys, TOML values: --set problem.rank=5 --set 'widths=[10, 20]'
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
     /// Short for --set seed=N
@@ -52,10 +58,10 @@ pub(crate) struct Common {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..))]
     pub(crate) trials: Option<i64>,
     /// Number of threads [default: all cores]
-    #[arg(long, value_name = "N")]
-    pub(crate) threads: Option<NonZeroUsize>,
+    #[arg(long, value_name = "N", value_parser = threads)]
+    pub(crate) threads: Option<usize>,
     /// Where tables go: DIR/PROFILE/NAME.csv
-    #[arg(long, value_name = "DIR", default_value = "results")]
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_RESULTS)]
     pub(crate) results: PathBuf,
     /// Where pictures go: DIR/PROFILE/NAME.png and .svg
     #[arg(long, value_name = "DIR", default_value = "figures")]
@@ -63,7 +69,7 @@ pub(crate) struct Common {
     /// Run every trial again, ignoring stored ones
     #[arg(long, conflicts_with = "plot_only")]
     pub(crate) fresh: bool,
-    /// Run nothing; redraw and recheck the claims from the tables that are there
+    /// Run nothing; redraw and recheck the claims from the tables that are there, with the settings they were made with
     #[arg(long)]
     pub(crate) plot_only: bool,
     /// Show warnings and errors only
@@ -85,7 +91,41 @@ impl Common {
 
     /// Number of threads to use.
     pub(crate) fn thread_count(&self) -> usize {
-        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-        self.threads.map_or_else(cores, usize::from)
+        self.threads.unwrap_or_else(cores)
     }
+
+    /// Refuses overrides together with `--plot-only`: the tables fix the settings.
+    pub(crate) fn check_plot_only(&self) -> Result<(), LabError> {
+        match self.overrides()?.into_iter().next() {
+            Some(given) if self.plot_only => Err(LabError::PlotOnlyOverride { option: given.option }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Most threads that may be asked for.
+pub(crate) fn most_threads() -> usize {
+    (4 * cores()).max(256)
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn threads(text: &str) -> Result<usize, String> {
+    let most = most_threads();
+    let number = text.parse().ok().filter(|number| (1..=most).contains(number));
+    number.ok_or_else(|| format!("allowed: a whole number from 1 to {most}"))
+}
+
+/// A profile's name is part of paths.
+fn profile(name: &str) -> Result<String, String> {
+    if name.is_empty() || name.starts_with('.') || name.contains(['/', '\\']) {
+        return Err("a profile's name is a directory's: not empty, no path separator, no leading dot".into());
+    }
+    Ok(name.to_owned())
+}
+
+fn trimmed(text: &str) -> Result<String, Infallible> {
+    Ok(text.trim().to_owned())
 }

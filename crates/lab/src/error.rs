@@ -21,17 +21,51 @@ pub enum LabError {
         known: String,
     },
     /// `--set` in `reproduce-all` names a key that no experiment has.
-    #[error("{option}: no selected experiment has the key {key}")]
+    #[error("{option}: no selected experiment has the key {key}{}", nearest.as_ref().map(|n| format!(" (did you mean {n}?)")).unwrap_or_default())]
     UnusedOverride {
         /// The option as it was typed.
         option: String,
         /// Its dotted key.
         key: String,
+        /// A key most like it, of some experiment.
+        nearest: Option<Box<str>>,
     },
-    /// A table to draw from is not there.
+    /// `--only` and `--skip` together leave no experiment.
+    #[error("--only and --skip leave no experiment; known: {known}")]
+    NothingSelected {
+        /// The names there are.
+        known: String,
+    },
+    /// A setting on the command line of `--plot-only`.
+    #[error(
+        "{option}: --plot-only uses the settings stored with the tables (NAME.meta.toml); leave out --plot-only to run with others"
+    )]
+    PlotOnlyOverride {
+        /// The option as it was typed.
+        option: String,
+    },
+    /// The system does not give as many threads as asked for.
+    #[error("cannot start {threads} threads: {reason}; pass a smaller --threads (allowed: 1 to {most})")]
+    Threads {
+        /// Number asked for.
+        threads: usize,
+        /// Most that may be asked for.
+        most: usize,
+        /// What the system said.
+        reason: String,
+    },
+    /// A table to draw from, or the settings it was made with, is not there.
     #[error("{path}: no such file; make it with: {command}")]
     MissingTable {
         /// The file looked for.
+        path: PathBuf,
+        /// What to type.
+        command: String,
+    },
+    /// A table to draw from has no rows.
+    #[error("{path}: the table has no rows; make it again with: {command}")]
+    EmptyTable {
+        /// The table.
         path: PathBuf,
         /// What to type.
         command: String,
@@ -114,7 +148,11 @@ impl LabError {
             Self::Settings(_)
             | Self::UnknownExperiment { .. }
             | Self::UnusedOverride { .. }
-            | Self::MissingTable { .. } => 2,
+            | Self::NothingSelected { .. }
+            | Self::PlotOnlyOverride { .. }
+            | Self::Threads { .. }
+            | Self::MissingTable { .. }
+            | Self::EmptyTable { .. } => 2,
             Self::Step { source, .. } | Self::Other(source) => {
                 source.downcast_ref::<LabError>().map_or(1, LabError::exit_code)
             }

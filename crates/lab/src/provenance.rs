@@ -13,8 +13,9 @@ const CRATES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/crates.rs"))
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Machine {
     git_revision: String,
-    /// Whether tracked files other than results and figures differ from the revision.
-    git_dirty: bool,
+    /// Whether tracked files other than results and figures differ from the revision; left out if unknown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    git_dirty: Option<bool>,
     cpu: String,
     logical_cores: usize,
     threads: usize,
@@ -23,13 +24,13 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// Looks around. What cannot be found out is "unknown".
+    /// Looks around. What cannot be found out is "unknown", or left out.
     pub(crate) fn survey(threads: usize) -> Self {
         let changed = ["status", "--porcelain", "--untracked-files=no", "--", ":/"];
         let outputs = [":(top,exclude)results", ":(top,exclude)figures"];
         Self {
             git_revision: git(&["rev-parse", "HEAD"]).unwrap_or_else(|| "unknown".into()),
-            git_dirty: git(&[&changed[..], &outputs[..]].concat()).is_some_and(|files| !files.is_empty()),
+            git_dirty: git(&[&changed[..], &outputs[..]].concat()).map(|files| !files.is_empty()),
             cpu: cpu().unwrap_or_else(|| "unknown".into()),
             logical_cores: std::thread::available_parallelism().map_or(1, usize::from),
             threads,

@@ -1,5 +1,6 @@
 //! One experiment from its settings to its files.
 
+use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -12,6 +13,8 @@ use crate::{Claim, Drawing, Experiment, Finished, LabError, Results, Table, file
 /// What the experiments of one process have in common.
 #[derive(Debug)]
 pub(crate) struct Session {
+    /// `--profile` and, if it is not the usual one, `--results`, as typed.
+    pub(crate) options: String,
     /// `results/PROFILE`.
     pub(crate) results: PathBuf,
     /// `figures/PROFILE`.
@@ -30,6 +33,21 @@ impl Session {
             files::ensure_writable(&self.results)?;
         }
         files::ensure_writable(&self.figures)
+    }
+
+    /// What a user types to make the tables of `experiment`.
+    fn command(&self, experiment: &str) -> String {
+        format!("cargo run --release --bin {experiment} -- {}", self.options)
+    }
+
+    /// The tables of `experiment`.
+    fn tables(&self, experiment: &str) -> Results {
+        Results::new(&self.results, self.command(experiment))
+    }
+
+    /// Where the provenance of `experiment` is.
+    fn meta(&self, experiment: &str) -> PathBuf {
+        self.results.join(format!("{experiment}.meta.toml"))
     }
 }
 
@@ -78,6 +96,11 @@ pub(crate) trait Ready {
     fn run(&self, session: &Session) -> Report;
 }
 
+/// `E` to be drawn again from its tables, with the settings they were made with.
+pub(crate) fn redraw<E: Experiment>() -> Box<dyn Ready> {
+    Box::new(Redraw::<E>(PhantomData))
+}
+
 /// Loads the settings of `E`.
 pub(crate) fn prepare<E: Experiment>(
     path: &Path,
@@ -94,21 +117,48 @@ struct Prepared<E: Experiment> {
 
 impl<E: Experiment> Ready for Prepared<E> {
     fn run(&self, session: &Session) -> Report {
-        let started = Instant::now();
-        let mut report = Report::new(E::NAME);
-        let ran = if session.plot_only { Ok(()) } else { self.make_tables(session, &mut report) };
-        match ran {
-            Ok(()) => self.read_tables(session, &mut report),
-            Err(error) => report.errors.push(error),
-        }
-        report.run.wall_seconds = started.elapsed().as_secs_f64();
-        report
+        reported(E::NAME, |report| {
+            // Locks the experiment until its last file is written.
+            let _store = self.make_tables(session, report)?;
+            read_tables::<E>(&self.resolved.settings, session, report);
+            Ok(())
+        })
     }
+}
+
+struct Redraw<E>(PhantomData<E>);
+
+impl<E: Experiment> Ready for Redraw<E> {
+    fn run(&self, session: &Session) -> Report {
+        reported(E::NAME, |report| {
+            // Before the lock is taken, whose file would make a directory for a mistyped profile.
+            session.tables(E::NAME).require_rows(E::NAME)?;
+            let path = session.meta(E::NAME);
+            if !path.exists() {
+                return Err(LabError::MissingTable { path, command: session.command(E::NAME) });
+            }
+            let _store = Store::open(&session.results, E::NAME)?;
+            let settings: E::Settings = settings::load_stored(&path)?;
+            read_tables::<E>(&settings, session, report);
+            Ok(())
+        })
+    }
+}
+
+/// The report of `work`, timed.
+fn reported(experiment: &'static str, work: impl FnOnce(&mut Report) -> Result<(), LabError>) -> Report {
+    let started = Instant::now();
+    let mut report = Report::new(experiment);
+    if let Err(error) = work(&mut report) {
+        report.errors.push(error);
+    }
+    report.run.wall_seconds = started.elapsed().as_secs_f64();
+    report
 }
 
 impl<E: Experiment> Prepared<E> {
     /// The half that runs trials and writes tables and their provenance.
-    fn make_tables(&self, session: &Session, report: &mut Report) -> Result<(), LabError> {
+    fn make_tables(&self, session: &Session, report: &mut Report) -> Result<Store, LabError> {
         let (started, clock) = (provenance::now(), Instant::now());
         let store = Store::open(&session.results, E::NAME)?;
         files::remove_partial(&session.results, &format!("{}.", E::NAME));
@@ -124,7 +174,8 @@ impl<E: Experiment> Prepared<E> {
             let path = session.results.join(format!("{}.csv", table.stem()));
             report.write(path, table.bytes())?;
         }
-        self.write_meta(session, started, report)
+        self.write_meta(session, started, report)?;
+        Ok(store)
     }
 
     fn tables(&self, finished: &[Finished<E::Trial, E::Outcome>]) -> Result<Vec<Table>, LabError> {
@@ -144,38 +195,38 @@ impl<E: Experiment> Prepared<E> {
             crates: provenance::crates(),
         };
         let text = guarded::<E, _, _>("writing the provenance", || toml::to_string(&meta))?;
-        report.write(session.results.join(format!("{}.meta.toml", E::NAME)), text.as_bytes())
+        report.write(session.meta(E::NAME), text.as_bytes())
     }
+}
 
-    /// The half that reads tables: claims and drawings. One failing does not keep the other from being made.
-    fn read_tables(&self, session: &Session, report: &mut Report) {
-        let command = format!("cargo run --release --bin {} -- --profile {}", E::NAME, self.resolved.profile);
-        let results = Results::new(&session.results, command);
-        for step in [Self::judge, Self::draw] {
-            if let Err(error) = step(self, session, &results, report) {
-                report.errors.push(error);
-            }
+/// The half that reads tables: claims and drawings. One failing does not keep the other from being made.
+fn read_tables<E: Experiment>(settings: &E::Settings, session: &Session, report: &mut Report) {
+    for step in [judge::<E>, draw::<E>] {
+        if let Err(error) = step(settings, session, report) {
+            report.errors.push(error);
         }
     }
+}
 
-    fn judge(&self, session: &Session, results: &Results, report: &mut Report) -> Result<(), LabError> {
-        let claims = guarded::<E, _, _>("judging the claims", || E::claims(&self.resolved.settings, results))?;
-        for Claim { claim, paper, measured, verdict } in &claims {
-            tracing::debug!("{}: {verdict}: {claim} (paper: {paper}; measured: {measured})", E::NAME);
-        }
-        let table = Table::companion(E::NAME, "claims", &claims)?;
-        report.claims = claims;
-        report.write(session.results.join(format!("{}.csv", table.stem())), table.bytes())
+fn judge<E: Experiment>(settings: &E::Settings, session: &Session, report: &mut Report) -> Result<(), LabError> {
+    let results = session.tables(E::NAME);
+    let claims = guarded::<E, _, _>("judging the claims", || E::claims(settings, &results))?;
+    for Claim { claim, paper, measured, verdict } in &claims {
+        tracing::debug!("{}: {verdict}: {claim} (paper: {paper}; measured: {measured})", E::NAME);
     }
+    let table = Claim::table(E::NAME, &claims)?;
+    report.claims = claims;
+    report.write(session.results.join(format!("{}.csv", table.stem())), table.bytes())
+}
 
-    fn draw(&self, session: &Session, results: &Results, report: &mut Report) -> Result<(), LabError> {
-        let drawings = guarded::<E, _, _>("drawing", || E::draw(&self.resolved.settings, results))?;
-        for Drawing { name, png, svg } in drawings {
-            report.write(session.figures.join(format!("{name}.png")), &png)?;
-            report.write(session.figures.join(format!("{name}.svg")), svg.as_bytes())?;
-        }
-        Ok(())
+fn draw<E: Experiment>(settings: &E::Settings, session: &Session, report: &mut Report) -> Result<(), LabError> {
+    let results = session.tables(E::NAME);
+    let drawings = guarded::<E, _, _>("drawing", || E::draw(settings, &results))?;
+    for Drawing { name, png, svg } in drawings {
+        report.write(session.figures.join(format!("{name}.png")), &png)?;
+        report.write(session.figures.join(format!("{name}.svg")), svg.as_bytes())?;
     }
+    Ok(())
 }
 
 /// Runs a step of the experiment's own code; its errors and panics say which step of which experiment failed.

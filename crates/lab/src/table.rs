@@ -35,6 +35,19 @@ impl Table {
         Self::new(format!("{name}.{suffix}"), rows)
     }
 
+    /// A table whose columns are named even if it has no rows; `header` must be the rows' fields.
+    pub(crate) fn with_header<R: Serialize>(
+        stem: impl Into<String>,
+        header: &[&str],
+        rows: impl IntoIterator<Item = R>,
+    ) -> Result<Self, LabError> {
+        let mut table = Self::new(stem, rows)?;
+        if table.bytes.is_empty() {
+            table.bytes = format!("{}\n", header.join(",")).into_bytes();
+        }
+        Ok(table)
+    }
+
     /// File name without `.csv`.
     pub fn stem(&self) -> &str {
         &self.stem
@@ -69,21 +82,35 @@ impl Results {
 
     /// All rows of `STEM.csv`: `completion`, `completion.timing`. Columns are matched to fields by name.
     pub fn read<R: DeserializeOwned>(&self, stem: &str) -> anyhow::Result<Vec<R>> {
-        let path = self.path(stem);
-        let bytes = match std::fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(LabError::MissingTable { path, command: self.command.clone() }.into());
-            }
-            Err(source) => return Err(LabError::Read { path, source }.into()),
-        };
+        let (path, bytes) = self.bytes(stem)?;
         let rows: Result<Vec<R>, csv::Error> = csv::Reader::from_reader(bytes.as_slice()).deserialize().collect();
         rows.map_err(|source| LabError::ReadTable { path, source }.into())
+    }
+
+    /// Makes sure that `STEM.csv` is there and has a row below its header.
+    pub(crate) fn require_rows(&self, stem: &str) -> Result<(), LabError> {
+        let (path, bytes) = self.bytes(stem)?;
+        match csv::Reader::from_reader(bytes.as_slice()).into_byte_records().next() {
+            Some(_) => Ok(()),
+            None => Err(LabError::EmptyTable { path, command: self.command.clone() }),
+        }
     }
 
     /// Whether `STEM.csv` is there.
     pub fn has(&self, stem: &str) -> bool {
         self.path(stem).is_file()
+    }
+
+    /// Path and content of `STEM.csv`.
+    fn bytes(&self, stem: &str) -> Result<(PathBuf, Vec<u8>), LabError> {
+        let path = self.path(stem);
+        match std::fs::read(&path) {
+            Ok(bytes) => Ok((path, bytes)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                Err(LabError::MissingTable { path, command: self.command.clone() })
+            }
+            Err(source) => Err(LabError::Read { path, source }),
+        }
     }
 
     fn path(&self, stem: &str) -> PathBuf {
@@ -136,6 +163,16 @@ mod tests {
         let text = error.to_string();
         assert_eq!(text, "nowhere/completion.csv: no such file; make it with: completion --profile quick");
         assert_eq!(error.downcast::<LabError>().unwrap().exit_code(), 2);
+    }
+
+    #[test]
+    fn a_table_without_rows_is_refused_where_rows_are_needed() {
+        let directory = tempfile::tempdir().unwrap();
+        let results = Results::new(directory.path(), "make it");
+        for (text, good) in [("", false), ("width,loss\n", false), ("width,loss", false), ("width,loss\n1,2\n", true)] {
+            std::fs::write(directory.path().join("x.csv"), text).unwrap();
+            assert_eq!(results.require_rows("x").is_ok(), good, "{text:?}");
+        }
     }
 
     #[test]

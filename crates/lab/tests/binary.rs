@@ -171,6 +171,7 @@ fn provenance_says_what_it_was_made_with() {
     assert_eq!(meta["run"]["trials_run"].as_integer(), Some(3));
     assert_eq!(meta["machine"]["threads"].as_integer(), Some(1));
     assert_eq!(text("machine", "git_revision"), "unknown");
+    assert!(meta["machine"].get("git_dirty").is_none(), "nobody knows whether anything differs");
     assert!(!text("machine", "cpu").is_empty());
     assert_eq!(text("crates", "lab"), env!("CARGO_PKG_VERSION"));
     assert!(meta["started"].as_str().unwrap().ends_with('Z'));
@@ -355,6 +356,107 @@ fn plot_only_needs_tables_and_runs_nothing() {
 }
 
 #[test]
+fn plot_only_uses_the_settings_the_tables_were_made_with() {
+    let place = Place::new();
+    place.run(&["--set", "iterations=77"]);
+    let drawn = place.read("figures/quick/toy-decay.svg");
+    assert!(drawn.contains("77 iterations"));
+    fs::remove_dir_all(place.path("figures")).unwrap();
+    // Not even needed: neither the file's values nor the profile's are those of the tables.
+    fs::remove_file(place.path("experiments/toy-decay.toml")).unwrap();
+    assert_eq!(place.run(&["--plot-only"]).code, Some(0));
+    assert_eq!(place.read("figures/quick/toy-decay.svg"), drawn);
+
+    let meta = place.read("results/quick/toy-decay.meta.toml");
+    for (good, bad, message) in [
+        ("iterations = 77", "iteration = 77", ": unknown key iteration (did you mean iterations?)"),
+        ("trials = 3", "trials = 0", ": trials = 0 is not allowed; allowed: 1 or more"),
+        ("[settings", "[setting", ": the key settings is missing"),
+    ] {
+        fs::write(place.path("results/quick/toy-decay.meta.toml"), meta.replace(good, bad)).unwrap();
+        let ran = place.run(&["--plot-only"]);
+        assert_eq!(ran.code, Some(2));
+        assert!(ran.stderr.contains("results/quick/toy-decay.meta.toml"), "{}", ran.stderr);
+        assert!(ran.stderr.contains(message), "{}", ran.stderr);
+    }
+    fs::remove_file(place.path("results/quick/toy-decay.meta.toml")).unwrap();
+    let ran = place.run(&["--plot-only"]);
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.stderr.contains("results/quick/toy-decay.meta.toml: no such file; make it with: "), "{}", ran.stderr);
+    assert_eq!(place.read("figures/quick/toy-decay.svg"), drawn);
+}
+
+#[test]
+fn plot_only_takes_no_settings() {
+    let place = Place::new();
+    for (option, value) in [("--set", "iterations=9"), ("--seed", "9"), ("--trials", "9")] {
+        let message = format!(
+            "{option} {value}: --plot-only uses the settings stored with the tables (NAME.meta.toml); \
+             leave out --plot-only to run with others"
+        );
+        place.run(&["--plot-only", option, value]).assert_refused(&message);
+        place.run_all(&["--plot-only", option, value]).assert_refused(&message);
+    }
+    assert_eq!(place.files(), Vec::<String>::new());
+}
+
+#[test]
+fn plot_only_refuses_a_table_without_rows_and_leaves_the_figures() {
+    let place = Place::new();
+    place.run(&["--results", "my tables"]);
+    let before = (place.read("figures/quick/toy-decay.svg"), place.read("my tables/quick/toy-decay.claims.csv"));
+    for text in ["", "label,step,x\n"] {
+        fs::write(place.path("my tables/quick/toy-decay.csv"), text).unwrap();
+        let ran = place.run(&["--plot-only", "--results", "my tables"]);
+        assert_eq!(ran.code, Some(2));
+        let message = "my tables/quick/toy-decay.csv: the table has no rows; make it again with: \
+                       cargo run --release --bin toy-decay -- --profile quick --results \"my tables\"\n";
+        assert!(ran.stderr.contains(message), "{}", ran.stderr);
+        let after = (place.read("figures/quick/toy-decay.svg"), place.read("my tables/quick/toy-decay.claims.csv"));
+        assert_eq!(after, before);
+    }
+    let ran = place.run(&["--plot-only", "--results", "other", "--profile", "smoke"]);
+    assert!(ran.stderr.contains("toy-decay -- --profile smoke --results other\n"), "{}", ran.stderr);
+    assert!(!place.path("other").exists(), "a mistyped directory is not made");
+}
+
+#[test]
+fn threads_are_limited() {
+    let place = Place::new();
+    for threads in ["0", "-1", "many", "1000000", "99999999999999999999999"] {
+        let ran = place.run(&[&format!("--threads={threads}")]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{}", ran.stderr);
+        assert!(ran.stderr.contains("'--threads <N>': allowed: a whole number from 1 to "), "{}", ran.stderr);
+    }
+    assert_eq!(place.files(), Vec::<String>::new());
+}
+
+/// A limit on memory stands in for one on threads: there is no room for their stacks.
+#[cfg(target_os = "linux")]
+#[test]
+fn threads_that_cannot_be_started_are_an_error() {
+    let place = Place::new();
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "ulimit -v 200000; exec \"$0\" --threads 250"]).arg(example("toy-decay"));
+    let ran = Ran::from(shell.current_dir(&place.directory).output().unwrap());
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{}", ran.stderr);
+    assert!(ran.stderr.contains("error: cannot start 250 threads: Resource temporarily unavailable"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("; pass a smaller --threads (allowed: 1 to "), "{}", ran.stderr);
+    assert_eq!(place.files(), Vec::<String>::new());
+}
+
+#[test]
+fn a_profile_is_no_path() {
+    let place = Place::new();
+    for profile in ["", ".", "..", ".store", "../quick", "a/b", "a\\b"] {
+        let ran = place.run(&["--profile", profile]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{profile}");
+        assert!(ran.stderr.contains("a profile's name is a directory's"), "{}", ran.stderr);
+    }
+    assert_eq!(place.files(), Vec::<String>::new());
+}
+
+#[test]
 fn bad_input_is_one_sentence_and_exit_code_2() {
     let place = Place::new();
     place.run(&["--set", "steps=[0.1, -1]"]).assert_refused(
@@ -405,6 +507,15 @@ fn help_says_what_the_experiment_is() {
     assert_eq!(ran.code, Some(0));
     assert!(ran.stdout.starts_with("Gradient descent on x²/2 (no figure of the paper)\n"), "{}", ran.stdout);
     assert!(ran.stdout.contains("steps above 2 diverge"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("--set 'widths=[10, 20]'"), "{}", ran.stdout);
+}
+
+#[test]
+fn every_binary_says_its_version() {
+    let place = Place::new();
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!(place.run(&["--version"]).stdout, format!("toy-decay {version}\n"));
+    assert_eq!(place.run_all(&["--version"]).stdout, format!("reproduce-all {version}\n"));
 }
 
 #[test]
@@ -426,6 +537,21 @@ fn two_runs_of_one_experiment_do_not_meet() {
     );
     assert_eq!(elsewhere.code, Some(0));
     assert_eq!(place.run(&[]).code, Some(0), "the lock ends with its process");
+}
+
+#[test]
+fn the_lock_is_held_until_the_figures_are_drawn() {
+    let place = Place::new();
+    let mut first = place.start(&["-v", "--set", "draw_pause_ms=20000"]);
+    let mut lines = BufReader::new(first.stderr.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains("wrote results/quick/toy-decay.claims.csv")));
+    let others = [place.run(&[]), place.run(&["--plot-only"])];
+    first.kill().unwrap();
+    first.wait().unwrap();
+    for other in others {
+        assert_eq!(other.code, Some(1));
+        assert!(other.stderr.contains("toy-decay is already running into results/quick"), "{}", other.stderr);
+    }
 }
 
 #[test]
@@ -452,6 +578,11 @@ fn all_lists_and_selects() {
         let ran = place.run_all(&arguments);
         assert!(ran.stdout.contains("toy-power") && !ran.stdout.contains("toy-decay"), "{}", ran.stdout);
     }
+    let both = place.run_all(&["--only", "toy-decay, toy-power"]);
+    assert!(both.stdout.contains("toy-power") && both.stdout.contains("toy-decay"), "{}", both.stderr);
+    for arguments in [&["--only", "toy-power", "--skip", "toy-power"][..], &["--skip", "toy-decay,toy-power"]] {
+        place.run_all(arguments).assert_refused("--only and --skip leave no experiment; known: toy-decay, toy-power");
+    }
     for option in ["--only", "--skip"] {
         let message = format!("{option} toy: there is no such experiment; known: toy-decay, toy-power");
         place.run_all(&[option, "toy-power,toy"]).assert_refused(&message);
@@ -466,7 +597,13 @@ fn all_gives_each_experiment_the_overrides_it_has_keys_for() {
     assert_eq!(place.read("results/quick/toy-power.csv"), "value\n1.0\n8.0\n");
     // A key with a default, which the file does not have.
     assert_eq!(place.run_all(&["--set", "pause_ms=1"]).code, Some(0));
-    place.run_all(&["--set", "powr=3"]).assert_refused("--set powr=3: no selected experiment has the key powr");
+    place
+        .run_all(&["--set", "powr=3"])
+        .assert_refused("--set powr=3: no selected experiment has the key powr (did you mean power?)");
+    // The first experiment has nothing like it, or the second.
+    place
+        .run_all(&["--set", "start.scael=3"])
+        .assert_refused("--set start.scael=3: no selected experiment has the key start.scael (did you mean scale?)");
     place.run_all(&["--set", "power=-1"]).assert_refused(
         "experiments/toy-power.toml with --set power=-1: power = -1 is not allowed; allowed: 0 or more",
     );

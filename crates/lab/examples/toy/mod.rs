@@ -20,6 +20,9 @@ pub struct Settings {
     /// Makes trials slow, for tests that interrupt them. No part of a trial's identity.
     #[serde(default)]
     pause_ms: u64,
+    /// Makes drawing slow, for a test of the lock.
+    #[serde(default)]
+    draw_pause_ms: u64,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -130,11 +133,13 @@ impl Experiment for Decay {
         Ok(vec![Table::new(Self::NAME, rows)?, Table::companion(Self::NAME, "timing", times)?])
     }
 
-    fn draw(_: &Settings, results: &Results) -> Result<Vec<Drawing>, anyhow::Error> {
+    fn draw(settings: &Settings, results: &Results) -> Result<Vec<Drawing>, anyhow::Error> {
         let rows: Vec<Row> = results.read(Self::NAME)?;
+        std::thread::sleep(Duration::from_millis(settings.draw_pause_ms));
         // A real experiment uses the charts crate.
         let dots = rows.iter().map(|row| format!("<circle cx=\"{}\" cy=\"{}\" r=\"1\"/>", row.step, row.x));
-        let svg = format!("<svg xmlns=\"http://www.w3.org/2000/svg\">{}</svg>", dots.collect::<String>());
+        let title = format!("<title>{} iterations</title>", settings.iterations);
+        let svg = format!("<svg xmlns=\"http://www.w3.org/2000/svg\">{title}{}</svg>", dots.collect::<String>());
         Ok(vec![Drawing { name: Self::NAME.into(), png: b"\x89PNG".to_vec(), svg }])
     }
 

@@ -103,7 +103,7 @@ impl de::Error for Problem {
 /// Rust's type names in words for people.
 fn in_words(expected: &str) -> String {
     match expected {
-        "usize" | "u64" => "a whole number, 0 or more".into(),
+        "usize" | "u64" => "a whole number, not negative".into(),
         "u8" => "a whole number from 0 to 255".into(),
         "u16" => "a whole number from 0 to 65535".into(),
         "u32" => "a whole number from 0 to 4294967295".into(),

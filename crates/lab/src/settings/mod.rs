@@ -86,6 +86,18 @@ pub enum SettingsError {
         /// Dotted key.
         key: String,
     },
+    /// An override of an element that its list does not have.
+    #[error("{origin}: there is no {key}: the list {list} has {length} element{}, counted from 0", if *length == 1 { "" } else { "s" })]
+    NoElement {
+        /// The command line option.
+        origin: Origin,
+        /// Dotted key of the element.
+        key: Box<str>,
+        /// Dotted key of the list.
+        list: Box<str>,
+        /// Number of elements it has.
+        length: usize,
+    },
     /// A value of the wrong type or outside what is allowed.
     #[error("{origin}: {invalid}")]
     Invalid {
@@ -97,9 +109,12 @@ pub enum SettingsError {
 }
 
 impl SettingsError {
-    /// Whether this is about a key that does not exist and that the command line named.
-    pub(crate) fn is_unknown_override(&self) -> bool {
-        matches!(self, Self::UnknownKey { origin: Origin { place: Place::Option(_), .. }, .. })
+    /// If this is about a key that does not exist and that the command line named: the allowed key most like it.
+    pub(crate) fn unknown_override(&self) -> Option<Option<Box<str>>> {
+        match self {
+            Self::UnknownKey { origin: Origin { place: Place::Option(_), .. }, nearest, .. } => Some(nearest.clone()),
+            _ => None,
+        }
     }
 }
 
@@ -185,21 +200,42 @@ pub fn load<S: DeserializeOwned + Check>(
         let origin = Origin { file: path.into(), place: Place::Option(given.option.as_str().into()) };
         let mut node = Node { content: given.content.clone(), origin: origin.clone() };
         node.relocate(&origin);
-        tree.set(&given.key.split('.').collect::<Vec<_>>(), node);
+        let parts: Vec<&str> = given.key.split('.').collect();
+        if let Some((depth, length)) = tree.short_list(&parts) {
+            let (key, list) = (parts[..=depth].join(".").into(), parts[..depth].join(".").into());
+            return Err(SettingsError::NoElement { origin, key, list, length });
+        }
+        tree.set(&parts, node);
     }
-    let settings: S = decode_at(&tree)?;
-    settings.check().map_err(|invalid| locate(&tree, invalid))?;
+    let settings = checked(&tree)?;
     let overrides = overrides.iter().map(|given| given.option.clone()).collect();
     Ok(Resolved { settings, path: path.to_owned(), profile: profile.to_owned(), overrides })
 }
 
-/// The file's own values and its profiles.
-fn read(path: &Path) -> Result<(Node, Vec<(String, Node)>), SettingsError> {
+/// The settings a table was made with, from the `settings` of its `NAME.meta.toml`.
+pub(crate) fn load_stored<S: DeserializeOwned + Check>(path: &Path) -> Result<S, SettingsError> {
+    let meta = parse(path)?;
+    let missing = || SettingsError::MissingKey { origin: whole_file(&meta), key: "settings".into() };
+    checked(meta.get("settings").ok_or_else(missing)?)
+}
+
+fn checked<S: DeserializeOwned + Check>(tree: &Node) -> Result<S, SettingsError> {
+    let settings: S = decode_at(tree)?;
+    settings.check().map_err(|invalid| locate(tree, invalid))?;
+    Ok(settings)
+}
+
+fn parse(path: &Path) -> Result<Node, SettingsError> {
     let text = std::fs::read_to_string(path).map_err(|source| match source.kind() {
         std::io::ErrorKind::NotFound => SettingsError::NotFound { path: path.to_owned() },
         _ => SettingsError::Unreadable { path: path.to_owned(), source },
     })?;
-    let mut base = Node::parse(&path.into(), &text)?;
+    Node::parse(&path.into(), &text)
+}
+
+/// The file's own values and its profiles.
+fn read(path: &Path) -> Result<(Node, Vec<(String, Node)>), SettingsError> {
+    let mut base = parse(path)?;
     let profiles = match &mut base.content {
         Content::Table(entries) => entries.remove("profiles"),
         _ => None,

@@ -151,15 +151,15 @@ fn an_unknown_key_in_a_profile_not_chosen_is_an_error() {
 fn a_wrong_type_names_file_line_key_and_value() {
     assert_eq!(
         message(&GOOD.replace("rank = 10", "rank = -10"), "paper", &[]),
-        "x.toml:6: problem.rank = -10 is not allowed; allowed: a whole number, 0 or more"
+        "x.toml:6: problem.rank = -10 is not allowed; allowed: a whole number, not negative"
     );
     assert_eq!(
         message(&GOOD.replace("trials = 5", "trials = 5.0"), "paper", &[]),
-        "x.toml:2: trials = 5.0 is not allowed; allowed: a whole number, 0 or more"
+        "x.toml:2: trials = 5.0 is not allowed; allowed: a whole number, not negative"
     );
     assert_eq!(
         message(&GOOD.replace("[10, 20]", "[10,\n  \"a\"]"), "paper", &[]),
-        "x.toml:4: widths.1 = \"a\" is not allowed; allowed: a whole number, 0 or more"
+        "x.toml:4: widths.1 = \"a\" is not allowed; allowed: a whole number, not negative"
     );
     assert_eq!(
         message(&GOOD.replace("widths = [30]", "widths = 30"), "paper", &[]),
@@ -221,7 +221,7 @@ fn a_check_names_where_the_value_was_written() {
 fn a_bad_set_is_named_as_typed() {
     assert_eq!(
         message(GOOD, "quick", &["problem.rank=many"]),
-        "x.toml with --set problem.rank=many: problem.rank = \"many\" is not allowed; allowed: a whole number, 0 or more"
+        "x.toml with --set problem.rank=many: problem.rank = \"many\" is not allowed; allowed: a whole number, not negative"
     );
     assert_eq!(
         message(GOOD, "quick", &["problem.depht=3"]),
@@ -229,12 +229,49 @@ fn a_bad_set_is_named_as_typed() {
     );
     assert_eq!(
         message(GOOD, "quick", &["seed.x=3"]),
-        "x.toml with --set seed.x=3: seed = a table is not allowed; allowed: a whole number, 0 or more"
+        "x.toml with --set seed.x=3: seed = a table is not allowed; allowed: a whole number, not negative"
     );
     for broken in ["seed", "=3", "a..b=3", "seed=", "widths=[1,", "kind=\"full"] {
         let text = message(GOOD, "quick", &[broken]);
         assert!(text.starts_with(&format!("--set {broken}: expected key=value")), "{text}");
     }
+}
+
+#[test]
+fn a_set_beyond_a_list_names_its_length() {
+    assert_eq!(
+        message(GOOD, "paper", &["widths.7=3"]),
+        "x.toml with --set widths.7=3: there is no widths.7: the list widths has 2 elements, counted from 0"
+    );
+    assert_eq!(
+        message(GOOD, "quick", &["widths.1=3"]),
+        "x.toml with --set widths.1=3: there is no widths.1: the list widths has 1 element, counted from 0"
+    );
+    assert_eq!(
+        message(GOOD, "quick", &["cases.2.epsilon=3"]),
+        "x.toml with --set cases.2.epsilon=3: there is no cases.2: the list cases has 2 elements, counted from 0"
+    );
+}
+
+#[test]
+fn stored_settings_are_read_back_and_their_mistakes_located() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("toy.meta.toml");
+    let read = |text: &str| {
+        std::fs::write(&path, text).unwrap();
+        let prefix = format!("{}/", directory.path().display());
+        load_stored::<Settings>(&path).map_err(|error| error.to_string().replace(&prefix, ""))
+    };
+    let settings = load_text(GOOD, "smoke", &["trials=7"]).unwrap();
+    let stored = format!("profile = \"smoke\"\n[settings]\n{}", toml::to_string(&settings).unwrap());
+    let stored = stored.replace("[problem", "[settings.problem").replace("[[cases", "[[settings.cases");
+    assert_eq!(read(&stored), Ok(settings));
+    assert_eq!(read("profile = \"smoke\"\n"), Err("toy.meta.toml: the key settings is missing".into()));
+    let message = read(&stored.replace("seed = 1", "sed = 1")).unwrap_err();
+    assert!(message.starts_with("toy.meta.toml:3: unknown key sed (did you mean seed?)"), "{message}");
+    let message = read(&stored.replace("rank = 10", "rank = 31")).unwrap_err();
+    assert!(message.ends_with("problem.rank = 31 is not allowed; allowed: at most 30"), "{message}");
+    assert!(message.starts_with("toy.meta.toml:"), "{message}");
 }
 
 #[test]

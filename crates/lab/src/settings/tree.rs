@@ -118,6 +118,23 @@ impl Node {
         }
     }
 
+    /// The first list on the way to a dotted key that lacks the element named: how many parts lead to the list, and its
+    /// length.
+    pub(crate) fn short_list(&self, path: &[&str]) -> Option<(usize, usize)> {
+        let mut node = self;
+        for (depth, part) in path.iter().enumerate() {
+            node = match &node.content {
+                Content::Table(entries) => entries.get(*part)?,
+                Content::List(elements) => match part.parse::<usize>().ok().and_then(|index| elements.get(index)) {
+                    Some(element) => element,
+                    None => return Some((depth, elements.len())),
+                },
+                _ => return None,
+            };
+        }
+        None
+    }
+
     /// The node at a dotted key.
     pub(crate) fn get(&self, key: &str) -> Option<&Node> {
         key.split('.').try_fold(self, |node, part| match &node.content {

@@ -83,8 +83,12 @@ impl Settings {
     fn subtitle(&self) -> String {
         let ProblemSettings { size, rank, observed_fraction, .. } = self.problem;
         format!(
-            "d = {size}, r = {rank}, r̂ = {}, L = {}, p = {observed_fraction}, ε = {}, η = {}; trials: {} (band: geometric mean ± std)",
-            self.rank_guess, self.depth, self.init_scale, self.step_size, self.trials
+            "d = {size}, r = {rank}, r̂ = {}, L = {}, p = {observed_fraction}, ε = {}, η = {}{}",
+            self.rank_guess,
+            self.depth,
+            self.init_scale,
+            self.step_size,
+            over_trials(self.trials)
         )
     }
 }

@@ -60,8 +60,11 @@ impl Settings {
     fn subtitle(&self) -> String {
         let ProblemSettings { size, rank, .. } = self.problem;
         format!(
-            "d = {size}, r = {rank}, L = {}, all entries observed, ε = {}, η = {}; trials: {} (band: geometric mean ± std)",
-            self.depth, self.init_scale, self.step_size, self.trials
+            "d = {size}, r = {rank}, L = {}, all entries observed, ε = {}, η = {}{}",
+            self.depth,
+            self.init_scale,
+            self.step_size,
+            over_trials(self.trials)
         )
     }
 }

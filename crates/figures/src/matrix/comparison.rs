@@ -122,6 +122,15 @@ pub fn against_time(
     curve.zip(clock).filter_map(|(row, clock)| Some((clock.seconds, value(row)?))).collect()
 }
 
+/// What a subtitle says about the trials behind curves made by [`banded`]; nothing about a single one.
+pub fn over_trials(trials: usize) -> String {
+    if trials > 1 {
+        format!("; curves over iterations: geometric mean ± std of {trials} trials")
+    } else {
+        String::new()
+    }
+}
+
 /// Seconds that a network spent in iterations, mean over trials; `None` if it has no finished trial.
 pub fn total_seconds(clock: &[TimingRow], network: &str) -> Option<f64> {
     let mut totals = BTreeMap::<usize, f64>::new();

@@ -10,8 +10,8 @@ mod trajectory;
 mod trial;
 
 pub use comparison::{
-    Compared, KEEP_ALL, against_time, banded, comparison_plan, comparison_tables, mean_iterations_below, path,
-    speed_claim, total_seconds, verdict,
+    Compared, KEEP_ALL, against_time, banded, comparison_plan, comparison_tables, mean_iterations_below, over_trials,
+    path, speed_claim, total_seconds, verdict,
 };
 pub use curve::{CurveRow, TimingRow, curve_rows, timing_rows};
 pub use evolution::{

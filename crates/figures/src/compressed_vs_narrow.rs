@@ -145,7 +145,7 @@ impl Experiment for CompressedVsNarrow {
             Lines::new(title).x(x).y(Axis::linear(y).include(0.0))
         };
         let mut iterations = panel("Iterations to tolerance", "iterations");
-        let mut time = panel("Time to tolerance, initial factors included (paper: a GPU)", "time (s)");
+        let mut time = panel("Time to tolerance (paper: on a GPU)", "time with set-up (s)");
         for (name, hue, reported) in [(NARROW, 3, "random"), (COMPRESSED, 1, "compressed"), (SPECTRAL, 4, "")] {
             let series = |curve: Averaged| Series::new(name, curve.mean).band(curve.band).hue(hue).markers();
             let paper = |quantity: &str, label: &str| {

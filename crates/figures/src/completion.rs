@@ -1,6 +1,6 @@
 //! Figure 5: matrix completion, the original network against its compressed twin.
 
-use charts::{Axis, Curve, Figure, Lines, Series, Trajectory};
+use charts::Series;
 use lab::{
     Check, Claim, Drawing, Experiment, Finished, Invalid, LabError, Planned, Results, Table, TrialContext, TrialError,
 };
@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 use crate::drawing::drawing;
 use crate::matrix::*;
 use crate::reference::{ReferenceRow, read_reference, reference_table};
-use crate::summary::Averaged;
 
 /// `experiments/completion.toml`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -139,40 +138,15 @@ impl Experiment for Completion {
     }
 
     fn draw(settings: &Settings, results: &Results) -> anyhow::Result<Vec<Drawing>> {
-        let curves: Vec<CurveRow> = results.read(Self::NAME)?;
-        let clock: Vec<TimingRow> = results.read("completion.timing")?;
-        let trajectory: Vec<TrajectoryRow> = results.read("completion.trajectory")?;
-        let reference = read_reference(results, Self::NAME)?;
-
-        let mut paths = Trajectory::new(format!("End-to-end product, last {} records", settings.trajectory_records))
-            .axes("PC 1", "PC 2", "PC 3");
-        let errors = |title: &str, x| Lines::new(title).x(x).y(Axis::log("recovery error"));
-        let mut by_iteration = errors("Recovery error against iterations", Axis::linear("iteration t"));
-        let mut by_time = errors("Recovery error against time, first trial", Axis::log("training time (s)"));
-        for network in settings.networks() {
-            let (name, hue) = (network.name.as_str(), network.hue);
-            let curve = Curve::new(name, path(&trajectory, name)).hue(hue);
-            paths = paths.curve(if network.is_original() { curve.wide() } else { curve.dashed() });
-            let Averaged { mean, band } = banded(&curves, name, |row| row.recovery_error);
-            // The looks of the trajectories: the original wide, so that what follows it can be seen on it.
-            let looks = |series: Series| match network.is_original() {
-                true => series.hue(hue).width(5.0).opacity(0.4),
-                false => series.hue(hue).dashed(),
-            };
-            by_iteration = by_iteration.series(looks(Series::new(name, mean).band(band)));
-            let timed = against_time(&curves, &clock, name, |row| row.recovery_error);
-            by_time = by_time.series(looks(Series::new(name, timed)));
-        }
+        let (networks, records) = (settings.networks(), settings.trajectory_records);
+        let value = |row: &CurveRow| row.recovery_error;
+        let mut panels = ComparisonPanels::new(results, Self::NAME, &networks, records, "Recovery error", value)?;
         if settings.at_papers_size() {
-            by_iteration = by_iteration.many(paper_milestones(&reference, settings.schedule.max_iterations));
+            let reference = read_reference(results, Self::NAME)?;
+            let milestones = paper_milestones(&reference, settings.schedule.max_iterations);
+            panels.by_iteration = panels.by_iteration.many(milestones);
         }
-        let figure = Figure::new("Completion: the original network and its compressed twin")
-            .subtitle(settings.subtitle())
-            .columns(3)
-            .panel(paths)
-            .panel(by_iteration)
-            .panel(by_time)
-            .shared_legend();
+        let figure = panels.figure("Completion: the original network and its compressed twin", settings.subtitle());
         Ok(vec![drawing(Self::NAME, &figure)?])
     }
 

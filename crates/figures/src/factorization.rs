@@ -1,6 +1,5 @@
 //! Figure 4: factorization of a fully observed matrix, the original network against its exact compressed twin.
 
-use charts::{Axis, Curve, Figure, Lines, Series, Trajectory};
 use lab::{
     Check, Claim, Drawing, Experiment, Finished, Invalid, LabError, Planned, Results, Table, TrialContext, TrialError,
 };
@@ -9,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use crate::drawing::drawing;
 use crate::matrix::*;
 use crate::reference::reference_table;
-use crate::summary::Averaged;
 
 const ORIGINAL: &str = "original";
 const COMPRESSED: &str = "compressed, γ = 0";
@@ -109,36 +107,10 @@ impl Experiment for Factorization {
     }
 
     fn draw(settings: &Settings, results: &Results) -> anyhow::Result<Vec<Drawing>> {
-        let curves: Vec<CurveRow> = results.read(Self::NAME)?;
-        let clock: Vec<TimingRow> = results.read("factorization.timing")?;
-        let trajectory: Vec<TrajectoryRow> = results.read("factorization.trajectory")?;
-
-        let mut paths = Trajectory::new(format!("End-to-end product, last {} records", settings.trajectory_records))
-            .axes("PC 1", "PC 2", "PC 3");
-        let losses = |title: &str, x| Lines::new(title).x(x).y(Axis::log("training loss"));
-        let mut by_iteration = losses("Training loss against iterations", Axis::linear("iteration t"));
-        let mut by_time = losses("Training loss against time, first trial", Axis::log("training time (s)"));
-        for network in settings.networks() {
-            let (name, hue) = (network.name.as_str(), network.hue);
-            let curve = Curve::new(name, path(&trajectory, name)).hue(hue);
-            paths = paths.curve(if network.is_original() { curve.wide() } else { curve.dashed() });
-            let Averaged { mean, band } = banded(&curves, name, |row| Some(row.training_loss));
-            // The looks of the trajectories: the original wide, so that what follows it can be seen on it.
-            let looks = |series: Series| match network.is_original() {
-                true => series.hue(hue).width(5.0).opacity(0.4),
-                false => series.hue(hue).dashed(),
-            };
-            by_iteration = by_iteration.series(looks(Series::new(name, mean).band(band)));
-            let timed = against_time(&curves, &clock, name, |row| Some(row.training_loss));
-            by_time = by_time.series(looks(Series::new(name, timed)));
-        }
-        let figure = Figure::new("Factorization: the original network and its compressed twin")
-            .subtitle(settings.subtitle())
-            .columns(3)
-            .panel(paths)
-            .panel(by_iteration)
-            .panel(by_time)
-            .shared_legend();
+        let (networks, records) = (settings.networks(), settings.trajectory_records);
+        let value = |row: &CurveRow| Some(row.training_loss);
+        let panels = ComparisonPanels::new(results, Self::NAME, &networks, records, "Training loss", value)?;
+        let figure = panels.figure("Factorization: the original network and its compressed twin", settings.subtitle());
         Ok(vec![drawing(Self::NAME, &figure)?])
     }
 

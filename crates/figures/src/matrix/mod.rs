@@ -4,6 +4,7 @@ mod comparison;
 mod curve;
 mod evolution;
 mod method;
+mod panels;
 mod settings;
 mod theorem;
 mod trajectory;
@@ -18,6 +19,7 @@ pub use evolution::{
     EvolutionOutcome, EvolutionRow, EvolutionTrial, Movement, Side, by_index, evolution_rows, run_evolution,
 };
 pub use method::{MethodSettings, OptimizerSettings};
+pub use panels::ComparisonPanels;
 pub use settings::{
     LossSettings, ProblemSettings, ScheduleSettings, check_depth, check_list, check_not_negative, check_positive,
     check_rank_guess, check_trials,

@@ -1,0 +1,113 @@
+//! What an adapter is: a parametrization of `ΔW`, the form in which the encoder applies it, and the way back.
+
+mod set;
+
+pub use set::Adapters;
+
+use faer::{Mat, MatRef, Par};
+
+use crate::Real;
+
+/// `ΔW` (m × n, as `W_0`) as the encoder applies it.
+#[derive(Clone, Copy, Debug)]
+pub enum Applied<'a, T: Real> {
+    /// `ΔW = left · right` with an m × k and a k × n factor: applied factor by factor, never multiplied out.
+    Factored {
+        /// m × k.
+        left: MatRef<'a, T>,
+        /// k × n.
+        right: MatRef<'a, T>,
+    },
+    /// `ΔW` itself: the encoder adds it to a copy of `W_0`.
+    Merged(MatRef<'a, T>),
+}
+
+/// Which of the two forms an adapter has; it never changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// [`Applied::Factored`] with this k.
+    Factored {
+        /// Inner width k.
+        rank: usize,
+    },
+    /// [`Applied::Merged`].
+    Merged,
+}
+
+/// The gradient of the loss with respect to what was applied, in the same form and shapes.
+#[derive(Clone, Debug)]
+pub enum AppliedGradient<T: Real> {
+    /// With respect to both factors.
+    Factored {
+        /// m × k.
+        left: Mat<T>,
+        /// k × n.
+        right: Mat<T>,
+    },
+    /// With respect to `ΔW`, m × n.
+    Merged(Mat<T>),
+}
+
+impl<T: Real> AppliedGradient<T> {
+    /// Zero, for an adapter of this form on an m × n weight.
+    pub fn zeros(form: Form, (m, n): (usize, usize)) -> Self {
+        match form {
+            Form::Factored { rank } => Self::Factored { left: Mat::zeros(m, rank), right: Mat::zeros(rank, n) },
+            Form::Merged => Self::Merged(Mat::zeros(m, n)),
+        }
+    }
+}
+
+/// One trained matrix with its gradient.
+#[derive(Clone, Debug)]
+pub struct Parameter<T: Real> {
+    /// Name within its adapter: `A`, `W_1`, `U`.
+    pub name: String,
+    /// Its value.
+    pub value: Mat<T>,
+    /// Gradient of the loss (penalty included), same shape.
+    pub gradient: Mat<T>,
+    /// Which step size it moves with.
+    pub group: Group,
+}
+
+/// Parameters with a step size in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// Moves with the step size η.
+    Inner,
+    /// The bases U, V of a compressed adapter: move with the discrepant step γη.
+    Outer,
+}
+
+/// A parametrization of `ΔW`.
+pub trait Adapter<T: Real>: Send + Sync {
+    /// (m, n) of `ΔW`.
+    fn shape(&self) -> (usize, usize);
+
+    /// The form it is applied in.
+    fn form(&self) -> Form;
+
+    /// `ΔW` as of the last [`refresh`](Self::refresh).
+    fn applied(&self) -> Applied<'_, T>;
+
+    /// Brings the applied form up to date with the parameters. Must be called after the parameters were changed.
+    fn refresh(&mut self, par: Par);
+
+    /// Carries the gradient of the applied form on to the parameters' gradients (replacing them), the penalty's included.
+    ///
+    /// # Panics
+    /// If the gradient is of another form or shape.
+    fn pull_back(&mut self, gradient: &AppliedGradient<T>, par: Par);
+
+    /// What the method adds to the loss; mostly nothing.
+    fn penalty(&self) -> T {
+        T::of(0.0)
+    }
+
+    /// The trained matrices, in a fixed order.
+    fn parameters(&self) -> &[Parameter<T>];
+
+    /// The trained matrices, to be stepped.
+    fn parameters_mut(&mut self) -> &mut [Parameter<T>];
+}

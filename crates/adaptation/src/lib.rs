@@ -1,0 +1,17 @@
+//! Fine-tuning a frozen BERT encoder with adapters of the LoRA family: section 5 of "Compressible Dynamics in Deep
+//! Overparameterized Low-Rank Learning & Adaptation" (arXiv 2406.04112).
+//!
+//! A weight `W_0` of the pretrained encoder stays frozen; what is trained is `ΔW`, given by an [`Adapter`]. The encoder
+//! knows an adapter only by the form in which it is [`Applied`] and hands back the gradient of that form; the adapter
+//! carries it on to its own parameters. So a new method is one file, and knows nothing of transformers.
+//!
+//! Matrices are faer's, column-major; a batch's activations have one column per token.
+
+mod real;
+mod site;
+
+pub mod adapter;
+
+pub use adapter::{Adapter, Adapters, Applied, AppliedGradient, Form, Group, Parameter};
+pub use real::Real;
+pub use site::Site;

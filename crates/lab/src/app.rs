@@ -158,6 +158,7 @@ fn start(options: &Common) -> Result<Session, LabError> {
         options: repeated(options),
         results: options.results.join(&options.profile),
         figures: options.figures.join(&options.profile),
+        data_dir: options.data_dir.clone(),
         threads,
         fresh: options.fresh,
         plot_only: options.plot_only,

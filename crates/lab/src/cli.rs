@@ -66,6 +66,9 @@ pub(crate) struct Common {
     /// Where pictures go: DIR/PROFILE/NAME.png and .svg
     #[arg(long, value_name = "DIR", default_value = "figures")]
     pub(crate) figures: PathBuf,
+    /// Directory of data sets that are not downloaded (README: Models and data)
+    #[arg(long, value_name = "DIR", value_parser = directory, conflicts_with = "plot_only")]
+    pub(crate) data_dir: Option<PathBuf>,
     /// Run every trial again, ignoring stored ones
     #[arg(long, conflicts_with = "plot_only")]
     pub(crate) fresh: bool,
@@ -116,6 +119,12 @@ fn threads(text: &str) -> Result<usize, String> {
     let most = most_threads();
     let number = text.parse().ok().filter(|number| (1..=most).contains(number));
     number.ok_or_else(|| format!("allowed: a whole number from 1 to {most}"))
+}
+
+/// A directory that is there.
+fn directory(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    if path.is_dir() { Ok(path) } else { Err("there is no such directory".into()) }
 }
 
 /// A profile's name is part of paths.

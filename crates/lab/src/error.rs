@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::BadInput;
 use crate::settings::SettingsError;
 
 /// What ends a run.
@@ -153,9 +154,10 @@ impl LabError {
             | Self::Threads { .. }
             | Self::MissingTable { .. }
             | Self::EmptyTable { .. } => 2,
-            Self::Step { source, .. } | Self::Other(source) => {
-                source.downcast_ref::<LabError>().map_or(1, LabError::exit_code)
-            }
+            Self::Step { source, .. } | Self::Other(source) => match source.downcast_ref::<LabError>() {
+                Some(error) => error.exit_code(),
+                None => 1 + u8::from(source.is::<BadInput>()),
+            },
             _ => 1,
         }
     }

@@ -2,7 +2,7 @@
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{Check, Claim, LabError, Results, Table, TrialContext};
+use crate::{Check, Claim, Inputs, LabError, Results, Table, TrialContext};
 
 /// One experiment: settings → trials → tables (CSV) → drawings (PNG, SVG) and claims.
 pub trait Experiment: 'static {
@@ -27,13 +27,34 @@ pub trait Experiment: 'static {
     /// are not used.
     const VERSION: u32 = 1;
 
+    /// Gets what the trials need and the settings only name: downloads it, reads it, keeps it for [`plan`](Self::plan)
+    /// and [`run`](Self::run). Called once, before the plan is made; not for `--plot-only`. What is gathered and matters
+    /// to an outcome belongs into the trial by its hash, or the store would not know it. Most experiments need nothing.
+    ///
+    /// # Errors
+    /// If something is missing or unusable; the experiment is not run then. [`crate::BadInput`] is what the user can
+    /// correct.
+    fn gather(_settings: &Self::Settings, _inputs: &Inputs) -> Result<(), anyhow::Error> {
+        Ok(())
+    }
+
     /// The trials, in the order of the tables' rows. Labels must be unique.
     fn plan(settings: &Self::Settings) -> Vec<Planned<Self::Trial>>;
+
+    /// A second stage: trials that can only be planned when those of [`plan`](Self::plan) are finished, a step size
+    /// chosen by their outcomes, say. Called once; `finished` lacks the trials that failed. Most experiments have none.
+    fn plan_next(
+        _settings: &Self::Settings,
+        _finished: &[Finished<Self::Trial, Self::Outcome>],
+    ) -> Vec<Planned<Self::Trial>> {
+        Vec::new()
+    }
 
     /// Runs one trial. Must depend on nothing but `trial`, whatever the number of threads.
     fn run(trial: &Self::Trial, context: &TrialContext) -> Result<Self::Outcome, TrialError>;
 
-    /// The tables: `NAME.csv` and companions. `finished` is in plan order and lacks the trials that failed. Wall-clock
+    /// The tables: `NAME.csv` and companions. `finished` is in plan order (the first stage, then the second) and lacks
+    /// the trials that failed. Wall-clock
     /// columns belong in [`Table::companion`]`(NAME, "timing", ..)` and nowhere else.
     fn tables(
         settings: &Self::Settings,

@@ -19,6 +19,24 @@ pub(crate) struct Ran<T, O> {
     pub(crate) failed: Vec<(String, TrialError)>,
 }
 
+impl<T, O> Ran<T, O> {
+    /// Adds what became of a later stage.
+    pub(crate) fn append(&mut self, mut later: Self) {
+        self.finished.append(&mut later.finished);
+        self.failed.append(&mut later.failed);
+    }
+
+    /// Makes sure that a later stage does not use the labels of this one.
+    pub(crate) fn refuse_repeated_labels<E: Experiment>(&self, later: &[Planned<T>]) -> Result<(), LabError> {
+        let finished = self.finished.iter().map(|finished| &finished.label);
+        let used: HashSet<&String> = finished.chain(self.failed.iter().map(|(label, _)| label)).collect();
+        match later.iter().find(|planned| used.contains(&planned.label)) {
+            Some(planned) => Err(LabError::DuplicateLabel { experiment: E::NAME, label: planned.label.clone() }),
+            None => Ok(()),
+        }
+    }
+}
+
 /// Runs `plan` on `threads` threads. With `fresh`, stored trials are run again (and replaced).
 pub(crate) fn run<E: Experiment>(
     plan: Vec<Planned<E::Trial>>,

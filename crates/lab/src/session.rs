@@ -6,9 +6,10 @@ use std::time::Instant;
 
 use crate::progress::Style;
 use crate::provenance::{self, Machine, Meta, Run};
+use crate::runner::Ran;
 use crate::settings::{self, Override, Resolved, SettingsError};
 use crate::store::Store;
-use crate::{Claim, Drawing, Experiment, Finished, LabError, Results, Table, files, panics, runner};
+use crate::{Claim, Drawing, Experiment, Finished, Inputs, LabError, Results, Table, files, panics, runner};
 
 /// What the experiments of one process have in common.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub(crate) struct Session {
     pub(crate) results: PathBuf,
     /// `figures/PROFILE`.
     pub(crate) figures: PathBuf,
+    /// `--data-dir`.
+    pub(crate) data_dir: Option<PathBuf>,
     pub(crate) threads: usize,
     pub(crate) fresh: bool,
     pub(crate) plot_only: bool,
@@ -163,8 +166,9 @@ impl<E: Experiment> Prepared<E> {
         let store = Store::open(&session.results, E::NAME)?;
         files::remove_partial(&session.results, &format!("{}.", E::NAME));
         let settings = &self.resolved.settings;
-        let plan = guarded::<E, _, _>("making the plan", || Ok::<_, LabError>(E::plan(settings)))?;
-        let ran = runner::run::<E>(plan, &store, session.threads, session.fresh, session.style)?;
+        let inputs = Inputs::new(session.data_dir.as_deref(), session.style);
+        guarded::<E, _, _>("gathering its inputs", || E::gather(settings, &inputs))?;
+        let ran = self.run_stages(session, &store)?;
         summarize(&ran, &mut report.run);
         report.run.wall_seconds = clock.elapsed().as_secs_f64();
         if ran.finished.is_empty() && !ran.failed.is_empty() {
@@ -176,6 +180,22 @@ impl<E: Experiment> Prepared<E> {
         }
         self.write_meta(session, started, report)?;
         Ok(store)
+    }
+
+    /// Runs the trials of the plan, then those that are planned from their outcomes.
+    fn run_stages(&self, session: &Session, store: &Store) -> Result<Ran<E::Trial, E::Outcome>, LabError> {
+        let settings = &self.resolved.settings;
+        let run = |plan| runner::run::<E>(plan, store, session.threads, session.fresh, session.style);
+        let plan = guarded::<E, _, _>("making the plan", || Ok::<_, LabError>(E::plan(settings)))?;
+        let mut ran = run(plan)?;
+        let next = guarded::<E, _, _>("making the plan of the second stage", || {
+            Ok::<_, LabError>(E::plan_next(settings, &ran.finished))
+        })?;
+        if !next.is_empty() {
+            ran.refuse_repeated_labels::<E>(&next)?;
+            ran.append(run(next)?);
+        }
+        Ok(ran)
     }
 
     fn tables(&self, finished: &[Finished<E::Trial, E::Outcome>]) -> Result<Vec<Table>, LabError> {
@@ -238,7 +258,7 @@ fn guarded<E: Experiment, R, F: Into<anyhow::Error>>(
     panics::catching(work).map_err(failed)?.map_err(|error| failed(error.into()))
 }
 
-fn summarize<T, O>(ran: &runner::Ran<T, O>, run: &mut Run) {
+fn summarize<T, O>(ran: &Ran<T, O>, run: &mut Run) {
     run.trials_reused = ran.finished.iter().filter(|finished| finished.reused).count();
     run.trials_run = ran.finished.len() - run.trials_reused;
     run.trials_failed = ran.failed.len();

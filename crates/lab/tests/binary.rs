@@ -304,6 +304,32 @@ fn nothing_is_written_when_every_trial_fails() {
 }
 
 #[test]
+fn a_second_stage_is_planned_from_the_first_and_stored_like_it() {
+    let place = Place::new();
+    let refine = ["--trials", "1", "--set", "steps=[0.3, 0.9, 0.6]", "--set", "refine=true"];
+    assert_eq!(place.run(&refine).decay(), (4, 0, 0));
+    assert!(place.table().contains("\nrefined,0.75,"), "{}", place.table());
+    let table = place.table();
+    assert_eq!(place.run(&refine).decay(), (0, 4, 0));
+    assert_eq!(place.table(), table);
+}
+
+#[test]
+fn inputs_are_gathered_before_anything_runs() {
+    let place = Place::new();
+    let ran = place.run(&["--set", "wants_data=true"]);
+    assert_eq!((ran.code, place.stored()), (Some(2), Vec::new()));
+    let message = "toy-decay: gathering its inputs: there is no start.txt; pass its directory with --data-dir";
+    assert!(ran.stderr.contains(message), "{}", ran.stderr);
+    let ran = place.run(&["--data-dir", "nowhere"]);
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.stderr.contains("--data-dir") && ran.stderr.contains("there is no such directory"), "{}", ran.stderr);
+    fs::create_dir(place.path("data")).unwrap();
+    fs::write(place.path("data/start.txt"), "2").unwrap();
+    assert_eq!(place.run(&["--set", "wants_data=true", "--data-dir", "data"]).code, Some(0));
+}
+
+#[test]
 fn an_unwritable_directory_is_found_before_anything_runs() {
     let place = Place::new();
     fs::write(place.path("file"), "").unwrap();

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use anyhow::anyhow;
 use lab::{
-    Check, Claim, Drawing, Experiment, Finished, Invalid, Kernels, LabError, Planned, Results, Table, TrialContext,
-    TrialError, Verdict,
+    BadInput, Check, Claim, Drawing, Experiment, Finished, Inputs, Invalid, Kernels, LabError, Planned, Results, Table,
+    TrialContext, TrialError, Verdict,
 };
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +24,12 @@ pub struct Settings {
     /// Makes drawing slow, for a test of the lock.
     #[serde(default)]
     draw_pause_ms: u64,
+    /// Adds a second stage: a trial between the two steps that ended nearest to zero.
+    #[serde(default)]
+    refine: bool,
+    /// Asks for a directory of data that holds `start.txt`.
+    #[serde(default)]
+    wants_data: bool,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -89,6 +96,16 @@ impl Experiment for Decay {
     const ABOUT: &'static str = "Gradient descent on x²/2 (no figure of the paper)";
     const LONG_ABOUT: &'static str = "Each iteration multiplies x by 1 - step, so steps above 2 diverge.";
 
+    fn gather(settings: &Settings, inputs: &Inputs) -> Result<(), anyhow::Error> {
+        let transfer = inputs.transfer("start.txt");
+        let found = inputs.data_dir.is_some_and(|directory| directory.join("start.txt").exists());
+        transfer.progress(u64::from(found), Some(1));
+        if settings.wants_data && !found {
+            return Err(BadInput(anyhow!("there is no start.txt; pass its directory with --data-dir")).into());
+        }
+        Ok(())
+    }
+
     fn plan(settings: &Settings) -> Vec<Planned<Trial>> {
         let mut plan = Vec::new();
         for &step in &settings.steps {
@@ -110,6 +127,19 @@ impl Experiment for Decay {
             }
         }
         plan
+    }
+
+    fn plan_next(settings: &Settings, finished: &[Finished<Trial, Outcome>]) -> Vec<Planned<Trial>> {
+        let mut best: Vec<_> = finished.iter().collect();
+        best.sort_by(|a, b| a.outcome.x.abs().total_cmp(&b.outcome.x.abs()));
+        match best[..] {
+            [a, b, ..] if settings.refine => {
+                let step = (a.trial.step + b.trial.step) / 2.0;
+                let trial = Trial { step, pause: Duration::ZERO, ..a.trial };
+                vec![Planned { label: "refined".into(), trial, kernels: Kernels::Sequential, cost: 1.0 }]
+            }
+            _ => Vec::new(),
+        }
     }
 
     fn run(trial: &Trial, context: &TrialContext) -> Result<Outcome, TrialError> {

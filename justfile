@@ -25,6 +25,14 @@ lint:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets --release -- -D warnings
 
+# Export adapters and load them into the real PEFT on PyTorch: same logits? (the first time installs PyTorch under target/)
+check-peft:
+    python3 -m venv target/peft-environment
+    target/peft-environment/bin/pip install --quiet --requirement crates/adaptation/python/requirements.txt
+    rm -rf target/peft-adapters
+    cargo run --release -p adaptation --example export -- target/peft-adapters
+    target/peft-environment/bin/python crates/adaptation/python/check_peft.py target/peft-adapters/*
+
 # Build the documentation.
 doc:
     cargo doc --workspace --no-deps

@@ -1,14 +1,41 @@
 //! What an adapter is: a parametrization of `ΔW`, the form in which the encoder applies it, and the way back.
+//!
+//! # Adding a method
+//!
+//! One file beside this one (with its `mod` line here), say `fourier.rs`, holding
+//! - its settings, a struct `Fourier` that TOML is read into (`#[serde(deny_unknown_fields)]`), which says in its
+//!   [`Recipe`](crate::method::Recipe) what values are allowed and how an adapter is drawn;
+//! - its adapter, an [`Adapter`]: or, if `ΔW` is a product of matrices, a list of factors for `product::Product`;
+//!
+//! and one line in the registry in `method.rs`: `"fourier", "Fourier LoRA" => Fourier,`. The settings' key, the
+//! optimizer, checkpoints and the export to PEFT then know it; `tests/adapters.rs` checks its gradient once it is added
+//! to the list of methods there.
 
+mod adalora;
+mod compressed;
+mod deep;
+mod error;
+mod full_width;
+mod lora;
+mod product;
 mod set;
+mod sine;
+mod zero;
 
+pub use adalora::Adalora;
+pub use compressed::{Compressed, compressed_bases};
+pub use deep::DeepLora;
+pub use error::{AdapterError, Invalid};
+pub use full_width::FullWidth;
+pub use lora::Lora;
 pub use set::Adapters;
+pub use sine::SineLora;
 
 use faer::{Mat, MatRef, Par};
 
 use crate::Real;
 
-/// `ΔW` (m × n, as `W_0`) as the encoder applies it.
+/// `ΔW` (m × n, as `W_0`) as the encoder applies it; views of any strides.
 #[derive(Clone, Copy, Debug)]
 pub enum Applied<'a, T: Real> {
     /// `ΔW = left · right` with an m × k and a k × n factor: applied factor by factor, never multiplied out.
@@ -69,6 +96,14 @@ pub struct Parameter<T: Real> {
     pub gradient: Mat<T>,
     /// Which step size it moves with.
     pub group: Group,
+}
+
+impl<T: Real> Parameter<T> {
+    /// A parameter with this value and a zero gradient.
+    pub fn new(name: impl Into<String>, value: Mat<T>, group: Group) -> Self {
+        let gradient = Mat::zeros(value.nrows(), value.ncols());
+        Self { name: name.into(), value, gradient, group }
+    }
 }
 
 /// Parameters with a step size in common.

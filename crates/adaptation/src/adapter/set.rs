@@ -2,6 +2,7 @@
 
 use faer::{Mat, Par};
 
+use super::zero::Zero;
 use crate::{Adapter, Applied, AppliedGradient, Parameter, Real, Site};
 
 /// One adapted site.
@@ -28,6 +29,18 @@ impl<T: Real> Adapters<T> {
         Self { slots: Vec::new() }
     }
 
+    /// On every site a `ΔW = 0` without parameters, applied merged: after a backward pass, [`gradient`](Self::gradient) is
+    /// the dense gradient with respect to `ΔW` at the pretrained weights. Embeddings are left out, where that would be
+    /// vocabulary × hidden.
+    pub fn probe(sites: &[Site], shape: impl Fn(Site) -> (usize, usize)) -> Self {
+        let mut adapters = Self::new();
+        for &site in sites.iter().filter(|site| !site.is_embedding()) {
+            let (m, n) = shape(site);
+            adapters.insert(site, Box::new(Zero(Mat::zeros(m, n))));
+        }
+        adapters
+    }
+
     /// Puts an adapter on a site; one that was there is replaced.
     pub fn insert(&mut self, site: Site, adapter: Box<dyn Adapter<T>>) {
         let gradient = AppliedGradient::zeros(adapter.form(), adapter.shape());
@@ -51,6 +64,11 @@ impl<T: Real> Adapters<T> {
     /// The adapted sites, in order.
     pub fn sites(&self) -> impl Iterator<Item = Site> + '_ {
         self.slots.iter().map(|slot| slot.site)
+    }
+
+    /// The first adapted site; a backward pass need not go below it.
+    pub fn lowest(&self) -> Option<Site> {
+        self.sites().min_by_key(|&site| height(site))
     }
 
     /// The adapter on a site.
@@ -114,5 +132,20 @@ impl<T: Real> Adapters<T> {
     fn slot(&self, site: Site) -> Option<&Slot<T>> {
         let place = self.slots.binary_search_by_key(&site, |slot| slot.site).ok()?;
         Some(&self.slots[place])
+    }
+}
+
+/// Where a site is in the order of the forward pass: (layer from 1, place in the layer).
+fn height(site: Site) -> (usize, usize) {
+    match site {
+        Site::WordEmbeddings => (0, 0),
+        Site::PositionEmbeddings => (0, 1),
+        Site::Query(l) => (l + 1, 0),
+        Site::Key(l) => (l + 1, 1),
+        Site::Value(l) => (l + 1, 2),
+        Site::AttentionOutput(l) => (l + 1, 3),
+        Site::Intermediate(l) => (l + 1, 4),
+        Site::Output(l) => (l + 1, 5),
+        Site::Pooler => (usize::MAX, 0),
     }
 }

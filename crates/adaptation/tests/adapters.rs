@@ -1,0 +1,352 @@
+//! Every method: the gradient of its parameters against central differences, its initial `ΔW`, what it refuses; compressed
+//! adapters against NumPy and against `dynamics`.
+
+use adaptation::adapter::{Adalora, Compressed, DeepLora, FullWidth, Lora, SineLora, compressed_bases};
+use adaptation::method::Recipe;
+use adaptation::{Adapter, AdapterError, Adapters, Applied, AppliedGradient, Group, Method, Site};
+use dynamics::random::{Generator, gaussian, stream};
+use dynamics::{DeepFactorization, LossForm, Objective, Observed, Target};
+use faer::{Mat, MatRef, Par};
+use serde::Deserialize;
+
+const LORA: Method = Method::Lora(Lora { rank: 3 });
+const ADALORA: Method = Method::Adalora(Adalora { rank: 3, orthogonality: 0.2 });
+const SINE: Method = Method::SineLora(SineLora { rank: 3, frequency: 20.0 });
+
+fn deep(depth: usize, init_scale: f64) -> Method {
+    Method::DeepLora(DeepLora { rank: 3, depth, init_scale })
+}
+
+fn full_width(depth: usize, init_scale: f64) -> Method {
+    Method::FullWidth(FullWidth { depth, init_scale })
+}
+
+fn compressed(init_scale: f64) -> Method {
+    Method::Compressed(Compressed { rank: 4, depth: 3, init_scale, discrepant_step: 0.01 })
+}
+
+/// Every method, with init scales at which no gradient vanishes.
+fn methods() -> Vec<Method> {
+    vec![LORA, deep(3, 0.7), deep(5, 0.7), full_width(3, 0.7), full_width(4, 0.7), compressed(0.7), SINE, ADALORA]
+}
+
+fn rng(purpose: &str) -> Generator {
+    stream(1, &["tests", purpose])
+}
+
+/// An adapter on a weight of the given shape; compressed ones from a random gradient.
+fn build(method: Method, shape: (usize, usize)) -> Box<dyn Adapter<f64>> {
+    let gradient = gaussian(shape.0, shape.1, &mut rng("first batch"));
+    method.build(Site::Query(0), shape, Some(gradient.as_ref()), &mut rng("adapter")).unwrap()
+}
+
+fn delta(adapter: &dyn Adapter<f64>) -> Mat<f64> {
+    match adapter.applied() {
+        Applied::Factored { left, right } => left * right,
+        Applied::Merged(delta) => delta.to_owned(),
+    }
+}
+
+fn dot(a: MatRef<'_, f64>, b: MatRef<'_, f64>) -> f64 {
+    assert_eq!(a.shape(), b.shape());
+    (0..a.ncols()).map(|j| (0..a.nrows()).map(|i| a[(i, j)] * b[(i, j)]).sum::<f64>()).sum()
+}
+
+/// A linear function of what is applied, plus the penalty; `direction` is its gradient with respect to what is applied.
+fn value(adapter: &dyn Adapter<f64>, direction: &AppliedGradient<f64>) -> f64 {
+    let linear = match (adapter.applied(), direction) {
+        (Applied::Factored { left, right }, AppliedGradient::Factored { left: of_left, right: of_right }) => {
+            dot(left, of_left.as_ref()) + dot(right, of_right.as_ref())
+        }
+        (Applied::Merged(delta), AppliedGradient::Merged(of_delta)) => dot(delta, of_delta.as_ref()),
+        _ => panic!("the form never changes"),
+    };
+    linear + adapter.penalty()
+}
+
+fn random_direction(adapter: &dyn Adapter<f64>) -> AppliedGradient<f64> {
+    let mut rng = rng("direction");
+    match AppliedGradient::<f64>::zeros(adapter.form(), adapter.shape()) {
+        AppliedGradient::Factored { left, right } => AppliedGradient::Factored {
+            left: gaussian(left.nrows(), left.ncols(), &mut rng),
+            right: gaussian(right.nrows(), right.ncols(), &mut rng),
+        },
+        AppliedGradient::Merged(delta) => AppliedGradient::Merged(gaussian(delta.nrows(), delta.ncols(), &mut rng)),
+    }
+}
+
+#[test]
+fn gradients_equal_central_differences() {
+    for method in methods() {
+        for shape in [(7, 7), (5, 9), (9, 5)] {
+            let mut adapter = build(method, shape);
+            // Away from the initial zeros, where some gradients vanish.
+            for parameter in adapter.parameters_mut() {
+                let (rows, columns) = parameter.value.shape();
+                parameter.value += gaussian(rows, columns, &mut rng(&parameter.name)) * faer::Scale(0.1);
+            }
+            adapter.refresh(Par::Seq);
+            let direction = random_direction(&*adapter);
+            adapter.pull_back(&direction, Par::Seq);
+            let gradients: Vec<Mat<f64>> = adapter.parameters().iter().map(|p| p.gradient.clone()).collect();
+            for (place, gradient) in gradients.iter().enumerate() {
+                assert!(gradient.norm_max() > 1e-3, "{method:?}: a gradient of zero tests nothing");
+                for (i, j) in (0..gradient.nrows()).flat_map(|i| (0..gradient.ncols()).map(move |j| (i, j))) {
+                    let mut at = |step: f64| {
+                        adapter.parameters_mut()[place].value[(i, j)] += step;
+                        adapter.refresh(Par::Seq);
+                        let value = value(&*adapter, &direction);
+                        adapter.parameters_mut()[place].value[(i, j)] -= step;
+                        value
+                    };
+                    let difference = (at(1e-5) - at(-1e-5)) / 2e-5;
+                    let distance = (difference - gradient[(i, j)]).abs();
+                    let name = &adapter.parameters()[place].name;
+                    assert!(
+                        distance < 1e-7 * (1.0 + gradient.norm_max()),
+                        "{method:?} on {shape:?}, {name} at ({i}, {j}): {} against {difference}",
+                        gradient[(i, j)]
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// A second pull-back replaces the gradients of the first.
+#[test]
+fn gradients_are_replaced() {
+    for method in methods() {
+        let mut adapter = build(method, (5, 9));
+        let direction = random_direction(&*adapter);
+        adapter.pull_back(&direction, Par::Seq);
+        let first: Vec<_> = adapter.parameters().iter().map(|p| p.gradient.clone()).collect();
+        adapter.pull_back(&direction, Par::Seq);
+        for (parameter, first) in adapter.parameters().iter().zip(first) {
+            assert_eq!(parameter.gradient, first, "{method:?}, {}", parameter.name);
+        }
+    }
+}
+
+#[test]
+fn shapes_and_forms_are_as_said() {
+    for method in methods() {
+        for shape in [(7, 7), (5, 9), (9, 5)] {
+            let adapter = build(method, shape);
+            assert_eq!(adapter.shape(), shape, "{method:?}");
+            assert_eq!(delta(&*adapter).shape(), shape, "{method:?}");
+        }
+    }
+}
+
+#[test]
+fn methods_that_start_at_zero() {
+    for method in [LORA, SINE, ADALORA] {
+        assert_eq!(delta(&*build(method, (5, 9))).norm_max(), 0.0, "{method:?}");
+    }
+    let lora = build(Method::Lora(Lora { rank: 100 }), (100, 120));
+    let [a, b] = lora.parameters() else { panic!("A and B") };
+    assert_eq!((a.value.shape(), b.value.shape()), ((100, 120), (100, 100)));
+    let variance = a.value.squared_norm_l2() / 12_000.0;
+    assert!((variance - 1.0).abs() < 0.05, "A is standard normal: {variance}");
+}
+
+/// All singular values of every factor are ε, and of the product ε^L.
+#[test]
+fn deep_methods_start_at_scaled_orthogonal_factors() {
+    for (method, depth) in [(deep(3, 0.1), 3), (deep(4, 0.1), 4), (full_width(3, 0.1), 3)] {
+        for shape in [(12, 12), (5, 9), (9, 5)] {
+            let adapter = build(method, shape);
+            let singular = |matrix: &Mat<f64>| matrix.singular_values().unwrap();
+            for parameter in adapter.parameters() {
+                for value in singular(&parameter.value) {
+                    assert!((value - 0.1).abs() < 1e-14, "{method:?}, {}: {value}", parameter.name);
+                }
+            }
+            assert_eq!(adapter.parameters().len(), depth);
+        }
+        let norm = delta(&*build(method, (12, 12))).norm_l2();
+        let rank = if matches!(method, Method::FullWidth(_)) { 12.0f64 } else { 3.0 };
+        assert!(norm <= 0.1f64.powi(depth as i32) * rank.sqrt() * (1.0 + 1e-12), "{method:?}: {norm}");
+    }
+}
+
+#[derive(Deserialize)]
+struct Cases {
+    cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    m: usize,
+    n: usize,
+    rank: usize,
+    init_scale: f64,
+    factors: Vec<Vec<Vec<f64>>>,
+    gradient: Vec<Vec<f64>>,
+    left_projector: Vec<Vec<f64>>,
+    right_projector: Vec<Vec<f64>>,
+    left_right: Vec<Vec<f64>>,
+    delta: Vec<Vec<f64>>,
+}
+
+fn matrix(rows: &[Vec<f64>]) -> Mat<f64> {
+    Mat::from_fn(rows.len(), rows[0].len(), |i, j| rows[i][j])
+}
+
+fn assert_close(found: &Mat<f64>, expected: &Mat<f64>, tolerance: f64, what: &str) {
+    assert_eq!(found.shape(), expected.shape(), "{what}");
+    let distance = (found - expected).norm_max();
+    assert!(distance < tolerance, "{what}: off by {distance:e}");
+}
+
+/// Singular vectors have arbitrary signs, so what is compared are projectors, `U Vᵀ` and the initial `ΔW`.
+#[test]
+fn compressed_bases_equal_numpys() {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/compressed.json")).unwrap();
+    let fixture: Cases = serde_json::from_str(&text).unwrap();
+    for case in &fixture.cases {
+        let scale = faer::Scale(1.0 / case.init_scale);
+        let product = case.factors.iter().map(|w| matrix(w) * scale).reduce(|right, next| next * right).unwrap();
+        let gradient = matrix(&case.gradient);
+        let (u, v) = compressed_bases(gradient.as_ref(), product.as_ref(), case.rank / 2).unwrap();
+        let what = format!("{} × {}", case.m, case.n);
+        assert_eq!((u.shape(), v.shape()), ((case.m, case.rank), (case.n, case.rank)));
+        assert_close(&(&u * u.transpose()), &matrix(&case.left_projector), 1e-12, &what);
+        assert_close(&(&v * v.transpose()), &matrix(&case.right_projector), 1e-12, &what);
+        assert_close(&(&u * v.transpose()), &matrix(&case.left_right), 1e-12, &what);
+        let scale = faer::Scale(case.init_scale.powi(case.factors.len() as i32));
+        let delta = &u * v.transpose() * scale;
+        assert_close(&delta, &matrix(&case.delta), 1e-12 * case.init_scale.powi(3), &what);
+    }
+}
+
+/// The compressed adapter is made from the full-width one of the same seed, and says so in U and V.
+#[test]
+fn compressed_is_the_twin_of_full_width() {
+    for shape in [(12, 12), (6, 13), (13, 6)] {
+        let gradient = gaussian(shape.0, shape.1, &mut rng("first batch"));
+        let original = build(full_width(3, 0.1), shape);
+        let twin = build(compressed(0.1), shape);
+        let product = delta(&*original) * faer::Scale(1e3);
+        let (u, v) = compressed_bases(gradient.as_ref(), product.as_ref(), 2).unwrap();
+        let [first, .., last] = twin.parameters() else { panic!("V, W_1 … W_L, U") };
+        assert_eq!((first.name.as_str(), last.name.as_str()), ("V", "U"));
+        assert_eq!((first.group, last.group), (Group::Outer, Group::Outer));
+        assert_close(&(&last.value * &first.value), &(&u * v.transpose()), 1e-12, "U Vᵀ");
+        let inner = &twin.parameters()[1..4];
+        assert!(
+            inner.iter().all(|p| p.group == Group::Inner && p.value == Mat::<f64>::identity(4, 4) * faer::Scale(0.1))
+        );
+        assert_close(&delta(&*twin), &(&u * v.transpose() * faer::Scale(1e-3)), 1e-15, "initial ΔW");
+    }
+}
+
+/// Where `ΔW` is square the construction is that of the matrix experiments.
+#[test]
+fn compressed_bases_equal_those_of_matrix_completion() {
+    let d = 14;
+    let original = build(full_width(3, 1e-2), (d, d));
+    let factors = original.parameters().iter().map(|p| p.value.clone()).collect();
+    let target = Target::gaussian(d, d, 3, &mut rng("target")).unwrap();
+    let product = delta(&*original);
+    let gradient = (&product - target.dense()) * faer::Scale(1.0 / (d * d) as f64);
+    let objective = Objective::new(target, Observed::Full, LossForm::Mean).unwrap();
+    let mut model = DeepFactorization::new(factors).unwrap();
+    let expected = dynamics::compression::compress(&mut model, &objective, 2, 0.01, Par::Seq).unwrap();
+    let (u, v) = compressed_bases(gradient.as_ref(), (product * faer::Scale(1e6)).as_ref(), 2).unwrap();
+    assert_close(&(&u * v.transpose()), &(expected.left() * expected.right().transpose()), 1e-10, "U Vᵀ");
+    assert_close(&(&v * v.transpose()), &(expected.right() * expected.right().transpose()), 1e-10, "V Vᵀ");
+}
+
+#[test]
+fn the_gradient_compression_needs_must_be_there_and_say_something() {
+    let make = |gradient: Option<Mat<f64>>| {
+        let gradient = gradient.as_ref().map(|g| g.as_ref());
+        compressed(0.1).build::<f64>(Site::Query(0), (8, 8), gradient, &mut rng("adapter")).err()
+    };
+    assert!(compressed(0.1).needs_gradient() && !LORA.needs_gradient());
+    assert!(matches!(make(None), Some(AdapterError::NoGradient { .. })));
+    assert!(matches!(make(Some(Mat::zeros(8, 8))), Some(AdapterError::Gradient { norm: 0.0, .. })));
+    assert!(matches!(make(Some(Mat::full(8, 8, f64::NAN))), Some(AdapterError::Gradient { .. })));
+}
+
+#[test]
+fn embeddings_take_low_rank_methods_only() {
+    for method in methods() {
+        let built = method.build::<f64>(Site::WordEmbeddings, (40, 8), None, &mut rng("adapter"));
+        match (method, built) {
+            (
+                Method::FullWidth(_) | Method::Compressed(_) | Method::SineLora(_),
+                Err(AdapterError::Embedding { .. }),
+            ) => {}
+            (Method::Lora(_) | Method::DeepLora(_) | Method::Adalora(_), Ok(adapter)) => {
+                assert!(matches!(adapter.applied(), Applied::Factored { .. }), "{method:?}");
+            }
+            (method, built) => panic!("{method:?} on embeddings: {:?}", built.err()),
+        }
+    }
+}
+
+#[test]
+fn ranks_above_the_weights_are_refused() {
+    let built = LORA.build::<f64>(Site::Pooler, (2, 9), None, &mut rng("adapter"));
+    let error = built.err().unwrap().to_string();
+    assert_eq!(error, "pooler.dense: rank 3 is not allowed on a 2 × 9 weight; allowed: from 1 to 2");
+}
+
+#[test]
+fn settings_are_read_from_toml_and_checked() {
+    #[derive(Deserialize)]
+    struct Settings {
+        method: Method,
+    }
+    let read = |text: &str| toml::from_str::<Settings>(text).map(|settings| settings.method);
+    let method = read("method = { deep-lora = { rank = 8, depth = 3, init_scale = 1e-3 } }").unwrap();
+    assert_eq!(method, Method::DeepLora(DeepLora { rank: 8, depth: 3, init_scale: 1e-3 }));
+    assert_eq!((method.key(), method.label()), ("deep-lora", "Deep LoRA"));
+    for text in
+        ["method = { lora = { rank = 8, alpha = 16 } }", "method = { lora = {} }", "method = { dora = { rank = 8 } }"]
+    {
+        assert!(read(text).is_err(), "{text}");
+    }
+    for (method, key, allowed) in [
+        (Method::Lora(Lora { rank: 0 }), "lora.rank", "an integer from 1"),
+        (deep(2, 1e-3), "deep-lora.depth", "an integer from 3"),
+        (full_width(3, 0.0), "full-width.init_scale", "a number above 0"),
+        (
+            Method::Compressed(Compressed { rank: 5, depth: 3, init_scale: 1e-3, discrepant_step: 0.01 }),
+            "compressed.rank",
+            "an even integer from 2",
+        ),
+        (Method::SineLora(SineLora { rank: 1, frequency: f64::NAN }), "sine-lora.frequency", "a number above 0"),
+        (Method::Adalora(Adalora { rank: 1, orthogonality: -1.0 }), "adalora.orthogonality", "a number from 0"),
+    ] {
+        let invalid = method.check().unwrap_err();
+        assert_eq!((invalid.key.as_str(), invalid.allowed.as_str()), (key, allowed));
+    }
+    assert!(methods().iter().all(|method| method.check().is_ok()));
+}
+
+/// The same seed gives a site the same adapter, whatever else is adapted; another seed or site another one.
+#[test]
+fn networks_of_adapters() {
+    let shape = |site: Site| if matches!(site, Site::Intermediate(_)) { (9, 6) } else { (6, 6) };
+    let draw = |sites: &[Site], seed| LORA.adapters::<f64>(sites, shape, None, seed).unwrap();
+    let first = |adapters: &Adapters<f64>, site| adapters.get(site).unwrap().parameters()[0].value.clone();
+    let all = draw(&[Site::Pooler, Site::Query(1), Site::Intermediate(0), Site::Key(0)], 3);
+    assert_eq!(all.sites().collect::<Vec<_>>(), [Site::Query(1), Site::Key(0), Site::Intermediate(0), Site::Pooler]);
+    assert_eq!(all.lowest(), Some(Site::Key(0)));
+    assert_eq!(first(&draw(&[Site::Key(0)], 3), Site::Key(0)), first(&all, Site::Key(0)));
+    assert_ne!(first(&all, Site::Query(1)), first(&all, Site::Key(0)));
+    assert_ne!(first(&draw(&[Site::Key(0)], 4), Site::Key(0)), first(&all, Site::Key(0)));
+    assert_eq!(all.delta(Site::Intermediate(0)).unwrap().shape(), (9, 6));
+
+    let mut probe = Adapters::<f64>::probe(&[Site::WordEmbeddings, Site::Query(0)], shape);
+    assert_eq!(probe.sites().collect::<Vec<_>>(), [Site::Query(0)]);
+    let (applied, gradient) = probe.applied_and_gradient(Site::Query(0)).unwrap();
+    assert!(matches!(applied, Applied::Merged(zero) if zero.norm_max() == 0.0));
+    *gradient = AppliedGradient::Merged(gaussian(6, 6, &mut rng("first batch")));
+    assert!(compressed(0.1).adapters(&[Site::Query(0)], shape, Some(&probe), 3).is_ok());
+    assert!(compressed(0.1).adapters::<f64>(&[Site::Query(0)], shape, None, 3).is_err());
+}

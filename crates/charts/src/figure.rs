@@ -1,6 +1,7 @@
 //! A figure: titled panels in a grid, rendered to PNG or SVG.
 
 use crate::bars::Histogram;
+use crate::dots::Dots;
 use crate::error::ChartError;
 use crate::heatmap::Heatmap;
 use crate::legend::{Block, Entry};
@@ -29,6 +30,8 @@ pub enum Panel {
     Trajectory(Trajectory),
     /// Grouped bars.
     Histogram(Histogram),
+    /// Rows of dots.
+    Dots(Dots),
     /// A matrix as coloured cells.
     Heatmap(Heatmap),
 }
@@ -39,6 +42,7 @@ impl Panel {
             Panel::Lines(panel) => panel.entries(),
             Panel::Trajectory(panel) => panel.entries(),
             Panel::Histogram(panel) => panel.entries(),
+            Panel::Dots(panel) => panel.entries(),
             Panel::Surface(_) | Panel::Heatmap(_) => Vec::new(),
         }
     }
@@ -49,6 +53,7 @@ impl Panel {
             Panel::Surface(panel) => panel.draw(scene, cell),
             Panel::Trajectory(panel) => panel.draw(scene, cell, shared_legend),
             Panel::Histogram(panel) => panel.draw(scene, cell, shared_legend),
+            Panel::Dots(panel) => panel.draw(scene, cell, shared_legend),
             Panel::Heatmap(panel) => panel.draw(scene, cell),
         }
     }
@@ -64,7 +69,7 @@ macro_rules! panel_from {
     };
 }
 
-panel_from!(Lines, Surface, Trajectory, Histogram, Heatmap);
+panel_from!(Lines, Surface, Trajectory, Histogram, Dots, Heatmap);
 
 /// Titled panels in a grid, filled row by row. Sizes are in logical pixels.
 #[derive(Clone, Debug)]

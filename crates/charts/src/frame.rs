@@ -48,19 +48,37 @@ fn widest(ticks: &Ticks) -> f64 {
     ticks.major.iter().map(|tick| font::width(&tick.label, TICK_EM, Weight::Regular)).fold(0.0, f64::max)
 }
 
+/// Top and bottom of the plot in a cell.
+fn vertical_extent(cell: &Rect, title: &str) -> (f64, f64) {
+    let top = cell.top + if title.is_empty() { EDGE } else { TITLE_HEIGHT };
+    (top, cell.bottom - BOTTOM_MARGIN)
+}
+
 impl Frame {
     /// Plans a frame in `cell` around the two axes over their domains; `reserve` is kept free to the right of the plot.
     pub(crate) fn plan(cell: Rect, title: &str, x: (&Axis, Domain), y: (&Axis, Domain), reserve: f64) -> Self {
-        let top = cell.top + if title.is_empty() { EDGE } else { TITLE_HEIGHT };
-        let bottom = cell.bottom - BOTTOM_MARGIN;
+        let (top, bottom) = vertical_extent(&cell, title);
         let room = ((bottom - top) / Y_TICK_SPACING).floor() as usize;
-        let y_ticks = y.0.ticks_over(&y.1, room);
-        let label = y.0.full_label(&y_ticks);
-        let label_width = if label.is_empty() { 0.0 } else { LABEL_EM + 8.0 };
-        let left = cell.left + EDGE + label_width + widest(&y_ticks) + TICK_LENGTH + TICK_GAP;
+        let ticks = y.0.ticks_over(&y.1, room);
+        let y = Side { domain: y.1, label: y.0.full_label(&ticks), ticks, grid: true };
+        Self::plan_around(cell, title, x, y, reserve)
+    }
+
+    /// Plans a frame whose vertical axis is rows of equal height, named from top to bottom.
+    pub(crate) fn plan_rows(cell: Rect, title: &str, x: (&Axis, Domain), names: &[String]) -> Self {
+        let named = names.iter().rev().enumerate();
+        let major = named.map(|(index, name)| Tick { at: index as f64, label: name.clone() }).collect();
+        let domain = Domain::exact(-0.5, names.len() as f64 - 0.5);
+        let y = Side { domain, ticks: Ticks { major, ..Ticks::default() }, label: String::new(), grid: false };
+        Self::plan_around(cell, title, x, y, 0.0)
+    }
+
+    fn plan_around(cell: Rect, title: &str, x: (&Axis, Domain), y: Side, reserve: f64) -> Self {
+        let (top, bottom) = vertical_extent(&cell, title);
+        let label_width = if y.label.is_empty() { 0.0 } else { LABEL_EM + 8.0 };
+        let left = cell.left + EDGE + label_width + widest(&y.ticks) + TICK_LENGTH + TICK_GAP;
         let right = cell.right - RIGHT_MARGIN - reserve;
         let plot = Rect { left, top, right, bottom };
-        let y = Side { domain: y.1, ticks: y_ticks, label, grid: true };
         let x_ticks = fitting_ticks(x.0, &x.1, plot.width());
         let x = Side { domain: x.1, label: x.0.full_label(&x_ticks), ticks: x_ticks, grid: true };
         Self { plot, x, y, title: title.to_owned(), title_at: ((left + right) / 2.0, cell.top) }

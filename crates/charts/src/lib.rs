@@ -1,5 +1,5 @@
 //! Figures of a paper as PNG and SVG, drawn through plotters with one theme: lines with bands on linear and log axes, 3-D
-//! surfaces and trajectories, bars and heat maps.
+//! surfaces and trajectories, bars, rows of dots and heat maps.
 //!
 //! A [`Figure`] is described, then rendered; the same description gives the same bytes. Nothing here touches a file.
 //!
@@ -23,6 +23,7 @@
 
 mod axis;
 mod bars;
+mod dots;
 mod error;
 mod figure;
 mod font;
@@ -41,6 +42,7 @@ mod trajectory;
 
 pub use axis::Axis;
 pub use bars::{Bars, Histogram};
+pub use dots::{DotSet, Dots};
 pub use error::ChartError;
 pub use figure::{Figure, Panel};
 pub use heatmap::Heatmap;

@@ -1,8 +1,8 @@
 //! Whole figures: the right size, nothing missing, the same bytes every time.
 
 use charts::{
-    Axis, Bars, ChartError, Curve, Figure, Heatmap, Histogram, Lines, Marker, Series, Surface, SurfaceStyle,
-    Trajectory, palette, paper_tint,
+    Axis, Bars, ChartError, Curve, DotSet, Dots, Figure, Heatmap, Histogram, Lines, Marker, Series, Surface,
+    SurfaceStyle, Trajectory, palette, paper_tint,
 };
 use std::collections::HashMap;
 
@@ -65,6 +65,20 @@ fn histogram() -> Histogram {
         .bars(Bars::new("Deep LoRA", vec![3.0, 2.0, f64::NAN]).hue(5).errors(vec![(2.0, 4.0), (1.5, 2.5)]))
 }
 
+fn dots() -> Dots {
+    Dots::new("Time")
+        .rows(["original", "compressed"])
+        .x(Axis::log("seconds"))
+        .set(DotSet::new("ours", vec![0.05, 3e-4]).hue(6).texts(["1×", ""]))
+        .set(
+            DotSet::new("theirs", vec![0.1, f64::NAN])
+                .hue(7)
+                .marker(Marker::Diamond)
+                .spans(vec![(0.09, 0.12)])
+                .texts(["2.0× as long"]),
+        )
+}
+
 fn everything() -> Figure {
     Figure::new("Everything")
         .subtitle("r̂ = 5 & more")
@@ -74,6 +88,7 @@ fn everything() -> Figure {
         .panel(Surface::new("Mesh", values()).style(SurfaceStyle::Mesh))
         .panel(trajectory())
         .panel(histogram())
+        .panel(dots())
         .panel(Heatmap::new("Heat", values()).x(Axis::linear("column")).value(Axis::linear("value")))
 }
 
@@ -98,6 +113,8 @@ fn every_series_colour_is_in_the_png() {
     assert_eq!(count(&image, palette(3)), 0);
     let bars = decode(&Figure::new("").panel(histogram()).png().unwrap());
     assert!(count(&bars, palette(4)) > 10_000 && count(&bars, palette(5)) > 10_000);
+    let rows = decode(&Figure::new("").panel(dots()).png().unwrap());
+    assert!(count(&rows, palette(6)) > 100 && count(&rows, palette(7)) > 100);
     let curves = decode(&Figure::new("").panel(trajectory()).png().unwrap());
     assert!(count(&curves, palette(3)) > 100);
 }
@@ -137,6 +154,8 @@ fn the_svg_is_well_formed_and_says_everything() {
         "PC 3",
         "numerical rank",
         "Deep LoRA",
+        "compressed",
+        "2.0× as long",
     ] {
         assert!(texts.iter().any(|text| text == expected), "{expected:?} is missing in {texts:?}");
     }

@@ -187,9 +187,10 @@ def loss_and_gradients(model, head, sequences, labels, parameters, method, setti
 
 def haar(rows, columns, generator):
     """A Haar-random orthogonal matrix, rows or columns cut off."""
-    side = max(rows, columns)
-    q, r = torch.linalg.qr(torch.randn(side, side, generator=generator, dtype=torch.float64))
-    return (q * r.diagonal().sign())[:rows, :columns].contiguous()
+    long, short = max(rows, columns), min(rows, columns)
+    q, r = torch.linalg.qr(torch.randn(long, short, generator=generator, dtype=torch.float64))
+    q = q * r.diagonal().sign()
+    return (q if rows >= columns else q.T).contiguous()
 
 
 def initial_factors(method, shape, rank, generator, init_scale=1e-3):

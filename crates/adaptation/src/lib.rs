@@ -11,7 +11,15 @@ mod real;
 mod site;
 
 pub mod adapter;
+pub mod method;
+pub mod optimizer;
+pub mod data;
+pub mod metrics;
+pub mod source;
+pub mod tokens;
 
-pub use adapter::{Adapter, Adapters, Applied, AppliedGradient, Form, Group, Parameter};
+pub use adapter::{Adapter, AdapterError, Adapters, Applied, AppliedGradient, Form, Group, Parameter};
+pub use method::Method;
+pub use optimizer::{AdamW, AdamWSettings, StepSchedule};
 pub use real::Real;
 pub use site::Site;

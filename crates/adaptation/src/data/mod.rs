@@ -1,0 +1,197 @@
+//! Data sets: sentences, or pairs of them, with a score or a class.
+//!
+//! [`find`] looks for a [`Task`]'s data in a directory, then at its source; [`draw`] draws training examples from it.
+
+mod error;
+mod glue;
+mod movie_sentiment;
+mod parquet;
+mod split;
+mod stsb;
+mod table;
+
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::metrics::Metric;
+use crate::source::{Cache, Progress, Source};
+
+pub use error::DataError;
+pub use split::{Drawn, draw};
+
+/// What an encoder is fine-tuned to predict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Task {
+    /// Sentiment of a sentence from a film review, −4 to 4.
+    MovieSentiment,
+    /// GLUE: similarity of two sentences, 0 to 5.
+    Stsb,
+    /// GLUE: whether a sentence is acceptable English.
+    Cola,
+    /// GLUE: whether a review is positive.
+    Sst2,
+    /// GLUE: whether two sentences mean the same.
+    Mrpc,
+    /// GLUE: whether two questions are duplicates.
+    Qqp,
+    /// GLUE: whether a premise entails, says nothing about, or contradicts a hypothesis.
+    Mnli,
+    /// GLUE: whether a sentence answers a question.
+    Qnli,
+    /// GLUE: whether a sentence entails another.
+    Rte,
+}
+
+/// What a label is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Kind {
+    /// A number in this range.
+    Regression(RangeInclusive<f32>),
+    /// One of so many classes.
+    Classification(usize),
+}
+
+impl Task {
+    /// The eight tasks of the paper's GLUE table, in its order.
+    pub const GLUE: [Self; 8] =
+        [Self::Cola, Self::Mnli, Self::Mrpc, Self::Qnli, Self::Qqp, Self::Rte, Self::Sst2, Self::Stsb];
+
+    /// The name in settings, tables, and on the hub.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::MovieSentiment => "movie-sentiment",
+            Self::Stsb => "stsb",
+            Self::Cola => "cola",
+            Self::Sst2 => "sst2",
+            Self::Mrpc => "mrpc",
+            Self::Qqp => "qqp",
+            Self::Mnli => "mnli",
+            Self::Qnli => "qnli",
+            Self::Rte => "rte",
+        }
+    }
+
+    /// What its labels are.
+    pub fn kind(self) -> Kind {
+        match self {
+            Self::MovieSentiment => Kind::Regression(movie_sentiment::RATINGS),
+            Self::Stsb => Kind::Regression(stsb::SIMILARITIES),
+            Self::Mnli => Kind::Classification(3),
+            _ => Kind::Classification(2),
+        }
+    }
+
+    /// What it is reported in.
+    pub fn metric(self) -> Metric {
+        match self {
+            Self::MovieSentiment | Self::Stsb => Metric::Pearson,
+            Self::Cola => Metric::Matthews,
+            _ => Metric::Accuracy,
+        }
+    }
+
+    /// Whether an example is a pair of sentences.
+    pub fn has_pairs(self) -> bool {
+        !matches!(self, Self::MovieSentiment | Self::Cola | Self::Sst2)
+    }
+
+    /// The name of its [`Source`], see [`Source::named`].
+    fn source(self) -> String {
+        if self == Self::MovieSentiment { self.name().to_owned() } else { format!("glue-{}", self.name()) }
+    }
+}
+
+impl fmt::Display for Task {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The label of an example.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Label {
+    /// Of a regression task.
+    Score(f32),
+    /// Of a classification task, counted from 0.
+    Class(usize),
+}
+
+/// A sentence, or two, and the label.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Example {
+    /// The sentence, or the first of two.
+    pub first: String,
+    /// The second one.
+    pub second: Option<String>,
+    /// What is to be predicted.
+    pub label: Label,
+}
+
+/// The examples of a task.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dataset {
+    /// The task.
+    pub task: Task,
+    /// The pool that training examples are drawn from. Never empty.
+    pub train: Vec<Example>,
+    /// What is evaluated. Never empty.
+    pub dev: Vec<Example>,
+    /// Empty where labels are not public (GLUE).
+    pub test: Vec<Example>,
+    /// Malformed lines that were left out (only QQP may have some).
+    pub skipped: usize,
+}
+
+impl Dataset {
+    /// Refuses empty splits. The test split may be empty if its labels are not public.
+    fn checked(self, path: &Path, test_is_public: bool) -> Result<Self, DataError> {
+        let splits = [("train", &self.train, true), ("dev", &self.dev, true), ("test", &self.test, test_is_public)];
+        let empty = splits.into_iter().find(|(_, examples, needed)| *needed && examples.is_empty());
+        match empty.map(|(split, ..)| split) {
+            Some(split) => Err(DataError::EmptySplit { path: path.to_owned(), split }),
+            None => Ok(self),
+        }
+    }
+}
+
+/// The data of a task: from `data_dir`, if it has it in one of the forms of [`read`], or else from the task's source.
+///
+/// If it is in neither, the error is [`DataError::Absent`]; data that is there but wrong is another error.
+pub fn find(task: Task, data_dir: Option<&Path>, cache: &Cache, progress: &dyn Progress) -> Result<Dataset, DataError> {
+    if let Some(found) = data_dir.map(|directory| read(task, directory)).transpose()?.flatten() {
+        return Ok(found);
+    }
+    let looked = data_dir.map(|directory| format!("not in {}; ", directory.display())).unwrap_or_default();
+    let absent = |why: &str| DataError::Absent { task, why: format!("{looked}{why}") };
+    let source = Source::named(&task.source()).ok_or_else(|| absent("it has no source"))?;
+    let files = source.fetch(cache, progress).map_err(|source| {
+        if source.is_unreachable() { absent(&source.to_string()) } else { DataError::Source { task, source } }
+    })?;
+    read(task, files.directory())?.ok_or_else(|| absent("its source does not hold it"))
+}
+
+/// The data of a task in `directory`, if it is there, as
+/// - movie-sentiment: `movieReviewSnippets_GroundTruth.txt`;
+/// - STS-B: `sts-train.csv`, `sts-dev.csv`, `sts-test.csv`;
+/// - a task of GLUE: `CoLA/train.tsv` and `CoLA/dev.tsv`, as in the GLUE download, or
+///   `cola/train-00000-of-00001.parquet` and `cola/validation-00000-of-00001.parquet`, as on the hub.
+///
+/// The first two may also lie in a directory of the task's name.
+pub fn read(task: Task, directory: &Path) -> Result<Option<Dataset>, DataError> {
+    let places = [directory.to_owned(), directory.join(task.name())];
+    let holding = |file: &str| places.iter().find(|place| place.join(file).is_file());
+    match task {
+        Task::MovieSentiment => {
+            let place = holding(movie_sentiment::FILE);
+            place.map(|place| movie_sentiment::read(&place.join(movie_sentiment::FILE))).transpose()
+        }
+        Task::Stsb if holding(stsb::TRAIN_FILE).is_some() => {
+            holding(stsb::TRAIN_FILE).map(|place| stsb::read(place)).transpose()
+        }
+        _ => glue::read(task, directory).transpose(),
+    }
+}

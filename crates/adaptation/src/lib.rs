@@ -7,15 +7,20 @@
 //!
 //! Matrices are faer's, column-major; a batch's activations have one column per token.
 
+mod files;
 mod real;
 mod site;
+mod tensors;
 
 pub mod adapter;
-pub mod method;
-pub mod optimizer;
+pub mod checkpoint;
 pub mod data;
+pub mod method;
 pub mod metrics;
+pub mod optimizer;
+pub mod peft;
 pub mod source;
+pub mod spectrum;
 pub mod tokens;
 
 pub use adapter::{Adapter, AdapterError, Adapters, Applied, AppliedGradient, Form, Group, Parameter};

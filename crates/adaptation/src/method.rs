@@ -46,6 +46,10 @@ macro_rules! methods {
                 match self { $(Self::$settings(settings) => settings.needs_gradient()),* }
             }
 
+            fn takes_embeddings(&self) -> bool {
+                match self { $(Self::$settings(settings) => settings.takes_embeddings()),* }
+            }
+
             fn discrepant_step(&self) -> f64 {
                 match self { $(Self::$settings(settings) => settings.discrepant_step()),* }
             }
@@ -58,6 +62,9 @@ macro_rules! methods {
                 rng: &mut Generator,
             ) -> Result<Box<dyn Adapter<T>>, AdapterError> {
                 self.check()?;
+                if site.is_embedding() && !self.takes_embeddings() {
+                    return Err(AdapterError::Embedding { site: site.name(), method: self.key() });
+                }
                 match self { $(Self::$settings(settings) => settings.build(site, shape, gradient, rng)),* }
             }
         }
@@ -85,6 +92,11 @@ pub trait Recipe {
     /// Whether an adapter is made from the gradient of the first batch.
     fn needs_gradient(&self) -> bool {
         false
+    }
+
+    /// Whether the method can be put on an embedding. One that forms `ΔW` cannot: it would be vocabulary × hidden.
+    fn takes_embeddings(&self) -> bool {
+        true
     }
 
     /// γ: what the step size of [`crate::Group::Outer`] is multiplied with.
@@ -141,12 +153,4 @@ pub(crate) fn check_rank(site: Site, rank: usize, (rows, columns): (usize, usize
         return Ok(());
     }
     Err(AdapterError::Rank { site: site.name(), rank, rows, columns })
-}
-
-/// Refuses embeddings, for methods that form `ΔW`.
-pub(crate) fn check_not_embedding(site: Site, method: &'static str) -> Result<(), AdapterError> {
-    if !site.is_embedding() {
-        return Ok(());
-    }
-    Err(AdapterError::Embedding { site: site.name(), method })
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::deep::{check_depth_and_scale, draw};
 use super::product::{Product, matmul, rounded, widened};
 use super::{Adapter, AdapterError, Group, Invalid, Parameter};
-use crate::method::{Recipe, check_not_embedding, check_rank};
+use crate::method::{Recipe, check_rank};
 use crate::{Real, Site};
 
 /// `ΔW = U W_L ⋯ W_1 Vᵀ` with r × r inner factors `ε I`, and bases U (m × r) and V (n × r) from the full-width factors
@@ -49,6 +49,10 @@ impl Recipe for Compressed {
         self.discrepant_step
     }
 
+    fn takes_embeddings(&self) -> bool {
+        false
+    }
+
     fn build<T: Real>(
         &self,
         site: Site,
@@ -56,7 +60,6 @@ impl Recipe for Compressed {
         gradient: Option<MatRef<'_, T>>,
         rng: &mut Generator,
     ) -> Result<Box<dyn Adapter<T>>, AdapterError> {
-        check_not_embedding(site, "compressed")?;
         check_rank(site, self.rank, (m, n))?;
         let gradient = gradient.ok_or_else(|| AdapterError::NoGradient { site: site.name() })?;
         let norm = gradient.norm_l2().as_f64();

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::deep::{check_depth_and_scale, draw};
 use super::product::Chain;
 use super::{Adapter, AdapterError, Applied, AppliedGradient, Form, Invalid, Parameter};
-use crate::method::{Recipe, check_not_embedding};
+use crate::method::Recipe;
 use crate::{Real, Site};
 
 /// `ΔW = W_L ⋯ W_1` with inner widths max(m, n), each factor `ε ×` a Haar-random orthogonal matrix (rows or columns cut
@@ -29,14 +29,17 @@ impl Recipe for FullWidth {
         check_depth_and_scale(self.depth, self.init_scale)
     }
 
+    fn takes_embeddings(&self) -> bool {
+        false
+    }
+
     fn build<T: Real>(
         &self,
-        site: Site,
+        _site: Site,
         (m, n): (usize, usize),
         _gradient: Option<MatRef<'_, T>>,
         rng: &mut Generator,
     ) -> Result<Box<dyn Adapter<T>>, AdapterError> {
-        check_not_embedding(site, "full-width")?;
         let parameters = draw((m, n), self.depth, m.max(n), self.init_scale, rng);
         let chain = Chain::new(&parameters, m < n);
         let mut adapter = Merged { parameters, chain };

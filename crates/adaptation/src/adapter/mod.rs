@@ -31,6 +31,8 @@ pub use lora::Lora;
 pub use set::Adapters;
 pub use sine::SineLora;
 
+pub(crate) use product::{rounded, widened};
+
 use faer::{Mat, MatRef, Par};
 
 use crate::Real;

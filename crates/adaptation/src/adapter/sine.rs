@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::product::{matmul, rounded};
 use super::{Adapter, AdapterError, Applied, AppliedGradient, Form, Group, Invalid, Parameter};
-use crate::method::{Recipe, check_not_embedding, check_rank};
+use crate::method::{Recipe, check_rank};
 use crate::{Real, Site};
 
 /// Columns of `ΔW` that are worked on at once, so that their product `B A` stays in cache.
@@ -32,6 +32,10 @@ impl Recipe for SineLora {
         Invalid::unless(allowed, "frequency", self.frequency, "a number above 0")
     }
 
+    fn takes_embeddings(&self) -> bool {
+        false
+    }
+
     fn build<T: Real>(
         &self,
         site: Site,
@@ -39,7 +43,6 @@ impl Recipe for SineLora {
         _gradient: Option<MatRef<'_, T>>,
         rng: &mut Generator,
     ) -> Result<Box<dyn Adapter<T>>, AdapterError> {
-        check_not_embedding(site, "sine-lora")?;
         check_rank(site, self.rank, (m, n))?;
         let root = (n as f64).sqrt();
         let a = uniform(self.rank, n, rng) * Scale(1.0 / root);

@@ -63,7 +63,7 @@ def load_adapter(model, directory):
     complaints = [text for text in complaints if "deprecated" not in text]
     if complaints:
         raise Failed("PEFT warns: " + " / ".join(complaints))
-    given, taken = load_file(directory / "adapter_model.safetensors"), get_peft_model_state_dict(adapted)
+    given, taken = load_file(directory / "adapter_model.safetensors"), get_peft_model_state_dict(adapted, save_embedding_layers=False)
     if given.keys() != taken.keys():
         raise Failed(f"tensors PEFT did not take: {sorted(given.keys() - taken.keys())}; that it misses: {sorted(taken.keys() - given.keys())}")
     changed = [name for name in given if not torch.equal(given[name].float(), taken[name])]

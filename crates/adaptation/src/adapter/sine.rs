@@ -3,7 +3,8 @@
 use std::f64::consts::FRAC_2_PI;
 
 use dynamics::random::{Generator, uniform};
-use faer::{Accum, Mat, MatRef, Par, Scale};
+use faer::{Accum, Mat, MatMut, MatRef, Par, Scale};
+use pulp::{Simd, WithSimd};
 use serde::{Deserialize, Serialize};
 
 use super::product::{matmul, rounded};
@@ -13,6 +14,9 @@ use crate::{Real, Site};
 
 /// Columns of `ΔW` that are worked on at once, so that their product `B A` stays in cache.
 const COLUMNS: usize = 64;
+
+/// Why columns are contiguous.
+const OWNED: &str = "columns of a matrix of one's own are contiguous";
 
 /// `ΔW = sin(ω B A) / g`, entry by entry, with B (m × r) zero, A (r × n) uniform on `[−1/√n, 1/√n)`, and the gain
 /// `g = √n`: the initialization and gain of the authors' code, without its factor α/r.
@@ -99,19 +103,8 @@ impl<T: Real> Adapter<T> for Sine<T> {
             let count = COLUMNS.min(self.delta.ncols() - start);
             let mut block = self.block.as_mut().subcols_mut(0, count);
             matmul(block.as_mut(), Accum::Replace, b.value.as_ref(), a.value.subcols(start, count), par);
-            pulp::Arch::new().dispatch(|| {
-                for j in 0..count {
-                    let phase =
-                        block.as_ref().col(j).try_as_col_major().expect("owned: columns are contiguous").as_slice();
-                    let delta = self.delta.col_as_slice_mut(start + j);
-                    let slope = self.slope.col_as_slice_mut(start + j);
-                    for ((&phase, delta), slope) in phase.iter().zip(delta).zip(slope) {
-                        let (sine, cosine) = sin_cos(frequency * phase.as_f64());
-                        *delta = T::of(sine / gain);
-                        *slope = T::of(cosine * (frequency / gain));
-                    }
-                }
-            });
+            let (delta, slope) = (self.delta.subcols_mut(start, count), self.slope.subcols_mut(start, count));
+            pulp::Arch::new().dispatch(Activate { phases: block.as_ref(), delta, slope, frequency, gain });
         }
     }
 
@@ -125,7 +118,7 @@ impl<T: Real> Adapter<T> for Sine<T> {
             let count = COLUMNS.min(gradient.ncols() - start);
             let mut block = self.block.as_mut().subcols_mut(0, count);
             for j in 0..count {
-                let column = block.as_mut().col_mut(j).try_as_col_major_mut().expect("owned: columns are contiguous");
+                let column = block.as_mut().col_mut(j).try_as_col_major_mut().expect(OWNED);
                 let gradient = gradient.col_as_slice(start + j);
                 let slope = self.slope.col_as_slice(start + j);
                 for ((entry, &gradient), &slope) in column.as_slice_mut().iter_mut().zip(gradient).zip(slope) {
@@ -145,6 +138,36 @@ impl<T: Real> Adapter<T> for Sine<T> {
 
     fn parameters_mut(&mut self) -> &mut [Parameter<T>] {
         &mut self.parameters
+    }
+}
+
+/// `ΔW` and its slope from `B A`, for some columns. A struct and not a closure, since a closure need not be inlined into the
+/// code for wide vectors.
+struct Activate<'a, T: Real> {
+    phases: MatRef<'a, T>,
+    delta: MatMut<'a, T>,
+    slope: MatMut<'a, T>,
+    frequency: f64,
+    gain: f64,
+}
+
+impl<T: Real> WithSimd for Activate<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { phases, delta, slope, frequency, gain } = self;
+        let (of_sine, of_cosine) = (1.0 / gain, frequency / gain);
+        for ((phases, delta), slope) in phases.col_iter().zip(delta.col_iter_mut()).zip(slope.col_iter_mut()) {
+            let phases = phases.try_as_col_major().expect(OWNED).as_slice();
+            let delta = delta.try_as_col_major_mut().expect(OWNED).as_slice_mut();
+            let slope = slope.try_as_col_major_mut().expect(OWNED).as_slice_mut();
+            for ((&phase, delta), slope) in phases.iter().zip(delta).zip(slope) {
+                let (sine, cosine) = sin_cos(frequency * phase.as_f64());
+                *delta = T::of(sine * of_sine);
+                *slope = T::of(cosine * of_cosine);
+            }
+        }
     }
 }
 

@@ -7,24 +7,42 @@
 //!
 //! Matrices are faer's, column-major; a batch's activations have one column per token.
 
+mod batch;
+mod config;
+mod encoder;
 mod files;
+mod head;
+mod lanes;
+mod loss;
 mod real;
 mod site;
 mod tensors;
+mod weights;
 
 pub mod adapter;
 pub mod checkpoint;
 pub mod data;
+pub mod evaluation;
 pub mod method;
 pub mod metrics;
 pub mod optimizer;
 pub mod peft;
+pub mod selection;
 pub mod source;
 pub mod spectrum;
 pub mod tokens;
+pub mod training;
 
 pub use adapter::{Adapter, AdapterError, Adapters, Applied, AppliedGradient, Form, Group, Parameter};
+pub use batch::{Batch, SequenceError};
+pub use config::{Config, ModelError};
+pub use encoder::{Activations, Dropout, Masks, Network, Place, Pooling};
+pub use evaluation::Labelled;
+pub use head::Head;
+pub use loss::Loss;
 pub use method::Method;
 pub use optimizer::{AdamW, AdamWSettings, StepSchedule};
 pub use real::Real;
+pub use selection::Selection;
 pub use site::Site;
+pub use weights::Encoder;

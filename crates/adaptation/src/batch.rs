@@ -1,0 +1,158 @@
+//! The sequences of a step, packed one after the other without padding.
+
+use std::ops::Range;
+
+use crate::Config;
+
+/// Token sequences. Positions count from 0 in each.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    ids: Vec<u32>,
+    token_types: Vec<u8>,
+    /// Where each sequence starts, and the end of the last.
+    starts: Vec<usize>,
+}
+
+/// Why an encoder cannot take a sequence.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SequenceError {
+    /// There is nothing in it.
+    #[error("a sequence without tokens")]
+    Empty,
+    /// There are more tokens than positions.
+    #[error("a sequence of {found} tokens, the encoder has positions for {limit}")]
+    TooLong {
+        /// Its tokens.
+        found: usize,
+        /// Most tokens of a sequence.
+        limit: usize,
+    },
+    /// There is a token that the encoder does not know.
+    #[error("token id {id} at place {place}, the vocabulary has {limit}")]
+    UnknownToken {
+        /// The token's id.
+        id: u32,
+        /// Its place in the sequence, from 0.
+        place: usize,
+        /// Size of the vocabulary.
+        limit: usize,
+    },
+    /// There is a token type that the encoder does not know.
+    #[error("token type {token_type} at place {place}, the encoder has {limit}")]
+    UnknownType {
+        /// The type.
+        token_type: u8,
+        /// Its place in the sequence, from 0.
+        place: usize,
+        /// Number of token types.
+        limit: usize,
+    },
+}
+
+impl Config {
+    /// Whether an encoder of this configuration can take a sequence; to be asked once for each example, as it is read.
+    ///
+    /// # Errors
+    /// What is wrong with the sequence, and where.
+    pub fn check(&self, ids: &[u32], token_types: &[u8]) -> Result<(), SequenceError> {
+        if ids.is_empty() {
+            return Err(SequenceError::Empty);
+        }
+        if ids.len() > self.positions {
+            return Err(SequenceError::TooLong { found: ids.len(), limit: self.positions });
+        }
+        if let Some(place) = ids.iter().position(|&id| id as usize >= self.vocabulary) {
+            return Err(SequenceError::UnknownToken { id: ids[place], place, limit: self.vocabulary });
+        }
+        if let Some(place) = token_types.iter().position(|&kind| usize::from(kind) >= self.token_types) {
+            return Err(SequenceError::UnknownType { token_type: token_types[place], place, limit: self.token_types });
+        }
+        Ok(())
+    }
+}
+
+impl Default for Batch {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Batch {
+    /// An empty batch.
+    pub fn new() -> Self {
+        Self { ids: Vec::new(), token_types: Vec::new(), starts: vec![0] }
+    }
+
+    /// Empties it, to be filled again without allocating.
+    pub fn clear(&mut self) {
+        self.ids.clear();
+        self.token_types.clear();
+        self.starts.truncate(1);
+    }
+
+    /// Appends a sequence, which the encoder must be able to take, see [`Config::check`].
+    ///
+    /// # Panics
+    /// If the sequence is empty, or there are not as many types as ids.
+    pub fn push(&mut self, ids: &[u32], token_types: &[u8]) {
+        assert!(!ids.is_empty(), "a sequence has a token");
+        assert_eq!(ids.len(), token_types.len(), "one type per token");
+        self.ids.extend_from_slice(ids);
+        self.token_types.extend_from_slice(token_types);
+        self.starts.push(self.ids.len());
+    }
+
+    /// Number of sequences.
+    pub fn sequences(&self) -> usize {
+        self.starts.len() - 1
+    }
+
+    /// Number of tokens.
+    pub fn tokens(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// The tokens of a sequence, by their place in the batch.
+    pub fn range(&self, sequence: usize) -> Range<usize> {
+        self.starts[sequence]..self.starts[sequence + 1]
+    }
+
+    /// The id of a token.
+    pub(crate) fn id(&self, token: usize) -> usize {
+        self.ids[token] as usize
+    }
+
+    /// The type of a token.
+    pub(crate) fn token_type(&self, token: usize) -> usize {
+        self.token_types[token].into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sequences_are_packed() {
+        let mut batch = Batch::new();
+        batch.push(&[5, 6, 7], &[0, 0, 1]);
+        batch.push(&[8], &[0]);
+        assert_eq!((batch.sequences(), batch.tokens()), (2, 4));
+        assert_eq!((batch.range(0), batch.range(1)), (0..3, 3..4));
+        assert_eq!((batch.id(3), batch.token_type(2)), (8, 1));
+        batch.clear();
+        assert_eq!((batch.sequences(), batch.tokens()), (0, 0));
+    }
+
+    #[test]
+    fn what_an_encoder_cannot_take_is_named() {
+        let config = Config::tiny(10);
+        assert_eq!(config.check(&[1; 40], &[0; 40]), Ok(()));
+        assert_eq!(config.check(&[], &[]), Err(SequenceError::Empty));
+        assert_eq!(config.check(&[1; 41], &[0; 41]), Err(SequenceError::TooLong { found: 41, limit: 40 }));
+        let unknown = config.check(&[1, 10], &[0, 0]).unwrap_err();
+        assert_eq!(unknown.to_string(), "token id 10 at place 1, the vocabulary has 10");
+        let unknown = config.check(&[1, 9], &[0, 2]).unwrap_err();
+        assert_eq!(unknown.to_string(), "token type 2 at place 1, the encoder has 2");
+    }
+}

@@ -1,0 +1,197 @@
+//! Softmax attention of one sequence, head by head, forward and backward.
+//!
+//! What is kept for the backward pass are queries, keys, values and the probabilities before dropout, with the sign saying
+//! which were dropped. Columns of probabilities (one per query, an entry per key) are padded with zeros to whole vectors, so
+//! that short sequences, which are the rule, run through vector code alone.
+
+use faer::{MatMut, MatRef};
+use pulp::Arch;
+
+use super::columns::{Buffer, column, column_mut};
+use super::dropout::Mask;
+use super::normalization::sum;
+use super::product::{Start, Term, sum_of_products};
+use crate::Real;
+
+/// Numbers a column is padded to a multiple of: an f32 vector of 512 bits.
+const PADDING: usize = 16;
+
+/// Buffers for one head.
+#[derive(Debug, Default)]
+pub(crate) struct Workspace<T: Real> {
+    /// Keys or values, padded tokens × head size.
+    transposed: Buffer<T>,
+    /// Probabilities after dropout, padded keys × queries.
+    dropped: Buffer<T>,
+    /// Gradient of the probabilities, then of the scores, padded keys × queries.
+    gradient: Buffer<T>,
+}
+
+impl<T: Real> Workspace<T> {
+    pub(crate) fn bytes(&self) -> usize {
+        self.transposed.bytes() + self.dropped.bytes() + self.gradient.bytes()
+    }
+}
+
+/// Length of a sequence's column of probabilities.
+fn padded(tokens: usize) -> usize {
+    tokens.next_multiple_of(PADDING)
+}
+
+/// Numbers that a sequence's probabilities take.
+pub(crate) fn probabilities_of(heads: usize, tokens: usize) -> usize {
+    heads * padded(tokens) * tokens
+}
+
+/// Queries, keys and values of one head: head size × tokens, from the hidden states of all three and all heads.
+fn parts<T: Real>(all: MatRef<'_, T>, heads: usize, head: usize) -> [MatRef<'_, T>; 3] {
+    let (hidden, size) = (all.nrows() / 3, all.nrows() / 3 / heads);
+    [0, 1, 2].map(|part| all.subrows(part * hidden + head * size, size))
+}
+
+/// `context = values · dropout(softmax(keysᵀ queries / √size))`, head by head.
+///
+/// `all`: queries, keys, values below each other, 3 hidden × tokens; `context`: hidden × tokens.
+pub(crate) fn attend<T: Real>(
+    heads: usize,
+    all: MatRef<'_, T>,
+    mask: Mask<'_>,
+    probabilities: &mut [T],
+    mut context: MatMut<'_, T>,
+    work: &mut Workspace<T>,
+) {
+    let (tokens, size) = (all.ncols(), all.nrows() / 3 / heads);
+    let length = padded(tokens);
+    let scale = T::of(1.0 / (size as f64).sqrt());
+    for (head, probabilities) in probabilities.chunks_exact_mut(length * tokens).enumerate() {
+        let [queries, keys, values] = parts(all, heads, head);
+        let mut scores = MatMut::from_column_major_slice_mut(probabilities, length, tokens);
+        transpose(keys, work.transposed.write(length, size));
+        sum_of_products(scores.as_mut(), Start::Zero, [Term::columns(work.transposed.read(length, size), queries)]);
+        Arch::new().dispatch(|| softmax(scores.as_mut(), tokens, scale));
+        let context = context.as_mut().subrows_mut(head * size, size);
+        let dropped = if let Mask::All = mask {
+            scores.as_ref()
+        } else {
+            let dropped = work.dropped.write(length, tokens);
+            Arch::new().dispatch(|| {
+                for query in 0..tokens {
+                    mask.sign(head * tokens + query, tokens, column_mut(scores.as_mut(), query));
+                }
+                keep_positive(scores.as_ref(), T::of(mask.scale()), dropped);
+            });
+            work.dropped.read(length, tokens)
+        };
+        sum_of_products(context, Start::Zero, [Term::columns(values, dropped.subrows(0, tokens))]);
+    }
+}
+
+/// The way back through [`attend`]: the gradient of queries, keys and values from that of the context.
+pub(crate) fn attend_backward<T: Real>(
+    heads: usize,
+    all: MatRef<'_, T>,
+    scale_of_kept: f64,
+    probabilities: &[T],
+    d_context: MatRef<'_, T>,
+    mut d_all: MatMut<'_, T>,
+    work: &mut Workspace<T>,
+) {
+    let (tokens, hidden) = (all.ncols(), all.nrows() / 3);
+    let (size, length) = (hidden / heads, padded(tokens));
+    let scale = T::of(1.0 / (size as f64).sqrt());
+    for (head, probabilities) in probabilities.chunks_exact(length * tokens).enumerate() {
+        let [queries, keys, values] = parts(all, heads, head);
+        let d_context = d_context.subrows(head * size, size);
+        let signed = MatRef::from_column_major_slice(probabilities, length, tokens);
+        transpose(values, work.transposed.write(length, size));
+        let (mut d_scores, mut dropped) = (work.gradient.write(length, tokens), work.dropped.write(length, tokens));
+        let values = work.transposed.read(length, size);
+        sum_of_products(d_scores.as_mut(), Start::Zero, [Term::columns(values, d_context)]);
+        Arch::new().dispatch(|| {
+            keep_positive(signed, T::of(scale_of_kept), dropped.as_mut());
+            softmax_backward(signed, T::of(scale_of_kept), scale, d_scores.as_mut());
+        });
+        let (d_scores, dropped) = (d_scores.as_ref().subrows(0, tokens), dropped.as_ref().subrows(0, tokens));
+        let products = [(keys, d_scores), (queries, d_scores.transpose()), (d_context, dropped.transpose())];
+        for (part, (left, right)) in products.into_iter().enumerate() {
+            let d_part = d_all.as_mut().subrows_mut(part * hidden + head * size, size);
+            sum_of_products(d_part, Start::Zero, [Term::columns(left, right)]);
+        }
+    }
+}
+
+/// Tokens as rows, padded with zeros.
+fn transpose<T: Real>(from: MatRef<'_, T>, mut to: MatMut<'_, T>) {
+    let tokens = from.ncols();
+    for i in 0..from.nrows() {
+        let (rows, padding) = column_mut(to.as_mut(), i).split_at_mut(tokens);
+        for (token, x) in rows.iter_mut().enumerate() {
+            *x = from[(i, token)];
+        }
+        padding.fill(T::of(0.0));
+    }
+}
+
+/// The largest of some numbers, of which there are a multiple of [`PADDING`].
+#[inline(always)]
+fn largest<T: Real>(numbers: &[T]) -> T {
+    let (first, rest) = numbers.split_at(PADDING);
+    let mut most = [T::of(0.0); PADDING];
+    most.copy_from_slice(first);
+    for chunk in rest.chunks_exact(PADDING) {
+        for lane in 0..PADDING {
+            most[lane] = if chunk[lane] > most[lane] { chunk[lane] } else { most[lane] };
+        }
+    }
+    most.into_iter().fold(most[0], |a, b| if b > a { b } else { a })
+}
+
+/// `softmax(scale · column)` of every column, over its first `count` entries; the others become 0.
+#[inline(always)]
+fn softmax<T: Real>(mut scores: MatMut<'_, T>, count: usize, scale: T) {
+    for query in 0..scores.ncols() {
+        let column = column_mut(scores.as_mut(), query);
+        // Small enough for its exponential to be 0, and finite, so that the difference below is a number.
+        column[count..].fill(T::of(-1e30));
+        let most = largest(column);
+        for x in column.iter_mut() {
+            *x = ((*x - most) * scale).exponential();
+        }
+        let inverse = T::of(1.0) / sum(column.len(), |i| column[i]);
+        for x in column.iter_mut() {
+            *x = *x * inverse;
+        }
+    }
+}
+
+/// What was kept, scaled, and 0 for what was dropped.
+#[inline(always)]
+fn keep_positive<T: Real>(signed: MatRef<'_, T>, scale: T, mut kept: MatMut<'_, T>) {
+    let zero = T::of(0.0);
+    for query in 0..signed.ncols() {
+        for (kept, &p) in column_mut(kept.as_mut(), query).iter_mut().zip(column(signed, query)) {
+            *kept = if p > zero { p * scale } else { zero };
+        }
+    }
+}
+
+/// The gradient of the scores, in place of that of the dropped probabilities: with `g` that of the probabilities `p`, it is
+/// `scale · p (g − Σ p g)`.
+#[inline(always)]
+fn softmax_backward<T: Real>(signed: MatRef<'_, T>, scale_of_kept: T, scale: T, mut gradient: MatMut<'_, T>) {
+    let zero = T::of(0.0);
+    for query in 0..signed.ncols() {
+        let (signed, gradient) = (column(signed, query), column_mut(gradient.as_mut(), query));
+        let count = signed.len();
+        let gradient = &mut gradient[..count];
+        for i in 0..count {
+            gradient[i] = if signed[i] > zero { gradient[i] * scale_of_kept } else { zero };
+        }
+        let magnitude = |i: usize| if signed[i] > zero { signed[i] } else { -signed[i] };
+        // Where the gradient is 0 the probability's sign does not matter.
+        let mean = sum(count, |i| signed[i] * gradient[i]);
+        for i in 0..count {
+            gradient[i] = scale * magnitude(i) * (gradient[i] - mean);
+        }
+    }
+}

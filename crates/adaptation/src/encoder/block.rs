@@ -1,0 +1,291 @@
+//! What a pass computes for a block of whole sequences.
+//!
+//! Blocks are what threads share out among themselves. Nothing but the gradients' sums connects them, and how a batch is cut
+//! into blocks depends on nothing but the batch: so neither do the results.
+
+use std::ops::Range;
+
+use faer::{MatMut, MatRef};
+
+use super::adapted::{LAYER_SITES, Partial, PreparedAdapters};
+use super::attention;
+use super::columns::{Buffer, column};
+use super::dropout::Dropout;
+use super::normalization::Normalized;
+use super::product::Term;
+use crate::{Batch, Config, Network, Real, Site};
+
+/// Tokens of a block, about: enough to read the weights from a far cache once for many tokens, few enough to keep a block's
+/// activations near.
+const TOKENS: usize = 128;
+
+/// What a pass is about.
+pub(crate) struct Pass<'a, T: Real> {
+    pub(crate) network: &'a Network<T>,
+    pub(crate) batch: &'a Batch,
+    pub(crate) prepared: &'a PreparedAdapters<T>,
+    pub(crate) dropout: &'a Dropout,
+    /// Whether a backward pass will follow.
+    pub(crate) keep: bool,
+}
+
+/// A block's sequences and everything that was computed for them.
+#[derive(Debug, Default)]
+pub(crate) struct Block<T: Real> {
+    /// Of the batch.
+    pub(crate) sequences: Range<usize>,
+    /// Of the batch.
+    pub(crate) tokens: Range<usize>,
+    /// The hidden states that the next layer starts from; hidden × tokens.
+    pub(crate) hidden: Buffer<T>,
+    /// On the way back, the gradient with respect to the hidden states; hidden × tokens.
+    pub(crate) gradient: Buffer<T>,
+    pub(crate) embedded: Embedded<T>,
+    /// One per layer; of a pass without a way back, one for all.
+    pub(crate) layers: Vec<LayerState<T>>,
+    pub(crate) pooled: Pooled<T>,
+    /// Shares of the gradients of the layer that was last gone back through.
+    pub(crate) partials: [Partial<T>; LAYER_SITES.len()],
+}
+
+/// What is kept of the embeddings.
+#[derive(Debug, Default)]
+pub(crate) struct Embedded<T: Real> {
+    pub(crate) norm: Standardized<T>,
+    /// Rows of the word embeddings' left factor; rank × tokens.
+    pub(crate) word_low: Buffer<T>,
+    /// Rows of the position embeddings' left factor; rank × tokens.
+    pub(crate) position_low: Buffer<T>,
+}
+
+impl<T: Real> Embedded<T> {
+    /// The rows of a table's left factor.
+    pub(crate) fn low_mut(&mut self, table: Site) -> &mut Buffer<T> {
+        if table == Site::WordEmbeddings { &mut self.word_low } else { &mut self.position_low }
+    }
+}
+
+/// What is kept of a LayerNorm.
+#[derive(Debug, Default)]
+pub(crate) struct Standardized<T: Real> {
+    /// Before the affine map; hidden × tokens.
+    pub(crate) values: Buffer<T>,
+    /// One over the standard deviation; one per token.
+    pub(crate) inverse_deviations: Buffer<T>,
+}
+
+impl<T: Real> Standardized<T> {
+    /// Where the tokens of one sequence go, of `count` tokens.
+    pub(crate) fn write(&mut self, hidden: usize, count: usize, tokens: &Range<usize>) -> Normalized<'_, T> {
+        Normalized {
+            standardized: part_mut(self.values.write(hidden, count), tokens),
+            inverse_deviations: &mut self.inverse_deviations.list(count)[tokens.clone()],
+        }
+    }
+
+    /// Those of the tokens of one sequence.
+    pub(crate) fn read(&self, hidden: usize, count: usize, tokens: &Range<usize>) -> (MatRef<'_, T>, &[T]) {
+        let inverse_deviations = column(self.inverse_deviations.read(count, 1), 0);
+        (part(self.values.read(hidden, count), tokens), &inverse_deviations[tokens.clone()])
+    }
+}
+
+/// What is kept of a layer.
+#[derive(Debug, Default)]
+pub(crate) struct LayerState<T: Real> {
+    /// Hidden states it starts from; hidden × tokens.
+    pub(crate) input: Buffer<T>,
+    /// Queries, keys and values; 3 hidden × tokens.
+    pub(crate) projected: Buffer<T>,
+    /// Attention probabilities, sequence by sequence.
+    pub(crate) probabilities: Buffer<T>,
+    /// What attention returns; hidden × tokens.
+    pub(crate) context: Buffer<T>,
+    pub(crate) attention_norm: Standardized<T>,
+    /// Hidden states after attention; hidden × tokens.
+    pub(crate) attended: Buffer<T>,
+    /// After the GELU; intermediate × tokens.
+    pub(crate) activated: Buffer<T>,
+    /// The GELU's derivative; intermediate × tokens.
+    pub(crate) slopes: Buffer<T>,
+    pub(crate) output_norm: Standardized<T>,
+    /// `R x` of every factored adapter; rank × tokens.
+    pub(crate) low: [Buffer<T>; LAYER_SITES.len()],
+}
+
+/// What is kept of pooling and head.
+#[derive(Debug, Default)]
+pub(crate) struct Pooled<T: Real> {
+    /// Hidden states of the sequences' first tokens; hidden × sequences.
+    pub(crate) first: Buffer<T>,
+    /// `R x` of the pooler's adapter; rank × sequences.
+    pub(crate) low: Buffer<T>,
+    /// The pooled hidden state, before dropout; hidden × sequences.
+    pub(crate) pooled: Buffer<T>,
+    /// Its gradient, before the tanh where there is one; hidden × sequences.
+    pub(crate) gradient: Buffer<T>,
+    /// Gradient of the hidden states of the sequences' first tokens; hidden × sequences.
+    pub(crate) d_first: Buffer<T>,
+    /// outputs × sequences.
+    pub(crate) logits: Buffer<T>,
+}
+
+/// Buffers that a block needs only for a while.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch<T: Real> {
+    /// A dense layer's result, or its gradient; hidden × tokens.
+    pub(crate) hidden: Buffer<T>,
+    /// The context's gradient; hidden × tokens.
+    pub(crate) context: Buffer<T>,
+    /// Gradient before the GELU; intermediate × tokens.
+    pub(crate) intermediate: Buffer<T>,
+    /// Gradient of queries, keys and values; 3 hidden × tokens.
+    pub(crate) projected: Buffer<T>,
+    pub(crate) attention: attention::Workspace<T>,
+}
+
+impl<T: Real> Block<T> {
+    /// Number of tokens.
+    pub(crate) fn count(&self) -> usize {
+        self.tokens.len()
+    }
+
+    /// Bytes of its buffers.
+    pub(crate) fn bytes(&self) -> usize {
+        let standardized = |norm: &Standardized<T>| norm.values.bytes() + norm.inverse_deviations.bytes();
+        let layer = |state: &LayerState<T>| {
+            let buffers = [&state.input, &state.projected, &state.probabilities, &state.context, &state.attended];
+            let more = [&state.activated, &state.slopes].into_iter().chain(&state.low);
+            let norms = standardized(&state.attention_norm) + standardized(&state.output_norm);
+            norms + buffers.into_iter().chain(more).map(Buffer::bytes).sum::<usize>()
+        };
+        let (embedded, pooled) = (&self.embedded, &self.pooled);
+        let rest = [
+            &self.hidden,
+            &self.gradient,
+            &embedded.word_low,
+            &embedded.position_low,
+            &pooled.first,
+            &pooled.low,
+            &pooled.pooled,
+            &pooled.gradient,
+            &pooled.d_first,
+            &pooled.logits,
+        ];
+        standardized(&embedded.norm)
+            + rest.into_iter().map(Buffer::bytes).sum::<usize>()
+            + self.layers.iter().map(layer).sum::<usize>()
+            + self.partials.iter().map(Partial::bytes).sum::<usize>()
+    }
+}
+
+impl<T: Real> Scratch<T> {
+    /// Bytes of its buffers.
+    pub(crate) fn bytes(&self) -> usize {
+        let buffers = [&self.hidden, &self.context, &self.intermediate, &self.projected];
+        buffers.into_iter().map(Buffer::bytes).sum::<usize>() + self.attention.bytes()
+    }
+}
+
+impl<'a, T: Real> Pass<'a, T> {
+    pub(crate) fn config(&self) -> &'a Config {
+        self.network.encoder.config()
+    }
+
+    /// What LayerNorm adds to the variance.
+    pub(crate) fn epsilon(&self) -> T {
+        T::of(self.config().layer_norm_epsilon)
+    }
+
+    /// `y = (W_0 + ΔW) x + b` of a dense layer.
+    pub(crate) fn dense(&self, site: Site, x: MatRef<'_, T>, low: &mut Buffer<T>, y: MatMut<'_, T>) {
+        self.prepared.at(site).forward(self.network.encoder.linear(site), x, low, y);
+    }
+
+    /// The terms of `(W_0 + ΔW)ᵀ d_y`, after the gradient of the layer's adapter.
+    pub(crate) fn dense_backward<'b>(
+        &'b self,
+        site: Site,
+        d_y: MatRef<'b, T>,
+        partial: &'b Partial<T>,
+    ) -> impl Iterator<Item = Term<'b, T>> {
+        self.prepared.at(site).backward(self.network.encoder.linear(site), d_y, partial)
+    }
+
+    /// Every sequence of a block: its number within the batch, and its tokens within the block.
+    pub(crate) fn sequences<'b>(
+        &'b self,
+        block: &Block<T>,
+    ) -> impl Iterator<Item = (usize, Range<usize>)> + use<'b, T> {
+        let first = block.tokens.start;
+        block.sequences.clone().map(move |sequence| {
+            let tokens = self.batch.range(sequence);
+            (sequence, tokens.start - first..tokens.end - first)
+        })
+    }
+}
+
+/// Cuts a batch into blocks of whole sequences and about [`TOKENS`] tokens, an even number of them if there is more than one.
+/// Returns their number; there are at least as many in `blocks` then.
+pub(crate) fn partition<T: Real>(batch: &Batch, blocks: &mut Vec<Block<T>>) -> usize {
+    let wanted = match batch.tokens().div_ceil(TOKENS) {
+        0 | 1 => 1,
+        several => several.next_multiple_of(2),
+    };
+    let (mut count, mut first) = (0, 0);
+    for sequence in 0..batch.sequences() {
+        let end = batch.range(sequence).end;
+        // The nearest to an even share of all tokens up to here.
+        let next = if sequence + 1 < batch.sequences() { batch.range(sequence + 1).len() } else { 0 };
+        if (2 * end + next) * wanted >= 2 * (count + 1) * batch.tokens() || sequence + 1 == batch.sequences() {
+            if blocks.len() == count {
+                blocks.push(Block::default());
+            }
+            blocks[count].sequences = first..sequence + 1;
+            blocks[count].tokens = batch.range(first).start..end;
+            (count, first) = (count + 1, sequence + 1);
+        }
+    }
+    count
+}
+
+/// The columns of a range.
+pub(crate) fn part<'a, T>(matrix: MatRef<'a, T>, range: &Range<usize>) -> MatRef<'a, T> {
+    matrix.subcols(range.start, range.len())
+}
+
+/// The columns of a range.
+pub(crate) fn part_mut<'a, T>(matrix: MatMut<'a, T>, range: &Range<usize>) -> MatMut<'a, T> {
+    matrix.subcols_mut(range.start, range.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cut(lengths: &[usize]) -> Vec<usize> {
+        let mut batch = Batch::new();
+        lengths.iter().for_each(|&length| batch.push(&vec![0; length], &vec![0; length]));
+        let mut blocks: Vec<Block<f32>> = Vec::new();
+        let count = partition(&batch, &mut blocks);
+        let mut next = 0;
+        for block in &blocks[..count] {
+            assert_eq!(block.tokens.start, next);
+            assert_eq!(batch.range(block.sequences.start).start, block.tokens.start);
+            assert_eq!(batch.range(block.sequences.end - 1).end, block.tokens.end);
+            next = block.tokens.end;
+        }
+        assert_eq!(next, batch.tokens());
+        blocks[..count].iter().map(Block::count).collect()
+    }
+
+    #[test]
+    fn blocks_are_even_and_whole() {
+        assert_eq!(cut(&[5]), [5]);
+        assert_eq!(cut(&[128; 16]), [128; 16]);
+        assert_eq!(cut(&[27; 16]), [108; 4]);
+        assert_eq!(cut(&[512]), [512]);
+        assert_eq!(cut(&[1, 500, 1]), [1, 500, 1]);
+        assert_eq!(cut(&[]), [0; 0]);
+    }
+}

@@ -1,0 +1,137 @@
+//! The embeddings of a block of tokens: rows of three tables, summed and normalized; and the way back to their adapters.
+
+use faer::MatRef;
+use pulp::Arch;
+
+use super::adapted::Prepared;
+use super::block::{Block, Pass, Scratch, part_mut};
+use super::columns::{column, column_mut};
+use super::dropout::Place;
+use super::normalization::{norm_dropout, norm_dropout_backward};
+use super::product::{Start, Term, inner_products, sum_of_products};
+use crate::{Adapters, Applied, AppliedGradient, Real, Site};
+
+/// The two tables that can be adapted; the place of one here is that of its share of the gradient in a block.
+const TABLES: [Site; 2] = [Site::WordEmbeddings, Site::PositionEmbeddings];
+
+impl<T: Real> Pass<'_, T> {
+    /// The tokens of a block, each with the row it looks up in a table.
+    fn rows<'b>(&'b self, block: &Block<T>, table: Site) -> impl Iterator<Item = (usize, usize)> + use<'b, T> {
+        let first = block.tokens.start;
+        self.sequences(block).flat_map(move |(_, tokens)| {
+            tokens.enumerate().map(move |(position, token)| {
+                (token, if table == Site::WordEmbeddings { self.batch.id(first + token) } else { position })
+            })
+        })
+    }
+
+    /// A block's embeddings, into its hidden states.
+    pub(crate) fn embed(&self, adapters: &Adapters<T>, block: &mut Block<T>, scratch: &mut Scratch<T>) {
+        let encoder = &*self.network.encoder;
+        let (config, count) = (encoder.config(), block.count());
+        let hidden = config.hidden_size;
+        let tables = &encoder.embeddings;
+        let mut sum = scratch.hidden.write(hidden, count);
+        for (token, row) in self.rows(block, Site::WordEmbeddings) {
+            column_mut(sum.as_mut(), token).copy_from_slice(column(tables.word.as_ref(), row));
+            let kind = self.batch.token_type(block.tokens.start + token);
+            add(column_mut(sum.as_mut(), token), column(tables.token_type.as_ref(), kind));
+        }
+        for (token, row) in self.rows(block, Site::PositionEmbeddings) {
+            add(column_mut(sum.as_mut(), token), column(tables.position.as_ref(), row));
+        }
+        for table in TABLES {
+            match (self.prepared.at(table), adapters.applied(table)) {
+                (Prepared::Factored { right, .. }, Some(Applied::Factored { left, .. })) => {
+                    let rows = self.rows(block, table);
+                    let mut low = block.embedded.low_mut(table).write(right.ncols(), count);
+                    for (token, row) in rows {
+                        low.as_mut().col_mut(token).copy_from(left.row(row).transpose());
+                    }
+                    sum_of_products(sum.as_mut(), Start::Destination, [Term::columns(right.as_ref(), low.as_ref())]);
+                }
+                (Prepared::Table, Some(Applied::Merged(delta))) => {
+                    for (token, row) in self.rows(block, table) {
+                        let mut sum = sum.as_mut().col_mut(token);
+                        sum += delta.row(row).transpose();
+                    }
+                }
+                _ => {}
+            }
+        }
+        for (sequence, tokens) in self.sequences(block) {
+            let mask = self.dropout.mask(Place::Embeddings, sequence, config.hidden_dropout);
+            let normalized = block.embedded.norm.write(hidden, count, &tokens);
+            let y = part_mut(sum.as_mut(), &tokens);
+            let out = part_mut(block.hidden.write(hidden, count), &tokens);
+            Arch::new().dispatch(|| norm_dropout(&tables.norm, self.epsilon(), mask, y, normalized, out));
+        }
+    }
+
+    /// The way back from the gradient of the embeddings to the block's share of the adapters' gradients; `block.gradient`
+    /// becomes that of every token's sum of rows.
+    pub(crate) fn embed_backward(&self, block: &mut Block<T>) {
+        let encoder = &*self.network.encoder;
+        let (config, count) = (encoder.config(), block.count());
+        let hidden = config.hidden_size;
+        for (sequence, tokens) in self.sequences(block) {
+            let mask = self.dropout.mask(Place::Embeddings, sequence, config.hidden_dropout);
+            let (standardized, inverse) = block.embedded.norm.read(hidden, count, &tokens);
+            let gradient = part_mut(block.gradient.write(hidden, count), &tokens);
+            Arch::new().dispatch(|| {
+                norm_dropout_backward(&encoder.embeddings.norm, mask, standardized, inverse, gradient);
+            });
+        }
+        let gradient = block.gradient.read(hidden, count);
+        let lows = [&block.embedded.word_low, &block.embedded.position_low];
+        for ((table, low), partial) in TABLES.into_iter().zip(lows).zip(&mut block.partials) {
+            if let Prepared::Factored { right, .. } = self.prepared.at(table) {
+                let low = low.read(right.ncols(), count);
+                inner_products(partial.low.write(right.ncols(), count), right.as_ref(), gradient);
+                let d_right = partial.right.write(hidden, right.ncols());
+                sum_of_products(d_right, Start::Zero, [Term::columns(gradient, low.transpose())]);
+            }
+        }
+    }
+
+    /// Sums the blocks' shares of the gradients of the embeddings' adapters; of a left factor and of a merged `ΔW` only rows of
+    /// tokens in the batch are not 0.
+    pub(crate) fn reduce_embeddings(&self, blocks: &[Block<T>], adapters: &mut Adapters<T>) {
+        let hidden = self.network.encoder.config().hidden_size;
+        for (place, table) in TABLES.into_iter().enumerate() {
+            match adapters.applied_and_gradient(table) {
+                Some((_, AppliedGradient::Factored { left, right })) => {
+                    let rank = right.nrows();
+                    left.fill(T::of(0.0));
+                    right.fill(T::of(0.0));
+                    for block in blocks {
+                        let partial = &block.partials[place];
+                        *right += partial.right.read(hidden, rank).transpose();
+                        let low = partial.low.read(rank, block.count());
+                        for (token, row) in self.rows(block, table) {
+                            let mut left = left.row_mut(row);
+                            left += low.col(token).transpose();
+                        }
+                    }
+                }
+                Some((_, AppliedGradient::Merged(delta))) => {
+                    delta.fill(T::of(0.0));
+                    for block in blocks {
+                        let gradient: MatRef<'_, T> = block.gradient.read(hidden, block.count());
+                        for (token, row) in self.rows(block, table) {
+                            let mut delta = delta.row_mut(row);
+                            delta += gradient.col(token).transpose();
+                        }
+                    }
+                }
+                None => {}
+            }
+        }
+    }
+}
+
+fn add<T: Real>(sum: &mut [T], row: &[T]) {
+    for (sum, &x) in sum.iter_mut().zip(row) {
+        *sum += x;
+    }
+}

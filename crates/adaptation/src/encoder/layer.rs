@@ -1,0 +1,306 @@
+//! One transformer layer for a block of tokens, forward and backward.
+
+use std::ops::Range;
+
+use faer::{Accum, MatMut, MatRef, Par};
+use pulp::Arch;
+
+use super::adapted::{LAYER_SITES, Partial};
+use super::attention::{attend, attend_backward, probabilities_of};
+use super::block::{Block, LayerState, Pass, Scratch, part, part_mut};
+use super::columns::{column, column_mut};
+use super::dropout::Place;
+use super::normalization::{residual_norm, residual_norm_backward};
+use super::product::{Start, sum_of_products};
+use crate::{Adapters, AppliedGradient, Real, Site};
+
+/// Places of the sites in [`LAYER_SITES`] after query, key and value.
+const ATTENTION_OUTPUT: usize = 3;
+const INTERMEDIATE: usize = 4;
+const OUTPUT: usize = 5;
+
+/// How far up the network a site is; the way back ends at the lowest adapted one.
+pub(crate) fn height(site: Site) -> usize {
+    match site {
+        Site::WordEmbeddings | Site::PositionEmbeddings => 0,
+        Site::Query(l) | Site::Key(l) | Site::Value(l) => 1 + 4 * l,
+        Site::AttentionOutput(l) => 2 + 4 * l,
+        Site::Intermediate(l) => 3 + 4 * l,
+        Site::Output(l) => 4 + 4 * l,
+        Site::Pooler => usize::MAX,
+    }
+}
+
+impl<T: Real> Pass<'_, T> {
+    /// A layer, from and to the block's hidden states.
+    pub(crate) fn layer(&self, l: usize, block: &mut Block<T>, scratch: &mut Scratch<T>) {
+        let place = if self.keep { l } else { 0 };
+        // Taken out of the block for the time, so that both can be borrowed.
+        let mut state = std::mem::take(&mut block.layers[place]);
+        std::mem::swap(&mut state.input, &mut block.hidden);
+        self.attention(l, block, &mut state, scratch);
+        self.after_attention(l, block, &mut state, scratch);
+        self.feed_forward(l, block, &mut state, scratch);
+        block.layers[place] = state;
+    }
+
+    /// Queries, keys and values, and attention.
+    fn attention(&self, l: usize, block: &Block<T>, state: &mut LayerState<T>, scratch: &mut Scratch<T>) {
+        let (config, count) = (self.config(), block.count());
+        let hidden = config.hidden_size;
+        let input = state.input.read(hidden, count);
+        let mut projected = state.projected.write(3 * hidden, count);
+        for (place, low) in state.low[..3].iter_mut().enumerate() {
+            self.dense(LAYER_SITES[place](l), input, low, projected.as_mut().subrows_mut(place * hidden, hidden));
+        }
+        let mut probabilities = state.probabilities.list(self.probabilities(block));
+        let mut context = state.context.write(hidden, count);
+        for (sequence, tokens) in self.sequences(block) {
+            let mask = self.dropout.mask(Place::Probabilities(l), sequence, config.attention_dropout);
+            let (own, rest) = probabilities.split_at_mut(probabilities_of(config.heads, tokens.len()));
+            probabilities = rest;
+            let context = part_mut(context.as_mut(), &tokens);
+            attend(config.heads, part(projected.as_ref(), &tokens), mask, own, context, &mut scratch.attention);
+        }
+    }
+
+    /// The dense layer after attention, with dropout, residual sum and LayerNorm.
+    fn after_attention(&self, l: usize, block: &Block<T>, state: &mut LayerState<T>, scratch: &mut Scratch<T>) {
+        let (config, count) = (self.config(), block.count());
+        let hidden = config.hidden_size;
+        let (input, context) = (state.input.read(hidden, count), state.context.read(hidden, count));
+        let mut y = scratch.hidden.write(hidden, count);
+        self.dense(Site::AttentionOutput(l), context, &mut state.low[ATTENTION_OUTPUT], y.as_mut());
+        let norm = &self.network.encoder.layers[l].attention_norm;
+        let mut out = state.attended.write(hidden, count);
+        for (sequence, tokens) in self.sequences(block) {
+            let mask = self.dropout.mask(Place::AttentionOutput(l), sequence, config.hidden_dropout);
+            let normalized = state.attention_norm.write(hidden, count, &tokens);
+            let (y, residual) = (part_mut(y.as_mut(), &tokens), part(input, &tokens));
+            let out = part_mut(out.as_mut(), &tokens);
+            Arch::new().dispatch(|| residual_norm(norm, self.epsilon(), mask, y, residual, normalized, out));
+        }
+    }
+
+    /// The two dense layers with the GELU between them, with dropout, residual sum and LayerNorm.
+    fn feed_forward(&self, l: usize, block: &mut Block<T>, state: &mut LayerState<T>, scratch: &mut Scratch<T>) {
+        let (config, count) = (self.config(), block.count());
+        let (hidden, intermediate) = (config.hidden_size, config.intermediate_size);
+        let attended = state.attended.read(hidden, count);
+        let mut activated = state.activated.write(intermediate, count);
+        self.dense(Site::Intermediate(l), attended, &mut state.low[INTERMEDIATE], activated.as_mut());
+        let slopes = if self.keep { Some(state.slopes.write(intermediate, count)) } else { None };
+        Arch::new().dispatch(|| gelu(activated.as_mut(), slopes));
+        let mut y = scratch.hidden.write(hidden, count);
+        self.dense(Site::Output(l), activated.as_ref(), &mut state.low[OUTPUT], y.as_mut());
+        let norm = &self.network.encoder.layers[l].output_norm;
+        for (sequence, tokens) in self.sequences(block) {
+            let mask = self.dropout.mask(Place::Output(l), sequence, config.hidden_dropout);
+            let normalized = state.output_norm.write(hidden, count, &tokens);
+            let (y, residual) = (part_mut(y.as_mut(), &tokens), part(attended, &tokens));
+            let out = part_mut(block.hidden.write(hidden, count), &tokens);
+            Arch::new().dispatch(|| residual_norm(norm, self.epsilon(), mask, y, residual, normalized, out));
+        }
+    }
+
+    /// The way back through a layer: `block.gradient`, with respect to what the layer returns, becomes that with respect to what
+    /// it starts from. Ends at the site of height `lowest`.
+    pub(crate) fn layer_backward(&self, l: usize, lowest: usize, block: &mut Block<T>, scratch: &mut Scratch<T>) {
+        let state = std::mem::take(&mut block.layers[l]);
+        self.feed_forward_backward(l, lowest, block, &state, scratch);
+        if lowest < height(Site::Intermediate(l)) {
+            self.after_attention_backward(l, lowest, block, &state, scratch);
+        }
+        if lowest < height(Site::AttentionOutput(l)) {
+            self.attention_backward(l, lowest, block, &state, scratch);
+        }
+        block.layers[l] = state;
+    }
+
+    fn feed_forward_backward(
+        &self,
+        l: usize,
+        lowest: usize,
+        block: &mut Block<T>,
+        state: &LayerState<T>,
+        scratch: &mut Scratch<T>,
+    ) {
+        let (config, count) = (self.config(), block.count());
+        let (hidden, intermediate) = (config.hidden_size, config.intermediate_size);
+        let norm = &self.network.encoder.layers[l].output_norm;
+        let mut d_y = scratch.hidden.write(hidden, count);
+        for (sequence, tokens) in self.sequences(block) {
+            let mask = self.dropout.mask(Place::Output(l), sequence, config.hidden_dropout);
+            let (standardized, inverse) = state.output_norm.read(hidden, count, &tokens);
+            let gradient = part_mut(block.gradient.write(hidden, count), &tokens);
+            let d_y = part_mut(d_y.as_mut(), &tokens);
+            Arch::new().dispatch(|| residual_norm_backward(norm, mask, standardized, inverse, gradient, d_y));
+        }
+        let (site, d_y) = (Site::Output(l), d_y.as_ref());
+        let partial = &mut block.partials[OUTPUT];
+        self.prepared.at(site).gradient(state.activated.read(intermediate, count), &state.low[OUTPUT], d_y, partial);
+        if lowest >= height(site) {
+            return;
+        }
+        let mut d_u = scratch.intermediate.write(intermediate, count);
+        sum_of_products(d_u.as_mut(), Start::Zero, self.dense_backward(site, d_y, partial));
+        let slopes = state.slopes.read(intermediate, count);
+        Arch::new().dispatch(|| multiply(d_u.as_mut(), slopes));
+
+        let (site, d_u) = (Site::Intermediate(l), d_u.as_ref());
+        let partial = &mut block.partials[INTERMEDIATE];
+        self.prepared.at(site).gradient(state.attended.read(hidden, count), &state.low[INTERMEDIATE], d_u, partial);
+        if lowest < height(site) {
+            let gradient = block.gradient.write(hidden, count);
+            sum_of_products(gradient, Start::Destination, self.dense_backward(site, d_u, partial));
+        }
+    }
+
+    fn after_attention_backward(
+        &self,
+        l: usize,
+        lowest: usize,
+        block: &mut Block<T>,
+        state: &LayerState<T>,
+        scratch: &mut Scratch<T>,
+    ) {
+        let (config, count) = (self.config(), block.count());
+        let hidden = config.hidden_size;
+        let norm = &self.network.encoder.layers[l].attention_norm;
+        let mut d_y = scratch.hidden.write(hidden, count);
+        for (sequence, tokens) in self.sequences(block) {
+            let mask = self.dropout.mask(Place::AttentionOutput(l), sequence, config.hidden_dropout);
+            let (standardized, inverse) = state.attention_norm.read(hidden, count, &tokens);
+            let gradient = part_mut(block.gradient.write(hidden, count), &tokens);
+            let d_y = part_mut(d_y.as_mut(), &tokens);
+            Arch::new().dispatch(|| residual_norm_backward(norm, mask, standardized, inverse, gradient, d_y));
+        }
+        let (site, d_y) = (Site::AttentionOutput(l), d_y.as_ref());
+        let partial = &mut block.partials[ATTENTION_OUTPUT];
+        let context = state.context.read(hidden, count);
+        self.prepared.at(site).gradient(context, &state.low[ATTENTION_OUTPUT], d_y, partial);
+        if lowest < height(site) {
+            let d_context = scratch.context.write(hidden, count);
+            sum_of_products(d_context, Start::Zero, self.dense_backward(site, d_y, partial));
+        }
+    }
+
+    fn attention_backward(
+        &self,
+        l: usize,
+        lowest: usize,
+        block: &mut Block<T>,
+        state: &LayerState<T>,
+        scratch: &mut Scratch<T>,
+    ) {
+        let (config, count) = (self.config(), block.count());
+        let hidden = config.hidden_size;
+        let projected = state.projected.read(3 * hidden, count);
+        let mut probabilities = column(state.probabilities.read(self.probabilities(block), 1), 0);
+        let d_context = scratch.context.read(hidden, count);
+        let mut d_projected = scratch.projected.write(3 * hidden, count);
+        for (sequence, tokens) in self.sequences(block) {
+            let scale = self.dropout.mask(Place::Probabilities(l), sequence, config.attention_dropout).scale();
+            let (own, rest) = probabilities.split_at(probabilities_of(config.heads, tokens.len()));
+            probabilities = rest;
+            let (all, d_context) = (part(projected, &tokens), part(d_context, &tokens));
+            let d_all = part_mut(d_projected.as_mut(), &tokens);
+            attend_backward(config.heads, all, scale, own, d_context, d_all, &mut scratch.attention);
+        }
+        let d_projected = d_projected.as_ref();
+        let rows = |place| d_projected.subrows(place * hidden, hidden);
+        let input = state.input.read(hidden, count);
+        for place in 0..3 {
+            let partial = &mut block.partials[place];
+            self.prepared.at(LAYER_SITES[place](l)).gradient(input, &state.low[place], rows(place), partial);
+        }
+        if lowest < height(Site::Query(l)) {
+            let partials = &block.partials;
+            let terms =
+                (0..3).flat_map(|place| self.dense_backward(LAYER_SITES[place](l), rows(place), &partials[place]));
+            sum_of_products(block.gradient.write(hidden, count), Start::Destination, terms);
+        }
+    }
+
+    /// Sums the blocks' shares of the gradients of a layer's adapters.
+    pub(crate) fn reduce_layer(&self, l: usize, blocks: &[Block<T>], adapters: &mut Adapters<T>, par: Par) {
+        let (hidden, intermediate) = (self.config().hidden_size, self.config().intermediate_size);
+        for (place, site) in LAYER_SITES.into_iter().enumerate() {
+            if let Some((_, gradient)) = adapters.applied_and_gradient(site(l)) {
+                let shares = blocks.iter().map(|block| {
+                    let (state, count) = (&block.layers[l], block.count());
+                    let input = match place {
+                        ATTENTION_OUTPUT => state.context.read(hidden, count),
+                        INTERMEDIATE => state.attended.read(hidden, count),
+                        OUTPUT => state.activated.read(intermediate, count),
+                        _ => state.input.read(hidden, count),
+                    };
+                    (&block.partials[place], input)
+                });
+                reduce(shares, gradient, par);
+            }
+        }
+    }
+
+    /// Numbers that a block's probabilities take.
+    fn probabilities(&self, block: &Block<T>) -> usize {
+        let of = |(_, tokens): (usize, Range<usize>)| probabilities_of(self.config().heads, tokens.len());
+        self.sequences(block).map(of).sum()
+    }
+}
+
+/// Sums shares of the gradient of a dense layer's adapter, each given with the layer's input, in their order.
+pub(crate) fn reduce<'a, T: Real>(
+    shares: impl Iterator<Item = (&'a Partial<T>, MatRef<'a, T>)>,
+    gradient: &mut AppliedGradient<T>,
+    par: Par,
+) {
+    match gradient {
+        AppliedGradient::Factored { left, right } => {
+            left.fill(T::of(0.0));
+            right.fill(T::of(0.0));
+            let ((m, rank), n) = (left.shape(), right.ncols());
+            for (partial, _) in shares {
+                *left += partial.left.read(m, rank);
+                *right += partial.right.read(n, rank).transpose();
+            }
+        }
+        AppliedGradient::Merged(delta) => {
+            delta.fill(T::of(0.0));
+            let m = delta.nrows();
+            for (partial, input) in shares {
+                let d_y = partial.d_y.read(m, input.ncols());
+                let (delta, one) = (delta.as_mut(), T::of(1.0));
+                faer::linalg::matmul::matmul(delta, Accum::Add, d_y, input.transpose(), one, par);
+            }
+        }
+    }
+}
+
+/// GELU in place, and its derivative if it is asked for.
+#[inline(always)]
+fn gelu<T: Real>(mut u: MatMut<'_, T>, slopes: Option<MatMut<'_, T>>) {
+    let Some(mut slopes) = slopes else {
+        for token in 0..u.ncols() {
+            for u in column_mut(u.as_mut(), token) {
+                *u = u.gelu().0;
+            }
+        }
+        return;
+    };
+    for token in 0..u.ncols() {
+        for (u, slope) in column_mut(u.as_mut(), token).iter_mut().zip(column_mut(slopes.as_mut(), token)) {
+            (*u, *slope) = u.gelu();
+        }
+    }
+}
+
+/// Multiplies entry by entry.
+#[inline(always)]
+fn multiply<T: Real>(mut x: MatMut<'_, T>, by: MatRef<'_, T>) {
+    for token in 0..x.ncols() {
+        for (x, &by) in column_mut(x.as_mut(), token).iter_mut().zip(column(by, token)) {
+            *x = *x * by;
+        }
+    }
+}

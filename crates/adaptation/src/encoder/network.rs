@@ -1,0 +1,224 @@
+//! A frozen encoder with pooling and head: logits, and the gradient of the adapters.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use faer::{Mat, MatRef, Par};
+
+use super::adapted::PreparedAdapters;
+use super::block::{Block, Pass, Scratch, partition};
+use super::dropout::Dropout;
+use super::layer::height;
+use super::pooling::Pooling;
+use crate::{Adapters, Batch, Encoder, Head, Real, Site};
+
+/// A frozen encoder, how its hidden states are pooled, and a frozen head.
+#[derive(Clone, Debug)]
+pub struct Network<T: Real> {
+    /// The encoder.
+    pub encoder: Arc<Encoder<T>>,
+    /// How a sequence's hidden states become one.
+    pub pooling: Pooling,
+    /// Makes logits of it.
+    pub head: Head<T>,
+}
+
+/// What a pass computes on the way: buffers that grow to the largest batch and are then reused, so that a step allocates
+/// nothing.
+#[derive(Debug)]
+pub struct Activations<T: Real> {
+    blocks: Vec<Block<T>>,
+    /// Blocks of the last batch.
+    used: usize,
+    prepared: PreparedAdapters<T>,
+    scratch: Pool<T>,
+    dropout: Dropout,
+    /// outputs × sequences of the largest batch.
+    logits: Mat<T>,
+    sequences: usize,
+    /// Whether the last pass was [`Network::forward`].
+    kept: bool,
+}
+
+/// Scratch buffers, one for every thread that works at the same time.
+#[derive(Debug)]
+struct Pool<T: Real>(Mutex<Vec<Scratch<T>>>);
+
+impl<T: Real> Pool<T> {
+    /// Runs `work` with one of the buffers.
+    fn with(&self, work: impl FnOnce(&mut Scratch<T>)) {
+        let mut scratch = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+        work(&mut scratch);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
+    }
+}
+
+impl<T: Real> Default for Activations<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T: Real> Activations<T> {
+    /// Empty buffers.
+    pub fn new() -> Self {
+        Self {
+            blocks: Vec::new(),
+            used: 0,
+            prepared: PreparedAdapters::default(),
+            scratch: Pool(Mutex::new(Vec::new())),
+            dropout: Dropout::Off,
+            logits: Mat::new(),
+            sequences: 0,
+            kept: false,
+        }
+    }
+
+    /// The logits of the last pass, outputs × sequences.
+    pub fn logits(&self) -> MatRef<'_, T> {
+        self.logits.subcols(0, self.sequences)
+    }
+
+    /// The last layer's hidden states of a sequence of the last pass; hidden × tokens.
+    ///
+    /// # Panics
+    /// If there is no such sequence.
+    pub fn hidden_states(&self, batch: &Batch, hidden: usize, sequence: usize) -> MatRef<'_, T> {
+        let tokens = batch.range(sequence);
+        let block = self.blocks[..self.used].iter().find(|block| block.sequences.contains(&sequence));
+        let block = block.expect("a sequence of the batch");
+        let states = block.hidden.read(hidden, block.count());
+        states.subcols(tokens.start - block.tokens.start, tokens.len())
+    }
+
+    /// Bytes of all buffers.
+    pub fn bytes(&self) -> usize {
+        let scratch = self.scratch.0.lock().unwrap_or_else(PoisonError::into_inner);
+        self.blocks.iter().map(Block::bytes).sum::<usize>() + scratch.iter().map(Scratch::bytes).sum::<usize>()
+    }
+
+    /// Cuts a batch into blocks with a state for so many layers.
+    fn start(&mut self, network: &Network<T>, batch: &Batch, adapters: &Adapters<T>, dropout: Dropout, layers: usize) {
+        self.used = partition(batch, &mut self.blocks);
+        for block in &mut self.blocks[..self.used] {
+            if block.layers.len() < layers {
+                block.layers.resize_with(layers, Default::default);
+            }
+        }
+        self.prepared.refresh(&network.encoder, adapters);
+        self.dropout = dropout;
+        let outputs = network.head.outputs();
+        if self.logits.nrows() != outputs || self.logits.ncols() < batch.sequences() {
+            self.logits = Mat::zeros(outputs, batch.sequences());
+        }
+        self.sequences = batch.sequences();
+    }
+}
+
+impl<T: Real> Network<T> {
+    /// The logits of a batch, see [`Activations::logits`], with everything kept that [`backward`](Self::backward) needs.
+    ///
+    /// # Panics
+    /// If the encoder cannot take a sequence (see [`Config::check`](crate::Config::check)), or has no pooler where one is used
+    /// or adapted.
+    pub fn forward(
+        &self,
+        batch: &Batch,
+        adapters: &Adapters<T>,
+        dropout: &Dropout,
+        activations: &mut Activations<T>,
+        par: Par,
+    ) {
+        self.pass(batch, adapters, dropout.clone(), activations, true, par);
+    }
+
+    /// The logits of a batch without dropout, in a fraction of the memory.
+    ///
+    /// # Panics
+    /// As [`forward`](Self::forward).
+    pub fn predict(&self, batch: &Batch, adapters: &Adapters<T>, activations: &mut Activations<T>, par: Par) {
+        self.pass(batch, adapters, Dropout::Off, activations, false, par);
+    }
+
+    fn pass(
+        &self,
+        batch: &Batch,
+        adapters: &Adapters<T>,
+        dropout: Dropout,
+        activations: &mut Activations<T>,
+        keep: bool,
+        par: Par,
+    ) {
+        let layers = self.encoder.config().layers;
+        activations.start(self, batch, adapters, dropout, if keep { layers } else { 1 });
+        activations.kept = keep;
+        let Activations { blocks, used, prepared, scratch, dropout, logits, .. } = activations;
+        let (blocks, pass) = (&mut blocks[..*used], Pass { network: self, batch, prepared, dropout, keep });
+        // All blocks through one layer before the next: its weights stay in the cache.
+        for l in 0..layers {
+            for_each(blocks, par, &|block| {
+                scratch.with(|scratch| {
+                    if l == 0 {
+                        pass.embed(adapters, block, scratch);
+                    }
+                    pass.layer(l, block, scratch);
+                    if l + 1 == layers {
+                        pass.pool(block);
+                    }
+                });
+            });
+        }
+        for block in blocks.iter() {
+            let own = block.pooled.logits.read(self.head.outputs(), block.sequences.len());
+            logits.as_mut().subcols_mut(block.sequences.start, block.sequences.len()).copy_from(own);
+        }
+    }
+
+    /// The gradient of every adapter's applied form from that of the logits (outputs × sequences), in its place in `adapters`;
+    /// what was there is replaced. Nothing is computed below the lowest adapted site.
+    ///
+    /// # Panics
+    /// If the last pass was not [`forward`](Self::forward) on this batch and these adapters.
+    pub fn backward(
+        &self,
+        batch: &Batch,
+        d_logits: MatRef<'_, T>,
+        adapters: &mut Adapters<T>,
+        activations: &mut Activations<T>,
+        par: Par,
+    ) {
+        assert!(activations.kept, "a forward pass before the backward pass");
+        assert_eq!(d_logits.shape(), (self.head.outputs(), batch.sequences()), "a gradient of the logits' shape");
+        let Some(lowest) = adapters.sites().map(height).min() else { return };
+        let Activations { blocks, used, prepared, scratch, dropout, .. } = activations;
+        let (blocks, pass) = (&mut blocks[..*used], Pass { network: self, batch, prepared, dropout, keep: true });
+        let layers = self.encoder.config().layers;
+        for_each(blocks, par, &|block| pass.pool_backward(d_logits, block));
+        pass.reduce_pooler(blocks, adapters, par);
+        for l in (0..layers).rev() {
+            if lowest > height(Site::Output(l)) {
+                return;
+            }
+            for_each(blocks, par, &|block| {
+                scratch.with(|scratch| pass.layer_backward(l, lowest, block, scratch));
+            });
+            pass.reduce_layer(l, blocks, adapters, par);
+        }
+        if lowest == 0 {
+            for_each(blocks, par, &|block| pass.embed_backward(block));
+            pass.reduce_embeddings(blocks, adapters);
+        }
+    }
+}
+
+/// Does `work` on every item, on several threads unless `par` is sequential.
+fn for_each<I: Send>(items: &mut [I], par: Par, work: &(impl Fn(&mut I) + Sync)) {
+    match (par, items) {
+        (_, []) => {}
+        (_, [one]) => work(one),
+        (Par::Seq, items) => items.iter_mut().for_each(work),
+        (_, items) => {
+            let (first, second) = items.split_at_mut(items.len() / 2);
+            rayon::join(|| for_each(first, par, work), || for_each(second, par, work));
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! LayerNorm, forward and backward, token by token.
+
+use faer::{MatMut, MatRef};
+
+use super::columns::{column, column_mut};
+use super::dropout::Mask;
+use crate::Real;
+use crate::weights::LayerNorm;
+
+/// Partial sums of a reduction: as many as the widest vector has lanes, so that it becomes vector code with one order of
+/// adding on every machine.
+const LANES: usize = 16;
+
+/// What the backward pass needs to know of a LayerNorm.
+pub(crate) struct Normalized<'a, T> {
+    /// Before the affine map, hidden × tokens.
+    pub(crate) standardized: MatMut<'a, T>,
+    /// One over the standard deviation, one per token.
+    pub(crate) inverse_deviations: &'a mut [T],
+}
+
+/// The sum of `f(0) … f(count − 1)` in a fixed order.
+#[inline(always)]
+pub(super) fn sum<T: Real>(count: usize, f: impl Fn(usize) -> T) -> T {
+    let mut sums = [T::of(0.0); LANES];
+    let whole = count - count % LANES;
+    for first in (0..whole).step_by(LANES) {
+        for lane in 0..LANES {
+            sums[lane] += f(first + lane);
+        }
+    }
+    for index in whole..count {
+        sums[index - whole] += f(index);
+    }
+    let mut width = LANES / 2;
+    while width > 0 {
+        for lane in 0..width {
+            sums[lane] = sums[lane] + sums[lane + width];
+        }
+        width /= 2;
+    }
+    sums[0]
+}
+
+/// `out = norm(residual + y)` for one token; returns one over the standard deviation. Replaces `y` by the sum.
+#[inline(always)]
+pub(super) fn normalize<T: Real>(
+    norm: &LayerNorm<T>,
+    epsilon: T,
+    y: &mut [T],
+    residual: Option<&[T]>,
+    standardized: &mut [T],
+    out: &mut [T],
+) -> T {
+    let count = y.len();
+    if let Some(residual) = residual {
+        for (y, &x) in y.iter_mut().zip(residual) {
+            *y += x;
+        }
+    }
+    let scale = T::of(1.0 / count as f64);
+    let mean = sum(count, |i| y[i]) * scale;
+    let variance = sum(count, |i| (y[i] - mean) * (y[i] - mean)) * scale;
+    let inverse = T::of(1.0) / (variance + epsilon).square_root();
+    let (weight, bias) = (&norm.weight[..count], &norm.bias[..count]);
+    let (standardized, out) = (&mut standardized[..count], &mut out[..count]);
+    for i in 0..count {
+        standardized[i] = (y[i] - mean) * inverse;
+        out[i] = standardized[i] * weight[i] + bias[i];
+    }
+    inverse
+}
+
+/// The gradient with respect to what was normalized, in place of that with respect to the result, for one token:
+/// `(g − mean(g) − x̂ mean(g x̂)) / σ` with `g = weight · gradient`.
+#[inline(always)]
+fn normalize_backward<T: Real>(weight: &[T], standardized: &[T], inverse: T, gradient: &mut [T]) {
+    let count = gradient.len();
+    let (weight, standardized) = (&weight[..count], &standardized[..count]);
+    for i in 0..count {
+        gradient[i] = gradient[i] * weight[i];
+    }
+    let scale = T::of(1.0 / count as f64);
+    let mean = sum(count, |i| gradient[i]) * scale;
+    let along = sum(count, |i| gradient[i] * standardized[i]) * scale;
+    for i in 0..count {
+        gradient[i] = (gradient[i] - mean - standardized[i] * along) * inverse;
+    }
+}
+
+/// `out = norm(residual + dropout(y))` for the tokens of a sequence. What was in `y` is lost.
+#[inline(always)]
+pub(crate) fn residual_norm<T: Real>(
+    norm: &LayerNorm<T>,
+    epsilon: T,
+    mask: Mask<'_>,
+    mut y: MatMut<'_, T>,
+    residual: MatRef<'_, T>,
+    mut normalized: Normalized<'_, T>,
+    mut out: MatMut<'_, T>,
+) {
+    let hidden = y.nrows();
+    for token in 0..y.ncols() {
+        let y = column_mut(y.as_mut(), token);
+        mask.apply(token, hidden, y);
+        let standardized = column_mut(normalized.standardized.as_mut(), token);
+        let (residual, out) = (column(residual, token), column_mut(out.as_mut(), token));
+        normalized.inverse_deviations[token] = normalize(norm, epsilon, y, Some(residual), standardized, out);
+    }
+}
+
+/// The way back through [`residual_norm`] for the tokens of a sequence: `gradient` becomes that with respect to the sum, which
+/// the residual connection carries on; `d_y` is that with respect to `y`.
+#[inline(always)]
+pub(crate) fn residual_norm_backward<T: Real>(
+    norm: &LayerNorm<T>,
+    mask: Mask<'_>,
+    standardized: MatRef<'_, T>,
+    inverse_deviations: &[T],
+    mut gradient: MatMut<'_, T>,
+    mut d_y: MatMut<'_, T>,
+) {
+    let hidden = gradient.nrows();
+    for token in 0..gradient.ncols() {
+        let (gradient, d_y) = (column_mut(gradient.as_mut(), token), column_mut(d_y.as_mut(), token));
+        normalize_backward(&norm.weight, column(standardized, token), inverse_deviations[token], gradient);
+        d_y.copy_from_slice(gradient);
+        mask.apply(token, hidden, d_y);
+    }
+}
+
+/// `out = dropout(norm(y))` for the tokens of a sequence.
+#[inline(always)]
+pub(crate) fn norm_dropout<T: Real>(
+    norm: &LayerNorm<T>,
+    epsilon: T,
+    mask: Mask<'_>,
+    mut y: MatMut<'_, T>,
+    mut normalized: Normalized<'_, T>,
+    mut out: MatMut<'_, T>,
+) {
+    let hidden = y.nrows();
+    for token in 0..y.ncols() {
+        let standardized = column_mut(normalized.standardized.as_mut(), token);
+        let (y, out) = (column_mut(y.as_mut(), token), column_mut(out.as_mut(), token));
+        normalized.inverse_deviations[token] = normalize(norm, epsilon, y, None, standardized, out);
+        mask.apply(token, hidden, out);
+    }
+}
+
+/// The way back through the embeddings' LayerNorm and the dropout after it: `gradient` becomes that with respect to the sum of
+/// the embeddings.
+#[inline(always)]
+pub(crate) fn norm_dropout_backward<T: Real>(
+    norm: &LayerNorm<T>,
+    mask: Mask<'_>,
+    standardized: MatRef<'_, T>,
+    inverse_deviations: &[T],
+    mut gradient: MatMut<'_, T>,
+) {
+    let hidden = gradient.nrows();
+    for token in 0..gradient.ncols() {
+        let gradient = column_mut(gradient.as_mut(), token);
+        mask.apply(token, hidden, gradient);
+        normalize_backward(&norm.weight, column(standardized, token), inverse_deviations[token], gradient);
+    }
+}

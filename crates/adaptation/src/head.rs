@@ -1,0 +1,32 @@
+//! The frozen random head: logits from a pooled hidden state.
+
+use faer::Mat;
+use rand::{Rng, RngExt};
+use rand_distr::StandardNormal;
+
+use crate::Real;
+
+/// Standard deviation of the weights, as BERT's.
+const DEVIATION: f64 = 0.02;
+
+/// `logits = weight · pooled + bias`; one output for regression, one per class otherwise. Never trained.
+#[derive(Clone, Debug)]
+pub struct Head<T: Real> {
+    /// outputs × hidden.
+    pub weight: Mat<T>,
+    /// One per output.
+    pub bias: Vec<T>,
+}
+
+impl<T: Real> Head<T> {
+    /// Weights normal with standard deviation 0.02, biases 0, as BERT's classification head starts.
+    pub fn random(outputs: usize, hidden: usize, rng: &mut impl Rng) -> Self {
+        let weight = Mat::from_fn(outputs, hidden, |_, _| T::of(DEVIATION * rng.sample::<f64, _>(StandardNormal)));
+        Self { weight, bias: vec![T::of(0.0); outputs] }
+    }
+
+    /// Number of logits.
+    pub fn outputs(&self) -> usize {
+        self.weight.nrows()
+    }
+}

@@ -66,7 +66,7 @@ pub struct Tokens {
     /// Indices into the vocabulary.
     pub ids: Vec<u32>,
     /// 0, from the second sentence on 1.
-    pub types: Vec<u32>,
+    pub token_types: Vec<u8>,
 }
 
 impl Tokens {
@@ -83,7 +83,8 @@ impl Tokens {
 
 impl From<&Encoding> for Tokens {
     fn from(encoding: &Encoding) -> Self {
-        Self { ids: encoding.get_ids().to_vec(), types: encoding.get_type_ids().to_vec() }
+        let token_types = encoding.get_type_ids().iter().map(|&kind| u8::from(kind != 0)).collect();
+        Self { ids: encoding.get_ids().to_vec(), token_types }
     }
 }
 

@@ -120,6 +120,16 @@ pub enum Label {
     Class(usize),
 }
 
+impl Label {
+    /// The score, or the number of the class.
+    pub fn value(self) -> f32 {
+        match self {
+            Self::Score(score) => score,
+            Self::Class(class) => class as f32,
+        }
+    }
+}
+
 /// A sentence, or two, and the label.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Example {
@@ -169,9 +179,15 @@ pub fn find(task: Task, data_dir: Option<&Path>, cache: &Cache, progress: &dyn P
     let absent = |why: &str| DataError::Absent { task, why: format!("{looked}{why}") };
     let source = Source::named(&task.source()).ok_or_else(|| absent("it has no source"))?;
     let files = source.fetch(cache, progress).map_err(|source| {
-        if source.is_unreachable() { absent(&source.to_string()) } else { DataError::Source { task, source } }
+        if source.is_unreachable() { absent(&with_causes(&source)) } else { DataError::Source { task, source } }
     })?;
     read(task, files.directory())?.ok_or_else(|| absent("its source does not hold it"))
+}
+
+/// An error with all that led to it, on one line.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(|error| error.to_string()).collect::<Vec<_>>().join(": ")
 }
 
 /// The data of a task in `directory`, if it is there, as

@@ -1,19 +1,27 @@
 //! The experiments of the paper, one module and one binary per figure.
 //!
 //! A module reads from top to bottom: its settings, its trials, what it writes, what it draws, what it claims. The
-//! numerics are in `dynamics`, the machinery around trials in `lab`, the plotting in `charts`; what several matrix
-//! experiments share is in [`matrix`], [`summary`] and [`statements`].
+//! numerics are in `dynamics` and `adaptation`, the machinery around trials in `lab`, the plotting in `charts`; what several
+//! experiments share is in [`matrix`] and [`adaptation`](crate::adaptation), [`summary`] and [`statements`].
 
 pub mod ablations;
+pub mod adaptation;
+pub mod adaptation_subspaces;
 pub mod completion;
 pub mod compressed_vs_narrow;
 pub mod depth_width_sweep;
 pub mod drawing;
 pub mod factorization;
+pub mod few_shot;
+pub mod glue_table;
 pub mod invariant_subspace;
+pub mod learned_ranks;
+pub mod lora_compressed_vs_narrow;
 pub mod matrix;
+pub mod rank_sweep;
 pub mod reference;
 pub mod statements;
+pub mod step_size;
 pub mod summary;
 pub mod svd_evolution;
 
@@ -27,5 +35,12 @@ pub fn experiments() -> Vec<lab::Entry> {
         lab::entry::<completion::Completion>(),
         lab::entry::<compressed_vs_narrow::CompressedVsNarrow>(),
         lab::entry::<ablations::Ablations>(),
+        lab::entry::<adaptation_subspaces::AdaptationSubspaces>(),
+        lab::entry::<few_shot::FewShot>(),
+        lab::entry::<step_size::StepSize>(),
+        lab::entry::<learned_ranks::LearnedRanks>(),
+        lab::entry::<rank_sweep::RankSweep>(),
+        lab::entry::<lora_compressed_vs_narrow::LoraCompressedVsNarrow>(),
+        lab::entry::<glue_table::GlueTable>(),
     ]
 }

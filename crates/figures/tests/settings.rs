@@ -47,6 +47,19 @@ fn values_out_of_range_name_key_value_and_what_is_allowed() {
         ("invariant-subspace", "trials=0", "an integer from 1"),
         ("svd-evolution", "problem.rank=20", "rank"),
         ("ablations", "vary.discrepant_steps=[-1]", "0"),
+        ("few-shot", "tasks=[\"stsbb\"]", "stsb"),
+        ("few-shot", "examples=[0]", "an integer from 1"),
+        ("few-shot", "choice.methods=[\"lora\", \"lora\"]", "each value once"),
+        ("few-shot", "choice.step_sizes=[0]", "greater than 0"),
+        ("few-shot", "methods.depth=2", "an integer from 3"),
+        ("few-shot", "adapted=\"everything\"", "all-dense"),
+        ("few-shot", "training.record_every=501", "from 1 to the steps (500)"),
+        ("rank-sweep", "protocols.1.lora=0", "greater than 0"),
+        ("learned-ranks", "protocols.1.name=\"paper's step size\"", "each name once"),
+        ("step-size", "methods.names=[]", "at least one value"),
+        ("lora-compressed-vs-narrow", "rank=7", "an even integer from 2"),
+        ("adaptation-subspaces", "kept_steps=[0, 10]", "ends with the steps (2000)"),
+        ("glue-table", "encoder.pooling=\"max\"", "mean"),
     ] {
         let (code, text) = error(experiment, &["--profile", "paper", "--set", setting]);
         assert_eq!(code, Some(2), "{experiment} {setting}: {text}");

@@ -9,26 +9,40 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// Each drawing with the hues of the series that must be seen in it (surfaces are coloured by value).
-const DRAWINGS: [(&str, &[usize]); 9] = [
+const DRAWINGS: [(&str, &[usize]); 16] = [
     ("ablations", &[0, 1]),
+    ("adaptation-subspaces", &[0]),
     ("completion", &[0, 1, 2, 4]),
     ("compressed-vs-narrow", &[1, 3, 4]),
     ("depth-width-sweep", &[0, 1]),
     ("factorization", &[0, 2]),
+    ("few-shot", &[0, 1, 2, 3]),
+    ("glue-table", &[0, 1]),
     ("invariant-subspace", &[0, 1, 2, 3, 4, 5]),
+    ("learned-ranks", &[0, 1]),
+    ("lora-compressed-vs-narrow", &[0, 1, 3]),
+    ("rank-sweep", &[0, 1]),
+    ("step-size", &[0, 1]),
     ("svd-evolution", &[]),
     ("svd-evolution-layers", &[]),
     ("svd-evolution-variants", &[]),
 ];
 
 /// Main tables with a column each must have and the least number of rows.
-const TABLES: [(&str, &str, usize); 7] = [
+const TABLES: [(&str, &str, usize); 14] = [
     ("ablations", "recovery_error", 20),
+    ("adaptation-subspaces", "mean_cosine", 90),
     ("completion", "recovery_error", 40),
     ("compressed-vs-narrow", "iterations", 6),
     ("depth-width-sweep", "recovery_error", 6),
     ("factorization", "training_loss", 40),
+    ("few-shot", "training_loss", 24),
+    ("glue-table", "trials", 2),
     ("invariant-subspace", "block_residual", 40),
+    ("learned-ranks", "spectral_norm", 90),
+    ("lora-compressed-vs-narrow", "training_loss", 18),
+    ("rank-sweep", "training_loss", 16),
+    ("step-size", "training_loss", 8),
     ("svd-evolution", "singular_value", 100),
 ];
 

@@ -29,6 +29,11 @@ impl<'a> Inputs<'a> {
         Self::new(data_dir, Style::Silent)
     }
 
+    /// Says what the user should know about what was found.
+    pub fn warn(&self, text: &str) {
+        tracing::warn!("{text}");
+    }
+
     /// Shows the progress of one download or other transfer of bytes.
     pub fn transfer(&self, name: impl Into<String>) -> Transfer {
         let bar = (self.style == Style::Bars).then(|| {

@@ -1,0 +1,270 @@
+//! Fine-tuning: batches, the step, what ends it. A run is known by its network, adapters, examples and [`Plan`]; nothing
+//! else enters, so the same ones give the same bytes, also when it was interrupted and resumed.
+
+use std::ops::Range;
+use std::path::Path;
+
+use dynamics::random::stream;
+use faer::{Mat, Par};
+use rand::seq::SliceRandom;
+use serde::{Deserialize, Serialize};
+
+use crate::checkpoint::{self, CheckpointError, Position};
+use crate::method::{Method, Recipe};
+use crate::{
+    Activations, AdamW, AdamWSettings, AdapterError, Adapters, Batch, Dropout, Labelled, Loss, Network, Real, Site,
+    StepSchedule,
+};
+
+/// A loss above this many times that of predicting 0 everywhere is a divergence.
+const DIVERGED: f64 = 1e6;
+
+/// How long, how fast and in which order.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Steps in all.
+    pub steps: u64,
+    /// Examples of a step; fewer in the last batch of an epoch that does not divide.
+    pub batch: usize,
+    /// Step size η at the start.
+    pub step_size: f64,
+    /// How it goes on.
+    pub schedule: StepSchedule,
+    /// Whether dropout is on, with the encoder's own probabilities.
+    pub dropout: bool,
+    /// Seed of the batches' order and of dropout.
+    pub seed: u64,
+}
+
+/// Why fine-tuning ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainingError {
+    /// The loss became NaN, infinite or far larger than that of predicting 0.
+    #[error("diverged at step {step} (loss {loss:.1e})")]
+    Diverged {
+        /// The step, counted from 1.
+        step: u64,
+        /// The loss there.
+        loss: f64,
+    },
+    /// There is nothing to train on.
+    #[error("there are no training examples")]
+    Empty,
+    /// The adapters cannot be made.
+    #[error(transparent)]
+    Adapter(#[from] AdapterError),
+}
+
+/// The paper's AdamW for the adapters of a method.
+pub fn optimizer<T: Real>(method: &Method, adapters: &Adapters<T>) -> AdamW<T> {
+    AdamW::new(AdamWSettings { discrepant_step: method.discrepant_step(), ..AdamWSettings::default() }, adapters)
+}
+
+/// The adapters of a method on these sites of a network, drawn from `seed`. For a method that is made from the gradient of
+/// the first batch, that is the batch and the dropout of the first step of `plan`.
+///
+/// # Errors
+/// If the method does not fit a site; [`TrainingError::Empty`] without examples.
+pub fn adapters<T: Real>(
+    method: &Method,
+    sites: &[Site],
+    network: &Network<T>,
+    examples: &[Labelled],
+    loss: Loss,
+    plan: &Plan,
+    seed: u64,
+    par: Par,
+) -> Result<Adapters<T>, TrainingError> {
+    let shape = |site| network.encoder.config().shape(site);
+    let probe = if method.needs_gradient() {
+        let probe = Adapters::probe(sites, shape);
+        let none = optimizer(method, &probe);
+        let mut first = FineTuning::new(network, probe, none, examples, loss, plan.clone())?;
+        first.step(par)?;
+        Some(first.adapters)
+    } else {
+        None
+    };
+    Ok(method.adapters(sites, shape, probe.as_ref(), seed)?)
+}
+
+/// A fine-tuning run between two steps.
+pub struct FineTuning<'a, T: Real> {
+    network: &'a Network<T>,
+    adapters: Adapters<T>,
+    optimizer: AdamW<T>,
+    examples: &'a [Labelled],
+    loss: Loss,
+    plan: Plan,
+    step: u64,
+    limit: f64,
+    work: Work<T>,
+}
+
+/// Buffers of a step.
+struct Work<T: Real> {
+    batch: Batch,
+    labels: Vec<f32>,
+    order: Vec<usize>,
+    /// Epoch that `order` belongs to.
+    epoch: Option<u64>,
+    activations: Activations<T>,
+    d_logits: Mat<T>,
+}
+
+impl<'a, T: Real> FineTuning<'a, T> {
+    /// A run before its first step.
+    ///
+    /// # Errors
+    /// [`TrainingError::Empty`] without examples.
+    pub fn new(
+        network: &'a Network<T>,
+        adapters: Adapters<T>,
+        optimizer: AdamW<T>,
+        examples: &'a [Labelled],
+        loss: Loss,
+        plan: Plan,
+    ) -> Result<Self, TrainingError> {
+        if examples.is_empty() {
+            return Err(TrainingError::Empty);
+        }
+        let mean_square = examples.iter().map(|e| f64::from(e.label).powi(2)).sum::<f64>() / examples.len() as f64;
+        let limit = DIVERGED * (1.0 + mean_square);
+        let work = Work::new(plan.batch, network.head.outputs());
+        Ok(Self { network, adapters, optimizer, examples, loss, plan, step: 0, limit, work })
+    }
+
+    /// Writes a checkpoint of the run into `directory`.
+    ///
+    /// # Errors
+    /// If it cannot be written; the one before is then still there.
+    pub fn save(&self, directory: &Path) -> Result<(), CheckpointError> {
+        let (batches, step) = (self.batches(), self.step);
+        let position = Position { seed: self.plan.seed, epoch: step / batches, batch: step % batches, step };
+        checkpoint::save(directory, &self.settings(), &position, &self.adapters, &self.optimizer)
+    }
+
+    /// Goes on where the checkpoint in `directory` was made, if there is one; says whether.
+    ///
+    /// # Errors
+    /// If it is damaged or belongs to another run; this one is then as before.
+    pub fn restore(&mut self, directory: &Path) -> Result<bool, CheckpointError> {
+        let settings = self.settings();
+        let position = checkpoint::restore(directory, &settings, &mut self.adapters, &mut self.optimizer)?;
+        Ok(position.map(|position: Position| self.step = position.step).is_some())
+    }
+
+    /// Hash of what determines the run, besides network and adapters.
+    fn settings(&self) -> String {
+        let json = serde_json::to_vec(&(&self.plan, self.optimizer.settings(), self.examples));
+        blake3::hash(&json.expect("numbers are JSON")).to_hex().to_string()
+    }
+
+    /// Batches of an epoch.
+    fn batches(&self) -> u64 {
+        self.examples.len().div_ceil(self.plan.batch) as u64
+    }
+
+    /// Steps done.
+    pub fn steps_done(&self) -> u64 {
+        self.step
+    }
+
+    /// The network.
+    pub fn network(&self) -> &'a Network<T> {
+        self.network
+    }
+
+    /// The adapters as they are now.
+    pub fn adapters(&self) -> &Adapters<T> {
+        &self.adapters
+    }
+
+    /// The optimizer as it is now.
+    pub fn optimizer(&self) -> &AdamW<T> {
+        &self.optimizer
+    }
+
+    /// One step on the next batch. Returns the batch's loss before it, with dropout, without the method's penalty.
+    ///
+    /// # Errors
+    /// [`TrainingError::Diverged`].
+    pub fn step(&mut self, par: Par) -> Result<f64, TrainingError> {
+        let size = self.examples.len();
+        let batches = self.batches();
+        let (epoch, place) = (self.step / batches, (self.step % batches) as usize);
+        if self.work.epoch != Some(epoch) {
+            reshuffle(&mut self.work.order, size, self.plan.seed, epoch);
+            self.work.epoch = Some(epoch);
+        }
+        let first = place * self.plan.batch;
+        self.work.fill(self.examples, first..(first + self.plan.batch).min(size));
+        self.step_on_filled(par)
+    }
+
+    /// One step on the given examples, by their index, in place of the next batch.
+    ///
+    /// # Errors
+    /// [`TrainingError::Diverged`].
+    pub fn step_on(&mut self, chosen: &[usize], par: Par) -> Result<f64, TrainingError> {
+        self.work.order.clear();
+        self.work.order.extend_from_slice(chosen);
+        self.work.epoch = None;
+        self.work.fill(self.examples, 0..chosen.len());
+        self.step_on_filled(par)
+    }
+
+    fn step_on_filled(&mut self, par: Par) -> Result<f64, TrainingError> {
+        let Self { network, adapters, work, plan, step, .. } = self;
+        let dropout = dropout(plan, *step);
+        let Work { batch, labels, activations, d_logits, .. } = work;
+        let mut d_logits = d_logits.as_mut().subcols_mut(0, labels.len());
+        network.forward(batch, adapters, &dropout, activations, par);
+        let loss = self.loss.value_and_gradient(activations.logits(), labels, d_logits.as_mut()).as_f64();
+        let penalized = loss + adapters.penalty().as_f64();
+        if !(penalized <= self.limit) {
+            return Err(TrainingError::Diverged { step: *step + 1, loss: penalized });
+        }
+        network.backward(batch, d_logits.as_ref(), adapters, activations, par);
+        adapters.pull_back(par);
+        self.optimizer.step(adapters, plan.schedule.at(*step, plan.steps, plan.step_size));
+        adapters.refresh(par);
+        *step += 1;
+        Ok(loss)
+    }
+}
+
+impl<T: Real> Work<T> {
+    fn new(batch: usize, outputs: usize) -> Self {
+        Self {
+            batch: Batch::new(),
+            labels: Vec::with_capacity(batch),
+            order: Vec::new(),
+            epoch: None,
+            activations: Activations::new(),
+            d_logits: Mat::zeros(outputs, batch),
+        }
+    }
+
+    /// Puts the examples at these places of the order into the batch.
+    fn fill(&mut self, examples: &[Labelled], places: Range<usize>) {
+        self.batch.clear();
+        self.labels.clear();
+        for &index in &self.order[places] {
+            let example = &examples[index];
+            self.batch.push(&example.ids, &example.token_types);
+            self.labels.push(example.label);
+        }
+    }
+}
+
+/// The order of an epoch: every example once.
+fn reshuffle(order: &mut Vec<usize>, size: usize, seed: u64, epoch: u64) {
+    order.clear();
+    order.extend(0..size);
+    order.shuffle(&mut stream(seed, &["fine-tuning", "batches", &epoch.to_string()]));
+}
+
+fn dropout(plan: &Plan, step: u64) -> Dropout {
+    if plan.dropout { Dropout::Seeded { seed: plan.seed, step } } else { Dropout::Off }
+}

@@ -1,0 +1,43 @@
+//! Experiments that vary one thing (rank, step size, task) for LoRA and Deep LoRA: their panels.
+
+use charts::Series;
+
+use super::rows::RunRow;
+use super::settings::{DEEP_LORA, LORA};
+use super::statistics::banded;
+use crate::reference::{ReferenceRow, reference_points};
+
+/// The two methods with their hues.
+pub const PAIR: [(&str, usize); 2] = [(LORA, 0), (DEEP_LORA, 1)];
+
+/// The mean score against what varies, with its band, for the methods with their hues.
+pub fn score_series(rows: &[&RunRow], methods: &[(&str, usize)], x: impl Fn(&RunRow) -> f64) -> Vec<Series> {
+    let mut series = Vec::new();
+    for &(method, hue) in methods {
+        let points = rows.iter().filter(|row| row.method == method).filter_map(|row| Some((x(row), row.score?)));
+        let curve = banded(points);
+        if !curve.mean.is_empty() {
+            series.push(Series::new(method, curve.mean).band(curve.band).hue(hue).markers());
+        }
+    }
+    series
+}
+
+/// What the paper reports on BERT-base for the two methods, as a faint overlay.
+pub fn reported_series(reference: &[ReferenceRow], metric: &str) -> Vec<Series> {
+    let reported = PAIR.iter().map(|&(method, hue)| (method, hue, reference_points(reference, method, metric)));
+    let series = |(method, hue, points): (&str, usize, Vec<(f64, f64)>)| {
+        (!points.is_empty()).then(|| Series::new(format!("{method}, paper (BERT-base)"), points).hue(hue).paper())
+    };
+    reported.filter_map(series).collect()
+}
+
+/// The mean score of a method at every x, ascending.
+pub fn mean_scores<'a>(
+    rows: impl IntoIterator<Item = &'a RunRow>,
+    method: &str,
+    x: impl Fn(&RunRow) -> f64,
+) -> Vec<(f64, f64)> {
+    let rows = rows.into_iter().filter(|row| row.method == method);
+    banded(rows.filter_map(|row| Some((x(row), row.score?)))).mean
+}

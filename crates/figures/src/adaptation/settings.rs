@@ -1,0 +1,215 @@
+//! Sections of the TOML files that several fine-tuning experiments have, and their checks.
+
+use std::collections::BTreeMap;
+
+use adaptation::adapter::{Adalora, DeepLora, Lora, SineLora};
+use adaptation::source::Source;
+use adaptation::{Method, Pooling, Selection};
+use lab::Invalid;
+use serde::{Deserialize, Serialize};
+
+use crate::matrix::{check_list, check_not_negative, check_positive};
+
+/// `[encoder]`: the pretrained encoder.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EncoderSettings {
+    /// Name of its source, or "tiny-random": a small one made in code.
+    pub source: String,
+    /// What of the last hidden states goes to the head.
+    pub pooling: Pooling,
+}
+
+impl EncoderSettings {
+    /// Whether it has learned something; what a random one does bears on no claim.
+    pub fn is_pretrained(&self) -> bool {
+        self.source != super::shelf::TINY
+    }
+}
+
+/// `[sources]`: sources of encoders by name, in addition to the built-in ones.
+pub type Sources = BTreeMap<String, Source>;
+
+/// `[training]`: batches and steps.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainingSettings {
+    /// Steps of a run.
+    pub steps: u64,
+    /// Examples of a step.
+    pub batch: usize,
+    /// Whether the encoder's dropout is on.
+    pub dropout: bool,
+    /// Steps between two records of the training loss.
+    pub record_every: u64,
+}
+
+impl TrainingSettings {
+    /// Checks the section `[training]`.
+    pub fn check(&self) -> Result<(), Invalid> {
+        Invalid::unless(self.steps >= 1, "training.steps", self.steps, "an integer from 1")?;
+        Invalid::unless(self.batch >= 1, "training.batch", self.batch, "an integer from 1")?;
+        let allowed = format!("an integer from 1 to the steps ({})", self.steps);
+        let fits = (1..=self.steps).contains(&self.record_every);
+        Invalid::unless(fits, "training.record_every", self.record_every, allowed)
+    }
+}
+
+/// A method by its key in the TOML files, without its settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MethodName {
+    /// `ΔW = B A`.
+    Lora,
+    /// `ΔW = W_L ⋯ W_1` with inner width r.
+    DeepLora,
+    /// `sin(ω B A) / g`.
+    SineLora,
+    /// `P Λ Q` with an orthogonality penalty.
+    Adalora,
+}
+
+impl std::fmt::Display for MethodName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::Lora => "lora",
+            Self::DeepLora => "deep-lora",
+            Self::SineLora => "sine-lora",
+            Self::Adalora => "adalora",
+        })
+    }
+}
+
+/// The task on which the paper reports values.
+pub const PAPERS_TASK: &str = "stsb";
+
+/// What tables and figures call LoRA.
+pub const LORA: &str = "LoRA";
+/// What tables and figures call Deep LoRA.
+pub const DEEP_LORA: &str = "Deep LoRA";
+
+/// `[methods]`: which methods, and what they are made of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MethodSettings {
+    /// The methods.
+    pub names: Vec<MethodName>,
+    /// r of all of them.
+    pub rank: usize,
+    /// L of Deep LoRA.
+    pub depth: usize,
+    /// ε of Deep LoRA.
+    pub init_scale: f64,
+    /// ω of sine LoRA.
+    pub sine_frequency: f64,
+    /// γ of AdaLoRA's penalty.
+    pub adalora_orthogonality: f64,
+}
+
+impl MethodSettings {
+    /// Checks the section `[methods]`.
+    pub fn check(&self) -> Result<(), Invalid> {
+        check_list("methods.names", &self.names, |_| true, "a method")?;
+        Invalid::unless(self.rank >= 1, "methods.rank", self.rank, "an integer from 1")?;
+        check_deep(self.depth, "methods.depth")?;
+        check_positive("methods.init_scale", self.init_scale)?;
+        check_positive("methods.sine_frequency", self.sine_frequency)?;
+        check_not_negative("methods.adalora_orthogonality", self.adalora_orthogonality)
+    }
+
+    /// What tables and figures call the methods.
+    pub fn labels(&self) -> Vec<&'static str> {
+        self.names.iter().map(|&name| self.method(name, self.rank).label()).collect()
+    }
+
+    /// A method with its settings and inner width `rank`.
+    pub fn method(&self, name: MethodName, rank: usize) -> Method {
+        let Self { depth, init_scale, sine_frequency: frequency, adalora_orthogonality: orthogonality, .. } = *self;
+        match name {
+            MethodName::Lora => Method::Lora(Lora { rank }),
+            MethodName::DeepLora => Method::DeepLora(DeepLora { rank, depth, init_scale }),
+            MethodName::SineLora => Method::SineLora(SineLora { rank, frequency }),
+            MethodName::Adalora => Method::Adalora(Adalora { rank, orthogonality }),
+        }
+    }
+}
+
+/// Checks the depth L of Deep LoRA.
+pub fn check_deep(depth: usize, key: &str) -> Result<(), Invalid> {
+    Invalid::unless(depth >= 3, key, depth, "an integer from 3")
+}
+
+/// `[[protocols]]`: how the step sizes of LoRA and Deep LoRA were come by, and what they are.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Protocol {
+    /// What tables and figures call it.
+    pub name: String,
+    /// η of LoRA.
+    pub lora: f64,
+    /// η of Deep LoRA.
+    pub deep_lora: f64,
+}
+
+impl Protocol {
+    /// Its name with the step sizes.
+    pub fn in_title(&self) -> String {
+        let Self { name, lora, deep_lora } = self;
+        if lora == deep_lora { format!("{name} {lora:e}") } else { format!("{name} {lora:e}, {deep_lora:e}") }
+    }
+}
+
+/// Checks `[[protocols]]`: at least one, each name once.
+pub fn check_protocols(protocols: &[Protocol]) -> Result<(), Invalid> {
+    let names: Vec<&str> = protocols.iter().map(|protocol| protocol.name.as_str()).collect();
+    Invalid::unless(!names.is_empty(), "protocols", "[]", "at least one protocol")?;
+    for (i, protocol) in protocols.iter().enumerate() {
+        let name = &protocol.name;
+        Invalid::unless(!name.is_empty(), format!("protocols.{i}.name"), "\"\"", "a name")?;
+        Invalid::unless(!names[..i].contains(&name.as_str()), format!("protocols.{i}.name"), name, "each name once")?;
+        check_positive(&format!("protocols.{i}.lora"), protocol.lora)?;
+        check_positive(&format!("protocols.{i}.deep_lora"), protocol.deep_lora)?;
+    }
+    Ok(())
+}
+
+/// Checks a list of names of tasks.
+pub fn check_tasks(tasks: &[String]) -> Result<(), Invalid> {
+    let known = super::shelf::known_tasks();
+    let tasks: Vec<&str> = tasks.iter().map(String::as_str).collect();
+    check_list("tasks", &tasks, |task| known.contains(&task), &known.join(", "))
+}
+
+/// Which matrices are adapted, in words.
+pub fn adapted_in_words(selection: Selection) -> &'static str {
+    match selection {
+        Selection::QueryValue => "query and value",
+        Selection::AttentionMlp => "attention and MLP",
+        Selection::AllDense => "all dense matrices",
+    }
+}
+
+/// `[methods]` of experiments with LoRA and Deep LoRA only.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PairSettings {
+    /// L of Deep LoRA.
+    pub depth: usize,
+    /// ε of Deep LoRA.
+    pub init_scale: f64,
+}
+
+impl PairSettings {
+    /// Checks the section `[methods]`.
+    pub fn check(&self) -> Result<(), Invalid> {
+        check_deep(self.depth, "methods.depth")?;
+        check_positive("methods.init_scale", self.init_scale)
+    }
+
+    /// LoRA and Deep LoRA with inner width `rank`, each with its step size.
+    pub fn pair(&self, protocol: &Protocol, rank: usize) -> [(Method, f64); 2] {
+        let Self { depth, init_scale } = *self;
+        let (lora, deep) = (Method::Lora(Lora { rank }), Method::DeepLora(DeepLora { rank, depth, init_scale }));
+        [(lora, protocol.lora), (deep, protocol.deep_lora)]
+    }
+}

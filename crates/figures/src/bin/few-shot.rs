@@ -1,0 +1,6 @@
+//! Few-shot fine-tuning: the dev score against the number of training examples, LoRA against Deep LoRA, at the paper's
+//! step size and at one chosen per method.
+
+fn main() -> std::process::ExitCode {
+    lab::main::<figures::few_shot::FewShot>()
+}

@@ -1,0 +1,6 @@
+//! Full-width Deep LoRA (the original), its compressed twin, and a random narrow one: training loss and dev score against
+//! the steps.
+
+fn main() -> std::process::ExitCode {
+    lab::main::<figures::lora_compressed_vs_narrow::LoraCompressedVsNarrow>()
+}

@@ -1,0 +1,5 @@
+//! The dev score against the step size: how much LoRA and Deep LoRA depend on it.
+
+fn main() -> std::process::ExitCode {
+    lab::main::<figures::step_size::StepSize>()
+}

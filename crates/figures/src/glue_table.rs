@@ -1,0 +1,228 @@
+//! The table of GLUE: LoRA and Deep LoRA on eight tasks, with few examples.
+
+use adaptation::Selection;
+use charts::{Axis, Bars, Figure, Histogram};
+use lab::{
+    Check, Claim, Drawing, Experiment, Inputs, Invalid, LabError, Planned, Results, Table, TrialContext, TrialError,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::adaptation::*;
+use crate::drawing::drawing;
+use crate::matrix::check_trials;
+use crate::statements::Statement;
+use crate::summary::mean_and_deviation;
+
+/// `experiments/glue-table.toml`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    seed: u64,
+    trials: usize,
+    tasks: Vec<String>,
+    examples: usize,
+    rank: usize,
+    adapted: Selection,
+    protocols: Vec<Protocol>,
+    encoder: EncoderSettings,
+    methods: PairSettings,
+    training: TrainingSettings,
+    #[serde(default)]
+    sources: Sources,
+}
+
+impl Check for Settings {
+    fn check(&self) -> Result<(), Invalid> {
+        check_trials(self.trials)?;
+        check_tasks(&self.tasks)?;
+        Invalid::unless(self.examples >= 1, "examples", self.examples, "an integer from 1")?;
+        Invalid::unless(self.rank >= 1, "rank", self.rank, "an integer from 1")?;
+        check_protocols(&self.protocols)?;
+        self.methods.check()?;
+        self.training.check()
+    }
+}
+
+impl Settings {
+    fn subtitle(&self, rows: &[Row]) -> String {
+        let absent: Vec<&str> = rows
+            .iter()
+            .filter(|row| row.status != RUN && row.protocol == rows[0].protocol)
+            .map(|row| &*row.task)
+            .collect();
+        let absent = if absent.is_empty() {
+            String::new()
+        } else {
+            format!("; not run, for want of data: {}", absent.join(", "))
+        };
+        format!(
+            "{}, {}, n = {}, r = {}, {} steps of {}; mean ± half a standard deviation of {} seeds{absent}",
+            self.encoder.source,
+            adapted_in_words(self.adapted),
+            self.examples,
+            self.rank,
+            self.training.steps,
+            self.training.batch,
+            self.trials
+        )
+    }
+}
+
+const RUN: &str = "run";
+const NOT_RUN: &str = "not run: no data";
+
+/// One task: a row of `glue-table.csv`, in the percents of the usual tables.
+#[derive(Debug, Serialize, Deserialize)]
+struct Row {
+    protocol: String,
+    task: String,
+    metric: String,
+    status: String,
+    trials: usize,
+    lora_mean_percent: Option<f64>,
+    lora_deviation_percent: Option<f64>,
+    deep_lora_mean_percent: Option<f64>,
+    deep_lora_deviation_percent: Option<f64>,
+    difference_percent: Option<f64>,
+    difference_low_percent: Option<f64>,
+    difference_high_percent: Option<f64>,
+}
+
+/// The experiment.
+pub struct GlueTable;
+
+impl Experiment for GlueTable {
+    type Settings = Settings;
+    type Trial = FineTuningTrial;
+    type Outcome = FineTuningOutcome;
+
+    const NAME: &'static str = "glue-table";
+    const ABOUT: &'static str =
+        "Fine-tuning on 1024 examples of each GLUE task: table of LoRA and Deep LoRA (section 5)";
+    const LONG_ABOUT: &'static str = "Fine-tunes a frozen encoder with LoRA and Deep LoRA on some examples of each task of GLUE, \
+        and tabulates the dev scores. Tasks whose data is neither in the directory given with --data-dir nor to be downloaded \
+        are listed as not run.";
+
+    fn gather(settings: &Settings, inputs: &Inputs) -> anyhow::Result<()> {
+        gather(&settings.encoder, &settings.sources, &settings.tasks, inputs)
+    }
+
+    fn plan(settings: &Settings) -> Vec<Planned<FineTuningTrial>> {
+        let mut plan = Vec::new();
+        for inventory in inventories(&settings.encoder, &settings.tasks) {
+            let Settings { seed, adapted, ref encoder, ref training, rank, .. } = *settings;
+            let common = Common { seed, inventory: &inventory, pooling: encoder.pooling, adapted, training };
+            for protocol in &settings.protocols {
+                for (method, step_size) in settings.methods.pair(protocol, rank) {
+                    let trial = common.trial(&protocol.name, method, rank, step_size, settings.examples);
+                    let runs = (0..settings.trials).map(Part::Run);
+                    plan.extend(runs.map(|part| FineTuningTrial { part, ..trial.clone() }.planned()));
+                }
+            }
+        }
+        plan
+    }
+
+    fn run(trial: &FineTuningTrial, context: &TrialContext) -> Result<FineTuningOutcome, TrialError> {
+        run(trial, context)
+    }
+
+    fn tables(settings: &Settings, finished: &[Run]) -> Result<Vec<Table>, LabError> {
+        let runs: Vec<RunRow> = finished.iter().map(RunRow::of).collect();
+        let differences = differences(&runs);
+        let rows = settings.protocols.iter().flat_map(|protocol| {
+            settings.tasks.iter().map(|task| {
+                let found = differences.iter().find(|row| row.protocol == protocol.name && row.task == *task);
+                row(&protocol.name, task, &at(&runs, &protocol.name, task), found)
+            })
+        });
+        Ok(vec![
+            Table::new(Self::NAME, rows)?,
+            Table::companion(Self::NAME, "runs", &runs)?,
+            timing_table(Self::NAME, finished)?,
+        ])
+    }
+
+    fn draw(settings: &Settings, results: &Results) -> anyhow::Result<Vec<Drawing>> {
+        let rows: Vec<Row> = results.read(Self::NAME)?;
+        let mut figure = Figure::new("GLUE with few examples: LoRA and Deep LoRA")
+            .subtitle(settings.subtitle(&rows))
+            .columns(1)
+            .panel_size(880, 280)
+            .shared_legend();
+        for protocol in &settings.protocols {
+            let rows: Vec<&Row> = rows.iter().filter(|row| row.protocol == protocol.name).collect();
+            let title = protocol.in_title();
+            let name = |row: &&Row| {
+                if row.status == RUN {
+                    format!("{} ({})", row.task, row.metric)
+                } else {
+                    format!("{}: not run", row.task)
+                }
+            };
+            figure = figure.panel(
+                Histogram::new(title)
+                    .categories(rows.iter().map(name))
+                    .y(Axis::linear("dev score (%)"))
+                    .bars(bars(LORA, 0, rows.iter().map(|row| row.lora_mean_percent.zip(row.lora_deviation_percent))))
+                    .bars(bars(
+                        DEEP_LORA,
+                        1,
+                        rows.iter().map(|row| row.deep_lora_mean_percent.zip(row.deep_lora_deviation_percent)),
+                    )),
+            );
+        }
+        Ok(vec![drawing(Self::NAME, &figure)?])
+    }
+
+    fn claims(settings: &Settings, results: &Results) -> anyhow::Result<Vec<Claim>> {
+        let rows: Vec<Row> = results.read(Self::NAME)?;
+        let tested = settings.encoder.is_pretrained() && settings.training.steps >= 1000 && settings.trials >= 3;
+        let mut claims = Vec::new();
+        for protocol in &settings.protocols {
+            let rows: Vec<&Row> =
+                rows.iter().filter(|row| row.protocol == protocol.name && row.status == RUN).collect();
+            let differences: Vec<f64> = rows.iter().filter_map(|row| row.difference_percent).collect();
+            let positive = differences.iter().filter(|difference| **difference > 0.0).count();
+            let overall = mean_and_deviation(&differences).0;
+            let measured = (!differences.is_empty())
+                .then(|| format!("on {positive} of {} tasks, {overall:+.1} points on average", differences.len()));
+            let claim = format!("{}: Deep LoRA scores higher than LoRA on most tasks and on average", protocol.name);
+            let statement = Statement { claim: &claim, paper: "on most of the eight tasks and overall", tested };
+            claims.push(statement.judged(measured, 2 * positive > differences.len() && overall > 0.0));
+        }
+        Ok(claims)
+    }
+}
+
+/// The row of a task from its runs and their paired difference.
+fn row(protocol: &str, task: &str, runs: &[&RunRow], difference: Option<&DifferenceRow>) -> Row {
+    let percent = |x: f64| 100.0 * x;
+    let of = |method: &str| {
+        let scores: Vec<f64> = runs.iter().filter(|run| run.method == method).filter_map(|run| run.score).collect();
+        (!scores.is_empty()).then(|| mean_and_deviation(&scores))
+    };
+    let (lora, deep) = (of(LORA), of(DEEP_LORA));
+    Row {
+        protocol: protocol.to_owned(),
+        task: task.to_owned(),
+        metric: runs.first().map_or(String::new(), |run| run.metric.clone()),
+        status: if runs.is_empty() { NOT_RUN } else { RUN }.to_owned(),
+        trials: distinct(runs, |run| run.trial).len(),
+        lora_mean_percent: lora.map(|(mean, _)| percent(mean)),
+        lora_deviation_percent: lora.map(|(_, deviation)| percent(deviation)),
+        deep_lora_mean_percent: deep.map(|(mean, _)| percent(mean)),
+        deep_lora_deviation_percent: deep.map(|(_, deviation)| percent(deviation)),
+        difference_percent: difference.map(|row| percent(row.mean)),
+        difference_low_percent: difference.and_then(|row| row.low).map(percent),
+        difference_high_percent: difference.and_then(|row| row.high).map(percent),
+    }
+}
+
+/// Bars of (mean, deviation), with whiskers of half a deviation; `None` leaves one out.
+fn bars(label: &str, hue: usize, values: impl Iterator<Item = Option<(f64, f64)>>) -> Bars {
+    let values: Vec<(f64, f64)> = values.map(|value| value.unwrap_or((f64::NAN, f64::NAN))).collect();
+    let errors: Vec<(f64, f64)> =
+        values.iter().map(|(mean, deviation)| (mean - deviation / 2.0, mean + deviation / 2.0)).collect();
+    Bars::new(label, values.into_iter().map(|(mean, _)| mean).collect::<Vec<_>>()).errors(errors).hue(hue)
+}

@@ -16,9 +16,18 @@ figure name profile="quick" *options:
 test *options:
     cargo test --workspace --release {{options}}
 
-# Run the benchmarks (criterion), for example: just bench --bench step -- original
-bench *options:
-    cargo bench -p dynamics {{options}}
+# Measure the iterations (criterion) into results/bench/step.csv, on a quiet machine.
+bench:
+    cargo bench -p dynamics --bench step
+    cargo run --release -p benchmarks --bin bench-step
+
+# Measure them beside NumPy, SciPy, JAX and PyTorch, in turns (the first time installs these under target/).
+bench-peers *options:
+    cargo run --release -p benchmarks --bin bench-peers -- {{options}}
+
+# Write the README's performance table from results/bench.
+bench-table:
+    cargo run --release -p benchmarks --bin bench-table
 
 # Check format and lints.
 lint:

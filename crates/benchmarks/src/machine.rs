@@ -1,0 +1,194 @@
+//! The machine a measurement was made on: what it is, and what it can do at most.
+
+use std::process::Command;
+use std::time::Instant;
+
+use dynamics::random::stream;
+use faer::traits::ComplexField;
+use faer::{Accum, Mat, Par};
+use pulp::{Arch, Simd, WithSimd};
+use serde::{Deserialize, Serialize};
+
+/// What identifies machine and code.
+#[derive(Debug, Clone)]
+pub struct Machine {
+    /// Model of the processor.
+    pub cpu: String,
+    /// Threads used.
+    pub threads: usize,
+    /// Version of the compiler.
+    pub rustc: String,
+    /// Git revision, with `+` if tracked files other than results, figures and the README differ from it.
+    pub revision: String,
+}
+
+impl Machine {
+    /// Looks around; what cannot be found out is "unknown".
+    pub fn survey() -> Self {
+        let unknown = || "unknown".to_owned();
+        Self {
+            cpu: cpu().unwrap_or_else(unknown),
+            threads: rayon::current_num_threads(),
+            rustc: output("rustc", &["--version"]).unwrap_or_else(unknown),
+            revision: revision().unwrap_or_else(unknown),
+        }
+    }
+}
+
+fn output(program: &str, arguments: &[&str]) -> Option<String> {
+    let output = Command::new(program).args(arguments).output().ok().filter(|output| output.status.success())?;
+    Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+fn cpu() -> Option<String> {
+    match std::fs::read_to_string("/proc/cpuinfo") {
+        Ok(text) => {
+            let line = text.lines().find(|line| line.starts_with("model name"))?;
+            Some(line.split_once(':')?.1.trim().to_owned())
+        }
+        Err(_) => output("sysctl", &["-n", "machdep.cpu.brand_string"]),
+    }
+}
+
+fn revision() -> Option<String> {
+    let revision = output("git", &["rev-parse", "--short=12", "HEAD"])?;
+    let paths = [":/", ":(top,exclude)results", ":(top,exclude)figures", ":(top,exclude)README.md"];
+    let changed = output("git", &[&["status", "--porcelain", "--untracked-files=no", "--"], &paths[..]].concat())?;
+    Some(if changed.is_empty() { revision } else { revision + "+" })
+}
+
+/// What the machine can do at most, measured.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Limits {
+    /// Floating-point operations a second in a large product of `f64` matrices, all threads.
+    pub gemm_f64_flop_per_second: f64,
+    /// The same in `f32`.
+    pub gemm_f32_flop_per_second: f64,
+    /// Bytes a second that all threads together read from their second caches.
+    pub cache_read_bytes_per_second: f64,
+}
+
+/// The one row of `machine.csv`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MachineRow {
+    /// See [`Machine`].
+    pub cpu: String,
+    /// See [`Machine`].
+    pub threads: usize,
+    /// See [`Limits`].
+    pub gemm_f64_flop_per_second: f64,
+    /// See [`Limits`].
+    pub gemm_f32_flop_per_second: f64,
+    /// See [`Limits`].
+    pub cache_read_bytes_per_second: f64,
+    /// See [`Machine`].
+    pub rustc: String,
+    /// See [`Machine`].
+    pub revision: String,
+}
+
+impl MachineRow {
+    /// The row of a machine with its limits.
+    pub fn new(machine: &Machine, limits: &Limits) -> Self {
+        let Machine { cpu, threads, rustc, revision } = machine.clone();
+        let Limits { gemm_f64_flop_per_second, gemm_f32_flop_per_second, cache_read_bytes_per_second } = *limits;
+        Self {
+            cpu,
+            threads,
+            gemm_f64_flop_per_second,
+            gemm_f32_flop_per_second,
+            cache_read_bytes_per_second,
+            rustc,
+            revision,
+        }
+    }
+
+    /// The limits in it.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            gemm_f64_flop_per_second: self.gemm_f64_flop_per_second,
+            gemm_f32_flop_per_second: self.gemm_f32_flop_per_second,
+            cache_read_bytes_per_second: self.cache_read_bytes_per_second,
+        }
+    }
+}
+
+/// Side of the matrices whose product is timed.
+const GEMM_SIZE: usize = 1000;
+/// Numbers that a thread reads again and again: 256 KiB, more than any first cache and less than most second ones.
+const READ_LENGTH: usize = 32 << 10;
+const READ_PASSES: usize = 400;
+/// The best of so many counts.
+const ATTEMPTS: usize = 15;
+
+impl Limits {
+    /// Measures them, in about a second.
+    pub fn measure() -> Self {
+        Self {
+            gemm_f64_flop_per_second: gemm_flops(|x| x),
+            gemm_f32_flop_per_second: gemm_flops(|x| x as f32),
+            cache_read_bytes_per_second: cache_read_bytes(),
+        }
+    }
+}
+
+fn gemm_flops<T: ComplexField>(number: impl Fn(f64) -> T) -> f64 {
+    let n = GEMM_SIZE;
+    let mut rng = stream(1, &["gemm"]);
+    let random = dynamics::random::gaussian(n, n, &mut rng);
+    let a = Mat::<T>::from_fn(n, n, |i, j| number(random[(i, j)]));
+    let mut c = Mat::<T>::zeros(n, n);
+    let one = number(1.0);
+    let seconds = (0..ATTEMPTS).map(|_| {
+        let start = Instant::now();
+        faer::linalg::matmul::matmul(&mut c, Accum::Replace, &a, &a, one.clone(), Par::rayon(0));
+        start.elapsed().as_secs_f64()
+    });
+    2.0 * (n as f64).powi(3) / seconds.fold(f64::INFINITY, f64::min)
+}
+
+fn cache_read_bytes() -> f64 {
+    let attempt = |_| -> f64 {
+        let rates = rayon::broadcast(|_| {
+            let numbers = vec![1.0; READ_LENGTH];
+            let arch = Arch::new();
+            let start = Instant::now();
+            for _ in 0..READ_PASSES {
+                std::hint::black_box(arch.dispatch(Sum(std::hint::black_box(&numbers))));
+            }
+            (READ_PASSES * READ_LENGTH * size_of::<f64>()) as f64 / start.elapsed().as_secs_f64()
+        });
+        rates.iter().sum()
+    };
+    (0..ATTEMPTS).map(attempt).fold(0.0, f64::max)
+}
+
+/// A sum with enough independent parts to be as fast as the reads are.
+struct Sum<'a>(&'a [f64]);
+
+impl WithSimd for Sum<'_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> f64 {
+        let (vectors, _) = S::as_simd_f64s(self.0);
+        let mut sums = [simd.splat_f64s(0.0); 8];
+        for chunk in vectors.chunks_exact(8) {
+            for (sum, vector) in sums.iter_mut().zip(chunk) {
+                *sum = simd.add_f64s(*sum, *vector);
+            }
+        }
+        sums.into_iter().map(|sum| simd.reduce_sum_f64s(sum)).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sum_reads_everything() {
+        let numbers = vec![0.5; READ_LENGTH];
+        assert_eq!(Arch::new().dispatch(Sum(&numbers)), 0.5 * READ_LENGTH as f64);
+    }
+}

@@ -2,9 +2,12 @@
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use dynamics::dense::matmul;
+use dynamics::random::{gaussian, stream};
 use dynamics::sparse::{
-    ObservedEntries, Workspace, gradient_left, gradient_right, sample_residual, sampled_loss_and_gradients,
+    ObservedEntries, Workspace, gradient_left, gradient_right, recomputed_loss_and_gradients, sample_residual,
+    sampled_loss_and_gradients,
 };
+use dynamics::{LossForm, Objective, Observed, Target};
 use faer::{Accum, Mat, Par};
 use std::hint::black_box;
 
@@ -91,6 +94,38 @@ fn three_kernels(c: &mut Criterion) {
     group.finish();
 }
 
+/// Loss and both gradients where the factors are far away: with the residual stored, and computed twice.
+fn wide(c: &mut Criterion) {
+    let (d, k, per_row) = (100_000, 8, 100);
+    let mut rng = stream(1, &["wide"]);
+    let target = Target::gaussian_factors(d, d, 4, &mut rng).expect("a target");
+    let observed = Observed::uniform_sparse(d, d, per_row * d, &mut rng).expect("observed entries");
+    let objective = Objective::new(target, observed, LossForm::Mean).expect("an objective");
+    let Observed::Entries(entries) = objective.observed() else { unreachable!("observed in part") };
+    let (targets, by_column) = (objective.values(), entries.in_column_order(objective.values()));
+    let (p, q) = (gaussian(k, d, &mut rng), gaussian(k, d, &mut rng));
+    let (mut dp, mut dq) = (Mat::zeros(k, d), Mat::zeros(k, d));
+    let mut workspace = Workspace::new(entries, k);
+    let mut group = c.benchmark_group(format!("wide-d{d}-k{k}"));
+    group.sample_size(20).throughput(Throughput::Elements(entries.len() as u64));
+    for (name, par) in threads() {
+        let (p, q) = (p.as_ref(), q.as_ref());
+        group.bench_function(BenchmarkId::new("stored", name), |b| {
+            b.iter(|| {
+                let (dp, dq) = (Some(dp.as_mut()), Some(dq.as_mut()));
+                black_box(sampled_loss_and_gradients(entries, targets, 1e-6, p, q, dp, dq, &mut workspace, par))
+            });
+        });
+        group.bench_function(BenchmarkId::new("recomputed", name), |b| {
+            b.iter(|| {
+                let (dp, dq) = (Some(dp.as_mut()), Some(dq.as_mut()));
+                black_box(recomputed_loss_and_gradients(entries, (targets, &by_column), 1e-6, p, q, dp, dq, par))
+            });
+        });
+    }
+    group.finish();
+}
+
 /// Dense products, large, skinny and tiny.
 fn dense(c: &mut Criterion) {
     let mut group = c.benchmark_group("dense-product");
@@ -111,5 +146,5 @@ fn dense(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(kernels, single_call, three_kernels, dense);
+criterion_group!(kernels, single_call, three_kernels, wide, dense);
 criterion_main!(kernels);

@@ -101,3 +101,16 @@ pub fn thin_qr(matrix: &Mat<f64>) -> (Mat<f64>, Vec<f64>) {
 pub fn orthonormal_basis(matrix: &Mat<f64>) -> Mat<f64> {
     thin_qr(matrix).0
 }
+
+/// The thin QR decomposition with a diagonal of R that is not negative, which makes it unique: the orthonormal basis, and that
+/// diagonal.
+pub fn oriented_basis(matrix: &Mat<f64>) -> (Mat<f64>, Vec<f64>) {
+    let (mut basis, mut diagonal) = thin_qr(matrix);
+    for (column, r) in basis.col_iter_mut().zip(&mut diagonal) {
+        if *r < 0.0 {
+            column.iter_mut().for_each(|x| *x = -*x);
+            *r = -*r;
+        }
+    }
+    (basis, diagonal)
+}

@@ -31,6 +31,19 @@ pub enum DynamicsError {
         /// Columns of the target.
         d_in: usize,
     },
+    /// A number of observed entries that sparse sampling is not for.
+    #[error("{count} observed entries is not between 1 and half of the entries of a {d_out} × {d_in} target")]
+    ObservedCount {
+        /// The number asked for.
+        count: usize,
+        /// Rows of the target.
+        d_out: usize,
+        /// Columns of the target.
+        d_in: usize,
+    },
+    /// No sample of unobserved entries.
+    #[error("no sample of {0} unobserved entries: it takes at least 2, and entries that are not observed")]
+    NothingHeldOut(usize),
     /// Too few factors.
     #[error("a depth of {0} is too small")]
     Depth(usize),

@@ -7,11 +7,16 @@ use rand::seq::index;
 use crate::DynamicsError;
 use crate::decomposition::thin_svd;
 use crate::dense::matmul;
-use crate::random::gaussian;
+use crate::observed::uniform_entries;
+use crate::random::{gaussian, haar};
 use crate::sparse::{self, ObservedEntries};
 
 /// Columns of the end-to-end product that are formed at a time when all entries are visited.
 const PANEL: usize = 64;
+
+/// Entries of a target up to which it is also kept dense, 32 MB; larger ones stay factors unless every entry is needed in
+/// every iteration.
+const KEPT_DENSE: usize = 4_000_000;
 
 /// A low-rank target `Φ = U diag(σ) Vᵀ`, kept as its factors.
 #[derive(Clone, Debug)]
@@ -29,6 +34,18 @@ impl Target {
     pub fn gaussian(d_out: usize, d_in: usize, rank: usize, rng: &mut impl Rng) -> Result<Self, DynamicsError> {
         check_rank(rank, d_out, d_in)?;
         Self::truncated(gaussian(d_out, d_in, rng).as_ref(), rank)
+    }
+
+    /// A target of any size, made from its factors alone: U and V are Haar distributed, as the singular vectors of a Gaussian
+    /// matrix are, and all `rank` singular values are `√d_out + √d_in`, which those of [`Target::gaussian`] approach (from
+    /// below, by a share of about `d^(−2/3)`) as the sides grow and the rank stays.
+    ///
+    /// # Errors
+    /// If `rank` is zero or larger than either side.
+    pub fn gaussian_factors(d_out: usize, d_in: usize, rank: usize, rng: &mut impl Rng) -> Result<Self, DynamicsError> {
+        check_rank(rank, d_out, d_in)?;
+        let edge = (d_out as f64).sqrt() + (d_in as f64).sqrt();
+        Ok(Self { left: haar(d_out, rank, rng), values: vec![edge; rank], right: haar(d_in, rank, rng) })
     }
 
     /// The best rank-`rank` approximation of a given matrix.
@@ -101,6 +118,11 @@ impl Target {
         self.right.as_ref()
     }
 
+    /// The entry `Φ_ij`.
+    pub fn entry(&self, i: usize, j: usize) -> f64 {
+        (0..self.rank()).map(|k| self.left[(i, k)] * self.values[k] * self.right[(j, k)]).sum()
+    }
+
     /// Φ as a dense `d_out × d_in` matrix.
     pub fn dense(&self) -> Mat<f64> {
         self.scaled_left() * self.right.transpose()
@@ -117,8 +139,7 @@ impl Target {
         let columns = self.right.transpose().to_owned();
         let mut values = Vec::with_capacity(entries.len());
         for (i, j) in entries.iter() {
-            let (a, b) = (rows.col(i), columns.col(j));
-            values.push((0..self.rank()).map(|k| a[k] * b[k]).sum());
+            values.push(rows.col(i).iter().zip(columns.col(j).iter()).map(|(a, b)| a * b).sum());
         }
         values
     }
@@ -169,6 +190,15 @@ impl Observed {
         let places = places.into_iter().map(|place| (place / d_in, place % d_in));
         Ok(Self::Entries(ObservedEntries::new(d_out, d_in, places)?))
     }
+
+    /// Exactly `count` entries, at most half of all, uniform without replacement: the same law as [`Observed::uniform`] (by
+    /// other draws) in O(count) memory, whatever the size of the matrix.
+    ///
+    /// # Errors
+    /// If `count` is zero or more than half of all entries, or the entries cannot be numbered in 32 bits.
+    pub fn uniform_sparse(d_out: usize, d_in: usize, count: usize, rng: &mut impl Rng) -> Result<Self, DynamicsError> {
+        Ok(Self::Entries(uniform_entries(d_out, d_in, count, rng)?))
+    }
 }
 
 /// What the squared residuals are divided by.
@@ -188,16 +218,24 @@ pub struct Objective {
     form: LossForm,
     /// Φ on the observed entries (row-wise order); empty under full observation.
     values: Vec<f64>,
-    /// Φ in full: needed by full observation and by the recovery error.
-    dense: Mat<f64>,
+    /// The same in the entries' column-wise order; empty unless the residual is computed along both.
+    values_by_column: Vec<f64>,
+    /// Φ in full, where every entry is needed in every iteration; of small targets always.
+    dense: Option<Mat<f64>>,
 }
 
 /// Buffers that evaluating an objective at inner width `k` needs; made once, reused in every iteration.
 #[derive(Debug)]
-pub struct Workspace {
-    /// All entries; empty where the sparse kernels are used.
-    residual: Mat<f64>,
-    sampled: Option<sparse::Workspace>,
+pub struct Workspace(Buffers);
+
+#[derive(Debug)]
+enum Buffers {
+    /// The residual of all entries, zero where nothing is observed.
+    Dense(Mat<f64>),
+    /// The residual of the observed entries.
+    Sampled(sparse::Workspace),
+    /// None: the residual is computed where it is needed.
+    Recomputed,
 }
 
 impl Objective {
@@ -221,8 +259,14 @@ impl Objective {
                 target.sample(entries)
             }
         };
-        let dense = target.dense();
-        Ok(Self { target, observed, form, values, dense })
+        let small = target.d_out() * target.d_in() <= KEPT_DENSE;
+        let (every_entry, values_by_column) = match &observed {
+            Observed::Full => (true, Vec::new()),
+            Observed::Entries(entries) if sparse::is_wide(entries) => (false, entries.in_column_order(&values)),
+            Observed::Entries(entries) => (sparse::dense_is_faster(entries), Vec::new()),
+        };
+        let dense = (small || every_entry).then(|| target.dense());
+        Ok(Self { target, observed, form, values, values_by_column, dense })
     }
 
     /// The target.
@@ -255,12 +299,13 @@ impl Objective {
 
     /// Buffers for products of inner width `k`.
     pub fn workspace(&self, k: usize) -> Workspace {
-        match &self.observed {
-            Observed::Entries(entries) if !sparse::dense_is_faster(entries) => {
-                Workspace { residual: Mat::new(), sampled: Some(sparse::Workspace::new(entries, k)) }
+        Workspace(match &self.observed {
+            Observed::Entries(entries) if sparse::can_recompute(entries, k) => Buffers::Recomputed,
+            Observed::Entries(entries) if self.dense.is_none() || !sparse::dense_is_faster(entries) => {
+                Buffers::Sampled(sparse::Workspace::new(entries, k))
             }
-            _ => Workspace { residual: Mat::zeros(self.target.d_out(), self.target.d_in()), sampled: None },
-        }
+            _ => Buffers::Dense(Mat::zeros(self.target.d_out(), self.target.d_in())),
+        })
     }
 
     /// The loss at `E = Pᵀ Q`, and its gradients with respect to P (`k × d_out`) and Q (`k × d_in`).
@@ -276,22 +321,29 @@ impl Objective {
         par: Par,
     ) -> f64 {
         let weight = self.weight();
-        let Workspace { residual, sampled } = workspace;
-        if let (Observed::Entries(entries), Some(sampled)) = (&self.observed, sampled) {
-            let values = &self.values;
-            let squares = sparse::sampled_loss_and_gradients(entries, values, weight, p, q, dp, dq, sampled, par);
-            return 0.5 * weight * squares;
-        }
-        let squares = match &self.observed {
-            Observed::Entries(entries) => self.masked_residual(entries, p, q, residual, par),
-            Observed::Full => self.full_residual(p, q, residual, par),
+        let squares = match (&self.observed, &mut workspace.0) {
+            (Observed::Entries(entries), Buffers::Sampled(buffers)) => {
+                sparse::sampled_loss_and_gradients(entries, &self.values, weight, p, q, dp, dq, buffers, par)
+            }
+            (Observed::Entries(entries), Buffers::Recomputed) => {
+                let targets = (self.values.as_slice(), self.values_by_column.as_slice());
+                sparse::recomputed_loss_and_gradients(entries, targets, weight, p, q, dp, dq, par)
+            }
+            (observed, Buffers::Dense(residual)) => {
+                let squares = match observed {
+                    Observed::Entries(entries) => self.masked_residual(entries, p, q, residual, par),
+                    Observed::Full => self.full_residual(p, q, residual, par),
+                };
+                if let Some(dp) = dp {
+                    matmul(dp, Accum::Replace, q, residual.transpose(), weight, par);
+                }
+                if let Some(dq) = dq {
+                    matmul(dq, Accum::Replace, p, residual.as_ref(), weight, par);
+                }
+                squares
+            }
+            (Observed::Full, _) => panic!("a workspace of another objective"),
         };
-        if let Some(dp) = dp {
-            matmul(dp, Accum::Replace, q, residual.transpose(), weight, par);
-        }
-        if let Some(dq) = dq {
-            matmul(dq, Accum::Replace, p, residual.as_ref(), weight, par);
-        }
         0.5 * weight * squares
     }
 
@@ -304,6 +356,7 @@ impl Objective {
         residual: &mut Mat<f64>,
         par: Par,
     ) -> f64 {
+        let target = self.every_entry();
         matmul(residual.as_mut(), Accum::Replace, p.transpose(), q, 1.0, par);
         let mut squares = 0.0;
         for (j, column) in residual.as_mut().col_iter_mut().enumerate() {
@@ -312,7 +365,7 @@ impl Objective {
             for &i in &entries.rows()[entries.column_start()[j]..entries.column_start()[j + 1]] {
                 let i = i as usize;
                 column[next..i].fill(0.0);
-                column[i] -= self.dense[(i, j)];
+                column[i] -= target[(i, j)];
                 squares += column[i] * column[i];
                 next = i + 1;
             }
@@ -323,7 +376,7 @@ impl Objective {
 
     /// `residual ← PᵀQ − Φ`; returns the sum of its squares.
     fn full_residual(&self, p: MatRef<'_, f64>, q: MatRef<'_, f64>, residual: &mut Mat<f64>, par: Par) -> f64 {
-        residual.copy_from(&self.dense);
+        residual.copy_from(self.every_entry());
         residual.as_mut().col_iter_mut().for_each(|column| {
             column.iter_mut().for_each(|x| *x = -*x);
         });
@@ -331,8 +384,13 @@ impl Objective {
         residual.col_iter().map(|column| column.iter().map(|x| x * x).sum::<f64>()).sum()
     }
 
+    /// Φ in full.
+    fn every_entry(&self) -> &Mat<f64> {
+        self.dense.as_ref().expect("kept dense where every entry is needed")
+    }
+
     /// The recovery error at `E = Pᵀ Q`: the loss formula over the UNobserved entries, divided by all entries too in
-    /// the mean form. Zero under full observation.
+    /// the mean form. Zero under full observation. Visits all entries; [`HeldOut`](crate::HeldOut) samples them.
     pub fn recovery_error(&self, p: MatRef<'_, f64>, q: MatRef<'_, f64>, par: Par) -> f64 {
         let Observed::Entries(entries) = &self.observed else {
             return 0.0;
@@ -360,7 +418,8 @@ impl Objective {
         par: Par,
         mut term: impl FnMut(usize, &mut [f64]) -> f64,
     ) -> f64 {
-        let (d_out, d_in) = self.dense.shape();
+        let (d_out, d_in) = (self.target.d_out(), self.target.d_in());
+        let factors = self.dense.is_none().then(|| self.target.scaled_left());
         let mut panel = Mat::zeros(d_out, PANEL.min(d_in));
         let mut sum = 0.0;
         for start in (0..d_in).step_by(PANEL) {
@@ -368,7 +427,14 @@ impl Objective {
             let mut panel = panel.as_mut().subcols_mut(0, width);
             let right = q.subcols(start, width);
             matmul(panel.as_mut(), Accum::Replace, p.transpose(), right, 1.0, par);
-            panel -= self.dense.subcols(start, width);
+            match (&self.dense, &factors) {
+                (Some(dense), _) => panel -= dense.subcols(start, width),
+                (None, Some(left)) => {
+                    let right = self.target.right.subrows(start, width);
+                    matmul(panel.as_mut(), Accum::Add, left.as_ref(), right.transpose(), -1.0, par);
+                }
+                (None, None) => unreachable!("one of them is there"),
+            }
             for (offset, column) in panel.col_iter_mut().enumerate() {
                 let column = column.try_as_col_major_mut().expect("panels are column-major");
                 sum += term(start + offset, column.as_slice_mut());

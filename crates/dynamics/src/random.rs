@@ -5,7 +5,7 @@ use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha12Rng;
 use rand_distr::StandardNormal;
 
-use crate::decomposition::thin_qr;
+use crate::decomposition::oriented_basis;
 
 /// The project's random number generator.
 pub type Generator = ChaCha12Rng;
@@ -43,13 +43,7 @@ pub fn haar(rows: usize, columns: usize, rng: &mut impl Rng) -> Mat<f64> {
     if rows < columns {
         return haar(columns, rows, rng).transpose().to_owned();
     }
-    let (mut q, diagonal) = thin_qr(&gaussian(rows, columns, rng));
-    for (column, r) in q.col_iter_mut().zip(diagonal) {
-        if r < 0.0 {
-            column.iter_mut().for_each(|x| *x = -*x);
-        }
-    }
-    q
+    oriented_basis(&gaussian(rows, columns, rng)).0
 }
 
 /// How the factors of a factorization are drawn. All three have the same (expected) Frobenius norm, that of

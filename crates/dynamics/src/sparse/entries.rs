@@ -32,6 +32,8 @@ pub enum ObservedEntriesError {
 
 /// Entries per line and panel the kernels aim for: two groups of eight.
 const ENTRIES_PER_PANEL: usize = 16;
+/// Length of the other side from which its factor is too far away for tiles to help (measured in the module's text).
+const WIDE: usize = 1 << 14;
 /// The narrowest panel, in lines of the other side.
 const NARROWEST_PANEL: usize = 16;
 
@@ -49,6 +51,8 @@ pub(super) struct Lines {
     pub panels: usize,
     /// Width of a panel (the last may be narrower).
     pub panel_width: usize,
+    /// Whether the other side is so long that it is left in one panel, and its columns are asked for ahead of their use.
+    pub wide: bool,
     /// `panel_start[line * (panels + 1) + panel]`: entries of the line before the panel, counted from all entries' start.
     panel_start: Vec<u32>,
 }
@@ -58,7 +62,8 @@ impl Lines {
         let lines = start.len() - 1;
         let per_line = index.len() / lines.max(1);
         let most = (other / NARROWEST_PANEL).max(1);
-        let panels = (per_line / ENTRIES_PER_PANEL).clamp(1, most);
+        let wide = other >= WIDE;
+        let panels = if wide { 1 } else { (per_line / ENTRIES_PER_PANEL).clamp(1, most) };
         let panel_width = other.div_ceil(panels).max(1);
         let panels = other.div_ceil(panel_width).max(1);
         let mut panel_start = Vec::with_capacity(lines * (panels + 1));
@@ -71,7 +76,7 @@ impl Lines {
             }
             panel_start.push(start[line + 1] as u32);
         }
-        Self { start, index, panels, panel_width, panel_start }
+        Self { start, index, panels, panel_width, wide, panel_start }
     }
 
     pub fn lines(&self) -> usize {
@@ -127,12 +132,42 @@ impl ObservedEntries {
         d_in: usize,
         entries: impl IntoIterator<Item = (usize, usize)>,
     ) -> Result<Self, ObservedEntriesError> {
-        let limit = u32::MAX as usize;
-        if d_out >= limit || d_in >= limit {
-            return Err(ObservedEntriesError::TooLarge);
-        }
+        check_sides(d_out, d_in)?;
         let (row_start, columns) = compress(d_out, d_in, entries)?;
-        if columns.len() >= limit {
+        Self::from_compressed(d_out, d_in, row_start, columns)
+    }
+
+    /// Takes the entries row by row, without a list of pairs: `rows(i, columns)` appends the columns of row `i`, ascending
+    /// and without repetition. `capacity` is the expected number of entries.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn by_rows(
+        d_out: usize,
+        d_in: usize,
+        capacity: usize,
+        mut rows: impl FnMut(usize, &mut Vec<u32>),
+    ) -> Result<Self, ObservedEntriesError> {
+        check_sides(d_out, d_in)?;
+        let mut start = Vec::with_capacity(d_out + 1);
+        start.push(0);
+        let mut columns = Vec::with_capacity(capacity);
+        for row in 0..d_out {
+            let from = columns.len();
+            rows(row, &mut columns);
+            check_row(row, &columns[from..], d_out, d_in)?;
+            start.push(columns.len());
+        }
+        Self::from_compressed(d_out, d_in, start, columns)
+    }
+
+    fn from_compressed(
+        d_out: usize,
+        d_in: usize,
+        row_start: Vec<usize>,
+        columns: Vec<u32>,
+    ) -> Result<Self, ObservedEntriesError> {
+        if columns.len() >= u32::MAX as usize {
             return Err(ObservedEntriesError::TooLarge);
         }
         let (column_start, rows, csr_position) = transpose(d_in, &row_start, &columns);
@@ -178,6 +213,12 @@ impl ObservedEntries {
         }
     }
 
+    /// Whether the entry is observed.
+    pub fn contains(&self, row: usize, column: usize) -> bool {
+        let range = self.by_row.start[row]..self.by_row.start[row + 1];
+        u32::try_from(column).is_ok_and(|column| self.by_row.index[range].binary_search(&column).is_ok())
+    }
+
     /// The entries as `(row, column)` in CSR order.
     pub fn iter(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
         (0..self.d_out).flat_map(move |row| {
@@ -189,6 +230,12 @@ impl ObservedEntries {
     /// Where each row starts in [`columns`](Self::columns); `d_out + 1` numbers.
     pub fn row_start(&self) -> &[usize] {
         &self.by_row.start
+    }
+
+    /// The values of the entries, given in CSR order, in CSC order.
+    pub fn in_column_order(&self, values: &[f64]) -> Vec<f64> {
+        assert_eq!(values.len(), self.len(), "number of values");
+        self.csr_position.iter().map(|&position| values[position as usize]).collect()
     }
 
     /// Column of each entry, in CSR order.
@@ -209,6 +256,25 @@ impl ObservedEntries {
     /// Position in CSR order of each entry, in CSC order.
     pub fn csr_positions(&self) -> &[u32] {
         &self.csr_position
+    }
+}
+
+/// Indices are 32-bit numbers.
+fn check_sides(d_out: usize, d_in: usize) -> Result<(), ObservedEntriesError> {
+    let limit = u32::MAX as usize;
+    if d_out >= limit || d_in >= limit { Err(ObservedEntriesError::TooLarge) } else { Ok(()) }
+}
+
+/// The columns of one row: inside the matrix, ascending, none twice.
+fn check_row(row: usize, columns: &[u32], d_out: usize, d_in: usize) -> Result<(), ObservedEntriesError> {
+    if let Some(pair) = columns.windows(2).find(|pair| pair[0] >= pair[1]) {
+        return Err(ObservedEntriesError::OutOfOrder { row, column: pair[1] as usize });
+    }
+    match columns.last() {
+        Some(&column) if column as usize >= d_in => {
+            Err(ObservedEntriesError::OutOfRange { row, column: column as usize, d_out, d_in })
+        }
+        _ => Ok(()),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::entries::{Lines, ObservedEntries};
 use super::factor::{Chunk, Columns, assert_columns, by_vectors, chunk, chunk_count};
 use super::parallel::{for_each, share, task_count};
-use super::sampling::{add_up, load_column, store_column};
+use super::sampling::{AHEAD, add_up, load_column, prefetch_ahead, store_column};
 #[cfg(target_arch = "x86_64")]
 use super::simd::{Avx2, Avx512};
 use super::simd::{Lanes, Portable, Simd};
@@ -51,6 +51,12 @@ unsafe fn gradient<S: Lanes<N>, const N: usize, const V: usize, const U: usize, 
                 }
                 let mut position = from;
                 while position + U <= to {
+                    if lines.wide {
+                        prefetch_ahead::<S, N, V>(lines, position, U, block.source, first);
+                        if MAPPED {
+                            prefetch_values::<S, N>(block, position + AHEAD, U);
+                        }
+                    }
                     for u in 0..U {
                         add_entry::<S, N, V, MAPPED>(block, position + u, &mut sums[u]);
                     }
@@ -92,6 +98,20 @@ unsafe fn add_entry<S: Lanes<N>, const N: usize, const V: usize, const MAPPED: b
         for v in 0..V {
             sum[v] = S::mul_add(value, column[v], sum[v]);
         }
+    }
+}
+
+/// Asks for the values of `count` entries.
+///
+/// # Safety
+/// As for `gradient`.
+#[inline(always)]
+unsafe fn prefetch_values<S: Lanes<N>, const N: usize>(block: &Block<'_>, position: usize, count: usize) {
+    let from = position.min(block.positions.len());
+    let to = (from + count).min(block.positions.len());
+    for &value in &block.positions[from..to] {
+        // SAFETY: passed on to the caller.
+        unsafe { S::prefetch(block.values.as_ptr().wrapping_add(value as usize)) };
     }
 }
 

@@ -43,6 +43,31 @@
 //! than Ω (k = 10, one thread: 0.44 ms at p = 0.2, 0.98 ms at 0.4, 3.8 ms at 1), probably because the residual outgrows L2
 //! and the right gradient reads it column by column. The portable kernels are 4 to 7 times slower than AVX-512, AVX2 1.3 to 1.7.
 //!
+//! # Wide matrices
+//!
+//! From 16 384 rows or columns on, a factor is far from the second cache, and an entry costs what fetching its column
+//! costs. Three things differ there. A line is left in one panel: it has so few entries that tiles only interrupt it. The
+//! columns of entries 64 further on are asked for ahead of their use. And up to four vectors per column the
+//! residual is not stored by rows and fetched by columns, one cache line for each of its numbers, but computed a second time
+//! along the columns (the column of P is needed there anyway), which also saves its memory and leaves nothing to allocate:
+//! [`recomputed_loss_and_gradients`].
+//!
+//! Nanoseconds per entry for loss and both gradients, 100 entries per row, k = 8 (an 8-vector is one cache line), one thread
+//! and two of the same core (measured as above, the machine otherwise quiet):
+//!
+//! | | d = 10⁵ | d = 10⁶ |
+//! |---|---|---|
+//! | as for small matrices: tiles, stored residual | 16.1, 8.5 | not measured |
+//! | residual computed twice, in tiles | 13.5, 7.3 | not measured |
+//! | and without tiles | 6.1, 6.2 | 26, 21 |
+//! | and columns asked for 32 entries ahead | 6.4, 3.2 | 10.7, 5.4 |
+//! | 64 ahead, as it is | 6.5, 3.3 | 8.8, 4.4 |
+//! | 64 ahead, with the residual stored after all | 9.2, 4.6 | 14.4, 7.3 |
+//!
+//! Tried and rejected there: asking for the columns of the whole next row at once (8.1, 8.1 and 10.8, 5.7, without
+//! tiles; 22.9, 12.3 with them at d = 10⁶); 64 tasks instead of 8 (4.7 instead of 3.2 on two threads at d = 10⁵); pages of
+//! 2 MB (no difference).
+//!
 //! # Tried and rejected
 //!
 //! One thread, d = 1000, unless said otherwise.
@@ -82,6 +107,7 @@ use faer::{MatMut, MatRef, Par};
 pub mod with_simd {
     pub use super::gradient::{gradient_left, gradient_right};
     pub use super::sampling::sample_residual;
+    pub use super::workspace::recomputed_loss_and_gradients;
 }
 
 /// Bytes of a factor that a tile of the kernels keeps at hand: between the first and the second cache of most machines.
@@ -166,4 +192,33 @@ pub fn sampled_loss_and_gradients(
     par: Par,
 ) -> f64 {
     workspace::sampled_loss_and_gradients(entries, targets, scale, p, q, dp, dq, workspace, par)
+}
+
+/// Whether the matrix is so wide that computing the residual again costs less than fetching it in the other order.
+pub fn is_wide(entries: &ObservedEntries) -> bool {
+    entries.by_row.wide || entries.by_column.wide
+}
+
+/// Whether [`recomputed_loss_and_gradients`] is there for these entries and columns of length `k`, and worth it.
+pub fn can_recompute(entries: &ObservedEntries, k: usize) -> bool {
+    is_wide(entries) && sampling::can_pass_wide(Simd::best(), k)
+}
+
+/// As [`sampled_loss_and_gradients`], for wide matrices and short columns, without buffers: one pass along the rows makes the
+/// loss and the gradient of P, one along the columns that of Q, and each computes the residuals it needs. `targets` are the
+/// values in row-wise and in column-wise order.
+///
+/// # Panics
+/// If shapes do not match, or columns are longer than [`can_recompute`] says.
+pub fn recomputed_loss_and_gradients(
+    entries: &ObservedEntries,
+    targets: (&[f64], &[f64]),
+    scale: f64,
+    p: MatRef<'_, f64>,
+    q: MatRef<'_, f64>,
+    dp: Option<MatMut<'_, f64>>,
+    dq: Option<MatMut<'_, f64>>,
+    par: Par,
+) -> f64 {
+    with_simd::recomputed_loss_and_gradients(Simd::best(), entries, targets, scale, p, q, dp, dq, par)
 }

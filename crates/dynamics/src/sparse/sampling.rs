@@ -11,6 +11,9 @@ use std::ops::Range;
 
 /// Most blocks of rows: the units of parallel work and of the sum of squares.
 const MOST_BLOCKS: usize = 8;
+/// How many entries ahead of its use a column is asked for in wide matrices: 32 to 64 are equally good.
+pub(super) const AHEAD: usize = 64;
+
 /// One k-chunk of a block of rows: adds the chunk's part of every sampled entry to `residual`.
 struct Block<'a> {
     lines: &'a Lines,
@@ -20,6 +23,7 @@ struct Block<'a> {
     p: Columns,
     q: Columns,
     targets: &'a [f64],
+    /// Where residuals go; null if they are not wanted.
     residual: *mut f64,
     /// Whether this is the first chunk (nothing to add to) and the last (the sum is complete).
     first: bool,
@@ -33,8 +37,9 @@ struct Block<'a> {
 ///
 /// # Safety
 /// The chunk has `V` vectors and lies within the columns of `p` and `q` (and `dp` if `LEFT`, for which it is the only
-/// chunk), which have as many columns as the entries' matrix has rows and columns; `residual` holds a number for every
-/// entry, and nobody else touches those of `rows`, nor these columns of `dp`; `S` is available.
+/// chunk), which have as many columns as the entries' matrix has rows and columns; `residual`, unless null (which it is only if
+/// there is one chunk), holds a number for every entry, and nobody else touches those of `rows`, nor these columns of `dp`;
+/// `S` is available.
 #[inline(always)]
 unsafe fn sample<S: Lanes<N>, const N: usize, const V: usize, const U: usize, const LEFT: bool>(
     block: &Block<'_>,
@@ -102,6 +107,9 @@ unsafe fn group<S: Lanes<N>, const N: usize, const V: usize, const U: usize, con
         let first = block.chunk.first;
         let tail = block.chunk.tail;
         let index = block.lines.index.as_ptr().add(position);
+        if block.lines.wide {
+            prefetch_ahead::<S, N, V>(block.lines, position, N, block.q, first);
+        }
         let mut columns = [std::ptr::null_mut(); N];
         let mut sums = [S::splat(0.0); N];
         for l in 0..N {
@@ -115,7 +123,7 @@ unsafe fn group<S: Lanes<N>, const N: usize, const V: usize, const U: usize, con
             sums[l] = sum;
         }
         let mut entry = S::sum_each(sums);
-        let residual = block.residual.add(position);
+        let residual = block.residual.wrapping_add(position);
         if !LEFT && !block.first {
             entry = S::add(entry, S::load_first(residual, count));
         }
@@ -134,7 +142,35 @@ unsafe fn group<S: Lanes<N>, const N: usize, const V: usize, const U: usize, con
                 }
             }
         }
-        S::store_first(residual, count, entry);
+        if !block.residual.is_null() {
+            S::store_first(residual, count, entry);
+        }
+    }
+}
+
+/// Asks for the columns of `source` that the `count` entries [`AHEAD`] after `position` will read.
+///
+/// # Safety
+/// `source` has as many columns as the indices say, and V vectors from row `first` on; `S` is available.
+#[inline(always)]
+pub(super) unsafe fn prefetch_ahead<S: Lanes<N>, const N: usize, const V: usize>(
+    lines: &Lines,
+    position: usize,
+    count: usize,
+    source: Columns,
+    first: usize,
+) {
+    const LINE: usize = 64 / size_of::<f64>();
+    let from = (position + AHEAD).min(lines.index.len());
+    let to = (from + count).min(lines.index.len());
+    for &column in &lines.index[from..to] {
+        // SAFETY: passed on to the caller.
+        unsafe {
+            let column = source.at(first, column as usize);
+            for part in 0..(V * N).div_ceil(LINE) {
+                S::prefetch(column.wrapping_add(part * LINE));
+            }
+        }
     }
 }
 
@@ -240,6 +276,25 @@ fn fused_kernel(simd: Simd, k: usize) -> Option<Kernel> {
     }
 }
 
+/// The same for wide matrices, which are bound by memory: what does not stay in registers matters less there.
+fn wide_kernel(simd: Simd, k: usize) -> Option<Kernel> {
+    match (simd, k.div_ceil(simd.lanes())) {
+        #[cfg(target_arch = "x86_64")]
+        (Simd::Avx2, 1) => Some(avx2::<1, 4, true>),
+        #[cfg(target_arch = "x86_64")]
+        (Simd::Avx2, 2) => Some(avx2::<2, 2, true>),
+        #[cfg(target_arch = "x86_64")]
+        (Simd::Avx2, 3) => Some(avx2::<3, 2, true>),
+        #[cfg(target_arch = "x86_64")]
+        (Simd::Avx2, 4) => Some(avx2::<4, 1, true>),
+        (Simd::Portable, 1) => Some(portable::<1, 4, true>),
+        (Simd::Portable, 2) => Some(portable::<2, 2, true>),
+        (Simd::Portable, 3) => Some(portable::<3, 2, true>),
+        (Simd::Portable, 4) => Some(portable::<4, 1, true>),
+        _ => fused_kernel(simd, k),
+    }
+}
+
 /// [`sample_residual`](super::sample_residual) with a given instruction set.
 pub fn sample_residual(
     simd: Simd,
@@ -250,7 +305,11 @@ pub fn sample_residual(
     residual: &mut [f64],
     par: Par,
 ) -> f64 {
-    sample_rows(simd, entries, p, q, targets, residual, None, par)
+    assert_columns("P", p, entries.d_out());
+    assert_columns("Q", q, entries.d_in());
+    assert_eq!(residual.len(), entries.len(), "number of residuals");
+    let lines = &entries.by_row;
+    sample_lines(simd, lines, p, q, targets, residual.as_mut_ptr(), None, par)
 }
 
 /// Whether [`sample_with_gradient`] can take columns of length `k`.
@@ -270,44 +329,73 @@ pub(super) fn sample_with_gradient(
     dp: MatMut<'_, f64>,
     par: Par,
 ) -> f64 {
-    assert!(can_fuse(simd, p.nrows()), "columns too long for one pass");
+    assert_columns("P", p, entries.d_out());
+    assert_columns("Q", q, entries.d_in());
     assert_columns("the gradient of P", dp.as_ref(), entries.d_out());
     assert_eq!(dp.nrows(), p.nrows(), "rows of the gradient of P");
-    sample_rows(simd, entries, p, q, targets, residual, Some((scale, dp)), par)
+    assert_eq!(residual.len(), entries.len(), "number of residuals");
+    let kernel = fused_kernel(simd, p.nrows()).expect("columns short enough for one pass");
+    let left = Some((kernel, scale, Columns::write(dp)));
+    sample_lines(simd, &entries.by_row, p, q, targets, residual.as_mut_ptr(), left, par)
 }
 
-fn sample_rows(
+/// Whether [`wide_pass`] can take columns of length `k`.
+pub(super) fn can_pass_wide(simd: Simd, k: usize) -> bool {
+    wide_kernel(simd, k).is_some()
+}
+
+/// The sum of squared residuals over `lines` (rows; or columns, with P and Q in each other's place) and the gradient of P; no
+/// residual is stored. `targets` are in the lines' order.
+pub(super) fn wide_pass(
     simd: Simd,
-    entries: &ObservedEntries,
+    lines: &Lines,
     p: MatRef<'_, f64>,
     q: MatRef<'_, f64>,
     targets: &[f64],
-    residual: &mut [f64],
-    left: Option<(f64, MatMut<'_, f64>)>,
+    gradient: Option<(f64, MatMut<'_, f64>)>,
+    par: Par,
+) -> f64 {
+    let kernel = wide_kernel(simd, p.nrows()).expect("columns short enough for one pass");
+    let left = gradient.map(|(scale, dp)| {
+        assert_columns("the gradient", dp.as_ref(), lines.lines());
+        assert_eq!(dp.nrows(), p.nrows(), "rows of the gradient");
+        (kernel, scale, Columns::write(dp))
+    });
+    sample_lines(simd, lines, p, q, targets, std::ptr::null_mut(), left, par)
+}
+
+/// P and Q have as many columns as there are lines and indices; `residual` is null or holds a number for every entry.
+fn sample_lines(
+    simd: Simd,
+    lines: &Lines,
+    p: MatRef<'_, f64>,
+    q: MatRef<'_, f64>,
+    targets: &[f64],
+    residual: *mut f64,
+    left: Option<(Kernel, f64, Columns)>,
     par: Par,
 ) -> f64 {
     assert!(simd.is_available(), "{simd:?} is not available here");
-    assert_columns("P", p, entries.d_out());
-    assert_columns("Q", q, entries.d_in());
     assert_eq!(p.nrows(), q.nrows(), "rows of P and Q");
-    assert_eq!(targets.len(), entries.len(), "number of targets");
-    assert_eq!(residual.len(), entries.len(), "number of residuals");
+    assert_eq!(targets.len(), lines.index.len(), "number of targets");
     let k = p.nrows();
+    let chunks = chunk_count(k, simd);
+    assert!(chunks <= 1 || !residual.is_null(), "sums of several chunks need somewhere to be");
+    let residual = Shared(residual);
     if k == 0 {
-        residual.iter_mut().zip(targets).for_each(|(r, t)| *r = -t);
+        // SAFETY: there is a residual for every entry, or none is wanted.
+        targets.iter().enumerate().filter(|_| !residual.0.is_null()).for_each(|(at, target)| unsafe {
+            *residual.0.add(at) = -target;
+        });
         return targets.iter().map(|t| t * t).sum();
     }
-    let lines = &entries.by_row;
-    let chunks = chunk_count(k, simd);
-    let blocks = task_count(entries.len() * k, MOST_BLOCKS);
+    let blocks = task_count(targets.len() * k, MOST_BLOCKS);
     let mut squares = [0.0; MOST_BLOCKS];
     let sums = Shared(squares.as_mut_ptr());
-    let residual = Shared(residual.as_mut_ptr());
     let (p, q) = (Columns::read(p), Columns::read(q));
-    let fused = left.as_ref().and_then(|_| fused_kernel(simd, k));
-    let (scale, dp) = match left {
-        Some((scale, dp)) => (scale, Columns::write(dp)),
-        None => (0.0, p),
+    let (fused, scale, dp) = match left {
+        Some((kernel, scale, dp)) => (Some(kernel), scale, dp),
+        None => (None, 0.0, p),
     };
     for_each(par, blocks, |index| {
         let (sums, residual) = (sums, residual);
@@ -328,8 +416,8 @@ fn sample_rows(
                 dp,
                 scale,
             };
-            // SAFETY: shapes are asserted above; a block's rows, and with them its residuals and its gradients, are its
-            // own; `dp` is a gradient if `fused`; the instruction set is available.
+            // SAFETY: shapes are asserted above and by the callers; a block's lines, and with them its residuals and its
+            // gradients, are its own; `dp` is a gradient if `fused`; the instruction set is available.
             let kernel = fused.unwrap_or_else(|| sampling_kernel(simd, chunk.vectors));
             sum = unsafe { kernel(&block) };
         }

@@ -82,6 +82,8 @@ pub(super) trait Lanes<const N: usize> {
     unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
     /// `a b + c`
     unsafe fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// Asks for the cache line at `at` ahead of its use, where the machine can be asked.
+    unsafe fn prefetch(_at: *const f64) {}
     /// Lane `l` of the result is the sum of the lanes of `vectors[l]`: N horizontal sums for the price of a transposition.
     unsafe fn sum_each(vectors: [Self::V; N]) -> Self::V;
 
@@ -173,6 +175,10 @@ mod x86 {
             unsafe { _mm512_fmadd_pd(a, b, c) }
         }
         #[inline(always)]
+        unsafe fn prefetch(at: *const f64) {
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
+        }
+        #[inline(always)]
         unsafe fn sum_each(v: [__m512d; 8]) -> __m512d {
             unsafe {
                 let a = fours(pairs(v[0], v[1]), pairs(v[2], v[3]));
@@ -236,6 +242,10 @@ mod x86 {
         #[inline(always)]
         unsafe fn mul_add(a: __m256d, b: __m256d, c: __m256d) -> __m256d {
             unsafe { _mm256_fmadd_pd(a, b, c) }
+        }
+        #[inline(always)]
+        unsafe fn prefetch(at: *const f64) {
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
         }
         #[inline(always)]
         unsafe fn sum_each(v: [__m256d; 4]) -> __m256d {

@@ -1,8 +1,9 @@
 //! Loss and both gradients in one call, by the kernels that suit the length of the columns.
 
 use super::entries::ObservedEntries;
+use super::factor::assert_columns;
 use super::gradient::{gradient_left, gradient_right};
-use super::sampling::{can_fuse, sample_residual, sample_with_gradient};
+use super::sampling::{can_fuse, sample_residual, sample_with_gradient, wide_pass};
 use super::simd::Simd;
 use faer::{MatMut, MatRef, Par};
 
@@ -63,6 +64,27 @@ pub(super) fn sampled_loss_and_gradients(
     };
     if let Some(dq) = dq {
         gradient_right(*simd, entries, residual, scale, p, dq, par);
+    }
+    squares
+}
+
+/// [`recomputed_loss_and_gradients`](super::recomputed_loss_and_gradients) with a given instruction set.
+pub fn recomputed_loss_and_gradients(
+    simd: Simd,
+    entries: &ObservedEntries,
+    (by_row, by_column): (&[f64], &[f64]),
+    scale: f64,
+    p: MatRef<'_, f64>,
+    q: MatRef<'_, f64>,
+    dp: Option<MatMut<'_, f64>>,
+    dq: Option<MatMut<'_, f64>>,
+    par: Par,
+) -> f64 {
+    assert_columns("P", p, entries.d_out());
+    assert_columns("Q", q, entries.d_in());
+    let squares = wide_pass(simd, &entries.by_row, p, q, by_row, dp.map(|dp| (scale, dp)), par);
+    if let Some(dq) = dq {
+        wide_pass(simd, &entries.by_column, q, p, by_column, Some((scale, dq)), par);
     }
     squares
 }

@@ -1,0 +1,72 @@
+//! Observed sets of matrices too large for their entries to be numbered one by one.
+
+use std::collections::BTreeSet;
+
+use rand::{Rng, RngExt};
+
+use crate::DynamicsError;
+use crate::sparse::ObservedEntries;
+
+/// Exactly `count` entries of a `d_out × d_in` matrix, uniform without replacement, in O(count) memory.
+///
+/// The first `count` distinct values of independent uniform draws are a uniform subset. So `count` places are drawn, and
+/// for each that repeats another, a further one. The first draws are arranged by rows, which leaves their law as it is: first
+/// how many fall into each row, then, row by row, in which columns.
+///
+/// # Errors
+/// If `count` is zero or more than half of all entries (repetitions would abound), or a side exceeds 32 bits.
+pub(crate) fn uniform_entries(
+    d_out: usize,
+    d_in: usize,
+    count: usize,
+    rng: &mut impl Rng,
+) -> Result<ObservedEntries, DynamicsError> {
+    let outside = DynamicsError::ObservedCount { count, d_out, d_in };
+    if count == 0 || count as f64 > 0.5 * d_out as f64 * d_in as f64 {
+        return Err(outside);
+    }
+    let (Ok(rows), Ok(columns)) = (u32::try_from(d_out), u32::try_from(d_in)) else {
+        return Err(outside);
+    };
+    let (start, drawn) = distinct_by_rows(rows, columns, count, rng);
+    let row_of = |row: usize| &drawn[start[row]..start[row + 1]];
+
+    let mut further = BTreeSet::new();
+    while drawn.len() + further.len() < count {
+        let (row, column) = (rng.random_range(0..rows), rng.random_range(0..columns));
+        if row_of(row as usize).binary_search(&column).is_err() {
+            further.insert((row, column));
+        }
+    }
+    let mut further = further.into_iter().peekable();
+    let entries = ObservedEntries::by_rows(d_out, d_in, count, |row, all| {
+        let from = all.len();
+        all.extend_from_slice(row_of(row));
+        while let Some((_, column)) = further.next_if(|place| place.0 as usize == row) {
+            all.push(column);
+        }
+        all[from..].sort_unstable();
+    })?;
+    Ok(entries)
+}
+
+/// The distinct ones among `count` independent places: where each row starts, and the sorted columns of all rows.
+fn distinct_by_rows(rows: u32, columns: u32, count: usize, rng: &mut impl Rng) -> (Vec<usize>, Vec<u32>) {
+    let mut in_row = vec![0u32; rows as usize];
+    for _ in 0..count {
+        in_row[rng.random_range(0..rows) as usize] += 1;
+    }
+    let mut start = Vec::with_capacity(rows as usize + 1);
+    start.push(0);
+    let mut drawn = Vec::with_capacity(count);
+    let mut row = Vec::new();
+    for draws in in_row {
+        row.clear();
+        row.extend((0..draws).map(|_| rng.random_range(0..columns)));
+        row.sort_unstable();
+        row.dedup();
+        drawn.extend_from_slice(&row);
+        start.push(drawn.len());
+    }
+    (start, drawn)
+}

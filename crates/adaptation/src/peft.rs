@@ -34,7 +34,7 @@ pub enum ExportError {
     /// A `ΔW` that is no product of narrow factors.
     #[error(
         "{site}: ΔW ({rows} × {columns}) has rank {rank}; PEFT takes B A only, which from rank {limit} on is larger than ΔW \
-         itself. Low-rank methods, and full-width ones after training, can be exported"
+         itself. What can be exported: lora, deep-lora, compressed, adalora, and any other ΔW that came out of low rank"
     )]
     NotLowRank {
         /// The adapted weight.

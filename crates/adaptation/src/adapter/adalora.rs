@@ -6,7 +6,7 @@ use dynamics::random::{Generator, gaussian};
 use faer::{Accum, Mat, MatRef, Par, Scale};
 use serde::{Deserialize, Serialize};
 
-use super::product::{matmul, rounded};
+use super::product::{matmul, rounded, scaled_matmul};
 use super::{Adapter, AdapterError, Applied, AppliedGradient, Form, Group, Invalid, Parameter};
 use crate::method::{Recipe, check_rank};
 use crate::{Real, Site};
@@ -118,8 +118,8 @@ impl<T: Real> Adapter<T> for SvdForm<T> {
         // d‖QQᵀ − I‖² = 4 (QQᵀ − I) Q, d‖PᵀP − I‖² = 4 P (PᵀP − I).
         let alpha = T::of(4.0) * self.weight;
         let [of_q, of_p] = &self.deviations;
-        add_product(&mut q.gradient, alpha, of_q.as_ref(), q.value.as_ref(), par);
-        add_product(&mut p.gradient, alpha, p.value.as_ref(), of_p.as_ref(), par);
+        scaled_matmul(q.gradient.as_mut(), Accum::Add, of_q.as_ref(), q.value.as_ref(), alpha, par);
+        scaled_matmul(p.gradient.as_mut(), Accum::Add, p.value.as_ref(), of_p.as_ref(), alpha, par);
     }
 
     fn penalty(&self) -> T {
@@ -133,9 +133,4 @@ impl<T: Real> Adapter<T> for SvdForm<T> {
     fn parameters_mut(&mut self) -> &mut [Parameter<T>] {
         &mut self.parameters
     }
-}
-
-/// `dst += alpha lhs rhs`.
-fn add_product<T: Real>(dst: &mut Mat<T>, alpha: T, lhs: MatRef<'_, T>, rhs: MatRef<'_, T>, par: Par) {
-    faer::linalg::matmul::matmul(dst.as_mut(), Accum::Add, lhs, rhs, alpha, par);
 }

@@ -9,11 +9,23 @@ use crate::Real;
 const WORTH_SPLITTING: usize = 1 << 21;
 
 /// `dst = lhs rhs`, or `dst += lhs rhs`, with the same bits for any number of threads (see [`dynamics::dense::matmul`]).
-pub(crate) fn matmul<T: Real>(dst: MatMut<'_, T>, accumulate: Accum, lhs: MatRef<'_, T>, rhs: MatRef<'_, T>, par: Par) {
+pub(super) fn matmul<T: Real>(dst: MatMut<'_, T>, accumulate: Accum, lhs: MatRef<'_, T>, rhs: MatRef<'_, T>, par: Par) {
+    scaled_matmul(dst, accumulate, lhs, rhs, T::of(1.0), par);
+}
+
+/// As [`matmul`], the product times `alpha`.
+pub(super) fn scaled_matmul<T: Real>(
+    dst: MatMut<'_, T>,
+    accumulate: Accum,
+    lhs: MatRef<'_, T>,
+    rhs: MatRef<'_, T>,
+    alpha: T,
+    par: Par,
+) {
     let is_vector = dst.nrows() == 1 || dst.ncols() == 1;
     let multiply_adds = dst.nrows() * dst.ncols() * lhs.ncols();
     let par = if is_vector || multiply_adds < WORTH_SPLITTING { Par::Seq } else { par };
-    faer::linalg::matmul::matmul(dst, accumulate, lhs, rhs, T::of(1.0), par);
+    faer::linalg::matmul::matmul(dst, accumulate, lhs, rhs, alpha, par);
 }
 
 /// The product of a run of factors, and the buffers that it and the gradients of all factors need.

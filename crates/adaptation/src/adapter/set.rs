@@ -66,11 +66,6 @@ impl<T: Real> Adapters<T> {
         self.slots.iter().map(|slot| slot.site)
     }
 
-    /// The first adapted site; a backward pass need not go below it.
-    pub fn lowest(&self) -> Option<Site> {
-        self.sites().min_by_key(|&site| height(site))
-    }
-
     /// The adapter on a site.
     pub fn get(&self, site: Site) -> Option<&dyn Adapter<T>> {
         self.slot(site).map(|slot| &*slot.adapter)
@@ -132,20 +127,5 @@ impl<T: Real> Adapters<T> {
     fn slot(&self, site: Site) -> Option<&Slot<T>> {
         let place = self.slots.binary_search_by_key(&site, |slot| slot.site).ok()?;
         Some(&self.slots[place])
-    }
-}
-
-/// Where a site is in the order of the forward pass: (layer from 1, place in the layer).
-fn height(site: Site) -> (usize, usize) {
-    match site {
-        Site::WordEmbeddings => (0, 0),
-        Site::PositionEmbeddings => (0, 1),
-        Site::Query(l) => (l + 1, 0),
-        Site::Key(l) => (l + 1, 1),
-        Site::Value(l) => (l + 1, 2),
-        Site::AttentionOutput(l) => (l + 1, 3),
-        Site::Intermediate(l) => (l + 1, 4),
-        Site::Output(l) => (l + 1, 5),
-        Site::Pooler => (usize::MAX, 0),
     }
 }

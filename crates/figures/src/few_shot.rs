@@ -21,6 +21,7 @@ use crate::summary::mean_and_deviation;
 pub struct Settings {
     seed: u64,
     trials: usize,
+    further_trials: usize,
     tasks: Vec<String>,
     examples: Vec<usize>,
     adapted: Selection,
@@ -46,6 +47,7 @@ pub struct ChoiceSettings {
 impl Check for Settings {
     fn check(&self) -> Result<(), Invalid> {
         check_trials(self.trials)?;
+        Invalid::unless(self.further_trials >= 1, "further_trials", self.further_trials, "an integer from 1")?;
         check_tasks(&self.tasks)?;
         check_list("examples", &self.examples, |n| n >= 1, "an integer from 1")?;
         check_positive("step_size", self.step_size)?;
@@ -91,6 +93,12 @@ impl Settings {
         FineTuningTrial { part, reserved: self.reserved(), ..trial }
     }
 
+    /// Seeds of a method: the paper has LoRA and Deep LoRA.
+    fn trials_of(&self, name: MethodName) -> usize {
+        let is_papers = matches!(name, MethodName::Lora | MethodName::DeepLora);
+        if is_papers { self.trials } else { self.further_trials }
+    }
+
     /// Every task that is there, n and method, in the order of the tables.
     fn settings(&self) -> Vec<Setting> {
         let mut settings = Vec::new();
@@ -116,14 +124,16 @@ impl Settings {
     }
 
     fn subtitle(&self) -> String {
+        let few = self.methods.names.iter().any(|&name| self.trials_of(name) != self.trials);
+        let further = if few { format!(" ({} of Sine-LoRA, AdaLoRA)", self.further_trials) } else { String::new() };
         format!(
-            "{}, {}, r = {}, {} steps of {}; mean ± half a standard deviation of {} seeds",
+            "{}, {}, r = {}, {} steps of {}; {}{further}",
             self.encoder.source,
             adapted_in_words(self.adapted),
             self.methods.rank,
             self.training.steps,
             self.training.batch,
-            self.trials
+            over_seeds(self.trials)
         )
     }
 }
@@ -194,7 +204,7 @@ impl Experiment for FewShot {
     fn plan(settings: &Settings) -> Vec<Planned<FineTuningTrial>> {
         let mut plan = Vec::new();
         for at in settings.settings() {
-            for trial in 0..settings.trials {
+            for trial in 0..settings.trials_of(at.name) {
                 plan.push(settings.trial(PAPERS, &at, settings.step_size, Part::Run(trial)).planned());
             }
         }
@@ -214,7 +224,7 @@ impl Experiment for FewShot {
         let mut plan = Vec::new();
         for at in settings.chosen_settings() {
             let step_size = chosen(finished, &at.inventory.task, at.examples, at.method.label());
-            for trial in 0..settings.trials {
+            for trial in 0..settings.trials_of(at.name) {
                 plan.extend(step_size.map(|step| settings.trial(CHOSEN, &at, step, Part::Run(trial)).planned()));
             }
         }
@@ -257,12 +267,14 @@ impl Experiment for FewShot {
         let rows: Vec<RunRow> = results.read(Self::NAME)?;
         let reference = read_reference(results, Self::NAME)?;
         let tasks = distinct(&rows, |row| row.task.clone());
+        let protocols = distinct(&rows, |row| row.protocol.clone());
+        let (columns, width) = grid(tasks.len(), protocols.len());
         let mut figure = Figure::new("Few-shot fine-tuning: LoRA and Deep LoRA")
             .subtitle(settings.subtitle())
-            .columns(tasks.len())
-            .panel_size(460, 310)
+            .columns(columns)
+            .panel_size(width, 310)
             .shared_legend();
-        for protocol in distinct(&rows, |row| row.protocol.clone()) {
+        for protocol in protocols {
             for task in &tasks {
                 let rows: Vec<&RunRow> =
                     rows.iter().filter(|row| row.protocol == protocol && row.task == *task).collect();

@@ -56,14 +56,14 @@ impl Settings {
             format!("; not run, for want of data: {}", absent.join(", "))
         };
         format!(
-            "{}, {}, n = {}, r = {}, {} steps of {}; mean ± half a standard deviation of {} seeds{absent}",
+            "{}, {}, n = {}, r = {}, {} steps of {}; {}{absent}",
             self.encoder.source,
             adapted_in_words(self.adapted),
             self.examples,
             self.rank,
             self.training.steps,
             self.training.batch,
-            self.trials
+            over_seeds(self.trials)
         )
     }
 }

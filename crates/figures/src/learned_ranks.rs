@@ -47,14 +47,14 @@ impl Check for Settings {
 impl Settings {
     fn subtitle(&self) -> String {
         format!(
-            "{}, {}, n = {}, r = {}, {} steps of {}; mean ± standard deviation of {} seeds",
+            "{}, {}, n = {}, r = {}, {} steps of {}; {}",
             self.encoder.source,
             adapted_in_words(self.adapted),
             self.examples,
             self.rank,
             self.training.steps,
             self.training.batch,
-            self.trials
+            over_seeds(self.trials)
         )
     }
 }
@@ -135,10 +135,11 @@ impl Experiment for LearnedRanks {
         let rows: Vec<Row> = results.read(Self::NAME)?;
         let reference = read_reference(results, Self::NAME)?;
         let tasks = distinct(&rows, |row| row.task.clone());
+        let (columns, width) = grid(tasks.len(), settings.protocols.len());
         let mut figure = Figure::new("Numerical ranks of the learned updates")
             .subtitle(settings.subtitle())
-            .columns(tasks.len())
-            .panel_size(460, 310)
+            .columns(columns)
+            .panel_size(width, 310)
             .shared_legend();
         for protocol in &settings.protocols {
             for task in &tasks {

@@ -75,7 +75,7 @@ impl Settings {
 
     fn subtitle(&self) -> String {
         format!(
-            "{}, {}, n = {}, r = {}, L = {}; η = {:e}, compressed {:e} with γ = {}; mean ± half a standard deviation of {} seeds",
+            "{}, {}, n = {}, r = {}, L = {}; η = {:e}, compressed {:e} with γ = {}; {}",
             self.encoder.source,
             adapted_in_words(self.adapted),
             self.examples,
@@ -84,7 +84,7 @@ impl Settings {
             self.step_size,
             self.compressed_step_size,
             self.discrepant_step,
-            self.trials
+            over_seeds(self.trials)
         )
     }
 }

@@ -51,13 +51,13 @@ impl Settings {
 
     fn subtitle(&self) -> String {
         format!(
-            "{}, {}, n = {}, {} steps of {}; mean ± half a standard deviation of {} seeds",
+            "{}, {}, n = {}, {} steps of {}; {}",
             self.encoder.source,
             adapted_in_words(self.adapted),
             self.examples,
             self.training.steps,
             self.training.batch,
-            self.trials
+            over_seeds(self.trials)
         )
     }
 }
@@ -115,10 +115,11 @@ impl Experiment for RankSweep {
         let rows: Vec<RunRow> = results.read(Self::NAME)?;
         let reference = read_reference(results, Self::NAME)?;
         let tasks = distinct(&rows, |row| row.task.clone());
+        let (columns, width) = grid(tasks.len(), settings.protocols.len());
         let mut figure = Figure::new("The rank of the adapters, with few examples")
             .subtitle(settings.subtitle())
-            .columns(tasks.len())
-            .panel_size(460, 310)
+            .columns(columns)
+            .panel_size(width, 310)
             .shared_legend();
         for protocol in &settings.protocols {
             for rows in tasks.iter().map(|task| at(&rows, &protocol.name, task)).filter(|rows| !rows.is_empty()) {

@@ -45,13 +45,13 @@ impl Check for Settings {
 impl Settings {
     fn subtitle(&self) -> String {
         format!(
-            "{}, {}, r = {}, {} steps of {}; mean ± half a standard deviation of {} seeds; runs that diverged left out",
+            "{}, {}, r = {}, {} steps of {}; {}; runs that diverged left out",
             self.encoder.source,
             adapted_in_words(self.adapted),
             self.methods.rank,
             self.training.steps,
             self.training.batch,
-            self.trials
+            over_seeds(self.trials)
         )
     }
 
@@ -116,10 +116,11 @@ impl Experiment for StepSize {
         let tasks = distinct(&rows, |row| row.task.clone());
         let names = settings.methods.labels();
         let methods: Vec<(&str, usize)> = names.iter().enumerate().map(|(hue, &name)| (name, hue)).collect();
+        let (columns, width) = grid(settings.examples.len(), tasks.len());
         let mut figure = Figure::new("How much the score depends on the step size")
             .subtitle(settings.subtitle())
-            .columns(settings.examples.len())
-            .panel_size(460, 310)
+            .columns(columns)
+            .panel_size(width, 310)
             .shared_legend();
         for task in &tasks {
             for &examples in &settings.examples {

@@ -110,6 +110,15 @@ impl Pool<'_> {
     }
 }
 
+/// `count` of the `size` examples of dev, or all if there are not so many; the same ones for every run.
+///
+/// # Errors
+/// Never: as many as there are can be drawn.
+pub fn part_of_dev(seed: u64, task: &str, size: usize, count: usize) -> Result<Vec<usize>, DataError> {
+    let mut rng = stream(seed, &["fine-tuning", task, "dev"]);
+    Ok(draw(size, count.min(size), 0, &mut rng)?.train)
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;

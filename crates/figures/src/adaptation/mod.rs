@@ -16,7 +16,7 @@ pub use draw::{Part, Pool, Reserved};
 pub use rows::{DifferenceRow, Run, RunRow, TimingRow, at, differences, distinct, metric_label, timing_table};
 pub use settings::{
     DEEP_LORA, EncoderSettings, LORA, MethodName, MethodSettings, PAPERS_TASK, PairSettings, Protocol, Sources,
-    TrainingSettings, adapted_in_words, check_deep, check_protocols, check_tasks,
+    TrainingSettings, adapted_in_words, check_deep, check_protocols, check_tasks, grid, over_seeds,
 };
 pub use shelf::{Inventory, gather, inventories};
 pub use spectra::{Alignment, SiteSpectrum};

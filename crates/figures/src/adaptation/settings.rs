@@ -42,6 +42,8 @@ pub struct TrainingSettings {
     pub dropout: bool,
     /// Steps between two records of the training loss.
     pub record_every: u64,
+    /// Examples of dev that are evaluated on, if not all.
+    pub dev_examples: Option<usize>,
 }
 
 impl TrainingSettings {
@@ -51,7 +53,9 @@ impl TrainingSettings {
         Invalid::unless(self.batch >= 1, "training.batch", self.batch, "an integer from 1")?;
         let allowed = format!("an integer from 1 to the steps ({})", self.steps);
         let fits = (1..=self.steps).contains(&self.record_every);
-        Invalid::unless(fits, "training.record_every", self.record_every, allowed)
+        Invalid::unless(fits, "training.record_every", self.record_every, allowed)?;
+        let examples = self.dev_examples.unwrap_or(2);
+        Invalid::unless(examples >= 2, "training.dev_examples", examples, "an integer from 2, or no such key: all")
     }
 }
 
@@ -178,6 +182,19 @@ pub fn check_tasks(tasks: &[String]) -> Result<(), Invalid> {
     let known = super::shelf::known_tasks();
     let tasks: Vec<&str> = tasks.iter().map(String::as_str).collect();
     check_list("tasks", &tasks, |task| known.contains(&task), &known.join(", "))
+}
+
+/// What the bands of a figure are.
+pub fn over_seeds(trials: usize) -> String {
+    if trials == 1 { "1 seed".to_owned() } else { format!("mean ± half a standard deviation of {trials} seeds") }
+}
+
+/// Columns and panel width of a figure with a panel for each protocol and task.
+pub fn grid(tasks: usize, protocols: usize) -> (usize, u32) {
+    match if tasks > 1 { tasks } else { protocols } {
+        0 | 1 => (1, 900),
+        columns => (columns, 460),
+    }
 }
 
 /// Which matrices are adapted, in words.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use adaptation::evaluation::{Labelled, predict, score};
+use adaptation::method::Recipe;
 use adaptation::training::{self, FineTuning, Plan, TrainingError};
 use adaptation::{Activations, Head, Method, Network, Pooling, Selection, Site, StepSchedule};
 use anyhow::Context;
@@ -12,7 +13,7 @@ use lab::{Kernels, Planned, TrialContext, TrialError};
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
-use super::draw::{Part, Pool, Reserved};
+use super::draw::{Part, Pool, Reserved, part_of_dev};
 use super::settings::TrainingSettings;
 use super::shelf::{self, Inventory, TaskOnShelf};
 use super::spectra::{Alignment, SiteSpectrum, SubspaceLog, spectra};
@@ -87,6 +88,8 @@ pub struct FineTuningTrial {
     pub examples: usize,
     /// What it is evaluated on.
     pub evaluated: Evaluated,
+    /// So many examples of dev, if not all.
+    pub dev_examples: Option<usize>,
     /// Parametrization of `ΔW`.
     pub method: Method,
     /// Adapted matrices.
@@ -168,7 +171,7 @@ impl Common<'_> {
         step_size: f64,
         examples: usize,
     ) -> FineTuningTrial {
-        let TrainingSettings { steps, batch, dropout, record_every } = *self.training;
+        let TrainingSettings { steps, batch, dropout, record_every, dev_examples } = *self.training;
         FineTuningTrial {
             protocol: protocol.to_owned(),
             name: method.label().to_owned(),
@@ -183,6 +186,7 @@ impl Common<'_> {
             reserved: Reserved::default(),
             examples,
             evaluated: Evaluated::Dev,
+            dev_examples,
             method,
             adapted: self.adapted,
             steps,
@@ -220,9 +224,8 @@ impl FineTuningTrial {
     /// The adapted matrices. Methods that form `ΔW` leave the embeddings out: it would be vocabulary × hidden. A pooler that
     /// is not used is left out.
     fn sites(&self, network: &Network<f32>) -> Vec<Site> {
-        let forms_delta = matches!(self.method, Method::SineLora(_) | Method::FullWidth(_) | Method::Compressed(_));
         let mut sites = self.adapted.sites(network.encoder.config());
-        sites.retain(|site| !(forms_delta && site.is_embedding()));
+        sites.retain(|site| self.method.takes_embeddings() || !site.is_embedding());
         sites.retain(|site| !(self.pooling == Pooling::Mean && *site == Site::Pooler));
         sites
     }
@@ -239,11 +242,13 @@ impl FineTuningTrial {
 
     /// The examples it is evaluated on.
     fn evaluation(&self, task: &TaskOnShelf) -> anyhow::Result<Vec<Labelled>> {
-        if self.evaluated == Evaluated::Dev {
-            return Ok(task.dev.clone());
-        }
-        let drawn = self.pool(task).validation().with_context(|| self.task.clone())?;
-        Ok(drawn.into_iter().map(|index| task.train[index].clone()).collect())
+        let (examples, drawn) = match (self.evaluated, self.dev_examples) {
+            (Evaluated::Validation, _) => (&task.train, self.pool(task).validation()),
+            (Evaluated::Dev, None) => return Ok(task.dev.clone()),
+            (Evaluated::Dev, Some(count)) => (&task.dev, part_of_dev(self.seed, &self.task, task.dev.len(), count)),
+        };
+        let drawn = drawn.with_context(|| self.task.clone())?;
+        Ok(drawn.into_iter().map(|index| examples[index].clone()).collect())
     }
 }
 

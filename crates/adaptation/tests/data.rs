@@ -190,6 +190,10 @@ fn glue_from_the_hub() {
 fn parquet_gone_wrong() {
     let error = read(Task::Rte, &parquet().join("unlabelled")).unwrap_err().to_string();
     assert!(error.ends_with("line 2: the label \"-1\" is not one of: 0, 1"), "{error}");
+    let error = read(Task::Rte, &parquet().join("beyond")).unwrap_err().to_string();
+    assert!(error.ends_with("line 3: the label \"2\" is not one of: 0, 1"), "{error}");
+    let error = read(Task::Rte, &parquet().join("twice")).unwrap_err();
+    assert!(matches!(error, DataError::DuplicateId { line: 3, first: 1, .. }), "{error}");
     let copy = tempfile::tempdir().unwrap();
     let file = "train-00000-of-00001.parquet";
     let content = fs::read(parquet().join("rte").join(file)).unwrap();

@@ -19,13 +19,13 @@ def write(name, columns, types):
     pq.write_table(table, path, compression="snappy", row_group_size=2)
 
 
-def pairs(name, labels, kind, first_id=0):
+def pairs(name, labels, kind, first_id=0, ids=None):
     count = len(labels)
     columns = {
         "sentence1": [f"First “{name}” sentence {i}." for i in range(count)],
         "sentence2": [f"Second\tsentence {i}." for i in range(count)],
         "label": labels,
-        "idx": range(first_id, first_id + count),
+        "idx": ids or range(first_id, first_id + count),
     }
     write(name, columns, [pa.string(), pa.string(), kind, pa.int32()])
 
@@ -35,3 +35,5 @@ pairs("rte/validation", [0, 1], pa.int64(), 5)
 pairs("stsb/train", [5.0, 0.0, 2.799999952316284], pa.float32())
 pairs("stsb/validation", [3.5], pa.float32(), 3)
 pairs("unlabelled/rte/train", [0, -1], pa.int64())
+pairs("beyond/rte/train", [0, 1, 2], pa.int64())
+pairs("twice/rte/train", [0, 1, 1], pa.int64(), ids=[4, 5, 4])

@@ -1,6 +1,7 @@
 //! The cases: which network is trained on which problem, and the least time an iteration of it can take.
 
 use crate::BenchError;
+use crate::encoder::STEPS;
 use crate::machine::Limits;
 
 /// Rank of every target.
@@ -63,7 +64,10 @@ pub const CASES: [Case; 8] = [
 /// # Errors
 /// If there is none.
 pub fn find(id: &str) -> Result<Case, BenchError> {
-    let unknown = || BenchError::UnknownCase { id: id.to_owned(), known: CASES.map(|case| case.id).to_vec() };
+    let unknown = || BenchError::UnknownCase {
+        id: id.to_owned(),
+        known: CASES.iter().map(|case| case.id).chain(STEPS.iter().map(|step| step.id)).collect(),
+    };
     CASES.into_iter().find(|case| case.id == id).ok_or_else(unknown)
 }
 

@@ -86,13 +86,15 @@ pub enum BenchError {
         what: String,
     },
     /// A peer computes something else.
-    #[error("{id}: {what} of {peer} differs from ours by {difference:.1e}, more than {limit:.0e}")]
+    #[error(
+        "{id}: {peer} differs from us in {what} (loss, or gradient of that factor) by {difference:.1e}, more than {limit:.0e}"
+    )]
     Disagreement {
         /// The case.
         id: &'static str,
         /// The peer.
         peer: String,
-        /// The loss, or a gradient.
+        /// The loss, or the factor whose gradient it is.
         what: String,
         /// Relative difference.
         difference: f64,
@@ -134,6 +136,21 @@ pub enum BenchError {
     /// The numerical core refused a problem.
     #[error(transparent)]
     Dynamics(#[from] dynamics::DynamicsError),
+    /// The pretrained encoder cannot be fetched.
+    #[error(transparent)]
+    Source(#[from] adaptation::source::SourceError),
+    /// The pretrained encoder cannot be read.
+    #[error(transparent)]
+    Model(#[from] adaptation::ModelError),
+    /// The adapters cannot be made.
+    #[error(transparent)]
+    Adapter(#[from] adaptation::AdapterError),
+    /// The adapters cannot be handed to the peer.
+    #[error(transparent)]
+    Export(#[from] adaptation::peft::ExportError),
+    /// Our training failed.
+    #[error(transparent)]
+    Training(#[from] adaptation::training::TrainingError),
     /// The chart cannot be drawn.
     #[error(transparent)]
     Chart(#[from] charts::ChartError),

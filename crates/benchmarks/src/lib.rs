@@ -5,10 +5,12 @@
 //! compute the same gradients, and writes `peers.csv`, `machine.csv` and a chart; `bench-table` puts both into the README.
 //!
 //! A peer is a Python process behind a pipe ([`worker`]), in an environment of its own ([`environment`]). What is
-//! measured are [`case`]s; [`problem`] makes one and hands it out; [`turns`] takes the times.
+//! measured are the matrix [`case`]s, which [`problem`] makes and hands out, and the training step of the [`encoder`];
+//! [`turns`] takes the times.
 
 pub mod case;
 pub mod chart;
+pub mod encoder;
 pub mod environment;
 mod error;
 pub mod estimates;

@@ -102,15 +102,6 @@ impl MachineRow {
             revision,
         }
     }
-
-    /// The limits in it.
-    pub fn limits(&self) -> Limits {
-        Limits {
-            gemm_f64_flop_per_second: self.gemm_f64_flop_per_second,
-            gemm_f32_flop_per_second: self.gemm_f32_flop_per_second,
-            cache_read_bytes_per_second: self.cache_read_bytes_per_second,
-        }
-    }
 }
 
 /// Side of the matrices whose product is timed.

@@ -1,4 +1,5 @@
-//! The run of `bench-peers`: for every case, all contenders on the same problem; the same gradients first, then turns.
+//! The matrix cases of `bench-peers`: all contenders on the same problem; the same gradients first, then turns. And what all
+//! of its cases share: rows, goals, the check.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::case::{CASES, Case};
-use crate::machine::Machine;
+use crate::encoder::STEPS;
+use crate::machine::{Limits, Machine};
 use crate::problem::{Link, Problem, STEP_SIZE};
 use crate::tensors::Matrices;
 use crate::turns::{self, Contender, Plan, Spread};
@@ -70,6 +72,8 @@ pub struct PeerRow {
     pub q3_seconds: f64,
     /// Its median over ours.
     pub ratio: f64,
+    /// The least seconds the iteration can take here, from [`Limits`].
+    pub floor_seconds: f64,
     /// The largest relative difference of its loss or a gradient from ours.
     pub gradient_difference: Option<f64>,
     /// See [`Machine`].
@@ -83,11 +87,12 @@ pub struct PeerRow {
 }
 
 impl PeerRow {
-    /// The row of a contender, given its and our times.
+    /// The row of a contender, given its and our times and the floor.
     pub fn new(
         id: &str,
         (peer, version): (&str, &str),
         (theirs, ours): (Spread, Spread),
+        floor_seconds: f64,
         gradient_difference: Option<f64>,
         machine: &Machine,
     ) -> Self {
@@ -100,6 +105,7 @@ impl PeerRow {
             q1_seconds: theirs.q1,
             q3_seconds: theirs.q3,
             ratio: theirs.median / ours.median,
+            floor_seconds,
             gradient_difference,
             cpu,
             threads,
@@ -109,46 +115,53 @@ impl PeerRow {
     }
 }
 
+/// What all measurements of a run have in common.
+#[derive(Debug)]
+pub struct Run<'a> {
+    /// Where it is made.
+    pub machine: &'a Machine,
+    /// What can be done there.
+    pub limits: &'a Limits,
+    /// How much is measured.
+    pub plan: Plan,
+    /// A directory for what is handed to the peers.
+    pub scratch: &'a Path,
+}
+
 /// Measures a case: ourselves first, then the peers that take part.
 ///
 /// # Errors
 /// If a peer fails, or computes something else.
-pub fn measure(
-    case: Case,
-    peers: &mut [(Script, Worker)],
-    plan: Plan,
-    scratch: &Path,
-    machine: &Machine,
-) -> Result<Vec<PeerRow>, BenchError> {
+pub fn measure(case: Case, peers: &mut [(Script, Worker)], run: &Run<'_>) -> Result<Vec<PeerRow>, BenchError> {
     let mut problem = Problem::new(case)?;
-    let path = scratch.join("problem.safetensors");
+    let path = run.scratch.join("problem.safetensors");
     problem.write(&path)?;
     let mut workers: Vec<&mut Worker> = Vec::new();
     let mut differences = Vec::new();
     for (_, worker) in peers.iter_mut().filter(|(script, _)| script.takes_part(&case)) {
-        differences.push(agree(worker, &problem, &path, scratch)?);
+        differences.push(agree(worker, &problem, &path, run.scratch)?);
         workers.push(worker);
     }
     let mut contenders: Vec<&mut dyn Contender> = vec![&mut problem];
     contenders.extend(workers.iter_mut().map(|worker| &mut **worker as &mut dyn Contender));
-    let spreads = turns::take(&mut contenders, plan)?;
-    let ours = spreads[0];
-    let mut rows = vec![PeerRow::new(case.id, (OURS, env!("CARGO_PKG_VERSION")), (ours, ours), None, machine)];
+    let spreads = turns::take(&mut contenders, run.plan)?;
+    let (ours, floor) = (spreads[0], case.floor_seconds(run.limits, run.machine.threads));
+    let row = |who, spread, difference| PeerRow::new(case.id, who, (spread, ours), floor, difference, run.machine);
+    let mut rows = vec![row((OURS, env!("CARGO_PKG_VERSION")), ours, None)];
     for ((worker, theirs), difference) in workers.iter().zip(&spreads[1..]).zip(differences) {
-        let who = (worker.name(), worker.version());
-        rows.push(PeerRow::new(case.id, who, (*theirs, ours), Some(difference), machine));
+        rows.push(row((worker.name(), worker.version()), *theirs, Some(difference)));
     }
     Ok(rows)
 }
 
 /// An answer without content.
 #[derive(Deserialize)]
-struct Done {}
+pub(crate) struct Done {}
 
 /// An answer to `evaluate`.
 #[derive(Deserialize)]
-struct Evaluated {
-    loss: f64,
+pub(crate) struct Evaluated {
+    pub(crate) loss: f64,
 }
 
 /// Gives a peer the problem and compares its loss and gradients with ours: the largest relative difference.
@@ -159,25 +172,29 @@ fn agree(worker: &mut Worker, problem: &Problem, path: &Path, scratch: &Path) ->
     let answer = scratch.join("gradients.safetensors");
     let evaluated: Evaluated = worker.ask(&json!({ "do": "evaluate", "gradients": answer }))?;
     let gradients = Matrices::read(&answer)?;
-    let check = |what: String, difference: f64| {
-        // Not a number is no agreement either.
-        if difference <= AGREEMENT {
-            return Ok(difference);
-        }
-        let (id, peer) = (problem.case().id, worker.name().to_owned());
-        Err(BenchError::Disagreement { id, peer, what, difference, limit: AGREEMENT })
-    };
-    let mut largest = check("the loss".to_owned(), (evaluated.loss / problem.loss() - 1.0).abs())?;
+    let (id, peer) = (problem.case().id, worker.name());
+    let check = |what: &str, difference| check(id, peer, what, difference, AGREEMENT);
+    let mut largest = check("the loss", (evaluated.loss / problem.loss() - 1.0).abs())?;
     for Link { name, gradient, .. } in problem.chain() {
         if let Some(ours) = gradient {
             let difference = relative_difference(gradients.get(name, ours.shape())?, ours);
-            largest = largest.max(check(format!("the gradient of {name}"), difference)?);
+            largest = largest.max(check(name, difference)?);
         }
     }
     Ok(largest)
 }
 
-fn relative_difference(theirs: &Mat<f64>, ours: &Mat<f64>) -> f64 {
+/// The difference, if it is within the limit.
+pub(crate) fn check(id: &'static str, peer: &str, what: &str, difference: f64, limit: f64) -> Result<f64, BenchError> {
+    // Not a number is no agreement either.
+    if difference <= limit {
+        return Ok(difference);
+    }
+    Err(BenchError::Disagreement { id, peer: peer.to_owned(), what: what.to_owned(), difference, limit })
+}
+
+/// The distance of two matrices, relative to ours.
+pub(crate) fn relative_difference(theirs: &Mat<f64>, ours: &Mat<f64>) -> f64 {
     (theirs - ours).norm_l2() / ours.norm_l2()
 }
 
@@ -236,10 +253,11 @@ pub const COMMAND: &str = "just bench-peers";
 /// If the file cannot be read, or a case is missing.
 pub fn read(path: &Path) -> Result<Vec<PeerRow>, BenchError> {
     let rows: Vec<PeerRow> = files::read_table(path)?;
-    for case in CASES {
-        let expected = 1 + SCRIPTS.iter().filter(|script| script.takes_part(&case)).count();
-        if rows.iter().filter(|row| row.id == case.id).count() != expected {
-            return Err(BenchError::MissingRow { path: path.to_owned(), row: case.id.to_owned(), command: COMMAND });
+    let contenders = |case: &Case| 1 + SCRIPTS.iter().filter(|script| script.takes_part(case)).count();
+    let cases = CASES.iter().map(|case| (case.id, contenders(case)));
+    for (id, expected) in cases.chain(STEPS.iter().map(|step| (step.id, 2))) {
+        if rows.iter().filter(|row| row.id == id).count() != expected {
+            return Err(BenchError::MissingRow { path: path.to_owned(), row: id.to_owned(), command: COMMAND });
         }
     }
     Ok(rows)
@@ -252,7 +270,7 @@ mod tests {
     fn row(id: &str, peer: &str, seconds: f64) -> PeerRow {
         let machine = Machine { cpu: "c".into(), threads: 2, rustc: "r".into(), revision: "g".into() };
         let spread = |median: f64| Spread { q1: median, median, q3: median };
-        PeerRow::new(id, (peer, "1"), (spread(seconds), spread(1.0)), None, &machine)
+        PeerRow::new(id, (peer, "1"), (spread(seconds), spread(1.0)), 0.5, None, &machine)
     }
 
     #[test]

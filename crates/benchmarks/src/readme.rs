@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::case::CASES;
 use crate::chart::{seconds, times};
+use crate::encoder::STEPS;
 use crate::estimates::StepRow;
 use crate::machine::MachineRow;
 use crate::peers::{OURS, PeerRow};
@@ -14,36 +15,65 @@ const FROM: &str = "<!-- performance: from results/bench by just bench-table -->
 /// The line after it.
 const TO: &str = "<!-- /performance -->";
 
-/// The table and what it was measured with, as Markdown.
-pub fn table(steps: &[StepRow], peers: &[PeerRow], machine: &MachineRow) -> String {
-    let mut names: Vec<(&str, &str)> = Vec::new();
-    for row in peers.iter().filter(|row| CASES.iter().any(|case| case.id == row.id) && row.peer != OURS) {
-        if names.iter().all(|(name, _)| *name != row.peer) {
-            names.push((&row.peer, &row.version));
-        }
-    }
-    let heads: String = names.iter().map(|(name, _)| format!(" {name} |")).collect();
-    let mut lines = vec![format!("| benchmark | network | floor | here |{heads} least ratio |")];
+/// The tables and what they were measured with, as Markdown.
+pub fn tables(steps: &[StepRow], peers: &[PeerRow], machine: &MachineRow) -> String {
+    let names = matrix_peers(peers);
+    let heads: String = names.iter().map(|name| format!(" {name} |")).collect();
+    let mut lines = vec![format!("| iteration | network | floor | here |{heads} least ratio |")];
     lines.push(format!("|{}", "---|".repeat(names.len() + 5)));
     for case in CASES {
-        let step = steps.iter().find(|row| row.id == case.id);
-        let floor = case.floor_seconds(&machine.limits(), machine.threads);
-        let of_case = || peers.iter().filter(|row| row.id == case.id && row.peer != OURS);
-        let cell = |name: &str| match of_case().find(|row| row.peer == name) {
-            Some(row) => format!(" {} ({}) |", seconds(row.median_seconds), times(row.ratio)),
-            None => " |".to_owned(),
-        };
-        let cells: String = names.iter().map(|(name, _)| cell(name)).collect();
-        let least = of_case().map(|row| row.ratio).fold(f64::INFINITY, f64::min);
-        let here = step.map_or(String::new(), |row| seconds(row.median_seconds));
-        let (id, network) = (case.id, case.description());
-        lines.push(format!("| `{id}` | {network} | {} | {here} |{cells} {} |", seconds(floor), times(least)));
+        let here = steps.iter().find(|row| row.id == case.id).map_or(String::new(), |row| seconds(row.median_seconds));
+        lines.push(row(case.id, &case.description(), &here, &names, peers));
     }
-    let versions: Vec<String> = names.iter().map(|(name, version)| format!("{name} {version}")).collect();
     lines.push(String::new());
-    lines.push(format!(
-        "Measured on {} threads of an {}: \"here\" with revision {}, peers beside revision {}, in one run; {}; {}. \
-         Large products there reach {:.0} GFLOP/s (f64, this project's), reads from the second cache {:.0} GB/s.",
+    lines.push("| training step of LoRA | batch | floor | here | PyTorch with PEFT | ratio |".to_owned());
+    lines.push("|---|---|---|---|---|---|".to_owned());
+    for step in STEPS {
+        let ours = peers.iter().find(|row| row.id == step.id && row.peer == OURS);
+        let here = ours.map_or(String::new(), |row| seconds(row.median_seconds));
+        lines.push(row(step.id, step.description, &here, &["PyTorch"], peers));
+    }
+    lines.push(String::new());
+    lines.push(measured_with(steps, peers, machine));
+    lines.join("\n")
+}
+
+/// The peers of the matrix cases, in the order they come.
+fn matrix_peers(peers: &[PeerRow]) -> Vec<&str> {
+    let mut names = Vec::new();
+    for row in peers.iter().filter(|row| row.peer != OURS && CASES.iter().any(|case| case.id == row.id)) {
+        if !names.contains(&row.peer.as_str()) {
+            names.push(row.peer.as_str());
+        }
+    }
+    names
+}
+
+/// One line: what, its floor, our time, each peer's, the least ratio.
+fn row(id: &str, description: &str, here: &str, names: &[&str], peers: &[PeerRow]) -> String {
+    let of_case = || peers.iter().filter(|row| row.id == id && row.peer != OURS);
+    let cell = |name: &&str| match of_case().find(|row| row.peer == **name) {
+        Some(row) => format!(" {} ({}) |", seconds(row.median_seconds), times(row.ratio)),
+        None => " |".to_owned(),
+    };
+    let cells: String = names.iter().map(cell).collect();
+    let least = of_case().map(|row| row.ratio).fold(f64::INFINITY, f64::min);
+    let floor = of_case().next().map_or(String::new(), |row| seconds(row.floor_seconds));
+    format!("| `{id}` | {description} | {floor} | {here} |{cells} {} |", times(least))
+}
+
+fn measured_with(steps: &[StepRow], peers: &[PeerRow], machine: &MachineRow) -> String {
+    let mut versions = Vec::new();
+    for row in peers.iter().rev().filter(|row| row.peer != OURS) {
+        if versions.iter().all(|(name, _)| *name != row.peer) {
+            versions.push((row.peer.clone(), row.version.clone()));
+        }
+    }
+    let versions: Vec<String> = versions.into_iter().rev().map(|(name, version)| format!("{name} {version}")).collect();
+    format!(
+        "Measured on {} threads of an {}: iterations here at revision {}, the peers beside revision {}, in one run; {}; {}. \
+         Large products reach {:.0} GFLOP/s there in f64 and {:.0} in f32 (this project's), reads from the second cache \
+         {:.0} GB/s.",
         machine.threads,
         machine.cpu,
         steps.first().map_or("", |row| &row.revision),
@@ -51,9 +81,9 @@ pub fn table(steps: &[StepRow], peers: &[PeerRow], machine: &MachineRow) -> Stri
         versions.join(", "),
         machine.rustc,
         machine.gemm_f64_flop_per_second * 1e-9,
+        machine.gemm_f32_flop_per_second * 1e-9,
         machine.cache_read_bytes_per_second * 1e-9,
-    ));
-    lines.join("\n")
+    )
 }
 
 /// Replaces what is between the marks of a file.
@@ -81,11 +111,6 @@ mod tests {
     }
 
     fn everything() -> String {
-        let limits = Limits {
-            gemm_f64_flop_per_second: 1e11,
-            gemm_f32_flop_per_second: 2e11,
-            cache_read_bytes_per_second: 2e11,
-        };
         let spread = |median: f64| Spread { q1: median, median, q3: median };
         let mut steps = Vec::new();
         let mut peers = Vec::new();
@@ -105,10 +130,27 @@ mod tests {
                 revision,
             });
             for (name, seconds) in [(OURS, 0.08), ("NumPy", 0.2), ("JAX", 0.16)] {
-                peers.push(PeerRow::new(case.id, (name, "1"), (spread(seconds), spread(0.08)), None, &machine()));
+                peers.push(PeerRow::new(
+                    case.id,
+                    (name, "1"),
+                    (spread(seconds), spread(0.08)),
+                    0.072,
+                    None,
+                    &machine(),
+                ));
             }
         }
-        table(&steps, &peers, &MachineRow::new(&machine(), &limits))
+        for step in STEPS {
+            for (name, seconds) in [(OURS, 0.3), ("PyTorch", 0.75)] {
+                peers.push(PeerRow::new(step.id, (name, "2"), (spread(seconds), spread(0.3)), 0.25, None, &machine()));
+            }
+        }
+        let limits = Limits {
+            gemm_f64_flop_per_second: 1e11,
+            gemm_f32_flop_per_second: 2e11,
+            cache_read_bytes_per_second: 2e11,
+        };
+        tables(&steps, &peers, &MachineRow::new(&machine(), &limits))
     }
 
     #[test]
@@ -116,7 +158,10 @@ mod tests {
         let table = everything();
         let row = "| `original/d1000` | d = w = 1000, p = 0.2 | 72.0 ms | 80.0 ms | 200 ms (2.5 ×) | 160 ms (2.0 ×) | 2.0 × |";
         assert!(table.contains(row), "{table}");
-        assert_eq!(table.lines().filter(|line| line.starts_with("| `")).count(), CASES.len());
+        let row = "| `lora-step/128` | 16 sequences of 128 tokens | 250 ms | 300 ms | 750 ms (2.5 ×) | 2.5 × |";
+        assert!(table.contains(row), "{table}");
+        assert_eq!(table.lines().filter(|line| line.starts_with("| `")).count(), CASES.len() + STEPS.len());
+        assert!(table.contains("NumPy 1, JAX 1, PyTorch 2; rustc 1"), "{table}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use faer::Mat;
+use faer::{Mat, MatRef};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
 use crate::BenchError;
@@ -21,6 +21,18 @@ pub fn write(path: &Path, matrices: &[(String, &Mat<f64>)]) -> Result<(), BenchE
         views.push((name.as_str(), TensorView::new(Dtype::F64, shape, bytes).map_err(failed)?));
     }
     safetensors::serialize_to_file(views, None, path).map_err(failed)
+}
+
+/// Writes one `f32` matrix.
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn write_f32(path: &Path, name: &str, matrix: MatRef<'_, f32>) -> Result<(), BenchError> {
+    let failed = |source| BenchError::Tensors { path: path.to_owned(), source };
+    let bytes: Vec<u8> = matrix.row_iter().flat_map(|row| row.iter().flat_map(|x| x.to_le_bytes())).collect();
+    let shape = vec![matrix.nrows(), matrix.ncols()];
+    let view = TensorView::new(Dtype::F32, shape, &bytes).map_err(failed)?;
+    safetensors::serialize_to_file([(name, view)], None, path).map_err(failed)
 }
 
 fn row_major(matrix: &Mat<f64>) -> Vec<u8> {

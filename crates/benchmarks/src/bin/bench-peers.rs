@@ -1,13 +1,15 @@
-//! Measures an iteration here and in NumPy, SciPy, JAX and PyTorch, in turns, in one run.
+//! Measures an iteration here and in NumPy, SciPy, JAX and PyTorch, and a training step here and in PEFT, in turns, in one
+//! run.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use benchmarks::case::{self, CASES, Case};
 use benchmarks::chart::{self, seconds, times};
+use benchmarks::encoder::{self, Pretrained, STEPS, Step};
 use benchmarks::environment::Environment;
 use benchmarks::machine::{Limits, Machine, MachineRow};
-use benchmarks::peers::{self, PeerRow, SCRIPTS, Script};
+use benchmarks::peers::{self, PeerRow, Run, SCRIPTS, Script};
 use benchmarks::turns::Plan;
 use benchmarks::worker::Worker;
 use benchmarks::{estimates, files};
@@ -41,20 +43,32 @@ fn main() -> Result<()> {
     let arguments = Arguments::parse();
     // This thread is one of the pool's, as a trial's is: work handed over from outside would wake threads each time.
     rayon::ThreadPoolBuilder::new().use_current_thread().build_global().context("cannot start threads")?;
-    let cases: Vec<Case> = match arguments.only.as_slice() {
-        [] => CASES.to_vec(),
-        ids => ids.iter().map(|id| case::find(id)).collect::<Result<_, _>>()?,
-    };
+    let (cases, steps) = chosen(&arguments.only)?;
     let machine = Machine::survey();
     let limits = Limits::measure();
     let scratch = tempfile::tempdir().context("cannot make a temporary directory")?;
-    let mut workers = start(&arguments.python, machine.threads, scratch.path())?;
+    let environment = environment(&arguments.python)?;
+    let start = |script: &Path| Worker::start(&environment, script, machine.threads, scratch.path());
     let plan = Plan { rounds: arguments.rounds as usize, turn_seconds: arguments.turn };
+    let run = Run { machine: &machine, limits: &limits, plan, scratch: scratch.path() };
     let mut rows = Vec::new();
-    for case in cases {
-        let measured = peers::measure(case, &mut workers, plan, scratch.path(), &machine)?;
+    let mut take = |measured: Vec<PeerRow>| {
         measured.iter().for_each(print_row);
         rows.extend(measured);
+    };
+    if !cases.is_empty() {
+        let started = SCRIPTS.into_iter().map(|script| Ok((script, start(&script.path())?)));
+        let mut workers: Vec<(Script, Worker)> = started.collect::<Result<_>>()?;
+        for case in cases {
+            take(peers::measure(case, &mut workers, &run)?);
+        }
+    }
+    if !steps.is_empty() {
+        let pretrained = Pretrained::load(&say_what_is_fetched)?;
+        let mut worker = start(&peers::scripts().join(encoder::SCRIPT))?;
+        for step in steps {
+            take(encoder::measure(step, &pretrained, &mut worker, &run)?);
+        }
     }
     print_goals(&rows);
     if arguments.only.is_empty() {
@@ -63,12 +77,32 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-fn start(python: &str, threads: usize, scratch: &Path) -> Result<Vec<(Script, Worker)>> {
+/// The cases and steps of these ids; all of them, if none is given.
+fn chosen(ids: &[String]) -> Result<(Vec<Case>, Vec<Step>)> {
+    if ids.is_empty() {
+        return Ok((CASES.to_vec(), STEPS.to_vec()));
+    }
+    let (mut cases, mut steps) = (Vec::new(), Vec::new());
+    for id in ids {
+        match STEPS.iter().find(|step| step.id == id) {
+            Some(step) => steps.push(*step),
+            None => cases.push(case::find(id)?),
+        }
+    }
+    Ok((cases, steps))
+}
+
+fn environment(python: &str) -> Result<Environment> {
     let directory = estimates::target_directory().join("peers");
     let requirements = peers::scripts().join("requirements.txt");
-    let environment = Environment::prepare(&directory, &requirements, python, &mut |text| eprintln!("{text}"))?;
-    let worker = |script: Script| Ok((script, Worker::start(&environment, &script.path(), threads, scratch)?));
-    SCRIPTS.into_iter().map(worker).collect()
+    Ok(Environment::prepare(&directory, &requirements, python, &mut |text| eprintln!("{text}"))?)
+}
+
+/// Tells once of each file that the encoder is being fetched.
+fn say_what_is_fetched(file: &str, done: u64, _total: Option<u64>) {
+    if done == 0 {
+        eprintln!("fetching {file}");
+    }
 }
 
 fn print_row(row: &PeerRow) {

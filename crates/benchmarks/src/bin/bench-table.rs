@@ -1,4 +1,4 @@
-//! Writes the README's performance table from `results/bench`.
+//! Writes the README's performance tables from `results/bench`.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use benchmarks::machine::MachineRow;
 use benchmarks::{BenchError, estimates, files, peers, readme};
 use clap::Parser;
 
-/// Writes the README's performance table from step.csv, peers.csv and machine.csv.
+/// Writes the README's performance tables from step.csv, peers.csv and machine.csv.
 #[derive(Parser)]
 struct Arguments {
     /// Where the tables are.
@@ -26,7 +26,7 @@ fn main() -> Result<()> {
     let machines: Vec<MachineRow> = files::read_table(&path)?;
     let missing = || BenchError::MissingRow { path, row: "of a machine".to_owned(), command: peers::COMMAND };
     let machine = machines.first().ok_or_else(missing)?;
-    readme::replace(&readme, &readme::table(&steps, &peers, machine))?;
+    readme::replace(&readme, &readme::tables(&steps, &peers, machine))?;
     println!("{}", readme.display());
     Ok(())
 }

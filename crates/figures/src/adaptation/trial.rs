@@ -89,6 +89,7 @@ pub struct FineTuningTrial {
     /// What it is evaluated on.
     pub evaluated: Evaluated,
     /// So many examples of dev, if not all.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub dev_examples: Option<usize>,
     /// Parametrization of `ΔW`.
     pub method: Method,

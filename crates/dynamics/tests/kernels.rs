@@ -196,6 +196,18 @@ fn many_blocks_and_tiles_give_the_same_bits_for_any_number_of_threads() {
     }
 }
 
+/// Long rows are walked in tiles; some rows have no entry in the last tile, or in the first, or at all.
+#[test]
+fn rows_that_miss_a_tile() {
+    let observed = |i: usize, j: usize, u: f64| match i % 4 {
+        0 => u < -0.9,
+        1 => j < 2000 && u < -0.9,
+        2 => j >= 2000 && u < -0.9,
+        _ => i % 8 == 3 && j == 7,
+    };
+    check(&Case::new(60, 4000, 10, observed, 6));
+}
+
 #[test]
 fn factors_may_be_parts_of_larger_matrices() {
     let case = Case::new(20, 30, 12, |_, _, u| u < 0.0, 4);

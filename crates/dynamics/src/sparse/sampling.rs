@@ -56,7 +56,8 @@ unsafe fn sample<S: Lanes<N>, const N: usize, const V: usize, const U: usize, co
             for row in block.rows.clone() {
                 let whole = (lines.start[row], lines.start[row + 1]);
                 let (from, to) = lines.grouped_run(row, panel, next, whole, N);
-                if from == to && !(LEFT && panel == 0) {
+                // A gradient is begun with the first tile and scaled with the last, whether or not they have entries.
+                if from == to && !(LEFT && (panel == 0 || next == lines.panels)) {
                     continue;
                 }
                 let p = load_column::<S, N, V>(block.p.at(first, row), tail);

@@ -222,7 +222,7 @@ impl<'a, T: Real> FineTuning<'a, T> {
         network.forward(batch, adapters, &dropout, activations, par);
         let loss = self.loss.value_and_gradient(activations.logits(), labels, d_logits.as_mut()).as_f64();
         let penalized = loss + adapters.penalty().as_f64();
-        if !(penalized <= self.limit) {
+        if penalized.is_nan() || penalized > self.limit {
             return Err(TrainingError::Diverged { step: *step + 1, loss: penalized });
         }
         network.backward(batch, d_logits.as_ref(), adapters, activations, par);

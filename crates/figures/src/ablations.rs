@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::drawing::drawing;
 use crate::matrix::{
-    self, MatrixOutcome, MatrixTrial, Network, ProblemSettings, Recovery, ScheduleSettings, Start, check_depth,
-    check_list, check_not_negative, check_positive, check_rank_guess, check_trials,
+    self, InitializationSettings, MatrixOutcome, MatrixTrial, Network, ProblemSettings, Recovery, ScheduleSettings,
+    Start, check_depth, check_list, check_not_negative, check_positive, check_rank_guess, check_trials,
 };
 use crate::statements::Statement;
 use crate::summary::{Averaged, averaged_in_logs, quotients, range};
@@ -37,6 +37,8 @@ struct Base {
     step_size: f64,
     rank_guess: usize,
     discrepant_step: f64,
+    #[serde(default)]
+    initialization: InitializationSettings,
 }
 
 /// `[vary]`: the values of each factor.
@@ -75,6 +77,8 @@ impl Check for Settings {
         )?;
         let fractions = &self.vary.observed_fractions;
         check_list("vary.observed_fractions", fractions, |p| p > 0.0 && p <= 1.0, "a number in (0, 1]")?;
+        let most = fractions.iter().copied().fold(self.problem.observed_fraction, f64::max);
+        self.base.initialization.check("base.initialization", most)?;
         check_list(
             "vary.init_scales",
             &self.vary.init_scales,
@@ -284,7 +288,7 @@ impl Settings {
     fn subtitle(&self) -> String {
         let Settings { problem, base, trials, .. } = self;
         let ProblemSettings { size, rank, observed_fraction, .. } = problem;
-        let Base { depth, init_scale, step_size, rank_guess, discrepant_step } = base;
+        let Base { depth, init_scale, step_size, rank_guess, discrepant_step, .. } = base;
         format!(
             "base: d = {size}, r = {rank}, r̂ = {rank_guess}, p = {observed_fraction}, L = {depth}, ε = {init_scale}, \
              η = {step_size}, γ = {discrepant_step}; geometric mean ± std of {trials} trials"
@@ -317,7 +321,7 @@ impl Settings {
     }
 
     fn cases_at(&self, factor: &'static str, value: f64, networks: &Base, observed_fraction: f64) -> Vec<Case> {
-        let Base { depth, init_scale, step_size, rank_guess, discrepant_step } = *networks;
+        let Base { depth, init_scale, step_size, rank_guess, discrepant_step, initialization } = *networks;
         let trial = |network: Network, instance: usize| MatrixTrial {
             start: Start { experiment: Ablations::NAME, seed: self.seed, instance, initialization: 0 },
             problem: ProblemSettings { observed_fraction, ..self.problem.clone() },
@@ -329,7 +333,7 @@ impl Settings {
         };
         let networks = [
             (ORIGINAL, Network::Deep { depth, width: self.problem.size, init_scale }),
-            (COMPRESSED, Network::Compressed { depth, init_scale, rank_guess, discrepant_step }),
+            (COMPRESSED, initialization.network(depth, init_scale, rank_guess, discrepant_step)),
         ];
         networks
             .into_iter()

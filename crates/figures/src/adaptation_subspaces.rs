@@ -249,7 +249,7 @@ fn spectrum_panel(spectra: &[&SpectrumRow]) -> Surface {
         .index("adapted matrix")
         .iteration("index i")
         .iterations((1..=longest).map(|index| index as f64).collect::<Vec<_>>())
-        .value(Axis::linear("σᵢ"))
+        .value(Axis::log("σᵢ"))
 }
 
 /// The mean cosine of every kind of matrix against the steps.

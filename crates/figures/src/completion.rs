@@ -20,6 +20,8 @@ pub struct Settings {
     init_scale: f64,
     step_size: f64,
     rank_guess: usize,
+    #[serde(default)]
+    initialization: InitializationSettings,
     discrepant_steps: Vec<f64>,
     spectral_discrepant_step: f64,
     original_tolerance: f64,
@@ -37,6 +39,7 @@ impl Check for Settings {
         check_positive("init_scale", self.init_scale)?;
         check_positive("step_size", self.step_size)?;
         check_rank_guess("rank_guess", self.rank_guess, self.problem.size)?;
+        self.initialization.check("initialization", self.problem.observed_fraction)?;
         check_list("discrepant_steps", &self.discrepant_steps, |g| g >= 0.0 && g.is_finite(), "a number from 0")?;
         check_not_negative("spectral_discrepant_step", self.spectral_discrepant_step)?;
         check_not_negative("original_tolerance", self.original_tolerance)?;
@@ -60,7 +63,7 @@ impl Settings {
                 name: compressed(discrepant_step),
                 // Hues 3 and 4 belong to the narrow and the spectral network.
                 hue: if k < 2 { 1 + k } else { 5 + (k - 2) % 3 },
-                network: Network::Compressed { depth, init_scale, rank_guess, discrepant_step },
+                network: self.initialization.network(depth, init_scale, rank_guess, discrepant_step),
                 tolerance,
             });
         }

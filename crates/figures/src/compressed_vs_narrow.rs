@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::drawing::drawing;
 use crate::matrix::{
-    self, MatrixOutcome, MatrixTrial, Network, ProblemSettings, Recovery, ScheduleSettings, Start, check_depth,
-    check_list, check_not_negative, check_positive, check_rank_guess, check_trials,
+    self, InitializationSettings, MatrixOutcome, MatrixTrial, Network, ProblemSettings, Recovery, ScheduleSettings,
+    Start, check_depth, check_list, check_not_negative, check_positive, check_rank_guess, check_trials,
 };
 use crate::reference::{read_reference, reference_points, reference_table};
 use crate::statements::Statement;
@@ -27,6 +27,8 @@ pub struct Settings {
     init_scale: f64,
     step_size: f64,
     discrepant_step: f64,
+    #[serde(default)]
+    initialization: InitializationSettings,
     problem: ProblemSettings,
     schedule: ScheduleSettings,
 }
@@ -43,6 +45,7 @@ impl Check for Settings {
         check_positive("init_scale", self.init_scale)?;
         check_positive("step_size", self.step_size)?;
         check_not_negative("discrepant_step", self.discrepant_step)?;
+        self.initialization.check("initialization", self.problem.observed_fraction)?;
         self.schedule.check("schedule")
     }
 }
@@ -214,7 +217,7 @@ const SPECTRAL: &str = "spectral";
 /// What the tables call a network, and the rank guess it belongs to.
 fn name_and_rank_guess(network: Network) -> (&'static str, usize) {
     match network {
-        Network::Compressed { rank_guess, .. } => (COMPRESSED, rank_guess),
+        Network::Compressed { rank_guess, .. } | Network::Sampled { rank_guess, .. } => (COMPRESSED, rank_guess),
         Network::Spectral { rank_guess, .. } => (SPECTRAL, rank_guess),
         Network::Deep { width, .. } => (NARROW, width / 2),
         Network::CompressedExact { .. } => unreachable!("not in the plan"),
@@ -241,9 +244,10 @@ impl Settings {
     fn networks(&self, rank_guess: usize) -> [(&'static str, Network, f64); 3] {
         let Settings { depth, init_scale, discrepant_step, .. } = *self;
         let width = 2 * rank_guess;
+        let compressed = self.initialization.network(depth, init_scale, rank_guess, discrepant_step);
         [
             (NARROW, Network::Deep { depth, width, init_scale }, 3.0 * width as f64),
-            (COMPRESSED, Network::Compressed { depth, init_scale, rank_guess, discrepant_step }, width as f64),
+            (COMPRESSED, compressed, width as f64),
             (SPECTRAL, Network::Spectral { depth, init_scale, rank_guess, discrepant_step }, rank_guess as f64),
         ]
     }

@@ -162,8 +162,8 @@ struct ChoiceRow {
     chosen: bool,
 }
 
-/// The step size whose runs have the best mean validation score, the smaller of equal ones. A run that diverged, or whose
-/// score is undefined, counts as −1, the worst there is. `None` without runs.
+/// The step size whose runs have the best mean validation score, the smaller of equal ones. An undefined score (the run
+/// diverged, or predicts a constant) counts as 0. `None` without runs.
 fn chosen(runs: &[Run], task: &str, examples: usize, method: &str) -> Option<f64> {
     let runs: Vec<&Run> = runs
         .iter()
@@ -176,7 +176,7 @@ fn chosen(runs: &[Run], task: &str, examples: usize, method: &str) -> Option<f64
     steps.sort_by(f64::total_cmp);
     let mean = |step: f64| {
         let scores = runs.iter().filter(|run| run.trial.step_size == step);
-        mean_and_deviation(&scores.map(|run| run.outcome.metric.unwrap_or(-1.0)).collect::<Vec<_>>()).0
+        mean_and_deviation(&scores.map(|run| run.outcome.metric.unwrap_or(0.0)).collect::<Vec<_>>()).0
     };
     // Of equal ones max_by takes the last.
     steps.into_iter().rev().max_by(|a, b| mean(*a).total_cmp(&mean(*b)))
@@ -302,7 +302,7 @@ impl Experiment for FewShot {
 }
 
 fn in_title(protocol: &str, step_size: f64) -> String {
-    if protocol == PAPERS { format!("{protocol} {step_size:e}") } else { format!("{protocol} per method and n") }
+    if protocol == PAPERS { format!("{protocol} {step_size:e}") } else { format!("{protocol} per n") }
 }
 
 fn panel(
@@ -319,7 +319,7 @@ fn panel(
     for (hue, &name) in settings.methods.names.iter().enumerate() {
         let method = settings.methods.method(name, settings.methods.rank).label();
         let points = rows.iter().filter(|row| row.method == method);
-        let curve = banded(points.filter_map(|row| Some((row.examples as f64, row.score?))));
+        let curve = banded(points.map(|row| (row.examples as f64, row.counted())));
         if !curve.mean.is_empty() {
             panel = panel.series(Series::new(method, curve.mean).band(curve.band).hue(hue).markers());
         }

@@ -50,11 +50,8 @@ impl Settings {
             .filter(|row| row.status != RUN && row.protocol == rows[0].protocol)
             .map(|row| &*row.task)
             .collect();
-        let absent = if absent.is_empty() {
-            String::new()
-        } else {
-            format!("; not run, for want of data: {}", absent.join(", "))
-        };
+        let absent =
+            if absent.is_empty() { String::new() } else { format!("; not run (no data): {}", absent.join(", ")) };
         format!(
             "{}, {}, n = {}, r = {}, {} steps of {}; {}{absent}",
             self.encoder.source,
@@ -148,22 +145,15 @@ impl Experiment for GlueTable {
         let mut figure = Figure::new("GLUE with few examples: LoRA and Deep LoRA")
             .subtitle(settings.subtitle(&rows))
             .columns(1)
-            .panel_size(880, 280)
+            .panel_size(1000, 280)
             .shared_legend();
         for protocol in &settings.protocols {
             let rows: Vec<&Row> = rows.iter().filter(|row| row.protocol == protocol.name).collect();
             let title = protocol.in_title();
-            let name = |row: &&Row| {
-                if row.status == RUN {
-                    format!("{} ({})", row.task, row.metric)
-                } else {
-                    format!("{}: not run", row.task)
-                }
-            };
             figure = figure.panel(
                 Histogram::new(title)
-                    .categories(rows.iter().map(name))
-                    .y(Axis::linear("dev score (%)"))
+                    .categories(rows.iter().map(|row| row.task.clone()))
+                    .y(Axis::linear("Pearson, Matthews or accuracy (%)"))
                     .bars(bars(LORA, 0, rows.iter().map(|row| row.lora_mean_percent.zip(row.lora_deviation_percent))))
                     .bars(bars(
                         DEEP_LORA,
@@ -199,7 +189,7 @@ impl Experiment for GlueTable {
 fn row(protocol: &str, task: &str, runs: &[&RunRow], difference: Option<&DifferenceRow>) -> Row {
     let percent = |x: f64| 100.0 * x;
     let of = |method: &str| {
-        let scores: Vec<f64> = runs.iter().filter(|run| run.method == method).filter_map(|run| run.score).collect();
+        let scores: Vec<f64> = runs.iter().filter(|run| run.method == method).map(|run| run.counted()).collect();
         (!scores.is_empty()).then(|| mean_and_deviation(&scores))
     };
     let (lora, deep) = (of(LORA), of(DEEP_LORA));
@@ -224,5 +214,7 @@ fn bars(label: &str, hue: usize, values: impl Iterator<Item = Option<(f64, f64)>
     let values: Vec<(f64, f64)> = values.map(|value| value.unwrap_or((f64::NAN, f64::NAN))).collect();
     let errors: Vec<(f64, f64)> =
         values.iter().map(|(mean, deviation)| (mean - deviation / 2.0, mean + deviation / 2.0)).collect();
-    Bars::new(label, values.into_iter().map(|(mean, _)| mean).collect::<Vec<_>>()).errors(errors).hue(hue)
+    let bars = Bars::new(label, values.iter().map(|(mean, _)| *mean).collect::<Vec<_>>()).hue(hue);
+    // A single run has no deviation.
+    if values.iter().any(|(_, deviation)| *deviation > 0.0) { bars.errors(errors) } else { bars }
 }

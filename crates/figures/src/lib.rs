@@ -18,8 +18,10 @@ pub mod invariant_subspace;
 pub mod learned_ranks;
 pub mod lora_compressed_vs_narrow;
 pub mod matrix;
+pub mod memory;
 pub mod rank_sweep;
 pub mod reference;
+pub mod scaling;
 pub mod statements;
 pub mod step_size;
 pub mod summary;
@@ -35,6 +37,7 @@ pub fn experiments() -> Vec<lab::Entry> {
         lab::entry::<completion::Completion>(),
         lab::entry::<compressed_vs_narrow::CompressedVsNarrow>(),
         lab::entry::<ablations::Ablations>(),
+        lab::entry::<scaling::Scaling>(),
         lab::entry::<adaptation_subspaces::AdaptationSubspaces>(),
         lab::entry::<few_shot::FewShot>(),
         lab::entry::<step_size::StepSize>(),

@@ -45,7 +45,7 @@ impl Check for Settings {
 impl Settings {
     fn subtitle(&self) -> String {
         format!(
-            "{}, {}, r = {}, {} steps of {}; {}; runs that diverged left out",
+            "{}, {}, r = {}, {} steps of {}; {}; a run that diverged, or predicts a constant, counts as 0",
             self.encoder.source,
             adapted_in_words(self.adapted),
             self.methods.rank,
@@ -144,13 +144,8 @@ impl Experiment for StepSize {
             for &examples in &settings.examples {
                 let rows: Vec<&RunRow> =
                     at(&rows, GRID, &task).into_iter().filter(|row| row.examples == examples).collect();
-                let [lora, deep] = PAIR.map(|(method, _)| {
-                    let divergent = rows.iter().filter(|row| row.method == method && row.score.is_none());
-                    let divergent: Vec<f64> = divergent.map(|row| row.step_size).collect();
-                    let mut curve = mean_scores(rows.iter().copied(), method, |row| row.step_size);
-                    curve.retain(|point| !divergent.contains(&point.0));
-                    curve
-                });
+                let [lora, deep] =
+                    PAIR.map(|(method, _)| mean_scores(rows.iter().copied(), method, |row| row.step_size));
                 claims.push(robust(&task, examples, &lora, &deep, settings.in_earnest()));
             }
         }

@@ -70,6 +70,16 @@ pub fn share_rising(curve: &[(f64, f64)]) -> Option<f64> {
     (!rising.is_empty()).then(|| rising.iter().filter(|rising| **rising).count() as f64 / rising.len() as f64)
 }
 
+/// The exponent a of the power law `y ∝ xᵃ` that fits a curve of positive values best, by least squares in logarithms; `None`
+/// with fewer than two points.
+pub fn slope(curve: &[(f64, f64)]) -> Option<f64> {
+    let logs: Vec<_> = curve.iter().map(|point| (point.0.ln(), point.1.ln())).collect();
+    let n = logs.len() as f64;
+    let (x, y) = (logs.iter().map(|p| p.0).sum::<f64>() / n, logs.iter().map(|p| p.1).sum::<f64>() / n);
+    let spread: f64 = logs.iter().map(|p| (p.0 - x).powi(2)).sum();
+    (spread > 0.0).then(|| logs.iter().map(|p| (p.0 - x) * (p.1 - y)).sum::<f64>() / spread)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,6 +100,14 @@ mod tests {
         let logs = averaged_in_logs(points);
         assert!((logs.mean[1].1 - 8.0).abs() < 1e-12);
         assert!((logs.band[1].1 * logs.band[1].2 - 64.0).abs() < 1e-10);
+    }
+
+    #[test]
+    fn slopes_of_power_laws() {
+        let cubes: Vec<_> = (1..5).map(|x| (f64::from(x), 7.0 * f64::from(x).powi(3))).collect();
+        assert!((slope(&cubes).unwrap() - 3.0).abs() < 1e-12);
+        assert_eq!(slope(&cubes[..1]), None);
+        assert_eq!(slope(&[]), None);
     }
 
     #[test]

@@ -2,9 +2,12 @@
 
 mod comparison;
 mod curve;
+mod equivalence;
 mod evolution;
 mod method;
 mod panels;
+mod rank_test;
+mod scale;
 mod settings;
 mod theorem;
 mod trajectory;
@@ -15,14 +18,17 @@ pub use comparison::{
     path, speed_claim, total_seconds, verdict,
 };
 pub use curve::{CurveRow, TimingRow, curve_rows, timing_rows};
+pub use equivalence::{EquivalenceRow, EquivalenceSettings, equivalence_claims, equivalence_row, equivalence_series};
 pub use evolution::{
     EvolutionOutcome, EvolutionRow, EvolutionTrial, Movement, Side, by_index, evolution_rows, run_evolution,
 };
 pub use method::{MethodSettings, OptimizerSettings};
 pub use panels::ComparisonPanels;
+pub use rank_test::mann_whitney;
+pub use scale::{RelativeNetwork, ScaleMethod, ScaleOutcome, ScaleTrial, TargetSettings, WideProblem, run_scale};
 pub use settings::{
-    LossSettings, ProblemSettings, ScheduleSettings, check_depth, check_list, check_not_negative, check_positive,
-    check_rank_guess, check_trials,
+    InitializationSettings, LossSettings, ProblemSettings, ScheduleSettings, check_depth, check_list,
+    check_not_negative, check_positive, check_rank_guess, check_trials,
 };
 pub use theorem::{
     BlockRow, CaseRow, DistanceRow, Points, TheoremCase, TheoremOutcome, TheoremTrial, block_rows, distance_rows,

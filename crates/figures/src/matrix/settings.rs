@@ -4,6 +4,8 @@ use dynamics::{LossForm, Schedule};
 use lab::Invalid;
 use serde::{Deserialize, Serialize};
 
+use super::Network;
+
 /// `[problem]`: a square low-rank target and what is observed of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -49,6 +51,33 @@ impl ProblemSettings {
         Invalid::unless(fits, &key, observed_fraction, "a number in (0, 1]")?;
         let some = observed_fraction * (size * size) as f64 >= 1.0;
         Invalid::unless(some, &key, format!("{observed_fraction:e}"), "at least one entry of size × size")
+    }
+}
+
+/// How a compressed network is made: `initialization = "explicit"` or `"sampled"`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum InitializationSettings {
+    /// From the factors of the original and their first gradient, as the paper does.
+    #[default]
+    Explicit,
+    /// From the observed entries and a sampled piece of the original's product: the same law, no d × d matrix.
+    Sampled,
+}
+
+impl InitializationSettings {
+    /// The compressed network so made.
+    pub fn network(self, depth: usize, init_scale: f64, rank_guess: usize, discrepant_step: f64) -> Network {
+        match self {
+            Self::Explicit => Network::Compressed { depth, init_scale, rank_guess, discrepant_step },
+            Self::Sampled => Network::Sampled { depth, init_scale, rank_guess, discrepant_step },
+        }
+    }
+
+    /// Checks the value of `key` for an observed fraction.
+    pub fn check(self, key: &str, observed_fraction: f64) -> Result<(), Invalid> {
+        let fits = self == Self::Explicit || observed_fraction < 1.0;
+        Invalid::unless(fits, key, "\"sampled\"", "\"explicit\" under full observation")
     }
 }
 

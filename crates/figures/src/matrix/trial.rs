@@ -79,6 +79,17 @@ pub enum Network {
         /// Init scale ε.
         init_scale: f64,
     },
+    /// The compressed twin of an original of width d that is never built.
+    Sampled {
+        /// Number of factors L of the original.
+        depth: usize,
+        /// Init scale ε.
+        init_scale: f64,
+        /// Rank guess r̂.
+        rank_guess: usize,
+        /// Discrepant step γ.
+        discrepant_step: f64,
+    },
     /// The spectral initialization of Kwon et al.
     Spectral {
         /// Number of small factors L.
@@ -180,6 +191,13 @@ pub fn run(trial: &MatrixTrial, context: &TrialContext) -> Result<MatrixOutcome,
             let compressed = compression::compress(&mut original, &objective, rank_guess, discrepant_step, par)
                 .context("compressing")?;
             drop(original);
+            trial.train_compressed(compressed, &objective, clock, context, par)
+        }
+        Network::Sampled { depth, init_scale, rank_guess, discrepant_step } => {
+            let mut rng = trial.network_stream("sampled construction");
+            let (scale, gamma) = (init_scale, discrepant_step);
+            let compressed = compression::sampled(&objective, rank_guess, depth, scale, gamma, &mut rng, par)
+                .context("compressing")?;
             trial.train_compressed(compressed, &objective, clock, context, par)
         }
         Network::CompressedExact { depth, init_scale } => {

@@ -53,7 +53,7 @@ class Peer:
 
         def seconds(sample):
             times = []
-            for _ in range(3):
+            for _ in range(10):
                 start = time.perf_counter()
                 sample(left, products[-1])
                 times.append(time.perf_counter() - start)

@@ -97,6 +97,32 @@ macro_rules! lanes {
     };
 }
 
+/// Declares functions whose bodies are compiled once for every instruction set, of which the machine's best is chosen at run
+/// time. Everything they call must be `#[inline(always)]`. (A closure given to `pulp` will not do: where it is not inlined, it
+/// is compiled for the oldest machines.)
+macro_rules! vector_code {
+    ($($(#[$attribute:meta])* fn $name:ident<'a, T>($($argument:ident: $type:ty),* $(,)?) $body:block)*) => {$(
+        $(#[$attribute])*
+        pub(crate) fn $name<'a, T: $crate::Real>($($argument: $type),*) {
+            struct Arguments<'a, T: $crate::Real> {
+                $($argument: $type,)*
+                lifetime: std::marker::PhantomData<&'a T>,
+            }
+            impl<'a, T: $crate::Real> pulp::WithSimd for Arguments<'a, T> {
+                type Output = ();
+
+                #[inline(always)]
+                fn with_simd<S: pulp::Simd>(self, _: S) {
+                    let Self { $($argument,)* .. } = self;
+                    $body
+                }
+            }
+            pulp::Arch::new().dispatch(Arguments { $($argument,)* lifetime: std::marker::PhantomData });
+        }
+    )*};
+}
+pub(crate) use vector_code;
+
 lanes!(
     f32,
     u32,

@@ -5,13 +5,13 @@
 //! that short sequences, which are the rule, run through vector code alone.
 
 use faer::{MatMut, MatRef};
-use pulp::Arch;
 
 use super::columns::{Buffer, column, column_mut};
 use super::dropout::Mask;
 use super::normalization::sum;
 use super::product::{Start, Term, sum_of_products};
 use crate::Real;
+use crate::lanes::vector_code;
 
 /// Numbers a column is padded to a multiple of: an f32 vector of 512 bits.
 const PADDING: usize = 16;
@@ -66,20 +66,14 @@ pub(crate) fn attend<T: Real>(
     for (head, probabilities) in probabilities.chunks_exact_mut(length * tokens).enumerate() {
         let [queries, keys, values] = parts(all, heads, head);
         let mut scores = MatMut::from_column_major_slice_mut(probabilities, length, tokens);
-        transpose(keys, work.transposed.write(length, size));
+        transpose(keys, &mut work.transposed);
         sum_of_products(scores.as_mut(), Start::Zero, [Term::columns(work.transposed.read(length, size), queries)]);
-        Arch::new().dispatch(|| softmax(scores.as_mut(), tokens, scale));
+        softmax(scores.as_mut(), tokens, scale);
         let context = context.as_mut().subrows_mut(head * size, size);
         let dropped = if let Mask::All = mask {
             scores.as_ref()
         } else {
-            let dropped = work.dropped.write(length, tokens);
-            Arch::new().dispatch(|| {
-                for query in 0..tokens {
-                    mask.sign(head * tokens + query, tokens, column_mut(scores.as_mut(), query));
-                }
-                keep_positive(scores.as_ref(), T::of(mask.scale()), dropped);
-            });
+            drop_some(mask, head * tokens, tokens, scores.as_mut(), work.dropped.write(length, tokens));
             work.dropped.read(length, tokens)
         };
         sum_of_products(context, Start::Zero, [Term::columns(values, dropped.subrows(0, tokens))]);
@@ -103,14 +97,11 @@ pub(crate) fn attend_backward<T: Real>(
         let [queries, keys, values] = parts(all, heads, head);
         let d_context = d_context.subrows(head * size, size);
         let signed = MatRef::from_column_major_slice(probabilities, length, tokens);
-        transpose(values, work.transposed.write(length, size));
+        transpose(values, &mut work.transposed);
         let (mut d_scores, mut dropped) = (work.gradient.write(length, tokens), work.dropped.write(length, tokens));
         let values = work.transposed.read(length, size);
         sum_of_products(d_scores.as_mut(), Start::Zero, [Term::columns(values, d_context)]);
-        Arch::new().dispatch(|| {
-            keep_positive(signed, T::of(scale_of_kept), dropped.as_mut());
-            softmax_backward(signed, T::of(scale_of_kept), scale, d_scores.as_mut());
-        });
+        softmax_backward(signed, T::of(scale_of_kept), scale, d_scores.as_mut(), dropped.as_mut());
         let (d_scores, dropped) = (d_scores.as_ref().subrows(0, tokens), dropped.as_ref().subrows(0, tokens));
         let products = [(keys, d_scores), (queries, d_scores.transpose()), (d_context, dropped.transpose())];
         for (part, (left, right)) in products.into_iter().enumerate() {
@@ -121,15 +112,16 @@ pub(crate) fn attend_backward<T: Real>(
 }
 
 /// Tokens as rows, padded with zeros.
-fn transpose<T: Real>(from: MatRef<'_, T>, mut to: MatMut<'_, T>) {
-    let tokens = from.ncols();
-    for i in 0..from.nrows() {
-        let (rows, padding) = column_mut(to.as_mut(), i).split_at_mut(tokens);
-        for (token, x) in rows.iter_mut().enumerate() {
-            *x = from[(i, token)];
+fn transpose<T: Real>(from: MatRef<'_, T>, to: &mut Buffer<T>) {
+    let (size, tokens) = from.shape();
+    let length = padded(tokens);
+    let to = to.list(length * size);
+    for token in 0..tokens {
+        for (row, &x) in to.chunks_exact_mut(length).zip(column(from, token)) {
+            row[token] = x;
         }
-        padding.fill(T::of(0.0));
     }
+    to.chunks_exact_mut(length).for_each(|row| row[tokens..].fill(T::of(0.0)));
 }
 
 /// The largest of some numbers, of which there are a multiple of [`PADDING`].
@@ -146,52 +138,79 @@ fn largest<T: Real>(numbers: &[T]) -> T {
     most.into_iter().fold(most[0], |a, b| if b > a { b } else { a })
 }
 
-/// `softmax(scale · column)` of every column, over its first `count` entries; the others become 0.
-#[inline(always)]
-fn softmax<T: Real>(mut scores: MatMut<'_, T>, count: usize, scale: T) {
-    for query in 0..scores.ncols() {
-        let column = column_mut(scores.as_mut(), query);
-        // Small enough for its exponential to be 0, and finite, so that the difference below is a number.
-        column[count..].fill(T::of(-1e30));
-        let most = largest(column);
-        for x in column.iter_mut() {
-            *x = ((*x - most) * scale).exponential();
+vector_code! {
+    /// `softmax(scale · column)` of every column, over its first `count` entries; the others become 0.
+    fn softmax<'a, T>(scores: MatMut<'a, T>, count: usize, scale: T) {
+        let mut scores = scores;
+        for query in 0..scores.ncols() {
+            let column = column_mut(scores.as_mut(), query);
+            // Small enough for its exponential to be 0, and finite, so that the difference below is a number.
+            column[count..].fill(T::of(-1e30));
+            let most = largest(column);
+            for x in column.iter_mut() {
+                *x = ((*x - most) * scale).exponential();
+            }
+            let inverse = T::of(1.0) / sum(column.len(), |i| column[i]);
+            for x in column.iter_mut() {
+                *x = *x * inverse;
+            }
         }
-        let inverse = T::of(1.0) / sum(column.len(), |i| column[i]);
-        for x in column.iter_mut() {
-            *x = *x * inverse;
+    }
+}
+
+vector_code! {
+    /// Writes to `dropped` what the mask keeps, scaled; the probabilities' signs are made to say what that is. Rows of the
+    /// mask are counted from `first`.
+    fn drop_some<'a, T>(
+        mask: Mask<'a>,
+        first: usize,
+        count: usize,
+        probabilities: MatMut<'a, T>,
+        dropped: MatMut<'a, T>,
+    ) {
+        let (mut probabilities, mut dropped, scale) = (probabilities, dropped, T::of(mask.scale()));
+        for query in 0..probabilities.ncols() {
+            let probabilities = column_mut(probabilities.as_mut(), query);
+            mask.sign(first + query, count, probabilities);
+            keep_positive(probabilities, scale, column_mut(dropped.as_mut(), query));
+        }
+    }
+}
+
+vector_code! {
+    /// The gradient of the scores, in place of that of the dropped probabilities: with `g` that of the probabilities `p`, it is
+    /// `scale · p (g − Σ p g)`. And the dropped probabilities once more.
+    fn softmax_backward<'a, T>(
+        signed: MatRef<'a, T>,
+        scale_of_kept: T,
+        scale: T,
+        gradient: MatMut<'a, T>,
+        dropped: MatMut<'a, T>,
+    ) {
+        let (zero, mut gradient, mut dropped) = (T::of(0.0), gradient, dropped);
+        for query in 0..signed.ncols() {
+            let (signed, gradient) = (column(signed, query), column_mut(gradient.as_mut(), query));
+            keep_positive(signed, scale_of_kept, column_mut(dropped.as_mut(), query));
+            let count = signed.len();
+            let gradient = &mut gradient[..count];
+            for i in 0..count {
+                gradient[i] = if signed[i] > zero { gradient[i] * scale_of_kept } else { zero };
+            }
+            // Where the gradient is 0 the probability's sign does not matter.
+            let mean = sum(count, |i| signed[i] * gradient[i]);
+            for i in 0..count {
+                let magnitude = if signed[i] > zero { signed[i] } else { -signed[i] };
+                gradient[i] = scale * magnitude * (gradient[i] - mean);
+            }
         }
     }
 }
 
 /// What was kept, scaled, and 0 for what was dropped.
 #[inline(always)]
-fn keep_positive<T: Real>(signed: MatRef<'_, T>, scale: T, mut kept: MatMut<'_, T>) {
+fn keep_positive<T: Real>(signed: &[T], scale: T, kept: &mut [T]) {
     let zero = T::of(0.0);
-    for query in 0..signed.ncols() {
-        for (kept, &p) in column_mut(kept.as_mut(), query).iter_mut().zip(column(signed, query)) {
-            *kept = if p > zero { p * scale } else { zero };
-        }
-    }
-}
-
-/// The gradient of the scores, in place of that of the dropped probabilities: with `g` that of the probabilities `p`, it is
-/// `scale · p (g − Σ p g)`.
-#[inline(always)]
-fn softmax_backward<T: Real>(signed: MatRef<'_, T>, scale_of_kept: T, scale: T, mut gradient: MatMut<'_, T>) {
-    let zero = T::of(0.0);
-    for query in 0..signed.ncols() {
-        let (signed, gradient) = (column(signed, query), column_mut(gradient.as_mut(), query));
-        let count = signed.len();
-        let gradient = &mut gradient[..count];
-        for i in 0..count {
-            gradient[i] = if signed[i] > zero { gradient[i] * scale_of_kept } else { zero };
-        }
-        let magnitude = |i: usize| if signed[i] > zero { signed[i] } else { -signed[i] };
-        // Where the gradient is 0 the probability's sign does not matter.
-        let mean = sum(count, |i| signed[i] * gradient[i]);
-        for i in 0..count {
-            gradient[i] = scale * magnitude(i) * (gradient[i] - mean);
-        }
+    for (kept, &p) in kept.iter_mut().zip(signed) {
+        *kept = if p > zero { p * scale } else { zero };
     }
 }

@@ -1,7 +1,6 @@
 //! The embeddings of a block of tokens: rows of three tables, summed and normalized; and the way back to their adapters.
 
 use faer::MatRef;
-use pulp::Arch;
 
 use super::adapted::Prepared;
 use super::block::{Block, Pass, Scratch, part_mut};
@@ -64,7 +63,7 @@ impl<T: Real> Pass<'_, T> {
             let normalized = block.embedded.norm.write(hidden, count, &tokens);
             let y = part_mut(sum.as_mut(), &tokens);
             let out = part_mut(block.hidden.write(hidden, count), &tokens);
-            Arch::new().dispatch(|| norm_dropout(&tables.norm, self.epsilon(), mask, y, normalized, out));
+            norm_dropout(&tables.norm, self.epsilon(), mask, y, normalized, out);
         }
     }
 
@@ -78,9 +77,7 @@ impl<T: Real> Pass<'_, T> {
             let mask = self.dropout.mask(Place::Embeddings, sequence, config.hidden_dropout);
             let (standardized, inverse) = block.embedded.norm.read(hidden, count, &tokens);
             let gradient = part_mut(block.gradient.write(hidden, count), &tokens);
-            Arch::new().dispatch(|| {
-                norm_dropout_backward(&encoder.embeddings.norm, mask, standardized, inverse, gradient);
-            });
+            norm_dropout_backward(&encoder.embeddings.norm, mask, standardized, inverse, gradient);
         }
         let gradient = block.gradient.read(hidden, count);
         let lows = [&block.embedded.word_low, &block.embedded.position_low];

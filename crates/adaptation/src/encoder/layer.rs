@@ -3,7 +3,6 @@
 use std::ops::Range;
 
 use faer::{Accum, MatMut, MatRef, Par};
-use pulp::Arch;
 
 use super::adapted::{LAYER_SITES, Partial};
 use super::attention::{attend, attend_backward, probabilities_of};
@@ -12,6 +11,7 @@ use super::columns::{column, column_mut};
 use super::dropout::Place;
 use super::normalization::{residual_norm, residual_norm_backward};
 use super::product::{Start, sum_of_products};
+use crate::lanes::vector_code;
 use crate::{Adapters, AppliedGradient, Real, Site};
 
 /// Places of the sites in [`LAYER_SITES`] after query, key and value.
@@ -78,7 +78,7 @@ impl<T: Real> Pass<'_, T> {
             let normalized = state.attention_norm.write(hidden, count, &tokens);
             let (y, residual) = (part_mut(y.as_mut(), &tokens), part(input, &tokens));
             let out = part_mut(out.as_mut(), &tokens);
-            Arch::new().dispatch(|| residual_norm(norm, self.epsilon(), mask, y, residual, normalized, out));
+            residual_norm(norm, self.epsilon(), mask, y, residual, normalized, out);
         }
     }
 
@@ -90,7 +90,7 @@ impl<T: Real> Pass<'_, T> {
         let mut activated = state.activated.write(intermediate, count);
         self.dense(Site::Intermediate(l), attended, &mut state.low[INTERMEDIATE], activated.as_mut());
         let slopes = if self.keep { Some(state.slopes.write(intermediate, count)) } else { None };
-        Arch::new().dispatch(|| gelu(activated.as_mut(), slopes));
+        gelu(activated.as_mut(), slopes);
         let mut y = scratch.hidden.write(hidden, count);
         self.dense(Site::Output(l), activated.as_ref(), &mut state.low[OUTPUT], y.as_mut());
         let norm = &self.network.encoder.layers[l].output_norm;
@@ -99,7 +99,7 @@ impl<T: Real> Pass<'_, T> {
             let normalized = state.output_norm.write(hidden, count, &tokens);
             let (y, residual) = (part_mut(y.as_mut(), &tokens), part(attended, &tokens));
             let out = part_mut(block.hidden.write(hidden, count), &tokens);
-            Arch::new().dispatch(|| residual_norm(norm, self.epsilon(), mask, y, residual, normalized, out));
+            residual_norm(norm, self.epsilon(), mask, y, residual, normalized, out);
         }
     }
 
@@ -134,7 +134,7 @@ impl<T: Real> Pass<'_, T> {
             let (standardized, inverse) = state.output_norm.read(hidden, count, &tokens);
             let gradient = part_mut(block.gradient.write(hidden, count), &tokens);
             let d_y = part_mut(d_y.as_mut(), &tokens);
-            Arch::new().dispatch(|| residual_norm_backward(norm, mask, standardized, inverse, gradient, d_y));
+            residual_norm_backward(norm, mask, standardized, inverse, gradient, d_y);
         }
         let (site, d_y) = (Site::Output(l), d_y.as_ref());
         let partial = &mut block.partials[OUTPUT];
@@ -145,7 +145,7 @@ impl<T: Real> Pass<'_, T> {
         let mut d_u = scratch.intermediate.write(intermediate, count);
         sum_of_products(d_u.as_mut(), Start::Zero, self.dense_backward(site, d_y, partial));
         let slopes = state.slopes.read(intermediate, count);
-        Arch::new().dispatch(|| multiply(d_u.as_mut(), slopes));
+        multiply(d_u.as_mut(), slopes);
 
         let (site, d_u) = (Site::Intermediate(l), d_u.as_ref());
         let partial = &mut block.partials[INTERMEDIATE];
@@ -173,7 +173,7 @@ impl<T: Real> Pass<'_, T> {
             let (standardized, inverse) = state.attention_norm.read(hidden, count, &tokens);
             let gradient = part_mut(block.gradient.write(hidden, count), &tokens);
             let d_y = part_mut(d_y.as_mut(), &tokens);
-            Arch::new().dispatch(|| residual_norm_backward(norm, mask, standardized, inverse, gradient, d_y));
+            residual_norm_backward(norm, mask, standardized, inverse, gradient, d_y);
         }
         let (site, d_y) = (Site::AttentionOutput(l), d_y.as_ref());
         let partial = &mut block.partials[ATTENTION_OUTPUT];
@@ -277,30 +277,34 @@ pub(crate) fn reduce<'a, T: Real>(
     }
 }
 
-/// GELU in place, and its derivative if it is asked for.
-#[inline(always)]
-fn gelu<T: Real>(mut u: MatMut<'_, T>, slopes: Option<MatMut<'_, T>>) {
-    let Some(mut slopes) = slopes else {
-        for token in 0..u.ncols() {
-            for u in column_mut(u.as_mut(), token) {
-                *u = u.gelu().0;
+vector_code! {
+    /// GELU in place, and its derivative if it is asked for.
+    fn gelu<'a, T>(u: MatMut<'a, T>, slopes: Option<MatMut<'a, T>>) {
+        let mut u = u;
+        let Some(mut slopes) = slopes else {
+            for token in 0..u.ncols() {
+                for u in column_mut(u.as_mut(), token) {
+                    *u = u.gelu().0;
+                }
             }
-        }
-        return;
-    };
-    for token in 0..u.ncols() {
-        for (u, slope) in column_mut(u.as_mut(), token).iter_mut().zip(column_mut(slopes.as_mut(), token)) {
-            (*u, *slope) = u.gelu();
+            return;
+        };
+        for token in 0..u.ncols() {
+            for (u, slope) in column_mut(u.as_mut(), token).iter_mut().zip(column_mut(slopes.as_mut(), token)) {
+                (*u, *slope) = u.gelu();
+            }
         }
     }
 }
 
-/// Multiplies entry by entry.
-#[inline(always)]
-fn multiply<T: Real>(mut x: MatMut<'_, T>, by: MatRef<'_, T>) {
-    for token in 0..x.ncols() {
-        for (x, &by) in column_mut(x.as_mut(), token).iter_mut().zip(column(by, token)) {
-            *x = *x * by;
+vector_code! {
+    /// Multiplies entry by entry.
+    fn multiply<'a, T>(x: MatMut<'a, T>, by: MatRef<'a, T>) {
+        let mut x = x;
+        for token in 0..x.ncols() {
+            for (x, &by) in column_mut(x.as_mut(), token).iter_mut().zip(column(by, token)) {
+                *x = *x * by;
+            }
         }
     }
 }

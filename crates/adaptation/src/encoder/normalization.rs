@@ -5,6 +5,7 @@ use faer::{MatMut, MatRef};
 use super::columns::{column, column_mut};
 use super::dropout::Mask;
 use crate::Real;
+use crate::lanes::vector_code;
 use crate::weights::LayerNorm;
 
 /// Partial sums of a reduction: as many as the widest vector has lanes, so that it becomes vector code with one order of
@@ -88,80 +89,65 @@ fn normalize_backward<T: Real>(weight: &[T], standardized: &[T], inverse: T, gra
     }
 }
 
-/// `out = norm(residual + dropout(y))` for the tokens of a sequence. What was in `y` is lost.
-#[inline(always)]
-pub(crate) fn residual_norm<T: Real>(
-    norm: &LayerNorm<T>,
-    epsilon: T,
-    mask: Mask<'_>,
-    mut y: MatMut<'_, T>,
-    residual: MatRef<'_, T>,
-    mut normalized: Normalized<'_, T>,
-    mut out: MatMut<'_, T>,
-) {
-    let hidden = y.nrows();
-    for token in 0..y.ncols() {
-        let y = column_mut(y.as_mut(), token);
-        mask.apply(token, hidden, y);
-        let standardized = column_mut(normalized.standardized.as_mut(), token);
-        let (residual, out) = (column(residual, token), column_mut(out.as_mut(), token));
-        normalized.inverse_deviations[token] = normalize(norm, epsilon, y, Some(residual), standardized, out);
+vector_code! {
+    /// `out = norm(residual + dropout(y))` for the tokens of a sequence. What was in `y` is lost.
+    fn residual_norm<'a, T>(norm: &'a LayerNorm<T>, epsilon: T, mask: Mask<'a>, y: MatMut<'a, T>, residual: MatRef<'a, T>, normalized: Normalized<'a, T>, out: MatMut<'a, T>) {
+        let mut y = y;
+        let mut normalized = normalized;
+        let mut out = out;
+        let hidden = y.nrows();
+        for token in 0..y.ncols() {
+            let y = column_mut(y.as_mut(), token);
+            mask.apply(token, hidden, y);
+            let standardized = column_mut(normalized.standardized.as_mut(), token);
+            let (residual, out) = (column(residual, token), column_mut(out.as_mut(), token));
+            normalized.inverse_deviations[token] = normalize(norm, epsilon, y, Some(residual), standardized, out);
+        }
     }
 }
 
-/// The way back through [`residual_norm`] for the tokens of a sequence: `gradient` becomes that with respect to the sum, which
-/// the residual connection carries on; `d_y` is that with respect to `y`.
-#[inline(always)]
-pub(crate) fn residual_norm_backward<T: Real>(
-    norm: &LayerNorm<T>,
-    mask: Mask<'_>,
-    standardized: MatRef<'_, T>,
-    inverse_deviations: &[T],
-    mut gradient: MatMut<'_, T>,
-    mut d_y: MatMut<'_, T>,
-) {
-    let hidden = gradient.nrows();
-    for token in 0..gradient.ncols() {
-        let (gradient, d_y) = (column_mut(gradient.as_mut(), token), column_mut(d_y.as_mut(), token));
-        normalize_backward(&norm.weight, column(standardized, token), inverse_deviations[token], gradient);
-        d_y.copy_from_slice(gradient);
-        mask.apply(token, hidden, d_y);
+vector_code! {
+    /// The way back through [`residual_norm`] for the tokens of a sequence: `gradient` becomes that with respect to the sum, which
+    /// the residual connection carries on; `d_y` is that with respect to `y`.
+    fn residual_norm_backward<'a, T>(norm: &'a LayerNorm<T>, mask: Mask<'a>, standardized: MatRef<'a, T>, inverse_deviations: &'a [T], gradient: MatMut<'a, T>, d_y: MatMut<'a, T>) {
+        let mut gradient = gradient;
+        let mut d_y = d_y;
+        let hidden = gradient.nrows();
+        for token in 0..gradient.ncols() {
+            let (gradient, d_y) = (column_mut(gradient.as_mut(), token), column_mut(d_y.as_mut(), token));
+            normalize_backward(&norm.weight, column(standardized, token), inverse_deviations[token], gradient);
+            d_y.copy_from_slice(gradient);
+            mask.apply(token, hidden, d_y);
+        }
     }
 }
 
-/// `out = dropout(norm(y))` for the tokens of a sequence.
-#[inline(always)]
-pub(crate) fn norm_dropout<T: Real>(
-    norm: &LayerNorm<T>,
-    epsilon: T,
-    mask: Mask<'_>,
-    mut y: MatMut<'_, T>,
-    mut normalized: Normalized<'_, T>,
-    mut out: MatMut<'_, T>,
-) {
-    let hidden = y.nrows();
-    for token in 0..y.ncols() {
-        let standardized = column_mut(normalized.standardized.as_mut(), token);
-        let (y, out) = (column_mut(y.as_mut(), token), column_mut(out.as_mut(), token));
-        normalized.inverse_deviations[token] = normalize(norm, epsilon, y, None, standardized, out);
-        mask.apply(token, hidden, out);
+vector_code! {
+    /// `out = dropout(norm(y))` for the tokens of a sequence.
+    fn norm_dropout<'a, T>(norm: &'a LayerNorm<T>, epsilon: T, mask: Mask<'a>, y: MatMut<'a, T>, normalized: Normalized<'a, T>, out: MatMut<'a, T>) {
+        let mut y = y;
+        let mut normalized = normalized;
+        let mut out = out;
+        let hidden = y.nrows();
+        for token in 0..y.ncols() {
+            let standardized = column_mut(normalized.standardized.as_mut(), token);
+            let (y, out) = (column_mut(y.as_mut(), token), column_mut(out.as_mut(), token));
+            normalized.inverse_deviations[token] = normalize(norm, epsilon, y, None, standardized, out);
+            mask.apply(token, hidden, out);
+        }
     }
 }
 
-/// The way back through the embeddings' LayerNorm and the dropout after it: `gradient` becomes that with respect to the sum of
-/// the embeddings.
-#[inline(always)]
-pub(crate) fn norm_dropout_backward<T: Real>(
-    norm: &LayerNorm<T>,
-    mask: Mask<'_>,
-    standardized: MatRef<'_, T>,
-    inverse_deviations: &[T],
-    mut gradient: MatMut<'_, T>,
-) {
-    let hidden = gradient.nrows();
-    for token in 0..gradient.ncols() {
-        let gradient = column_mut(gradient.as_mut(), token);
-        mask.apply(token, hidden, gradient);
-        normalize_backward(&norm.weight, column(standardized, token), inverse_deviations[token], gradient);
+vector_code! {
+    /// The way back through the embeddings' LayerNorm and the dropout after it: `gradient` becomes that with respect to the sum of
+    /// the embeddings.
+    fn norm_dropout_backward<'a, T>(norm: &'a LayerNorm<T>, mask: Mask<'a>, standardized: MatRef<'a, T>, inverse_deviations: &'a [T], gradient: MatMut<'a, T>) {
+        let mut gradient = gradient;
+        let hidden = gradient.nrows();
+        for token in 0..gradient.ncols() {
+            let gradient = column_mut(gradient.as_mut(), token);
+            mask.apply(token, hidden, gradient);
+            normalize_backward(&norm.weight, column(standardized, token), inverse_deviations[token], gradient);
+        }
     }
 }

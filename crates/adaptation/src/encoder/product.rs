@@ -27,8 +27,12 @@ pub(crate) struct Packed<T: Real> {
 impl<T: Real> Packed<T> {
     /// Packs a matrix.
     pub(crate) fn new(matrix: MatRef<'_, T>) -> Self {
+        Self::for_machine(Arch::new(), matrix)
+    }
+
+    fn for_machine(machine: Arch, matrix: MatRef<'_, T>) -> Self {
         let (rows, columns) = matrix.shape();
-        let height = tile_rows::<T>();
+        let height = tile_rows::<T>(machine);
         let mut packed = Self { panels: Mat::zeros(height, columns * rows.div_ceil(height)), rows, columns };
         packed.fill(matrix, None);
         packed
@@ -101,6 +105,15 @@ pub(crate) fn sum_of_products<'a, T: Real>(
     start: Start<'_, T>,
     terms: impl IntoIterator<Item = Term<'a, T>>,
 ) {
+    sum_of_products_on(Arch::new(), dst, start, terms);
+}
+
+fn sum_of_products_on<'a, T: Real>(
+    machine: Arch,
+    dst: MatMut<'_, T>,
+    start: Start<'_, T>,
+    terms: impl IntoIterator<Item = Term<'a, T>>,
+) {
     let (rows, columns) = dst.shape();
     if rows == 0 || columns == 0 {
         return;
@@ -109,18 +122,18 @@ pub(crate) fn sum_of_products<'a, T: Real>(
     if let Start::Bias(bias) = start {
         assert_eq!(bias.len(), rows, "one bias per row");
     }
-    let height = tile_rows::<T>();
+    let height = tile_rows::<T>(machine);
     let (mut raw, mut count) = ([RawTerm::NONE; TERMS], 0);
     for term in terms {
         raw[count] = RawTerm::new(&term, rows, columns, height);
         count += 1;
     }
     let sum = Sum { terms: &raw[..count], start, rows, columns, stride: dst.col_stride(), dst: dst.as_ptr_mut() };
-    Arch::new().dispatch(sum);
+    machine.dispatch(sum);
 }
 
-/// Rows of a tile on this machine.
-fn tile_rows<T: Real>() -> usize {
+/// Rows of a tile.
+fn tile_rows<T: Real>(machine: Arch) -> usize {
     struct Rows<T>(PhantomData<T>);
     impl<T: Real> WithSimd for Rows<T> {
         type Output = usize;
@@ -130,7 +143,7 @@ fn tile_rows<T: Real>() -> usize {
             VECTORS * T::lanes::<S>()
         }
     }
-    Arch::new().dispatch(Rows::<T>(PhantomData))
+    machine.dispatch(Rows::<T>(PhantomData))
 }
 
 /// A term, checked, with its strides.
@@ -370,6 +383,10 @@ unsafe fn multiply<T: Real, S: Simd, const V: usize, const N: usize, const MASKE
 /// # Panics
 /// If shapes or strides are not as they must be.
 pub(crate) fn inner_products<T: Real>(dst: MatMut<'_, T>, left: MatRef<'_, T>, right: MatRef<'_, T>) {
+    inner_products_on(Arch::new(), dst, left, right);
+}
+
+fn inner_products_on<T: Real>(machine: Arch, dst: MatMut<'_, T>, left: MatRef<'_, T>, right: MatRef<'_, T>) {
     let (rows, columns) = dst.shape();
     if rows == 0 || columns == 0 {
         return;
@@ -377,7 +394,7 @@ pub(crate) fn inner_products<T: Real>(dst: MatMut<'_, T>, left: MatRef<'_, T>, r
     assert_eq!((rows, columns, left.nrows()), (left.ncols(), right.ncols(), right.nrows()), "shapes");
     assert!(dst.row_stride() == 1 || rows == 1, "columns without gaps");
     assert!(left.row_stride() == 1 && right.row_stride() == 1, "columns without gaps");
-    Arch::new().dispatch(Inner { left, right, stride: dst.col_stride(), dst: dst.as_ptr_mut() });
+    machine.dispatch(Inner { left, right, stride: dst.col_stride(), dst: dst.as_ptr_mut() });
 }
 
 /// Checked inner products.
@@ -497,36 +514,47 @@ mod tests {
         assert!(error < tolerance, "{what}: off by {error:.1e}");
     }
 
-    fn sums<T: Real>() {
+    /// The instruction sets of this machine.
+    fn machines() -> Vec<Arch> {
+        let mut machines = vec![Arch::new()];
+        #[cfg(target_arch = "x86_64")]
+        {
+            machines.push(Arch::Scalar);
+            machines.extend(pulp::x86::V3::try_new().map(Arch::V3));
+        }
+        machines
+    }
+
+    fn sums<T: Real>(machine: Arch) {
         for (m, n, k) in
             [(1, 1, 1), (7, 3, 5), (48, 8, 32), (96, 16, 7), (100, 27, 33), (131, 15, 1), (16, 1, 9), (40, 6, 24)]
         {
             let (a, b) = (draw::<T>(m, k, "a"), draw::<T>(k, n, "b"));
             let (c, d) = (draw::<T>(m, 3, "c"), draw::<T>(n, 3, "d"));
-            let bias = draw::<T>(m, 1, "bias");
-            let start = draw::<T>(m, n, "start");
+            let (bias, start) = (draw::<T>(m, 1, "bias"), draw::<T>(m, n, "start"));
             let product = &a * &b + &c * d.transpose();
-            let packed = Packed::new(a.as_ref());
-            let terms = [Term::packed(&packed, b.as_ref()), Term::columns(c.as_ref(), d.transpose())];
-            let what = format!("{m} × {n} × {k}");
-
-            let mut found = start.clone();
-            sum_of_products(found.as_mut(), Start::Zero, terms);
-            assert_close(&found, &product, &what);
-            let mut found = start.clone();
-            sum_of_products(found.as_mut(), Start::Destination, terms);
-            assert_close(&found, &(&product + &start), &what);
-            let mut found = start.clone();
-            let bias: Vec<T> = bias.col(0).iter().copied().collect();
-            sum_of_products(found.as_mut(), Start::Bias(&bias), terms);
-            assert_close(&found, &Mat::from_fn(m, n, |i, j| product[(i, j)] + bias[i]), &what);
+            let packed = Packed::for_machine(machine, a.as_ref());
+            let list: Vec<T> = bias.col(0).iter().copied().collect();
+            let with_bias = Mat::from_fn(m, n, |i, j| product[(i, j)] + list[i]);
+            for (from, expected) in [
+                (Start::Zero, product.clone()),
+                (Start::Destination, &product + &start),
+                (Start::Bias(&list), with_bias),
+            ] {
+                let mut found = start.clone();
+                let terms = [Term::packed(&packed, b.as_ref()), Term::columns(c.as_ref(), d.transpose())];
+                sum_of_products_on(machine, found.as_mut(), from, terms);
+                assert_close(&found, &expected, &format!("{m} × {n} × {k} on {machine:?}"));
+            }
         }
     }
 
     #[test]
     fn sums_of_products() {
-        sums::<f32>();
-        sums::<f64>();
+        for machine in machines() {
+            sums::<f32>(machine);
+            sums::<f64>(machine);
+        }
     }
 
     #[test]
@@ -550,19 +578,22 @@ mod tests {
         assert_close(&found, &((&a + &delta) * &b), "a + delta");
     }
 
-    fn inner<T: Real>() {
+    fn inner<T: Real>(machine: Arch) {
         for (rank, n, t) in [(8, 384, 27), (1, 5, 1), (3, 24, 7), (10, 40, 4), (4, 16, 5)] {
             let (left, right) = (draw::<T>(n, rank, "left"), draw::<T>(n, t, "right"));
             let mut found = Mat::zeros(rank, t);
-            inner_products(found.as_mut(), left.as_ref(), right.as_ref());
-            assert_close(&found, &(left.transpose() * &right), &format!("{rank} × {n} × {t}"));
+            inner_products_on(machine, found.as_mut(), left.as_ref(), right.as_ref());
+            let what = format!("{rank} × {n} × {t} on {machine:?}");
+            assert_close(&found, &(left.transpose() * &right), &what);
         }
     }
 
     #[test]
     fn products_along_columns() {
-        inner::<f32>();
-        inner::<f64>();
+        for machine in machines() {
+            inner::<f32>(machine);
+            inner::<f64>(machine);
+        }
     }
 
     /// The right operand's tail must not matter: a NaN just outside of a view stays outside.

@@ -175,12 +175,18 @@ impl Experiment for Scaling {
         let gibibytes = |cost: &Cost| cost.peak_memory_mib / 1024.0;
         let memory = against_size("Peak memory", "GiB", gibibytes).reference(MOST_MEMORY_MIB / 1024.0, "6 GiB");
         let error = || Axis::log("held-out error / its start");
-        let mut by_iteration = Lines::new("Held-out error, sampled").x(Axis::linear("iteration t")).y(error());
+        let mut by_iteration =
+            Lines::new("Held-out error, sampled construction").x(Axis::linear("iteration t")).y(error());
         let mut by_time = Lines::new("The same against time").x(Axis::log("time with set-up (s)")).y(error());
+        let small = settings.sizes.iter().filter(|s| s.original.is_some()).map(|s| s.size).min();
+        if let Some(size) = small {
+            let (mean, _) = relative_errors(&rows, ScaleMethod::Original, size);
+            by_iteration = by_iteration.series(Series::new(format!("original, d = {size}"), mean).hue(2).dashed());
+        }
         let shown = settings.sizes.iter().map(|s| s.size).filter(|&size| is_power_of_ten(&(size as f64)));
         for (hue, size) in shown.enumerate() {
             let label = format!("d = {}", power_of_ten(size));
-            let (mean, band) = relative_errors(&rows, size);
+            let (mean, band) = relative_errors(&rows, ScaleMethod::Sampled, size);
             by_iteration = by_iteration.series(Series::new(&label, mean.clone()).band(band).hue(3 + hue));
             by_time = by_time.series(Series::new(&label, in_seconds(&mean, &costs, size)).hue(3 + hue));
         }
@@ -258,10 +264,9 @@ fn by_size(costs: &[Cost], method: ScaleMethod, value: impl Fn(&Cost) -> f64) ->
 /// Points (iteration, value) and intervals around them.
 type Curve = (Vec<(f64, f64)>, Vec<(f64, f64, f64)>);
 
-/// Held-out error of the sampled network in units of its start, first trial, and ± two standard errors.
-fn relative_errors(rows: &[Row], size: usize) -> Curve {
-    let name = ScaleMethod::Sampled.name();
-    let rows: Vec<&Row> = rows.iter().filter(|r| r.method == name && r.size == size && r.trial == 0).collect();
+/// Held-out error of one network in units of its start, first trial, and ± two standard errors.
+fn relative_errors(rows: &[Row], method: ScaleMethod, size: usize) -> Curve {
+    let rows: Vec<&Row> = rows.iter().filter(|r| r.method == method.name() && r.size == size && r.trial == 0).collect();
     let start = rows.first().map_or(1.0, |row| row.held_out_error);
     let relative = |row: &Row| {
         let (error, deviation) = (row.held_out_error / start, 2.0 * row.held_out_standard_error / start);
@@ -289,7 +294,7 @@ fn growth(settings: &Settings, costs: &[Cost], quantity: &str, limit: f64, value
         .collect();
     let spans = settings.sizes.iter().map(|s| s.size).max().unwrap_or(0) >= 100_000;
     Statement {
-        claim: &format!("{quantity} of the sampled construction grow at most like d^{limit}"),
+        claim: &format!("{quantity} of the sampled construction: growth with the size at most d^{limit}"),
         paper: "not in the paper",
         tested: spans,
     }
@@ -299,7 +304,7 @@ fn growth(settings: &Settings, costs: &[Cost], quantity: &str, limit: f64, value
 /// A hundred thousand wide, trained to 1e-8 of the error at the start, in 20 minutes at most.
 fn trained(rows: &[Row], costs: &[Cost]) -> Claim {
     let size = 100_000;
-    let (curve, _) = relative_errors(rows, size);
+    let (curve, _) = relative_errors(rows, ScaleMethod::Sampled, size);
     let reached = in_seconds(&curve, costs, size).into_iter().find(|point| point.1 < 1e-8);
     let last = curve.last().map(|point| point.1);
     Statement {
@@ -403,4 +408,70 @@ fn work(trial: &ScaleTrial) -> f64 {
         ScaleMethod::Original => (10.0 + 3.0 * iterations) * size.powi(3),
     };
     (sparse + dense) / 1e6
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use lab::Verdict;
+
+    use super::*;
+
+    fn settings(profile: &str) -> Settings {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../experiments/scaling.toml");
+        lab::settings::load::<Settings>(&path, profile, &[]).unwrap().settings
+    }
+
+    #[test]
+    fn every_profile_is_valid_and_stops_where_it_should() {
+        for (profile, runs, largest) in [("paper", 52, 1_000_000), ("quick", 25, 100_000), ("smoke", 10, 1000)] {
+            let settings = settings(profile);
+            assert_eq!(Scaling::plan(&settings).len(), runs, "{profile}");
+            assert_eq!(settings.sizes.iter().map(|s| s.size).max(), Some(largest), "{profile}");
+        }
+    }
+
+    #[test]
+    fn bad_values_are_named() {
+        let key = |change: fn(&mut Settings)| {
+            let mut settings = settings("paper");
+            change(&mut settings);
+            settings.check().unwrap_err().key
+        };
+        assert_eq!(key(|s| s.sizes[1].size = 1000), "sizes.1.size");
+        assert_eq!(key(|s| s.sizes[0].size = 100), "problem.observed_per_row");
+        assert_eq!(key(|s| s.problem.target = matrix::TargetSettings::Gaussian), "problem.target");
+        assert_eq!(key(|s| s.problem.rank = 0), "problem.rank");
+        assert_eq!(key(|s| s.network.step_size = 0.0), "network.step_size");
+        assert_eq!(key(|s| s.network.rank_guess = 501), "network.rank_guess");
+        assert_eq!(key(|s| s.held_out_entries = 1), "held_out_entries");
+        assert_eq!(key(|s| s.sizes.clear()), "sizes");
+        assert_eq!(key(|s| s.equivalence.draws = 1), "equivalence.draws");
+        assert_eq!(key(|s| s.equivalence.problem.observed_fraction = 1.0), "equivalence.problem.observed_fraction");
+    }
+
+    /// Twenty draws of each with the rank known, ten with it overestimated, where the singular vectors beyond the rank are the noise's.
+    #[test]
+    fn sampled_and_explicit_construction_are_the_same_thing() {
+        let exact = settings("paper").equivalence;
+        assert_eq!((exact.draws, exact.problem.size), (20, 300));
+        let over = EquivalenceSettings { draws: 10, rank_guess: 8, ..exact.clone() };
+        for settings in [exact, over] {
+            let run = |(_, trial): (String, MatrixTrial)| {
+                let outcome = matrix::run(&trial, &TrialContext::silent(1)).unwrap();
+                equivalence_row(&trial, &outcome)
+            };
+            let rows: Vec<EquivalenceRow> = settings.trials(Scaling::NAME, 0).into_iter().map(run).collect();
+            for Claim { claim, measured, verdict, .. } in equivalence_claims(&settings, &rows) {
+                assert_eq!(verdict, Verdict::Holds, "r̂ = {}: {claim}: {measured}", settings.rank_guess);
+            }
+        }
+    }
+
+    #[test]
+    fn sizes_are_written_as_powers() {
+        assert_eq!(power_of_ten(1_000_000), "10⁶");
+        assert!(is_power_of_ten(&1000.0) && !is_power_of_ten(&3000.0));
+    }
 }

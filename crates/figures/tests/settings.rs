@@ -37,6 +37,7 @@ fn values_out_of_range_name_key_value_and_what_is_allowed() {
         ("completion", "depth=1", "an integer from 2"),
         ("completion", "init_scale=0", "greater than 0"),
         ("completion", "schedule.record_every=0", "an integer from 1"),
+        ("completion", "initialization=guessed", "explicit"),
         ("completion", "problem.size=-5", "size"),
         ("completion", "problem.size=big", "size"),
         ("completion", "problem.sise=5", "no selected experiment has the key problem.sise"),
@@ -47,6 +48,9 @@ fn values_out_of_range_name_key_value_and_what_is_allowed() {
         ("invariant-subspace", "trials=0", "an integer from 1"),
         ("svd-evolution", "problem.rank=20", "rank"),
         ("ablations", "vary.discrepant_steps=[-1]", "0"),
+        ("scaling", "problem.target=gaussian", "\"factors\" for sizes above 5000"),
+        ("scaling", "network.rank_guess=501", "an integer from 1 to half the size (500)"),
+        ("scaling", "held_out_entries=1", "an integer from 2"),
         ("few-shot", "tasks=[\"stsbb\"]", "stsb"),
         ("few-shot", "examples=[0]", "an integer from 1"),
         ("few-shot", "choice.methods=[\"lora\", \"lora\"]", "each value once"),
@@ -82,6 +86,34 @@ fn every_committed_profile_loads() {
             }
         }
     }
+}
+
+/// The compressed networks made without their originals, wherever there are any.
+#[test]
+fn networks_may_be_sampled() {
+    let directory = tempfile::tempdir().expect("a directory");
+    for (experiment, setting) in [
+        ("completion", "initialization=sampled"),
+        ("compressed-vs-narrow", "initialization=sampled"),
+        ("ablations", "base.initialization=sampled"),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_reproduce-all"))
+            .current_dir(repository())
+            .args(["--only", experiment, "--profile", "smoke", "--set", setting, "--results"])
+            .arg(directory.path().join("r"))
+            .arg("--figures")
+            .arg(directory.path().join("f"))
+            .output()
+            .expect("the binary starts");
+        assert!(output.status.success(), "{experiment}: {}", String::from_utf8_lossy(&output.stderr));
+        let table = directory.path().join(format!("r/smoke/{experiment}.csv"));
+        let table = std::fs::read_to_string(table).expect("a table");
+        assert!(table.lines().any(|row| row.contains("compressed")), "{experiment}");
+    }
+    let (code, text) =
+        error("completion", &["--set", "initialization=sampled", "--set", "problem.observed_fraction=1"]);
+    assert_eq!(code, Some(2), "{text}");
+    assert!(text.contains("\"explicit\" under full observation"), "{text}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// Each drawing with the hues of the series that must be seen in it (surfaces are coloured by value).
-const DRAWINGS: [(&str, &[usize]); 16] = [
+const DRAWINGS: [(&str, &[usize]); 17] = [
     ("ablations", &[0, 1]),
     ("adaptation-subspaces", &[0]),
     ("completion", &[0, 1, 2, 4]),
@@ -22,6 +22,7 @@ const DRAWINGS: [(&str, &[usize]); 16] = [
     ("learned-ranks", &[0, 1]),
     ("lora-compressed-vs-narrow", &[0, 1, 3]),
     ("rank-sweep", &[0, 1]),
+    ("scaling", &[0, 1, 2, 3]),
     ("step-size", &[0, 1]),
     ("svd-evolution", &[]),
     ("svd-evolution-layers", &[]),
@@ -29,7 +30,7 @@ const DRAWINGS: [(&str, &[usize]); 16] = [
 ];
 
 /// Main tables with a column each must have and the least number of rows.
-const TABLES: [(&str, &str, usize); 14] = [
+const TABLES: [(&str, &str, usize); 15] = [
     ("ablations", "recovery_error", 20),
     ("adaptation-subspaces", "mean_cosine", 90),
     ("completion", "recovery_error", 40),
@@ -42,6 +43,7 @@ const TABLES: [(&str, &str, usize); 14] = [
     ("learned-ranks", "spectral_norm", 90),
     ("lora-compressed-vs-narrow", "training_loss", 18),
     ("rank-sweep", "training_loss", 16),
+    ("scaling", "held_out_error", 40),
     ("step-size", "training_loss", 8),
     ("svd-evolution", "singular_value", 100),
 ];

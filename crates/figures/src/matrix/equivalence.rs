@@ -150,7 +150,7 @@ pub fn equivalence_claims(settings: &EquivalenceSettings, rows: &[EquivalenceRow
             |x| format!("{x:.0}"),
         ),
         compare(
-            "and end at the same recovery error (means within 2 %, same distribution)",
+            "sampled and explicit construction end at the same recovery error (means within 2 %, same distribution)",
             samples(rows, |row| row.recovery_error),
             |x| format!("{x:.2e}"),
         ),

@@ -3,12 +3,13 @@
 use std::time::Instant;
 
 use anyhow::Context;
+use dynamics::dense::matmul;
 use dynamics::random::{Generator, stream};
 use dynamics::{
     CompressedFactorization, DeepFactorization, DynamicsError, Estimate, Factorization, HeldOut, Initialization,
     LossForm, Objective, Observed, Observer, Optimizer, Record, Schedule, Target, compression, train,
 };
-use faer::Par;
+use faer::{Accum, Mat, Par};
 use lab::{Invalid, TrialContext, TrialError};
 use serde::{Deserialize, Serialize};
 
@@ -167,6 +168,7 @@ pub struct ScaleOutcome {
 /// Runs one trial. Its peak memory is right if no other runs at the same time.
 pub fn run_scale(trial: &ScaleTrial, context: &TrialContext) -> Result<ScaleOutcome, TrialError> {
     let par = if context.threads > 1 { Par::rayon(context.threads) } else { Par::Seq };
+    prepare_products(par);
     let (watch, clock) = (Watch::start(), Instant::now());
     let objective = trial.objective().context("making the problem")?;
     let held_out = HeldOut::draw(&objective, trial.held_out_entries, &mut trial.instance_stream("held-out entries"))
@@ -181,6 +183,12 @@ pub fn run_scale(trial: &ScaleTrial, context: &TrialContext) -> Result<ScaleOutc
         ScaleMethod::Sampled => run.train(trial.sampled(scale, gamma, &objective, par).context("compressing")?),
     }?;
     Ok(ScaleOutcome { problem_seconds, peak_bytes: watch.peak() as u64, ..outcome })
+}
+
+/// The first large product of every thread makes buffers that are kept for all later ones; no trial is to be charged with them.
+fn prepare_products(par: Par) {
+    let (factor, mut square) = (Mat::<f64>::identity(512, 512), Mat::zeros(512, 512));
+    matmul(square.as_mut(), Accum::Replace, factor.as_ref(), factor.as_ref(), 1.0, par);
 }
 
 impl ScaleTrial {

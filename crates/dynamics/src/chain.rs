@@ -2,7 +2,7 @@
 
 use faer::{Accum, Mat, MatMut, MatRef, Par};
 
-use crate::dense::matmul;
+use crate::dense::{both, matmul};
 
 /// Factors `W_1 … W_n` (each `w_l × w_{l−1}`), with the buffers that products and gradients need.
 ///
@@ -65,9 +65,14 @@ impl Chain {
             let h = here[0].as_ref();
             let (first, others) = self.gradients.split_at_mut(1);
             let previous = if l == 1 { &self.factors[0] } else { &self.products[l - 2] };
-            matmul(others[l - 1].as_mut(), Accum::Replace, h, previous.transpose(), 1.0, par);
+            let (gradient, factor) = (others[l - 1].as_mut(), &self.factors[l]);
             let next = below.last_mut().unwrap_or(&mut first[0]).as_mut();
-            matmul(next, Accum::Replace, self.factors[l].transpose(), h, 1.0, par);
+            both(
+                par,
+                factor.nrows() * factor.ncols() * h.ncols(),
+                |par| matmul(gradient, Accum::Replace, h, previous.transpose(), 1.0, par),
+                |par| matmul(next, Accum::Replace, factor.transpose(), h, 1.0, par),
+            );
         }
     }
 

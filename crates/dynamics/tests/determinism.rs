@@ -1,12 +1,13 @@
 //! The same run has the same bits whatever the number of threads.
 
 use dynamics::compression::{compress, spectral};
-use dynamics::random::stream;
+use dynamics::dense::matmul;
+use dynamics::random::{gaussian, stream};
 use dynamics::{
     CompressedFactorization, DeepFactorization, Factorization, FixedFactorization, Initialization, LossForm, Method,
     Objective, Observed, Observer, Optimizer, Record, Schedule, Target, train,
 };
-use faer::{Mat, Par};
+use faer::{Accum, Mat, Par};
 
 /// The bits of everything a run shows: the losses of all iterations, errors of all records, the final factors.
 type Bits = Vec<u64>;
@@ -101,6 +102,42 @@ fn deep_full_observation() {
     check("full observation", |par| {
         bits_of_run(network(&objective, 200), &objective, Method::GradientDescent, 100.0, 12, par, layers)
     });
+}
+
+/// Products and gradients of a size that two threads share by halves.
+#[test]
+fn deep_completion_of_middle_size() {
+    let objective = objective(100, 0.3, 5);
+    check("d = 100", |par| {
+        bits_of_run(network(&objective, 100), &objective, Method::GradientDescent, 100.0, 12, par, layers)
+    });
+}
+
+#[test]
+fn products_shared_by_halves() {
+    let mut rng = stream(63, &["products"]);
+    for (m, n, k) in [
+        (100, 100, 100),
+        (40, 1000, 40),
+        (40, 40, 1000),
+        (1000, 40, 40),
+        (77, 129, 90),
+        (300, 9, 250),
+        (160, 34, 120),
+        (2, 1000, 300),
+    ] {
+        let [a, at, b, bt] = [(m, k), (k, m), (k, n), (n, k)].map(|(rows, columns)| gaussian(rows, columns, &mut rng));
+        let start = gaussian(m, n, &mut rng);
+        for lhs in [a.as_ref(), at.transpose()] {
+            for rhs in [b.as_ref(), bt.transpose()] {
+                check(&format!("{m} × {n} × {k}"), |par| {
+                    let mut product = start.clone();
+                    matmul(product.as_mut(), Accum::Add, lhs, rhs, 0.5, par);
+                    bits_of(&product).collect()
+                });
+            }
+        }
+    }
 }
 
 /// Factors large enough for their update to be spread over threads.

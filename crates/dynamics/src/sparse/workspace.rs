@@ -5,6 +5,7 @@ use super::factor::assert_columns;
 use super::gradient::{gradient_left, gradient_right};
 use super::sampling::{can_fuse, sample_residual, sample_with_gradient, wide_pass};
 use super::simd::Simd;
+use crate::dense::both;
 use faer::{MatMut, MatRef, Par};
 
 /// Buffers of [`sampled_loss_and_gradients`](super::sampled_loss_and_gradients), for one set of entries and one k.
@@ -49,23 +50,36 @@ pub(super) fn sampled_loss_and_gradients(
     par: Par,
 ) -> f64 {
     let Workspace { k, simd, residual } = workspace;
-    assert_eq!(p.nrows(), *k, "rows of P");
-    let squares = match dp {
-        Some(dp) if can_fuse(*simd, *k) => {
-            sample_with_gradient(*simd, entries, p, q, targets, residual, scale, dp, par)
-        }
-        dp => {
-            let squares = sample_residual(*simd, entries, p, q, targets, residual, par);
-            if let Some(dp) = dp {
-                gradient_left(*simd, entries, residual, scale, q, dp, par);
-            }
-            squares
+    let (k, simd) = (*k, *simd);
+    assert_eq!(p.nrows(), k, "rows of P");
+    let right = |dq: Option<MatMut<'_, f64>>, residual: &[f64], par| {
+        if let Some(dq) = dq {
+            gradient_right(simd, entries, residual, scale, p, dq, par);
         }
     };
-    if let Some(dq) = dq {
-        gradient_right(*simd, entries, residual, scale, p, dq, par);
+    match dp {
+        Some(dp) if can_fuse(simd, k) => {
+            let squares = sample_with_gradient(simd, entries, p, q, targets, residual, scale, dp, par);
+            right(dq, residual, par);
+            squares
+        }
+        Some(dp) => {
+            let squares = sample_residual(simd, entries, p, q, targets, residual, par);
+            let residual = &*residual;
+            both(
+                par,
+                entries.len() * k,
+                |par| gradient_left(simd, entries, residual, scale, q, dp, par),
+                |par| right(dq, residual, par),
+            );
+            squares
+        }
+        None => {
+            let squares = sample_residual(simd, entries, p, q, targets, residual, par);
+            right(dq, residual, par);
+            squares
+        }
     }
-    squares
 }
 
 /// [`recomputed_loss_and_gradients`](super::recomputed_loss_and_gradients) with a given instruction set.

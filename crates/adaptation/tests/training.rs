@@ -210,21 +210,7 @@ fn an_epoch_has_every_example_once_and_the_next_another_order() {
 #[test]
 fn a_divergence_names_the_step() {
     let (network, examples) = instance();
-    let wild = plan(50, 1e6);
     let method = Method::DeepLora(DeepLora { rank: 4, depth: 3, init_scale: 1.0 });
-    let mut tuning = run(&method, Selection::AllDense, &network, &examples, &wild, Par::Seq);
-    // The pooler's tanh keeps the output bounded: a head that is far too large is not.
-    let mut diverged = None;
-    for _ in 0..50 {
-        if let Err(error) = tuning.step(Par::Seq) {
-            diverged = Some(error);
-            break;
-        }
-    }
-    if let Some(error) = diverged {
-        assert!(matches!(error, TrainingError::Diverged { step: 2.., .. }), "{error}");
-        assert!(error.to_string().starts_with("diverged at step "), "{error}");
-    }
     let huge = Network {
         encoder: Arc::clone(&network.encoder),
         pooling: Pooling::Mean,
@@ -233,6 +219,7 @@ fn a_divergence_names_the_step() {
     let mut tuning = run(&method, Selection::AllDense, &huge, &examples, &plan(5, 1e-3), Par::Seq);
     let error = tuning.step(Par::Seq).expect_err("a loss of 1e15");
     assert!(matches!(error, TrainingError::Diverged { step: 1, .. }), "{error}");
+    assert!(error.to_string().starts_with("diverged at step 1 (loss "), "{error}");
 }
 
 #[test]

@@ -138,7 +138,7 @@ fn losses_and_factors_follow_pytorch() {
         let expected = numbers(&json["methods"][name]["losses"]);
         for (step, (batch, expected)) in batches.iter().zip(expected).enumerate() {
             let found = tuning.step_on(batch, Par::Seq).expect("a step");
-                    // Labels are rounded to f32, which twenty steps of Adam enlarge.
+            // Labels are rounded to f32, which twenty steps of Adam enlarge.
             assert!((found / expected - 1.0).abs() < 1e-5, "{name}, step {step}: {found} against {expected}");
         }
         for (site, parameter) in tuning.adapters().parameters() {

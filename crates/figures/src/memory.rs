@@ -84,16 +84,16 @@ impl Watch {
 mod tests {
     use super::*;
 
-    /// Other tests allocate at the same time, but not as much.
+    /// Other tests allocate and start watches at the same time, but not as much: the peak is read while the block is there.
     #[test]
     fn the_peak_is_that_of_what_was_there_at_once() {
         let size = 256 << 20;
         let watch = Watch::start();
         for _ in 0..3 {
             let block = vec![0u8; size];
+            let peak = watch.peak();
             assert_eq!(std::hint::black_box(&block).len(), size);
+            assert!(peak >= size / 4 * 3 && peak < size / 4 * 5, "{peak}");
         }
-        let peak = watch.peak();
-        assert!(peak >= size && peak < 2 * size, "{peak}");
     }
 }

@@ -16,9 +16,10 @@ figure name profile="quick" *options:
 test *options:
     cargo test --workspace --release {{options}}
 
-# Measure the iterations (criterion) into results/bench/step.csv, on a quiet machine.
+# Measure iterations and training steps (criterion) into results/bench/step.csv, on a quiet machine.
 bench:
     cargo bench -p dynamics --bench step
+    cargo bench -p adaptation --bench lora_step --bench encoder_forward
     cargo run --release -p benchmarks --bin bench-step
 
 # Measure them beside NumPy, SciPy, JAX and PyTorch, in turns (the first time installs these under target/).

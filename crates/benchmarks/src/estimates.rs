@@ -20,7 +20,11 @@ pub struct Suite {
 
 /// All that `step.csv` holds.
 pub fn suites() -> Vec<Suite> {
-    vec![Suite { command: "cargo bench -p dynamics --bench step", ids: CASES.map(|case| case.id).to_vec() }]
+    vec![
+        Suite { command: "cargo bench -p dynamics --bench step", ids: CASES.map(|case| case.id).to_vec() },
+        Suite { command: "cargo bench -p adaptation --bench lora_step", ids: vec!["lora-step/128", "lora-step/48"] },
+        Suite { command: "cargo bench -p adaptation --bench encoder_forward", ids: vec!["encoder-forward/128"] },
+    ]
 }
 
 /// A row of `step.csv`.

@@ -16,7 +16,7 @@ use crate::truncated::{Accuracy, leading_triplets};
 const ISOMETRY_TOLERANCE: f64 = 1e-8;
 
 /// Accuracy of the singular vectors that [`sampled`] starts from. Where they stand apart from the noise, the tolerance is met in
-/// some ten iterations; a rank guess above what the entries support adds vectors of the noise, of which, as they say
+/// some twenty iterations; a rank guess above what the entries support adds vectors of the noise, of which, as they say
 /// nothing about the target, any will do: the iteration limit ends their refinement.
 const VECTORS: Accuracy = Accuracy { tolerance: 1e-8, max_iterations: 40 };
 

@@ -32,8 +32,11 @@ pub enum ObservedEntriesError {
 
 /// Entries per line and panel the kernels aim for: two groups of eight.
 const ENTRIES_PER_PANEL: usize = 16;
-/// Length of the other side from which its factor is too far away for tiles to help (measured in the module's text).
-const WIDE: usize = 1 << 14;
+/// Length of the other side from which its factor is too far away for tiles to help, if lines are sparse besides (measured in
+/// the module's text).
+const WIDE: usize = 1 << 11;
+/// Most entries of a sparse line, as a share of the other side: one in this many.
+const SPARSE: usize = 16;
 /// The narrowest panel, in lines of the other side.
 const NARROWEST_PANEL: usize = 16;
 
@@ -62,7 +65,7 @@ impl Lines {
         let lines = start.len() - 1;
         let per_line = index.len() / lines.max(1);
         let most = (other / NARROWEST_PANEL).max(1);
-        let wide = other >= WIDE;
+        let wide = other >= WIDE && per_line <= other / SPARSE;
         let panels = if wide { 1 } else { (per_line / ENTRIES_PER_PANEL).clamp(1, most) };
         let panel_width = other.div_ceil(panels).max(1);
         let panels = other.div_ceil(panel_width).max(1);

@@ -45,12 +45,12 @@
 //!
 //! # Wide matrices
 //!
-//! From 16 384 rows or columns on, a factor is far from the second cache, and an entry costs what fetching its column
-//! costs. Three things differ there. A line is left in one panel: it has so few entries that tiles only interrupt it. The
-//! columns of entries 64 further on are asked for ahead of their use. And up to four vectors per column the
-//! residual is not stored by rows and fetched by columns, one cache line for each of its numbers, but computed a second time
-//! along the columns (the column of P is needed there anyway), which also saves its memory and leaves nothing to allocate:
-//! [`recomputed_loss_and_gradients`].
+//! From 2048 rows or columns on, with at most every 16th entry observed, a factor is far from the first cache or even from
+//! the second, and an entry costs what fetching its column costs. Three things differ there. A line is left in one panel: it
+//! has so few entries that tiles only interrupt it. The columns of entries 64 further on are asked for ahead of their use. And up
+//! to four vectors per column the residual is not stored by rows and fetched by columns, one cache line for each of its
+//! numbers, but computed a second time along the columns (the column of P is needed there anyway), which also saves its
+//! memory and leaves nothing to allocate: [`recomputed_loss_and_gradients`].
 //!
 //! Nanoseconds per entry for loss and both gradients, 100 entries per row, k = 8 (an 8-vector is one cache line), one thread
 //! and two of the same core (measured as above, the machine otherwise quiet):
@@ -63,6 +63,9 @@
 //! | and columns asked for 32 entries ahead | 6.4, 3.2 | 10.7, 5.4 |
 //! | 64 ahead, as it is | 6.5, 3.3 | 8.8, 4.4 |
 //! | 64 ahead, with the residual stored after all | 9.2, 4.6 | 14.4, 7.3 |
+//!
+//! At d = 2500, 5000 and 10 000 it was 2.0, 3.5 and 7.4 in tiles on one thread, 2.2, 2.5 and 3.2 on two; it is 2.0, 2.1 and
+//! 3.4, and 1.1, 1.1 and 1.5.
 //!
 //! Tried and rejected there: asking for the columns of the whole next row at once (8.1, 8.1 and 10.8, 5.7, without
 //! tiles; 22.9, 12.3 with them at d = 10⁶); 64 tasks instead of 8 (4.7 instead of 3.2 on two threads at d = 10⁵); pages of

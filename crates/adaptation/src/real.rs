@@ -78,7 +78,7 @@ impl Real for f32 {
     #[inline(always)]
     fn gelu(self) -> (Self, Self) {
         const C: f32 = 0.28;
-        const Q: [f32; 6] = [0.116_520_57, 0.067_498_11, 0.268_906_7, -0.236_989_05, 0.389_871_22, -0.105_807_54];
+        const Q: [f32; 6] = [0.116_520_57, 0.067_498_11, 0.268_906_7, -0.236_989_05, 0.389_871_2, -0.105_807_5];
         const DENSITY_AT_0: f32 = 0.398_942_3;
         let magnitude = self.abs();
         let t = 1.0 / (1.0 + C * magnitude);

@@ -152,7 +152,7 @@ vector_code! {
             }
             let inverse = T::of(1.0) / sum(column.len(), |i| column[i]);
             for x in column.iter_mut() {
-                *x = *x * inverse;
+                *x *= inverse;
             }
         }
     }

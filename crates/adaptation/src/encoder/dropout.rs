@@ -116,7 +116,7 @@ impl Mask<'_> {
     /// padding.
     #[inline(always)]
     pub(crate) fn apply<T: Real>(self, row: usize, width: usize, values: &mut [T]) {
-        self.each(row, width, values, |value, factor| *value = *value * factor);
+        self.each(row, width, values, |value, factor| *value *= factor);
     }
 
     /// Negates what is dropped, and leaves what is kept as it is: so one number ≥ 0 says both what it was and whether it was
@@ -124,7 +124,7 @@ impl Mask<'_> {
     #[inline(always)]
     pub(crate) fn sign<T: Real>(self, row: usize, width: usize, values: &mut [T]) {
         let (zero, one) = (T::of(0.0), T::of(1.0));
-        self.each(row, width, values, |value, factor| *value = *value * if factor == zero { -one } else { one });
+        self.each(row, width, values, |value, factor| *value *= if factor == zero { -one } else { one });
     }
 
     /// Calls `change` on every value of a row with the scale, or with 0 for what is dropped; not at all if nothing is.

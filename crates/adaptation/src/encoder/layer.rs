@@ -303,7 +303,7 @@ vector_code! {
         let mut x = x;
         for token in 0..x.ncols() {
             for (x, &by) in column_mut(x.as_mut(), token).iter_mut().zip(column(by, token)) {
-                *x = *x * by;
+                *x *= by;
             }
         }
     }

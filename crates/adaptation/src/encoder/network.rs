@@ -22,8 +22,8 @@ pub struct Network<T: Real> {
     pub head: Head<T>,
 }
 
-/// What a pass computes on the way: buffers that grow to the largest batch and are then reused, so that a step allocates
-/// nothing.
+/// What a pass computes on the way: buffers that grow to the most that batches ask of them and are reused, so that a step
+/// allocates nothing once batches of its shape were seen.
 #[derive(Debug)]
 pub struct Activations<T: Real> {
     blocks: Vec<Block<T>>,

@@ -36,7 +36,7 @@ pub(super) fn sum<T: Real>(count: usize, f: impl Fn(usize) -> T) -> T {
     let mut width = LANES / 2;
     while width > 0 {
         for lane in 0..width {
-            sums[lane] = sums[lane] + sums[lane + width];
+            sums[lane] += sums[lane + width];
         }
         width /= 2;
     }
@@ -79,7 +79,7 @@ fn normalize_backward<T: Real>(weight: &[T], standardized: &[T], inverse: T, gra
     let count = gradient.len();
     let (weight, standardized) = (&weight[..count], &standardized[..count]);
     for i in 0..count {
-        gradient[i] = gradient[i] * weight[i];
+        gradient[i] *= weight[i];
     }
     let scale = T::of(1.0 / count as f64);
     let mean = sum(count, |i| gradient[i]) * scale;

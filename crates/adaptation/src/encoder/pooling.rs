@@ -104,7 +104,7 @@ impl<T: Real> Pass<'_, T> {
                 let pooled = block.pooled.pooled.read(hidden, count);
                 for place in 0..count {
                     for (d, &p) in column_mut(d_pooled.as_mut(), place).iter_mut().zip(column(pooled, place)) {
-                        *d = *d * (T::of(1.0) - p * p);
+                        *d *= T::of(1.0) - p * p;
                     }
                 }
                 let (first, d_pooled) = (block.pooled.first.read(hidden, count), d_pooled.as_ref());

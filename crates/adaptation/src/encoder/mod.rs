@@ -47,7 +47,7 @@
 //! and the tile below.)
 //!
 //! One thread spends 73 % of a long step and 76 % of a short one in the dense layers' products, at 245 to 250 GFLOP/s, its
-//! peak; attention takes 14 % and 8 %; GELU 2 %; LayerNorm with residual sums and dropout 3 %; what is the adapters' own and
+//! peak; attention takes 13 % and 8 %; GELU 2 %; LayerNorm with residual sums and dropout 3 %; what is the adapters' own and
 //! not part of a dense product 5 %; AdamW under 1 %.
 //!
 //! # Tried
@@ -55,7 +55,8 @@
 //! - faer for the dense products: 224 to 241 GFLOP/s on one thread, against 241 to 254 with weights packed once. What decided
 //!   is what cannot be had from outside of a product: bias and adapter as part of its sums, and no packing in a block.
 //! - Element-wise passes as closures handed to `pulp`: some were compiled for SSE2 alone; 600 ms a step in place of 489.
-//! - Recomputing probabilities on the way back: saves 75 MB of 378 and costs a fifth of attention again; kept.
+//!
+//! Not tried: computing the probabilities again on the way back, which would save 75 MB of 378 in a long step.
 
 mod adapted;
 mod attention;

@@ -1,0 +1,64 @@
+//! A step's forward and backward pass allocate nothing once the buffers have grown.
+
+mod fixed;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use adaptation::{Activations, Adapters, Batch, Config, Dropout, Encoder, Head, Network, Pooling, Site};
+use dynamics::random::{gaussian, stream};
+use faer::{Mat, Par};
+use fixed::Fixed;
+
+/// The system's allocator, counting.
+struct Counting;
+
+static COUNT: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: everything is handed on to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        COUNT.fetch_add(1, Ordering::Relaxed);
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+#[test]
+fn nothing_is_allocated_once_buffers_have_grown() {
+    let mut rng = stream(4, &["allocations"]);
+    let encoder = Arc::new(Encoder::<f32>::random(Config::tiny(30), 0.2, &mut rng));
+    let config = encoder.config().clone();
+    let network = Network { encoder, pooling: Pooling::Pooler, head: Head::random(1, config.hidden_size, &mut rng) };
+    let mut adapters = Adapters::new();
+    for site in [Site::WordEmbeddings, Site::Pooler, Site::Query(0), Site::Value(1), Site::Intermediate(0)] {
+        let (m, n) = config.shape(site);
+        let mut draw = |rows, columns| {
+            let drawn = gaussian(rows, columns, &mut rng);
+            Mat::from_fn(rows, columns, |i, j| drawn[(i, j)] as f32)
+        };
+        adapters.insert(site, Box::new(Fixed::factored(draw(m, 4), draw(4, n))));
+    }
+    let (mut batch, mut activations, d_logits) = (Batch::new(), Activations::new(), Mat::<f32>::full(1, 9, 0.1));
+    let mut step = |number: u64, length: usize| {
+        batch.clear();
+        for sequence in 0..9 {
+            let length = length - sequence % 3;
+            batch.push(&[7; 40][..length], &[0; 40][..length]);
+        }
+        network.forward(&batch, &adapters, &Dropout::Seeded { seed: 1, step: number }, &mut activations, Par::Seq);
+        network.backward(&batch, d_logits.as_ref(), &mut adapters, &mut activations, Par::Seq);
+    };
+    let lengths = [40, 11, 25];
+    lengths.map(|length| step(0, length));
+    let before = COUNT.load(Ordering::Relaxed);
+    lengths.map(|length| step(1, length));
+    assert_eq!(COUNT.load(Ordering::Relaxed) - before, 0, "allocations in three steps");
+}

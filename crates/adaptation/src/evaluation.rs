@@ -9,7 +9,7 @@ use crate::{Activations, Adapters, Batch, Network, Real};
 /// An example as the encoder takes it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Labelled {
-    /// Token ids, [CLS] and [SEP] included.
+    /// Token ids, `[CLS]` and `[SEP]` included.
     pub ids: Vec<u32>,
     /// 0 for the first sentence, 1 for the second; as many as ids.
     pub token_types: Vec<u8>,

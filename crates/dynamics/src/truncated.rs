@@ -1,4 +1,4 @@
-//! The leading singular triplets of a large sparse matrix, by randomized subspace iteration with the kernels of [`sparse`](crate::sparse).
+//! The leading singular triplets of a large sparse matrix, by randomized subspace iteration with the kernels of [`sparse`].
 //!
 //! N. Halko, P. G. Martinsson, J. A. Tropp, "Finding structure with randomness", SIAM Review 53 (2011), with the
 //! Rayleigh–Ritz residual as the rule to stop.

@@ -160,10 +160,9 @@ impl Experiment for Scaling {
         let rows: Vec<Row> = results.read(Self::NAME)?;
         let costs: Vec<Cost> = results.read("scaling.timing")?;
         let equivalence: Vec<EquivalenceRow> = results.read("scaling.equivalence")?;
-        let size = || Axis::log("size d").ticks(settings.sizes.iter().map(|s| s.size as f64).filter(is_power_of_ten));
         let against_size = |title: &str, y: &str, value: fn(&Cost) -> f64| {
             ScaleMethod::ALL.into_iter().enumerate().fold(
-                Lines::new(title).x(size()).y(Axis::log(y)),
+                Lines::new(title).x(Axis::log("size d")).y(Axis::log(y)),
                 |panel, (hue, method)| {
                     let curve = by_size(&costs, method, value);
                     let label = slope(&curve)
@@ -175,17 +174,17 @@ impl Experiment for Scaling {
         let gibibytes = |cost: &Cost| cost.peak_memory_mib / 1024.0;
         let memory = against_size("Peak memory", "GiB", gibibytes).reference(MOST_MEMORY_MIB / 1024.0, "6 GiB");
         let error = || Axis::log("held-out error / its start");
-        let mut by_iteration =
-            Lines::new("Held-out error, sampled construction").x(Axis::linear("iteration t")).y(error());
-        let mut by_time = Lines::new("The same against time").x(Axis::log("time with set-up (s)")).y(error());
+        let mut by_iteration = Lines::new("Held-out error").x(Axis::linear("iteration t")).y(error());
+        let mut by_time =
+            Lines::new("The same against time, sampled construction").x(Axis::log("time with set-up (s)")).y(error());
         let small = settings.sizes.iter().filter(|s| s.original.is_some()).map(|s| s.size).min();
         if let Some(size) = small {
             let (mean, _) = relative_errors(&rows, ScaleMethod::Original, size);
             by_iteration = by_iteration.series(Series::new(format!("original, d = {size}"), mean).hue(2).dashed());
         }
-        let shown = settings.sizes.iter().map(|s| s.size).filter(|&size| is_power_of_ten(&(size as f64)));
+        let shown = settings.sizes.iter().map(|s| s.size).filter(|&size| is_power_of_ten(size));
         for (hue, size) in shown.enumerate() {
-            let label = format!("d = {}", power_of_ten(size));
+            let label = format!("sampled, d = {}", power_of_ten(size));
             let (mean, band) = relative_errors(&rows, ScaleMethod::Sampled, size);
             by_iteration = by_iteration.series(Series::new(&label, mean.clone()).band(band).hue(3 + hue));
             by_time = by_time.series(Series::new(&label, in_seconds(&mean, &costs, size)).hue(3 + hue));
@@ -250,7 +249,8 @@ fn cost(trial: &ScaleTrial, outcome: &ScaleOutcome) -> Cost {
         problem_seconds: outcome.problem_seconds,
         setup_seconds: outcome.setup_seconds,
         training_seconds: outcome.training_seconds,
-        seconds_per_iteration: outcome.training_seconds / iterations.max(1) as f64,
+        // Before the first step and after each, the loss and its gradients are computed.
+        seconds_per_iteration: outcome.training_seconds / (iterations + 1) as f64,
         peak_memory_mib: outcome.peak_bytes as f64 / f64::from(1 << 20),
     }
 }
@@ -339,8 +339,8 @@ fn million(costs: &[Cost]) -> Claim {
     )
 }
 
-fn is_power_of_ten(x: &f64) -> bool {
-    x.log10().fract() == 0.0
+fn is_power_of_ten(size: usize) -> bool {
+    size.checked_ilog10().is_some_and(|exponent| 10usize.pow(exponent) == size)
 }
 
 /// `10⁵` for 100 000.
@@ -472,6 +472,6 @@ mod tests {
     #[test]
     fn sizes_are_written_as_powers() {
         assert_eq!(power_of_ten(1_000_000), "10⁶");
-        assert!(is_power_of_ten(&1000.0) && !is_power_of_ten(&3000.0));
+        assert!(is_power_of_ten(1000) && !is_power_of_ten(3000) && !is_power_of_ten(0));
     }
 }

@@ -168,7 +168,7 @@ pub struct ScaleOutcome {
 /// Runs one trial. Its peak memory is right if no other runs at the same time.
 pub fn run_scale(trial: &ScaleTrial, context: &TrialContext) -> Result<ScaleOutcome, TrialError> {
     let par = if context.threads > 1 { Par::rayon(context.threads) } else { Par::Seq };
-    prepare_products(par);
+    prepare_products();
     let (watch, clock) = (Watch::start(), Instant::now());
     let objective = trial.objective().context("making the problem")?;
     let held_out = HeldOut::draw(&objective, trial.held_out_entries, &mut trial.instance_stream("held-out entries"))
@@ -185,10 +185,13 @@ pub fn run_scale(trial: &ScaleTrial, context: &TrialContext) -> Result<ScaleOutc
     Ok(ScaleOutcome { problem_seconds, peak_bytes: watch.peak() as u64, ..outcome })
 }
 
-/// The first large product of every thread makes buffers that are kept for all later ones; no trial is to be charged with them.
-fn prepare_products(par: Par) {
-    let (factor, mut square) = (Mat::<f64>::identity(512, 512), Mat::zeros(512, 512));
-    matmul(square.as_mut(), Accum::Replace, factor.as_ref(), factor.as_ref(), 1.0, par);
+/// The first product of a thread makes a buffer that is kept for all later ones, as large as the last cache; no trial is to be
+/// charged with them.
+fn prepare_products() {
+    rayon::broadcast(|_| {
+        let (factor, mut square) = (Mat::<f64>::identity(256, 256), Mat::zeros(256, 256));
+        matmul(square.as_mut(), Accum::Replace, factor.as_ref(), factor.as_ref(), 1.0, Par::Seq);
+    });
 }
 
 impl ScaleTrial {

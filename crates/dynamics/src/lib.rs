@@ -7,6 +7,9 @@
 //! [`trajectory`] of the end-to-end product. The kernels are in [`sparse`]
 //! (over the observed entries) and [`dense`].
 //!
+//! At any size, without a d × d matrix: [`Target::gaussian_factors`], [`Observed::uniform_sparse`], the leading singular
+//! triplets of the observed entries ([`truncated`]), [`compression::sampled`], and [`HeldOut`] for the recovery error.
+//!
 //! Everything is `f64` and column-major, and every result has the same bits whatever the number of threads.
 //!
 //! A rank-2 matrix completed from half of its entries, by a deep factorization and by its compressed twin:

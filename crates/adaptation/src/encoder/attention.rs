@@ -39,33 +39,48 @@ fn padded(tokens: usize) -> usize {
 }
 
 /// Numbers that a sequence's probabilities take.
-pub(crate) fn probabilities_of(heads: usize, tokens: usize) -> usize {
-    heads * padded(tokens) * tokens
+pub(crate) fn probabilities_of(heads: usize, tokens: usize, queries: usize) -> usize {
+    heads * padded(tokens) * queries
 }
 
-/// Queries, keys and values of one head: head size × tokens, from the hidden states of all three and all heads.
-fn parts<T: Real>(all: MatRef<'_, T>, heads: usize, head: usize) -> [MatRef<'_, T>; 3] {
-    let (hidden, size) = (all.nrows() / 3, all.nrows() / 3 / heads);
-    [0, 1, 2].map(|part| all.subrows(part * hidden + head * size, size))
+/// What attention is about: its first tokens' queries, and the keys and values of all of its tokens.
+#[derive(Clone, Copy)]
+pub(crate) struct Projected<'a, T> {
+    pub(crate) heads: usize,
+    /// hidden × queries.
+    pub(crate) queries: MatRef<'a, T>,
+    /// Keys and values below each other; 2 hidden × tokens.
+    pub(crate) keys_values: MatRef<'a, T>,
 }
 
-/// `context = values · dropout(softmax(keysᵀ queries / √size))`, head by head.
-///
-/// `all`: queries, keys, values below each other, 3 hidden × tokens; `context`: hidden × tokens.
+impl<'a, T: Real> Projected<'a, T> {
+    /// Size of a head.
+    fn size(self) -> usize {
+        self.queries.nrows() / self.heads
+    }
+
+    /// Queries, keys and values of one head.
+    fn parts(self, head: usize) -> [MatRef<'a, T>; 3] {
+        let (hidden, size) = (self.queries.nrows(), self.size());
+        let of = |first| self.keys_values.subrows(first + head * size, size);
+        [self.queries.subrows(head * size, size), of(0), of(hidden)]
+    }
+}
+
+/// `context = values · dropout(softmax(keysᵀ queries / √size))`, head by head; `context`: hidden × queries.
 pub(crate) fn attend<T: Real>(
-    heads: usize,
-    all: MatRef<'_, T>,
+    projected: Projected<'_, T>,
     mask: Mask<'_>,
     probabilities: &mut [T],
     mut context: MatMut<'_, T>,
     work: &mut Workspace<T>,
 ) {
-    let (tokens, size) = (all.ncols(), all.nrows() / 3 / heads);
+    let (tokens, count, size) = (projected.keys_values.ncols(), projected.queries.ncols(), projected.size());
     let length = padded(tokens);
     let scale = T::of(1.0 / (size as f64).sqrt());
-    for (head, probabilities) in probabilities.chunks_exact_mut(length * tokens).enumerate() {
-        let [queries, keys, values] = parts(all, heads, head);
-        let mut scores = MatMut::from_column_major_slice_mut(probabilities, length, tokens);
+    for (head, probabilities) in probabilities.chunks_exact_mut(length * count).enumerate() {
+        let [queries, keys, values] = projected.parts(head);
+        let mut scores = MatMut::from_column_major_slice_mut(probabilities, length, count);
         transpose(keys, &mut work.transposed);
         sum_of_products(scores.as_mut(), Start::Zero, [Term::columns(work.transposed.read(length, size), queries)]);
         softmax(scores.as_mut(), tokens, scale);
@@ -73,39 +88,41 @@ pub(crate) fn attend<T: Real>(
         let dropped = if let Mask::All = mask {
             scores.as_ref()
         } else {
-            drop_some(mask, head * tokens, tokens, scores.as_mut(), work.dropped.write(length, tokens));
-            work.dropped.read(length, tokens)
+            drop_some(mask, head * tokens, tokens, scores.as_mut(), work.dropped.write(length, count));
+            work.dropped.read(length, count)
         };
         sum_of_products(context, Start::Zero, [Term::columns(values, dropped.subrows(0, tokens))]);
     }
 }
 
-/// The way back through [`attend`]: the gradient of queries, keys and values from that of the context.
+/// The way back through [`attend`]: the gradient of queries (hidden × queries), and of keys and values (2 hidden × tokens),
+/// from that of the context.
 pub(crate) fn attend_backward<T: Real>(
-    heads: usize,
-    all: MatRef<'_, T>,
+    projected: Projected<'_, T>,
     scale_of_kept: f64,
     probabilities: &[T],
     d_context: MatRef<'_, T>,
-    mut d_all: MatMut<'_, T>,
+    (mut d_queries, mut d_keys_values): (MatMut<'_, T>, MatMut<'_, T>),
     work: &mut Workspace<T>,
 ) {
-    let (tokens, hidden) = (all.ncols(), all.nrows() / 3);
-    let (size, length) = (hidden / heads, padded(tokens));
+    let (tokens, count) = (projected.keys_values.ncols(), projected.queries.ncols());
+    let (hidden, size, length) = (projected.queries.nrows(), projected.size(), padded(tokens));
     let scale = T::of(1.0 / (size as f64).sqrt());
-    for (head, probabilities) in probabilities.chunks_exact(length * tokens).enumerate() {
-        let [queries, keys, values] = parts(all, heads, head);
+    for (head, probabilities) in probabilities.chunks_exact(length * count).enumerate() {
+        let [queries, keys, values] = projected.parts(head);
         let d_context = d_context.subrows(head * size, size);
-        let signed = MatRef::from_column_major_slice(probabilities, length, tokens);
+        let signed = MatRef::from_column_major_slice(probabilities, length, count);
         transpose(values, &mut work.transposed);
-        let (mut d_scores, mut dropped) = (work.gradient.write(length, tokens), work.dropped.write(length, tokens));
+        let (mut d_scores, mut dropped) = (work.gradient.write(length, count), work.dropped.write(length, count));
         let values = work.transposed.read(length, size);
         sum_of_products(d_scores.as_mut(), Start::Zero, [Term::columns(values, d_context)]);
         softmax_backward(signed, T::of(scale_of_kept), scale, d_scores.as_mut(), dropped.as_mut());
         let (d_scores, dropped) = (d_scores.as_ref().subrows(0, tokens), dropped.as_ref().subrows(0, tokens));
-        let products = [(keys, d_scores), (queries, d_scores.transpose()), (d_context, dropped.transpose())];
-        for (part, (left, right)) in products.into_iter().enumerate() {
-            let d_part = d_all.as_mut().subrows_mut(part * hidden + head * size, size);
+        let d_queries = d_queries.as_mut().subrows_mut(head * size, size);
+        sum_of_products(d_queries, Start::Zero, [Term::columns(keys, d_scores)]);
+        let products = [(0, queries, d_scores.transpose()), (hidden, d_context, dropped.transpose())];
+        for (first, left, right) in products {
+            let d_part = d_keys_values.as_mut().subrows_mut(first + head * size, size);
             sum_of_products(d_part, Start::Zero, [Term::columns(left, right)]);
         }
     }

@@ -13,7 +13,7 @@ use super::columns::{Buffer, column};
 use super::dropout::Dropout;
 use super::normalization::Normalized;
 use super::product::Term;
-use crate::{Batch, Config, Network, Real, Site};
+use crate::{Batch, Config, Network, Pooling, Real, Site};
 
 /// Tokens of a block, about: enough to read the weights from a far cache once for many tokens, few enough to keep a block's
 /// activations near.
@@ -36,9 +36,9 @@ pub(crate) struct Block<T: Real> {
     pub(crate) sequences: Range<usize>,
     /// Of the batch.
     pub(crate) tokens: Range<usize>,
-    /// The hidden states that the next layer starts from; hidden × tokens.
+    /// The hidden states that the next layer starts from; hidden × tokens, and hidden × queries after the last layer.
     pub(crate) hidden: Buffer<T>,
-    /// On the way back, the gradient with respect to the hidden states; hidden × tokens.
+    /// On the way back, the gradient with respect to the hidden states, of their shape.
     pub(crate) gradient: Buffer<T>,
     pub(crate) embedded: Embedded<T>,
     /// One per layer; of a pass without a way back, one for all.
@@ -95,37 +95,37 @@ impl<T: Real> Standardized<T> {
 pub(crate) struct LayerState<T: Real> {
     /// Hidden states it starts from; hidden × tokens.
     pub(crate) input: Buffer<T>,
-    /// Queries, keys and values; 3 hidden × tokens.
-    pub(crate) projected: Buffer<T>,
+    /// Those of them that have queries; hidden × queries. Unused where all have.
+    pub(crate) asking: Buffer<T>,
+    /// hidden × queries.
+    pub(crate) queries: Buffer<T>,
+    /// Keys and values; 2 hidden × tokens.
+    pub(crate) keys_values: Buffer<T>,
     /// Attention probabilities, sequence by sequence.
     pub(crate) probabilities: Buffer<T>,
-    /// What attention returns; hidden × tokens.
+    /// What attention returns; hidden × queries.
     pub(crate) context: Buffer<T>,
     pub(crate) attention_norm: Standardized<T>,
-    /// Hidden states after attention; hidden × tokens.
+    /// Hidden states after attention; hidden × queries.
     pub(crate) attended: Buffer<T>,
-    /// After the GELU; intermediate × tokens.
+    /// After the GELU; intermediate × queries.
     pub(crate) activated: Buffer<T>,
-    /// The GELU's derivative; intermediate × tokens.
+    /// The GELU's derivative; intermediate × queries.
     pub(crate) slopes: Buffer<T>,
     pub(crate) output_norm: Standardized<T>,
-    /// `R x` of every factored adapter; rank × tokens.
+    /// `R x` of every factored adapter; rank × columns of x.
     pub(crate) low: [Buffer<T>; LAYER_SITES.len()],
 }
 
 /// What is kept of pooling and head.
 #[derive(Debug, Default)]
 pub(crate) struct Pooled<T: Real> {
-    /// Hidden states of the sequences' first tokens; hidden × sequences.
-    pub(crate) first: Buffer<T>,
     /// `R x` of the pooler's adapter; rank × sequences.
     pub(crate) low: Buffer<T>,
     /// The pooled hidden state, before dropout; hidden × sequences.
     pub(crate) pooled: Buffer<T>,
     /// Its gradient, before the tanh where there is one; hidden × sequences.
     pub(crate) gradient: Buffer<T>,
-    /// Gradient of the hidden states of the sequences' first tokens; hidden × sequences.
-    pub(crate) d_first: Buffer<T>,
     /// outputs × sequences.
     pub(crate) logits: Buffer<T>,
 }
@@ -139,8 +139,10 @@ pub(crate) struct Scratch<T: Real> {
     pub(crate) context: Buffer<T>,
     /// Gradient before the GELU; intermediate × tokens.
     pub(crate) intermediate: Buffer<T>,
-    /// Gradient of queries, keys and values; 3 hidden × tokens.
-    pub(crate) projected: Buffer<T>,
+    /// Gradient of the queries; hidden × queries.
+    pub(crate) queries: Buffer<T>,
+    /// Gradient of keys and values; 2 hidden × tokens.
+    pub(crate) keys_values: Buffer<T>,
     pub(crate) attention: attention::Workspace<T>,
 }
 
@@ -154,8 +156,9 @@ impl<T: Real> Block<T> {
     pub(crate) fn bytes(&self) -> usize {
         let standardized = |norm: &Standardized<T>| norm.values.bytes() + norm.inverse_deviations.bytes();
         let layer = |state: &LayerState<T>| {
-            let buffers = [&state.input, &state.projected, &state.probabilities, &state.context, &state.attended];
-            let more = [&state.activated, &state.slopes].into_iter().chain(&state.low);
+            let buffers = [&state.input, &state.asking, &state.queries, &state.keys_values, &state.probabilities];
+            let more = [&state.context, &state.attended, &state.activated, &state.slopes];
+            let more = more.into_iter().chain(&state.low);
             let norms = standardized(&state.attention_norm) + standardized(&state.output_norm);
             norms + buffers.into_iter().chain(more).map(Buffer::bytes).sum::<usize>()
         };
@@ -165,11 +168,9 @@ impl<T: Real> Block<T> {
             &self.gradient,
             &embedded.word_low,
             &embedded.position_low,
-            &pooled.first,
             &pooled.low,
             &pooled.pooled,
             &pooled.gradient,
-            &pooled.d_first,
             &pooled.logits,
         ];
         standardized(&embedded.norm)
@@ -182,7 +183,7 @@ impl<T: Real> Block<T> {
 impl<T: Real> Scratch<T> {
     /// Bytes of its buffers.
     pub(crate) fn bytes(&self) -> usize {
-        let buffers = [&self.hidden, &self.context, &self.intermediate, &self.projected];
+        let buffers = [&self.hidden, &self.context, &self.intermediate, &self.queries, &self.keys_values];
         buffers.into_iter().map(Buffer::bytes).sum::<usize>() + self.attention.bytes()
     }
 }
@@ -210,6 +211,28 @@ impl<'a, T: Real> Pass<'a, T> {
         partial: &'b Partial<T>,
     ) -> impl Iterator<Item = Term<'b, T>> {
         self.prepared.at(site).backward(self.network.encoder.linear(site), d_y, partial)
+    }
+
+    /// Whether of a layer's results those of the sequences' first tokens are all that is asked for: what comes after its keys
+    /// and values is computed for them alone then.
+    pub(crate) fn first_only(&self, l: usize) -> bool {
+        self.network.pooling == Pooling::Pooler && l + 1 == self.config().layers
+    }
+
+    /// Number of a block's tokens with queries in a layer.
+    pub(crate) fn queries(&self, l: usize, block: &Block<T>) -> usize {
+        if self.first_only(l) { block.sequences.len() } else { block.count() }
+    }
+
+    /// Every sequence of a block: its number within the batch, and its tokens among those with queries in a layer.
+    pub(crate) fn asking<'b>(
+        &'b self,
+        l: usize,
+        block: &Block<T>,
+    ) -> impl Iterator<Item = (usize, Range<usize>)> + use<'b, T> {
+        let first_only = self.first_only(l);
+        let place = move |(place, (sequence, tokens))| (sequence, if first_only { place..place + 1 } else { tokens });
+        self.sequences(block).enumerate().map(place)
     }
 
     /// Every sequence of a block: its number within the batch, and its tokens within the block.

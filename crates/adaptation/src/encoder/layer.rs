@@ -1,20 +1,19 @@
 //! One transformer layer for a block of tokens, forward and backward.
 
-use std::ops::Range;
-
 use faer::{Accum, MatMut, MatRef, Par};
 
 use super::adapted::{LAYER_SITES, Partial};
-use super::attention::{attend, attend_backward, probabilities_of};
+use super::attention::{Projected, attend, attend_backward, probabilities_of};
 use super::block::{Block, LayerState, Pass, Scratch, part, part_mut};
-use super::columns::{column, column_mut};
+use super::columns::{Buffer, column, column_mut};
 use super::dropout::Place;
 use super::normalization::{residual_norm, residual_norm_backward};
 use super::product::{Start, sum_of_products};
 use crate::lanes::vector_code;
 use crate::{Adapters, AppliedGradient, Real, Site};
 
-/// Places of the sites in [`LAYER_SITES`] after query, key and value.
+/// Places of the sites in [`LAYER_SITES`]; key and value are between.
+const QUERY: usize = 0;
 const ATTENTION_OUTPUT: usize = 3;
 const INTERMEDIATE: usize = 4;
 const OUTPUT: usize = 5;
@@ -38,6 +37,8 @@ impl<T: Real> Pass<'_, T> {
         // Taken out of the block for the time, so that both can be borrowed.
         let mut state = std::mem::take(&mut block.layers[place]);
         std::mem::swap(&mut state.input, &mut block.hidden);
+        // Room for all tokens also where a few are to come: the next pass starts with this buffer.
+        block.hidden.write(self.config().hidden_size, block.count());
         self.attention(l, block, &mut state, scratch);
         self.after_attention(l, block, &mut state, scratch);
         self.feed_forward(l, block, &mut state, scratch);
@@ -46,34 +47,51 @@ impl<T: Real> Pass<'_, T> {
 
     /// Queries, keys and values, and attention.
     fn attention(&self, l: usize, block: &Block<T>, state: &mut LayerState<T>, scratch: &mut Scratch<T>) {
-        let (config, count) = (self.config(), block.count());
+        let (config, count, asking) = (self.config(), block.count(), self.queries(l, block));
         let hidden = config.hidden_size;
         let input = state.input.read(hidden, count);
-        let mut projected = state.projected.write(3 * hidden, count);
-        for (place, low) in state.low[..3].iter_mut().enumerate() {
-            self.dense(LAYER_SITES[place](l), input, low, projected.as_mut().subrows_mut(place * hidden, hidden));
+        if self.first_only(l) {
+            let mut first = state.asking.write(hidden, asking);
+            for (place, (_, tokens)) in self.sequences(block).enumerate() {
+                column_mut(first.as_mut(), place).copy_from_slice(column(input, tokens.start));
+            }
         }
-        let mut probabilities = state.probabilities.list(self.probabilities(block));
-        let mut context = state.context.write(hidden, count);
-        for (sequence, tokens) in self.sequences(block) {
+        let from = self.asking_input(l, block, &state.input, &state.asking);
+        let [low_queries, low_keys, low_values, ..] = &mut state.low;
+        let mut queries = state.queries.write(hidden, asking);
+        self.dense(Site::Query(l), from, low_queries, queries.as_mut());
+        let mut keys_values = state.keys_values.write(2 * hidden, count);
+        let (keys, values) = keys_values.as_mut().split_at_row_mut(hidden);
+        self.dense(Site::Key(l), input, low_keys, keys);
+        self.dense(Site::Value(l), input, low_values, values);
+        let mut probabilities = state.probabilities.list(self.probabilities(l, block));
+        let mut context = state.context.write(hidden, asking);
+        for ((sequence, tokens), (_, own)) in self.sequences(block).zip(self.asking(l, block)) {
             let mask = self.dropout.mask(Place::Probabilities(l), sequence, config.attention_dropout);
-            let (own, rest) = probabilities.split_at_mut(probabilities_of(config.heads, tokens.len()));
+            let numbers = probabilities_of(config.heads, tokens.len(), own.len());
+            let (sequence_probabilities, rest) = probabilities.split_at_mut(numbers);
             probabilities = rest;
-            let context = part_mut(context.as_mut(), &tokens);
-            attend(config.heads, part(projected.as_ref(), &tokens), mask, own, context, &mut scratch.attention);
+            let projected = Projected {
+                heads: config.heads,
+                queries: part(queries.as_ref(), &own),
+                keys_values: part(keys_values.as_ref(), &tokens),
+            };
+            let context = part_mut(context.as_mut(), &own);
+            attend(projected, mask, sequence_probabilities, context, &mut scratch.attention);
         }
     }
 
     /// The dense layer after attention, with dropout, residual sum and LayerNorm.
     fn after_attention(&self, l: usize, block: &Block<T>, state: &mut LayerState<T>, scratch: &mut Scratch<T>) {
-        let (config, count) = (self.config(), block.count());
+        let (config, count) = (self.config(), self.queries(l, block));
         let hidden = config.hidden_size;
-        let (input, context) = (state.input.read(hidden, count), state.context.read(hidden, count));
+        let input = self.asking_input(l, block, &state.input, &state.asking);
+        let context = state.context.read(hidden, count);
         let mut y = scratch.hidden.write(hidden, count);
         self.dense(Site::AttentionOutput(l), context, &mut state.low[ATTENTION_OUTPUT], y.as_mut());
         let norm = &self.network.encoder.layers[l].attention_norm;
         let mut out = state.attended.write(hidden, count);
-        for (sequence, tokens) in self.sequences(block) {
+        for (sequence, tokens) in self.asking(l, block) {
             let mask = self.dropout.mask(Place::AttentionOutput(l), sequence, config.hidden_dropout);
             let normalized = state.attention_norm.write(hidden, count, &tokens);
             let (y, residual) = (part_mut(y.as_mut(), &tokens), part(input, &tokens));
@@ -84,7 +102,7 @@ impl<T: Real> Pass<'_, T> {
 
     /// The two dense layers with the GELU between them, with dropout, residual sum and LayerNorm.
     fn feed_forward(&self, l: usize, block: &mut Block<T>, state: &mut LayerState<T>, scratch: &mut Scratch<T>) {
-        let (config, count) = (self.config(), block.count());
+        let (config, count) = (self.config(), self.queries(l, block));
         let (hidden, intermediate) = (config.hidden_size, config.intermediate_size);
         let attended = state.attended.read(hidden, count);
         let mut activated = state.activated.write(intermediate, count);
@@ -94,7 +112,7 @@ impl<T: Real> Pass<'_, T> {
         let mut y = scratch.hidden.write(hidden, count);
         self.dense(Site::Output(l), activated.as_ref(), &mut state.low[OUTPUT], y.as_mut());
         let norm = &self.network.encoder.layers[l].output_norm;
-        for (sequence, tokens) in self.sequences(block) {
+        for (sequence, tokens) in self.asking(l, block) {
             let mask = self.dropout.mask(Place::Output(l), sequence, config.hidden_dropout);
             let normalized = state.output_norm.write(hidden, count, &tokens);
             let (y, residual) = (part_mut(y.as_mut(), &tokens), part(attended, &tokens));
@@ -125,11 +143,11 @@ impl<T: Real> Pass<'_, T> {
         state: &LayerState<T>,
         scratch: &mut Scratch<T>,
     ) {
-        let (config, count) = (self.config(), block.count());
+        let (config, count) = (self.config(), self.queries(l, block));
         let (hidden, intermediate) = (config.hidden_size, config.intermediate_size);
         let norm = &self.network.encoder.layers[l].output_norm;
         let mut d_y = scratch.hidden.write(hidden, count);
-        for (sequence, tokens) in self.sequences(block) {
+        for (sequence, tokens) in self.asking(l, block) {
             let mask = self.dropout.mask(Place::Output(l), sequence, config.hidden_dropout);
             let (standardized, inverse) = state.output_norm.read(hidden, count, &tokens);
             let gradient = part_mut(block.gradient.write(hidden, count), &tokens);
@@ -164,11 +182,11 @@ impl<T: Real> Pass<'_, T> {
         state: &LayerState<T>,
         scratch: &mut Scratch<T>,
     ) {
-        let (config, count) = (self.config(), block.count());
+        let (config, count) = (self.config(), self.queries(l, block));
         let hidden = config.hidden_size;
         let norm = &self.network.encoder.layers[l].attention_norm;
         let mut d_y = scratch.hidden.write(hidden, count);
-        for (sequence, tokens) in self.sequences(block) {
+        for (sequence, tokens) in self.asking(l, block) {
             let mask = self.dropout.mask(Place::AttentionOutput(l), sequence, config.hidden_dropout);
             let (standardized, inverse) = state.attention_norm.read(hidden, count, &tokens);
             let gradient = part_mut(block.gradient.write(hidden, count), &tokens);
@@ -193,33 +211,76 @@ impl<T: Real> Pass<'_, T> {
         state: &LayerState<T>,
         scratch: &mut Scratch<T>,
     ) {
-        let (config, count) = (self.config(), block.count());
+        let (config, count, asking) = (self.config(), block.count(), self.queries(l, block));
         let hidden = config.hidden_size;
-        let projected = state.projected.read(3 * hidden, count);
-        let mut probabilities = column(state.probabilities.read(self.probabilities(block), 1), 0);
-        let d_context = scratch.context.read(hidden, count);
-        let mut d_projected = scratch.projected.write(3 * hidden, count);
-        for (sequence, tokens) in self.sequences(block) {
+        let (queries, keys_values) = (state.queries.read(hidden, asking), state.keys_values.read(2 * hidden, count));
+        let mut probabilities = column(state.probabilities.read(self.probabilities(l, block), 1), 0);
+        let d_context = scratch.context.read(hidden, asking);
+        let mut d_queries = scratch.queries.write(hidden, asking);
+        let mut d_keys_values = scratch.keys_values.write(2 * hidden, count);
+        for ((sequence, tokens), (_, own)) in self.sequences(block).zip(self.asking(l, block)) {
             let scale = self.dropout.mask(Place::Probabilities(l), sequence, config.attention_dropout).scale();
-            let (own, rest) = probabilities.split_at(probabilities_of(config.heads, tokens.len()));
+            let numbers = probabilities_of(config.heads, tokens.len(), own.len());
+            let (sequence_probabilities, rest) = probabilities.split_at(numbers);
             probabilities = rest;
-            let (all, d_context) = (part(projected, &tokens), part(d_context, &tokens));
-            let d_all = part_mut(d_projected.as_mut(), &tokens);
-            attend_backward(config.heads, all, scale, own, d_context, d_all, &mut scratch.attention);
+            let projected = Projected {
+                heads: config.heads,
+                queries: part(queries, &own),
+                keys_values: part(keys_values, &tokens),
+            };
+            let gradients = (part_mut(d_queries.as_mut(), &own), part_mut(d_keys_values.as_mut(), &tokens));
+            let d_context = part(d_context, &own);
+            attend_backward(projected, scale, sequence_probabilities, d_context, gradients, &mut scratch.attention);
         }
-        let d_projected = d_projected.as_ref();
-        let rows = |place| d_projected.subrows(place * hidden, hidden);
+        let (d_queries, d_keys_values) = (d_queries.as_ref(), d_keys_values.as_ref());
+        let (d_keys, d_values) = d_keys_values.split_at_row(hidden);
         let input = state.input.read(hidden, count);
-        for place in 0..3 {
+        let from = self.asking_input(l, block, &state.input, &state.asking);
+        let gradients = [d_queries, d_keys, d_values];
+        for (place, x) in [from, input, input].into_iter().enumerate() {
             let partial = &mut block.partials[place];
-            self.prepared.at(LAYER_SITES[place](l)).gradient(input, &state.low[place], rows(place), partial);
+            self.prepared.at(LAYER_SITES[place](l)).gradient(x, &state.low[place], gradients[place], partial);
         }
-        if lowest < height(Site::Query(l)) {
-            let partials = &block.partials;
-            let terms =
-                (0..3).flat_map(|place| self.dense_backward(LAYER_SITES[place](l), rows(place), &partials[place]));
-            sum_of_products(block.gradient.write(hidden, count), Start::Destination, terms);
+        if lowest >= height(Site::Query(l)) {
+            return;
         }
+        // What every token has: all three terms, or all but the queries', which came before.
+        let mut places = 0..3;
+        if self.first_only(l) {
+            let terms = self.dense_backward(Site::Query(l), d_queries, &block.partials[QUERY]);
+            sum_of_products(block.gradient.write(hidden, asking), Start::Destination, terms);
+            self.spread_first(block, &mut scratch.hidden);
+            places.start = 1;
+        }
+        let partials = &block.partials;
+        let terms =
+            places.flat_map(|place| self.dense_backward(LAYER_SITES[place](l), gradients[place], &partials[place]));
+        sum_of_products(block.gradient.write(hidden, count), Start::Destination, terms);
+    }
+
+    /// Makes of the gradient of the hidden states of the sequences' first tokens that of all tokens, 0 but for these.
+    fn spread_first(&self, block: &mut Block<T>, first: &mut Buffer<T>) {
+        let (hidden, sequences, count) = (self.config().hidden_size, block.sequences.len(), block.count());
+        let mut first = first.write(hidden, sequences);
+        first.copy_from(block.gradient.read(hidden, sequences));
+        let sequences = self.sequences(block);
+        let mut gradient = block.gradient.write(hidden, count);
+        gradient.fill(T::of(0.0));
+        for (place, (_, tokens)) in sequences.enumerate() {
+            column_mut(gradient.as_mut(), tokens.start).copy_from_slice(column(first.as_ref(), place));
+        }
+    }
+
+    /// The hidden states of the tokens with queries.
+    fn asking_input<'b>(
+        &self,
+        l: usize,
+        block: &Block<T>,
+        input: &'b Buffer<T>,
+        asking: &'b Buffer<T>,
+    ) -> MatRef<'b, T> {
+        let from = if self.first_only(l) { asking } else { input };
+        from.read(self.config().hidden_size, self.queries(l, block))
     }
 
     /// Sums the blocks' shares of the gradients of a layer's adapters.
@@ -228,12 +289,13 @@ impl<T: Real> Pass<'_, T> {
         for (place, site) in LAYER_SITES.into_iter().enumerate() {
             if let Some((_, gradient)) = adapters.applied_and_gradient(site(l)) {
                 let shares = blocks.iter().map(|block| {
-                    let (state, count) = (&block.layers[l], block.count());
+                    let (state, asking) = (&block.layers[l], self.queries(l, block));
                     let input = match place {
-                        ATTENTION_OUTPUT => state.context.read(hidden, count),
-                        INTERMEDIATE => state.attended.read(hidden, count),
-                        OUTPUT => state.activated.read(intermediate, count),
-                        _ => state.input.read(hidden, count),
+                        QUERY => self.asking_input(l, block, &state.input, &state.asking),
+                        ATTENTION_OUTPUT => state.context.read(hidden, asking),
+                        INTERMEDIATE => state.attended.read(hidden, asking),
+                        OUTPUT => state.activated.read(intermediate, asking),
+                        _ => state.input.read(hidden, block.count()),
                     };
                     (&block.partials[place], input)
                 });
@@ -242,10 +304,11 @@ impl<T: Real> Pass<'_, T> {
         }
     }
 
-    /// Numbers that a block's probabilities take.
-    fn probabilities(&self, block: &Block<T>) -> usize {
-        let of = |(_, tokens): (usize, Range<usize>)| probabilities_of(self.config().heads, tokens.len());
-        self.sequences(block).map(of).sum()
+    /// Numbers that a block's probabilities take in a layer.
+    fn probabilities(&self, l: usize, block: &Block<T>) -> usize {
+        let tokens = self.sequences(block).map(|(_, tokens)| tokens.len());
+        let queries = self.asking(l, block).map(|(_, own)| own.len());
+        tokens.zip(queries).map(|(tokens, queries)| probabilities_of(self.config().heads, tokens, queries)).sum()
     }
 }
 

@@ -35,6 +35,8 @@ pub struct Activations<T: Real> {
     /// outputs × sequences of the largest batch.
     logits: Mat<T>,
     sequences: usize,
+    /// That of the last pass.
+    pooling: Pooling,
     /// Whether the last pass was [`Network::forward`].
     kept: bool,
 }
@@ -69,6 +71,7 @@ impl<T: Real> Activations<T> {
             dropout: Dropout::Off,
             logits: Mat::new(),
             sequences: 0,
+            pooling: Pooling::Mean,
             kept: false,
         }
     }
@@ -78,16 +81,24 @@ impl<T: Real> Activations<T> {
         self.logits.subcols(0, self.sequences)
     }
 
-    /// The last layer's hidden states of a sequence of the last pass; hidden × tokens.
+    /// The last layer's hidden states of a sequence of the last pass, those that pooling reads: of all tokens (hidden × tokens)
+    /// with [`Pooling::Mean`], of the first (hidden × 1) with [`Pooling::Pooler`], for which no others are computed.
     ///
     /// # Panics
     /// If there is no such sequence.
     pub fn hidden_states(&self, batch: &Batch, hidden: usize, sequence: usize) -> MatRef<'_, T> {
-        let tokens = batch.range(sequence);
         let block = self.blocks[..self.used].iter().find(|block| block.sequences.contains(&sequence));
         let block = block.expect("a sequence of the batch");
-        let states = block.hidden.read(hidden, block.count());
-        states.subcols(tokens.start - block.tokens.start, tokens.len())
+        match self.pooling {
+            Pooling::Pooler => {
+                let states = block.hidden.read(hidden, block.sequences.len());
+                states.subcols(sequence - block.sequences.start, 1)
+            }
+            Pooling::Mean => {
+                let tokens = batch.range(sequence);
+                block.hidden.read(hidden, block.count()).subcols(tokens.start - block.tokens.start, tokens.len())
+            }
+        }
     }
 
     /// Bytes of all buffers.
@@ -111,6 +122,7 @@ impl<T: Real> Activations<T> {
             self.logits = Mat::zeros(outputs, batch.sequences());
         }
         self.sequences = batch.sequences();
+        self.pooling = network.pooling;
     }
 }
 

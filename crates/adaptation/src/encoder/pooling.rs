@@ -27,12 +27,12 @@ impl<T: Real> Pass<'_, T> {
     /// A block's logits from its hidden states.
     pub(crate) fn pool(&self, block: &mut Block<T>) {
         let (hidden, count) = (self.config().hidden_size, block.sequences.len());
-        let sequences = self.sequences(block).enumerate();
-        let states = block.hidden.read(hidden, block.count());
+        let (sequences, tokens) = (self.sequences(block), block.count());
         let mut pooled = block.pooled.pooled.write(hidden, count);
         match self.network.pooling {
             Pooling::Mean => {
-                for (place, (_, tokens)) in sequences {
+                let states = block.hidden.read(hidden, tokens);
+                for (place, (_, tokens)) in sequences.enumerate() {
                     let scale = T::of(1.0 / tokens.len() as f64);
                     let mean = column_mut(pooled.as_mut(), place);
                     mean.fill(T::of(0.0));
@@ -44,11 +44,8 @@ impl<T: Real> Pass<'_, T> {
                 }
             }
             Pooling::Pooler => {
-                let mut first = block.pooled.first.write(hidden, count);
-                for (place, (_, tokens)) in sequences {
-                    column_mut(first.as_mut(), place).copy_from_slice(column(states, tokens.start));
-                }
-                self.dense(Site::Pooler, first.as_ref(), &mut block.pooled.low, pooled.as_mut());
+                let first = block.hidden.read(hidden, count);
+                self.dense(Site::Pooler, first, &mut block.pooled.low, pooled.as_mut());
                 for place in 0..count {
                     for x in column_mut(pooled.as_mut(), place) {
                         *x = x.hyperbolic_tangent();
@@ -84,9 +81,9 @@ impl<T: Real> Pass<'_, T> {
     pub(crate) fn pool_backward(&self, d_logits: MatRef<'_, T>, block: &mut Block<T>) {
         self.head_backward(d_logits, block);
         let (hidden, count) = (self.config().hidden_size, block.sequences.len());
-        let mut gradient = block.gradient.write(hidden, block.tokens.len());
         match self.network.pooling {
             Pooling::Mean => {
+                let mut gradient = block.gradient.write(hidden, block.count());
                 let d_pooled = block.pooled.gradient.read(hidden, count);
                 for (place, sequence) in block.sequences.clone().enumerate() {
                     let tokens = self.batch.range(sequence);
@@ -107,17 +104,11 @@ impl<T: Real> Pass<'_, T> {
                         *d *= T::of(1.0) - p * p;
                     }
                 }
-                let (first, d_pooled) = (block.pooled.first.read(hidden, count), d_pooled.as_ref());
+                let (first, d_pooled) = (block.hidden.read(hidden, count), d_pooled.as_ref());
                 let partial = &mut block.partials[POOLER];
                 self.prepared.at(Site::Pooler).gradient(first, &block.pooled.low, d_pooled, partial);
-                let mut d_first = block.pooled.d_first.write(hidden, count);
                 let terms = self.dense_backward(Site::Pooler, d_pooled, partial);
-                sum_of_products(d_first.as_mut(), Start::Zero, terms);
-                gradient.fill(T::of(0.0));
-                for (place, sequence) in block.sequences.clone().enumerate() {
-                    let token = self.batch.range(sequence).start - block.tokens.start;
-                    column_mut(gradient.as_mut(), token).copy_from_slice(column(d_first.as_ref(), place));
-                }
+                sum_of_products(block.gradient.write(hidden, count), Start::Zero, terms);
             }
         }
     }
@@ -146,7 +137,7 @@ impl<T: Real> Pass<'_, T> {
                     let hidden = self.config().hidden_size;
                     let shares = blocks
                         .iter()
-                        .map(|block| (&block.partials[POOLER], block.pooled.first.read(hidden, block.sequences.len())));
+                        .map(|block| (&block.partials[POOLER], block.hidden.read(hidden, block.sequences.len())));
                     reduce(shares, gradient, par);
                 }
                 Pooling::Mean => reduce(std::iter::empty(), gradient, par),

@@ -1,68 +1,20 @@
 //! The table of GLUE: LoRA and Deep LoRA on eight tasks, with few examples.
 
-use adaptation::Selection;
 use charts::{Axis, Bars, Figure, Histogram};
-use lab::{
-    Check, Claim, Drawing, Experiment, Inputs, Invalid, LabError, Planned, Results, Table, TrialContext, TrialError,
-};
+use lab::{Claim, Drawing, Experiment, Inputs, LabError, Planned, Results, Table, TrialContext, TrialError};
 use serde::{Deserialize, Serialize};
 
 use crate::adaptation::*;
 use crate::drawing::drawing;
-use crate::matrix::check_trials;
 use crate::statements::Statement;
 use crate::summary::mean_and_deviation;
 
-/// `experiments/glue-table.toml`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Settings {
-    seed: u64,
-    trials: usize,
-    tasks: Vec<String>,
-    examples: usize,
-    rank: usize,
-    adapted: Selection,
-    protocols: Vec<Protocol>,
-    encoder: EncoderSettings,
-    methods: PairSettings,
-    training: TrainingSettings,
-    #[serde(default)]
-    sources: Sources,
-}
-
-impl Check for Settings {
-    fn check(&self) -> Result<(), Invalid> {
-        check_trials(self.trials)?;
-        check_tasks(&self.tasks)?;
-        Invalid::unless(self.examples >= 1, "examples", self.examples, "an integer from 1")?;
-        Invalid::unless(self.rank >= 1, "rank", self.rank, "an integer from 1")?;
-        check_protocols(&self.protocols)?;
-        self.methods.check()?;
-        self.training.check()
-    }
-}
-
-impl Settings {
-    fn subtitle(&self, rows: &[Row]) -> String {
-        let absent: Vec<&str> = rows
-            .iter()
-            .filter(|row| row.status != RUN && row.protocol == rows[0].protocol)
-            .map(|row| &*row.task)
-            .collect();
-        let absent =
-            if absent.is_empty() { String::new() } else { format!("; not run (no data): {}", absent.join(", ")) };
-        format!(
-            "{}, {}, n = {}, r = {}, {} steps of {}; {}{absent}",
-            self.encoder.source,
-            adapted_in_words(self.adapted),
-            self.examples,
-            self.rank,
-            self.training.steps,
-            self.training.batch,
-            over_seeds(self.trials)
-        )
-    }
+/// The subtitle, which names tasks that were not run.
+fn subtitle(settings: &PairExperiment, rows: &[Row]) -> String {
+    let absent: Vec<&str> =
+        rows.iter().filter(|row| row.status != RUN && row.protocol == rows[0].protocol).map(|row| &*row.task).collect();
+    let absent = if absent.is_empty() { String::new() } else { format!("; not run (no data): {}", absent.join(", ")) };
+    format!("{}{absent}", settings.subtitle())
 }
 
 const RUN: &str = "run";
@@ -89,7 +41,7 @@ struct Row {
 pub struct GlueTable;
 
 impl Experiment for GlueTable {
-    type Settings = Settings;
+    type Settings = PairExperiment;
     type Trial = FineTuningTrial;
     type Outcome = FineTuningOutcome;
 
@@ -100,31 +52,19 @@ impl Experiment for GlueTable {
         and tabulates the dev scores. Tasks whose data is neither in the directory given with --data-dir nor to be downloaded \
         are listed as not run.";
 
-    fn gather(settings: &Settings, inputs: &Inputs) -> anyhow::Result<()> {
+    fn gather(settings: &PairExperiment, inputs: &Inputs) -> anyhow::Result<()> {
         gather(&settings.encoder, &settings.sources, &settings.tasks, inputs)
     }
 
-    fn plan(settings: &Settings) -> Vec<Planned<FineTuningTrial>> {
-        let mut plan = Vec::new();
-        for inventory in inventories(&settings.encoder, &settings.tasks) {
-            let Settings { seed, adapted, ref encoder, ref training, rank, .. } = *settings;
-            let common = Common { seed, inventory: &inventory, pooling: encoder.pooling, adapted, training };
-            for protocol in &settings.protocols {
-                for (method, step_size) in settings.methods.pair(protocol, rank) {
-                    let trial = common.trial(&protocol.name, method, rank, step_size, settings.examples);
-                    let runs = (0..settings.trials).map(Part::Run);
-                    plan.extend(runs.map(|part| FineTuningTrial { part, ..trial.clone() }.planned()));
-                }
-            }
-        }
-        plan
+    fn plan(settings: &PairExperiment) -> Vec<Planned<FineTuningTrial>> {
+        settings.plan(&Keep::Nothing)
     }
 
     fn run(trial: &FineTuningTrial, context: &TrialContext) -> Result<FineTuningOutcome, TrialError> {
         run(trial, context)
     }
 
-    fn tables(settings: &Settings, finished: &[Run]) -> Result<Vec<Table>, LabError> {
+    fn tables(settings: &PairExperiment, finished: &[Run]) -> Result<Vec<Table>, LabError> {
         let runs: Vec<RunRow> = finished.iter().map(RunRow::of).collect();
         let differences = differences(&runs);
         let rows = settings.protocols.iter().flat_map(|protocol| {
@@ -140,18 +80,17 @@ impl Experiment for GlueTable {
         ])
     }
 
-    fn draw(settings: &Settings, results: &Results) -> anyhow::Result<Vec<Drawing>> {
+    fn draw(settings: &PairExperiment, results: &Results) -> anyhow::Result<Vec<Drawing>> {
         let rows: Vec<Row> = results.read(Self::NAME)?;
         let mut figure = Figure::new("GLUE with few examples: LoRA and Deep LoRA")
-            .subtitle(settings.subtitle(&rows))
+            .subtitle(subtitle(settings, &rows))
             .columns(1)
             .panel_size(1000, 280)
             .shared_legend();
         for protocol in &settings.protocols {
             let rows: Vec<&Row> = rows.iter().filter(|row| row.protocol == protocol.name).collect();
-            let title = protocol.in_title();
             figure = figure.panel(
-                Histogram::new(title)
+                Histogram::new(protocol.in_title_of_all())
                     .categories(rows.iter().map(|row| row.task.clone()))
                     .y(Axis::linear("Pearson, Matthews or accuracy (%)"))
                     .bars(bars(LORA, 0, rows.iter().map(|row| row.lora_mean_percent.zip(row.lora_deviation_percent))))
@@ -165,7 +104,7 @@ impl Experiment for GlueTable {
         Ok(vec![drawing(Self::NAME, &figure)?])
     }
 
-    fn claims(settings: &Settings, results: &Results) -> anyhow::Result<Vec<Claim>> {
+    fn claims(settings: &PairExperiment, results: &Results) -> anyhow::Result<Vec<Claim>> {
         let rows: Vec<Row> = results.read(Self::NAME)?;
         let tested = settings.encoder.is_pretrained() && settings.training.steps >= 1000 && settings.trials >= 3;
         let mut claims = Vec::new();

@@ -1,63 +1,14 @@
 //! The numerical rank of every learned `ΔW`: LoRA against Deep LoRA.
 
-use adaptation::Selection;
 use charts::{Axis, Bars, Figure, Histogram};
-use lab::{
-    Check, Claim, Drawing, Experiment, Inputs, Invalid, LabError, Planned, Results, Table, TrialContext, TrialError,
-};
+use lab::{Claim, Drawing, Experiment, Inputs, LabError, Planned, Results, Table, TrialContext, TrialError};
 use serde::{Deserialize, Serialize};
 
 use crate::adaptation::*;
 use crate::drawing::drawing;
-use crate::matrix::check_trials;
 use crate::reference::{ReferenceRow, read_reference, reference_points, reference_table};
 use crate::statements::Statement;
 use crate::summary::mean_and_deviation;
-
-/// `experiments/learned-ranks.toml`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Settings {
-    seed: u64,
-    trials: usize,
-    tasks: Vec<String>,
-    examples: usize,
-    rank: usize,
-    adapted: Selection,
-    protocols: Vec<Protocol>,
-    encoder: EncoderSettings,
-    methods: PairSettings,
-    training: TrainingSettings,
-    #[serde(default)]
-    sources: Sources,
-}
-
-impl Check for Settings {
-    fn check(&self) -> Result<(), Invalid> {
-        check_trials(self.trials)?;
-        check_tasks(&self.tasks)?;
-        Invalid::unless(self.examples >= 1, "examples", self.examples, "an integer from 1")?;
-        Invalid::unless(self.rank >= 1, "rank", self.rank, "an integer from 1")?;
-        check_protocols(&self.protocols)?;
-        self.methods.check()?;
-        self.training.check()
-    }
-}
-
-impl Settings {
-    fn subtitle(&self) -> String {
-        format!(
-            "{}, {}, n = {}, r = {}, {} steps of {}; {}",
-            self.encoder.source,
-            adapted_in_words(self.adapted),
-            self.examples,
-            self.rank,
-            self.training.steps,
-            self.training.batch,
-            over_seeds(self.trials)
-        )
-    }
-}
 
 /// One learned `ΔW`: a row of `learned-ranks.csv`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -76,7 +27,7 @@ struct Row {
 pub struct LearnedRanks;
 
 impl Experiment for LearnedRanks {
-    type Settings = Settings;
+    type Settings = PairExperiment;
     type Trial = FineTuningTrial;
     type Outcome = FineTuningOutcome;
 
@@ -85,32 +36,19 @@ impl Experiment for LearnedRanks {
     const LONG_ABOUT: &'static str = "Fine-tunes a frozen encoder with LoRA and Deep LoRA, and shows how many of the adapted \
         matrices end with an update ΔW of which numerical rank; an update of spectral norm up to 1e-3 counts as rank 0.";
 
-    fn gather(settings: &Settings, inputs: &Inputs) -> anyhow::Result<()> {
+    fn gather(settings: &PairExperiment, inputs: &Inputs) -> anyhow::Result<()> {
         gather(&settings.encoder, &settings.sources, &settings.tasks, inputs)
     }
 
-    fn plan(settings: &Settings) -> Vec<Planned<FineTuningTrial>> {
-        let mut plan = Vec::new();
-        for inventory in inventories(&settings.encoder, &settings.tasks) {
-            let Settings { seed, adapted, ref encoder, ref training, .. } = *settings;
-            let common = Common { seed, inventory: &inventory, pooling: encoder.pooling, adapted, training };
-            for protocol in &settings.protocols {
-                for (method, step_size) in settings.methods.pair(protocol, settings.rank) {
-                    let trial = common.trial(&protocol.name, method, settings.rank, step_size, settings.examples);
-                    let trial = FineTuningTrial { keep: Keep::Spectra, ..trial };
-                    let runs = (0..settings.trials).map(Part::Run);
-                    plan.extend(runs.map(|part| FineTuningTrial { part, ..trial.clone() }.planned()));
-                }
-            }
-        }
-        plan
+    fn plan(settings: &PairExperiment) -> Vec<Planned<FineTuningTrial>> {
+        settings.plan(&Keep::Spectra)
     }
 
     fn run(trial: &FineTuningTrial, context: &TrialContext) -> Result<FineTuningOutcome, TrialError> {
         run(trial, context)
     }
 
-    fn tables(_: &Settings, finished: &[Run]) -> Result<Vec<Table>, LabError> {
+    fn tables(_: &PairExperiment, finished: &[Run]) -> Result<Vec<Table>, LabError> {
         let rows = finished.iter().flat_map(|run| {
             run.outcome.spectra.iter().map(|spectrum| Row {
                 protocol: run.trial.protocol.clone(),
@@ -131,7 +69,7 @@ impl Experiment for LearnedRanks {
         ])
     }
 
-    fn draw(settings: &Settings, results: &Results) -> anyhow::Result<Vec<Drawing>> {
+    fn draw(settings: &PairExperiment, results: &Results) -> anyhow::Result<Vec<Drawing>> {
         let rows: Vec<Row> = results.read(Self::NAME)?;
         let reference = read_reference(results, Self::NAME)?;
         let tasks = distinct(&rows, |row| row.task.clone());
@@ -143,7 +81,7 @@ impl Experiment for LearnedRanks {
             .shared_legend();
         for protocol in &settings.protocols {
             for task in &tasks {
-                let mut panel = Histogram::new(format!("{task}, {}", protocol.in_title()))
+                let mut panel = Histogram::new(format!("{task}, {}", protocol.in_title(task)))
                     .categories((0..=settings.rank).map(|rank| rank.to_string()))
                     .x("numerical rank of ΔW")
                     .y(Axis::linear("share of the adapted matrices (%)"));
@@ -169,7 +107,7 @@ impl Experiment for LearnedRanks {
         Ok(vec![drawing(Self::NAME, &figure)?])
     }
 
-    fn claims(settings: &Settings, results: &Results) -> anyhow::Result<Vec<Claim>> {
+    fn claims(settings: &PairExperiment, results: &Results) -> anyhow::Result<Vec<Claim>> {
         let rows: Vec<Row> = results.read(Self::NAME)?;
         let tested = settings.encoder.is_pretrained() && settings.training.steps >= 500;
         let mut claims = Vec::new();

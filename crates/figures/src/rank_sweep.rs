@@ -37,7 +37,7 @@ impl Check for Settings {
         check_tasks(&self.tasks)?;
         Invalid::unless(self.examples >= 1, "examples", self.examples, "an integer from 1")?;
         check_list("ranks", &self.ranks, |rank| rank >= 1, "an integer from 1")?;
-        check_protocols(&self.protocols)?;
+        check_protocols(&self.protocols, &self.tasks)?;
         self.methods.check()?;
         self.training.check()
     }
@@ -86,7 +86,7 @@ impl Experiment for RankSweep {
             let common = Common { seed, inventory: &inventory, pooling: encoder.pooling, adapted, training };
             for protocol in &settings.protocols {
                 for &rank in &settings.ranks {
-                    for (method, step_size) in settings.methods.pair(protocol, rank) {
+                    for (method, step_size) in settings.methods.pair(protocol, &inventory.task, rank) {
                         let trial = common.trial(&protocol.name, method, rank, step_size, settings.examples);
                         let runs = (0..settings.trials).map(Part::Run);
                         plan.extend(runs.map(|part| FineTuningTrial { part, ..trial.clone() }.planned()));
@@ -125,7 +125,7 @@ impl Experiment for RankSweep {
             for rows in tasks.iter().map(|task| at(&rows, &protocol.name, task)).filter(|rows| !rows.is_empty()) {
                 let ticks = settings.ranks.iter().map(|&rank| rank as f64);
                 let metric = &rows[0].metric;
-                let mut panel = Lines::new(format!("{}, {}", rows[0].task, protocol.in_title()))
+                let mut panel = Lines::new(format!("{}, {}", rows[0].task, protocol.in_title(&rows[0].task)))
                     .x(Axis::log("rank r").ticks(ticks))
                     .y(Axis::linear(metric_label(metric)).include(0.0))
                     .many(score_series(&rows, &PAIR, |row| row.rank as f64));

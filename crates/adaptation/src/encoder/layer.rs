@@ -1,15 +1,18 @@
 //! One transformer layer for a block of tokens, forward and backward.
 
+use std::ops::Range;
+
 use faer::{Accum, MatMut, MatRef, Par};
 
 use super::adapted::{LAYER_SITES, Partial};
 use super::attention::{Projected, attend, attend_backward, probabilities_of};
-use super::block::{Block, LayerState, Pass, Scratch, part, part_mut};
+use super::block::{Block, LayerState, Pass, Scratch, Standardized, part, part_mut};
 use super::columns::{Buffer, column, column_mut};
 use super::dropout::Place;
 use super::normalization::{residual_norm, residual_norm_backward};
 use super::product::{Start, sum_of_products};
 use crate::lanes::vector_code;
+use crate::weights::LayerNorm;
 use crate::{Adapters, AppliedGradient, Real, Site};
 
 /// Places of the sites in [`LAYER_SITES`]; key and value are between.
@@ -89,15 +92,8 @@ impl<T: Real> Pass<'_, T> {
         let context = state.context.read(hidden, count);
         let mut y = scratch.hidden.write(hidden, count);
         self.dense(Site::AttentionOutput(l), context, &mut state.low[ATTENTION_OUTPUT], y.as_mut());
-        let norm = &self.network.encoder.layers[l].attention_norm;
-        let mut out = state.attended.write(hidden, count);
-        for (sequence, tokens) in self.asking(l, block) {
-            let mask = self.dropout.mask(Place::AttentionOutput(l), sequence, config.hidden_dropout);
-            let normalized = state.attention_norm.write(hidden, count, &tokens);
-            let (y, residual) = (part_mut(y.as_mut(), &tokens), part(input, &tokens));
-            let out = part_mut(out.as_mut(), &tokens);
-            residual_norm(norm, self.epsilon(), mask, y, residual, normalized, out);
-        }
+        let (out, sequences) = (state.attended.write(hidden, count), self.asking(l, block));
+        self.residual_norms(Place::AttentionOutput(l), sequences, y, input, &mut state.attention_norm, out);
     }
 
     /// The two dense layers with the GELU between them, with dropout, residual sum and LayerNorm.
@@ -111,13 +107,57 @@ impl<T: Real> Pass<'_, T> {
         gelu(activated.as_mut(), slopes);
         let mut y = scratch.hidden.write(hidden, count);
         self.dense(Site::Output(l), activated.as_ref(), &mut state.low[OUTPUT], y.as_mut());
-        let norm = &self.network.encoder.layers[l].output_norm;
-        for (sequence, tokens) in self.asking(l, block) {
-            let mask = self.dropout.mask(Place::Output(l), sequence, config.hidden_dropout);
-            let normalized = state.output_norm.write(hidden, count, &tokens);
-            let (y, residual) = (part_mut(y.as_mut(), &tokens), part(attended, &tokens));
-            let out = part_mut(block.hidden.write(hidden, count), &tokens);
-            residual_norm(norm, self.epsilon(), mask, y, residual, normalized, out);
+        let (sequences, out) = (self.asking(l, block), block.hidden.write(hidden, count));
+        self.residual_norms(Place::Output(l), sequences, y, attended, &mut state.output_norm, out);
+    }
+
+    /// `out = norm(residual + dropout(y))` at the end of one of a layer's halves. What was in `y` is lost.
+    fn residual_norms(
+        &self,
+        place: Place,
+        sequences: impl Iterator<Item = (usize, Range<usize>)>,
+        mut y: MatMut<'_, T>,
+        residual: MatRef<'_, T>,
+        kept: &mut Standardized<T>,
+        mut out: MatMut<'_, T>,
+    ) {
+        let (hidden, count) = y.shape();
+        for (sequence, tokens) in sequences {
+            let mask = self.dropout.mask(place, sequence, self.config().hidden_dropout);
+            let normalized = kept.write(hidden, count, &tokens);
+            let (y, residual) = (part_mut(y.as_mut(), &tokens), part(residual, &tokens));
+            let out = part_mut(out.as_mut(), &tokens);
+            residual_norm(self.norm(place), self.epsilon(), mask, y, residual, normalized, out);
+        }
+    }
+
+    /// The way back through [`residual_norms`](Self::residual_norms): `gradient` becomes that of the sum, `d_y` that of `y`.
+    fn residual_norms_backward(
+        &self,
+        place: Place,
+        sequences: impl Iterator<Item = (usize, Range<usize>)>,
+        kept: &Standardized<T>,
+        mut gradient: MatMut<'_, T>,
+        mut d_y: MatMut<'_, T>,
+    ) {
+        let (hidden, count) = gradient.shape();
+        for (sequence, tokens) in sequences {
+            let mask = self.dropout.mask(place, sequence, self.config().hidden_dropout);
+            let (standardized, inverse) = kept.read(hidden, count, &tokens);
+            let (gradient, d_y) = (part_mut(gradient.as_mut(), &tokens), part_mut(d_y.as_mut(), &tokens));
+            residual_norm_backward(self.norm(place), mask, standardized, inverse, gradient, d_y);
+        }
+    }
+
+    /// The LayerNorm after a place where values are dropped.
+    fn norm(&self, place: Place) -> &LayerNorm<T> {
+        let encoder = &self.network.encoder;
+        match place {
+            Place::AttentionOutput(l) => &encoder.layers[l].attention_norm,
+            Place::Output(l) => &encoder.layers[l].output_norm,
+            Place::Embeddings | Place::Probabilities(_) | Place::Pooled => {
+                unreachable!("no half of a layer ends there")
+            }
         }
     }
 
@@ -145,15 +185,9 @@ impl<T: Real> Pass<'_, T> {
     ) {
         let (config, count) = (self.config(), self.queries(l, block));
         let (hidden, intermediate) = (config.hidden_size, config.intermediate_size);
-        let norm = &self.network.encoder.layers[l].output_norm;
         let mut d_y = scratch.hidden.write(hidden, count);
-        for (sequence, tokens) in self.asking(l, block) {
-            let mask = self.dropout.mask(Place::Output(l), sequence, config.hidden_dropout);
-            let (standardized, inverse) = state.output_norm.read(hidden, count, &tokens);
-            let gradient = part_mut(block.gradient.write(hidden, count), &tokens);
-            let d_y = part_mut(d_y.as_mut(), &tokens);
-            residual_norm_backward(norm, mask, standardized, inverse, gradient, d_y);
-        }
+        let (sequences, gradient) = (self.asking(l, block), block.gradient.write(hidden, count));
+        self.residual_norms_backward(Place::Output(l), sequences, &state.output_norm, gradient, d_y.as_mut());
         let (site, d_y) = (Site::Output(l), d_y.as_ref());
         let partial = &mut block.partials[OUTPUT];
         self.prepared.at(site).gradient(state.activated.read(intermediate, count), &state.low[OUTPUT], d_y, partial);
@@ -184,15 +218,10 @@ impl<T: Real> Pass<'_, T> {
     ) {
         let (config, count) = (self.config(), self.queries(l, block));
         let hidden = config.hidden_size;
-        let norm = &self.network.encoder.layers[l].attention_norm;
         let mut d_y = scratch.hidden.write(hidden, count);
-        for (sequence, tokens) in self.asking(l, block) {
-            let mask = self.dropout.mask(Place::AttentionOutput(l), sequence, config.hidden_dropout);
-            let (standardized, inverse) = state.attention_norm.read(hidden, count, &tokens);
-            let gradient = part_mut(block.gradient.write(hidden, count), &tokens);
-            let d_y = part_mut(d_y.as_mut(), &tokens);
-            residual_norm_backward(norm, mask, standardized, inverse, gradient, d_y);
-        }
+        let (sequences, gradient) = (self.asking(l, block), block.gradient.write(hidden, count));
+        let place = Place::AttentionOutput(l);
+        self.residual_norms_backward(place, sequences, &state.attention_norm, gradient, d_y.as_mut());
         let (site, d_y) = (Site::AttentionOutput(l), d_y.as_ref());
         let partial = &mut block.partials[ATTENTION_OUTPUT];
         let context = state.context.read(hidden, count);

@@ -22,6 +22,10 @@
 //! | `normalization`, `dropout` | LayerNorm with residual sum and dropout in one pass over a token |
 //! | `product` | products of matrices, tile by tile |
 //!
+//! A pooler reads the hidden states of the sequences' first tokens alone. So with [`Pooling::Pooler`] the last layer has keys
+//! and values of all tokens, and queries and all that follows of the first ones: a seventh of a step's operations that never
+//! need be done, forward and backward, and the same bits as if they were.
+//!
 //! Dropout's masks are hashed from (seed, step, place, sequence, index) and hashed again on the way back; those of attention
 //! probabilities are kept in the probabilities' signs. The GELU's derivative is computed and kept with the GELU.
 //!

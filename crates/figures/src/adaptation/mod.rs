@@ -4,6 +4,7 @@
 mod comparison;
 mod draw;
 mod made_up;
+mod pair;
 mod rows;
 mod settings;
 mod shelf;
@@ -13,6 +14,7 @@ mod trial;
 
 pub use comparison::{PAIR, mean_scores, reported_series, score_series};
 pub use draw::{Part, Pool, Reserved};
+pub use pair::PairExperiment;
 pub use rows::{DifferenceRow, Run, RunRow, TimingRow, at, differences, distinct, metric_label, timing_table};
 pub use settings::{
     DEEP_LORA, EncoderSettings, LORA, MethodName, MethodSettings, PAPERS_TASK, PairSettings, Protocol, Sources,

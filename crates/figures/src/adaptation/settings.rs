@@ -150,29 +150,85 @@ pub struct Protocol {
     /// What tables and figures call it.
     pub name: String,
     /// η of LoRA.
-    pub lora: f64,
+    pub lora: StepSize,
     /// η of Deep LoRA.
-    pub deep_lora: f64,
+    pub deep_lora: StepSize,
 }
 
-impl Protocol {
-    /// Its name with the step sizes.
-    pub fn in_title(&self) -> String {
-        let Self { name, lora, deep_lora } = self;
-        if lora == deep_lora { format!("{name} {lora:e}") } else { format!("{name} {lora:e}, {deep_lora:e}") }
+/// A step size η: one for all tasks, or one for each.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "a number, or a table with one for every task, such as { stsb = 1e-3, others = 1e-4 }")]
+pub enum StepSize {
+    /// For all tasks.
+    Same(f64),
+    /// By name of the task; [`OTHERS`] for those that are not named.
+    ByTask(BTreeMap<String, f64>),
+}
+
+/// The key of the step size for all tasks that are not named.
+pub const OTHERS: &str = "others";
+
+impl StepSize {
+    /// The one for a task, if there is one.
+    fn get(&self, task: &str) -> Option<f64> {
+        match self {
+            Self::Same(step_size) => Some(*step_size),
+            Self::ByTask(step_sizes) => step_sizes.get(task).or_else(|| step_sizes.get(OTHERS)).copied(),
+        }
+    }
+
+    /// The one for a task.
+    ///
+    /// # Panics
+    /// If there is none, which [`check_protocols`] excludes.
+    pub fn of(&self, task: &str) -> f64 {
+        self.get(task).expect("a step size for every task")
+    }
+
+    fn check(&self, key: &str, tasks: &[String]) -> Result<(), Invalid> {
+        if let Self::ByTask(step_sizes) = self {
+            let known = super::shelf::known_tasks();
+            for (task, step_size) in step_sizes {
+                let allowed = || format!("{}, {OTHERS}", known.join(", "));
+                Invalid::unless(task == OTHERS || known.contains(&task.as_str()), key, task, allowed())?;
+                check_positive(&format!("{key}.{task}"), *step_size)?;
+            }
+        }
+        for task in tasks {
+            let step_size = self.get(task);
+            Invalid::unless(step_size.is_some(), key, format!("none for {task}"), "a step size for every task")?;
+            step_size.map_or(Ok(()), |step_size| check_positive(key, step_size))?;
+        }
+        Ok(())
     }
 }
 
-/// Checks `[[protocols]]`: at least one, each name once.
-pub fn check_protocols(protocols: &[Protocol]) -> Result<(), Invalid> {
+impl Protocol {
+    /// Its name with a task's step sizes.
+    pub fn in_title(&self, task: &str) -> String {
+        let (name, lora, deep_lora) = (&self.name, self.lora.of(task), self.deep_lora.of(task));
+        if lora == deep_lora { format!("{name} {lora:e}") } else { format!("{name} {lora:e}, {deep_lora:e}") }
+    }
+
+    /// Its name with the step sizes if all tasks have the same.
+    pub fn in_title_of_all(&self) -> String {
+        match (&self.lora, &self.deep_lora) {
+            (StepSize::Same(_), StepSize::Same(_)) => self.in_title(OTHERS),
+            _ => format!("{} per task", self.name),
+        }
+    }
+}
+
+/// Checks `[[protocols]]`: at least one, each name once, step sizes for every task.
+pub fn check_protocols(protocols: &[Protocol], tasks: &[String]) -> Result<(), Invalid> {
     let names: Vec<&str> = protocols.iter().map(|protocol| protocol.name.as_str()).collect();
     Invalid::unless(!names.is_empty(), "protocols", "[]", "at least one protocol")?;
     for (i, protocol) in protocols.iter().enumerate() {
         let name = &protocol.name;
         Invalid::unless(!name.is_empty(), format!("protocols.{i}.name"), "\"\"", "a name")?;
         Invalid::unless(!names[..i].contains(&name.as_str()), format!("protocols.{i}.name"), name, "each name once")?;
-        check_positive(&format!("protocols.{i}.lora"), protocol.lora)?;
-        check_positive(&format!("protocols.{i}.deep_lora"), protocol.deep_lora)?;
+        protocol.lora.check(&format!("protocols.{i}.lora"), tasks)?;
+        protocol.deep_lora.check(&format!("protocols.{i}.deep_lora"), tasks)?;
     }
     Ok(())
 }
@@ -223,10 +279,10 @@ impl PairSettings {
         check_positive("methods.init_scale", self.init_scale)
     }
 
-    /// LoRA and Deep LoRA with inner width `rank`, each with its step size.
-    pub fn pair(&self, protocol: &Protocol, rank: usize) -> [(Method, f64); 2] {
+    /// LoRA and Deep LoRA with inner width `rank`, each with its step size for a task.
+    pub fn pair(&self, protocol: &Protocol, task: &str, rank: usize) -> [(Method, f64); 2] {
         let Self { depth, init_scale } = *self;
         let (lora, deep) = (Method::Lora(Lora { rank }), Method::DeepLora(DeepLora { rank, depth, init_scale }));
-        [(lora, protocol.lora), (deep, protocol.deep_lora)]
+        [(lora, protocol.lora.of(task)), (deep, protocol.deep_lora.of(task))]
     }
 }

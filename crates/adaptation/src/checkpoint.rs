@@ -21,14 +21,12 @@ use crate::tensors::{Tensor, fits, read_list, read_matrix};
 use crate::{AdamW, Adapters, Parameter, Real, Site};
 
 const FILE: &str = "checkpoint.toml";
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// Where a run is in its training data; any serializable type may be kept in its place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Position {
-    /// Seed of the batches' order and of dropout.
-    pub seed: u64,
     /// Passes over the training examples that are finished.
     pub epoch: u64,
     /// Batches of the present pass that are finished.

@@ -7,6 +7,7 @@ use std::path::Path;
 use dynamics::random::stream;
 use faer::{Mat, Par};
 use rand::seq::SliceRandom;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{self, CheckpointError, Position};
@@ -101,6 +102,13 @@ pub struct FineTuning<'a, T: Real> {
     work: Work<T>,
 }
 
+/// What a checkpoint holds besides adapters and optimizer.
+#[derive(Serialize, Deserialize)]
+struct Kept<N> {
+    notes: N,
+    position: Position,
+}
+
 /// Buffers of a step.
 struct Work<T: Real> {
     batch: Batch,
@@ -134,24 +142,28 @@ impl<'a, T: Real> FineTuning<'a, T> {
         Ok(Self { network, adapters, optimizer, examples, loss, plan, step: 0, limit, work })
     }
 
-    /// Writes a checkpoint of the run into `directory`.
+    /// Writes a checkpoint of the run into `directory`, with whatever the caller wants to find beside it.
     ///
     /// # Errors
     /// If it cannot be written; the one before is then still there.
-    pub fn save(&self, directory: &Path) -> Result<(), CheckpointError> {
+    pub fn save<N: Serialize>(&self, directory: &Path, notes: &N) -> Result<(), CheckpointError> {
         let (batches, step) = (self.batches(), self.step);
-        let position = Position { seed: self.plan.seed, epoch: step / batches, batch: step % batches, step };
-        checkpoint::save(directory, &self.settings(), &position, &self.adapters, &self.optimizer)
+        let position = Position { epoch: step / batches, batch: step % batches, step };
+        let kept = Kept { notes, position };
+        checkpoint::save(directory, &self.settings(), &kept, &self.adapters, &self.optimizer)
     }
 
-    /// Goes on where the checkpoint in `directory` was made, if there is one; says whether.
+    /// Goes on where the checkpoint in `directory` was made and gives the notes kept with it; `None` if there is none.
     ///
     /// # Errors
     /// If it is damaged or belongs to another run; this one is then as before.
-    pub fn restore(&mut self, directory: &Path) -> Result<bool, CheckpointError> {
+    pub fn restore<N: DeserializeOwned>(&mut self, directory: &Path) -> Result<Option<N>, CheckpointError> {
         let settings = self.settings();
-        let position = checkpoint::restore(directory, &settings, &mut self.adapters, &mut self.optimizer)?;
-        Ok(position.map(|position: Position| self.step = position.step).is_some())
+        let kept = checkpoint::restore(directory, &settings, &mut self.adapters, &mut self.optimizer)?;
+        Ok(kept.map(|kept: Kept<N>| {
+            self.step = kept.position.step;
+            kept.notes
+        }))
     }
 
     /// Hash of what determines the run, besides network and adapters.

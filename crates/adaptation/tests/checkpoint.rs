@@ -74,7 +74,7 @@ impl<T: Real> Run<T> {
 }
 
 fn position(step: u64) -> Position {
-    Position { seed: 7, epoch: step / 2, batch: step % 2, step }
+    Position { epoch: step / 2, batch: step % 2, step }
 }
 
 /// Names and bytes of all files.

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File};
 use std::io::BufReader;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -169,4 +169,52 @@ fn a_killed_run_goes_on_to_the_same_bytes() {
     }
     run(killed.path(), &[]);
     assert_same_tables(killed.path(), whole.path());
+}
+
+/// Settings of a fine-tuning run that is long enough to be killed in its middle.
+const LONG: [&str; 8] =
+    ["--profile", "smoke", "--set", "training.steps=600", "--set", "kept_steps=[0,1,3,600]", "--set", "trials=1"];
+
+fn fine_tuning(directory: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_adaptation-subspaces"));
+    command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")).args(LONG).args(arguments);
+    command.arg("--results").arg(directory.join("results")).arg("--figures").arg(directory.join("figures"));
+    command
+}
+
+fn checkpoints(directory: &Path) -> Vec<PathBuf> {
+    let store = directory.join("results/smoke/.store/adaptation-subspaces");
+    let entries = fs::read_dir(store).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path().join("checkpoint.toml")).filter(|path| path.exists()).collect()
+}
+
+/// Kills a run after its first checkpoint, does something to that, and runs it again: what it then says.
+fn killed_and_run_again(directory: &Path, meanwhile: impl Fn(&Path)) -> String {
+    let often = ["--set", "training.checkpoint_every=10"];
+    let mut child =
+        fine_tuning(directory, &often).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("a child");
+    while checkpoints(directory).is_empty() {
+        assert!(child.try_wait().expect("a state").is_none(), "it ended before its first checkpoint was seen");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().expect("SIGKILL");
+    child.wait().expect("an end");
+    meanwhile(&checkpoints(directory)[0]);
+    let output = fine_tuning(directory, &often).output().expect("the binary starts");
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{text}");
+    assert!(checkpoints(directory).is_empty(), "the checkpoint is removed at the end");
+    text
+}
+
+#[test]
+fn a_killed_fine_tuning_run_goes_on_from_its_checkpoint() {
+    let [whole, killed, damaged] = [(); 3].map(|()| tempfile::tempdir().expect("a directory"));
+    assert!(fine_tuning(whole.path(), &[]).output().expect("the binary starts").status.success());
+    let text = killed_and_run_again(killed.path(), |_| {});
+    assert!(text.contains("goes on after step "), "{text}");
+    assert!(tables(killed.path()) == tables(whole.path()));
+    let text = killed_and_run_again(damaged.path(), |path| fs::write(path, "rubbish").expect("a write"));
+    assert!(text.contains("damaged checkpoint") && text.contains("starting it again"), "{text}");
+    assert!(tables(damaged.path()) == tables(whole.path()));
 }

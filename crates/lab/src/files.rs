@@ -42,6 +42,16 @@ pub(crate) fn ensure_writable(directory: &Path) -> Result<(), LabError> {
     written.and(removed).map_err(failed)
 }
 
+/// Removes a directory and all that is in it, if it is there.
+pub(crate) fn remove_directory(directory: &Path) {
+    match fs::remove_dir_all(directory) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            tracing::warn!("cannot remove {}: {error}", directory.display());
+        }
+        _ => {}
+    }
+}
+
 /// Removes what killed runs left of the files of experiment `name` in `directory`. Call it only while holding the
 /// experiment's lock, or a living process may lose its file.
 pub(crate) fn remove_partial(directory: &Path, name: &str) {

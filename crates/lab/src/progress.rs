@@ -1,6 +1,7 @@
 //! Progress on stderr: bars on a terminal, log lines otherwise.
 
 use std::fmt::Write;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -27,14 +28,18 @@ pub(crate) enum Style {
     Silent,
 }
 
-/// What a running trial is given: how many threads it may use and where to report progress.
+/// What a running trial is given: how many threads it may use, where to report progress, and where to keep what it needs to
+/// go on after a kill.
 #[derive(Debug)]
 pub struct TrialContext {
     /// Threads its numerics may use: 1 for [`crate::Kernels::Sequential`], else all of the rayon pool.
     pub threads: usize,
     label: String,
     shown: Shown,
+    scratch: Option<PathBuf>,
     started: Instant,
+    /// Milliseconds it ran before it was killed.
+    earlier: AtomicU64,
     /// Milliseconds after `started` before which nothing is shown.
     next: AtomicU64,
 }
@@ -53,8 +58,19 @@ impl TrialContext {
     }
 
     fn new(label: String, threads: usize, shown: Shown, first: Duration) -> Self {
-        let next = AtomicU64::new(first.as_millis() as u64);
-        Self { threads, label, shown, started: Instant::now(), next }
+        let (earlier, next) = (AtomicU64::new(0), AtomicU64::new(first.as_millis() as u64));
+        Self { threads, label, shown, scratch: None, started: Instant::now(), earlier, next }
+    }
+
+    /// A directory for what the trial needs to go on after a kill; to be made by the trial, removed when its outcome is
+    /// stored. `None` outside a run. What is found there was left by the same trial.
+    pub fn scratch(&self) -> Option<&Path> {
+        self.scratch.as_deref()
+    }
+
+    /// The trial goes on where it was killed after running for so long: its seconds count from there.
+    pub fn resume(&self, earlier: Duration) {
+        self.earlier.store(earlier.as_millis() as u64, Ordering::Relaxed);
     }
 
     /// Reports that `iteration` of at most `total` is done and the training loss is `loss`. Cheap enough for every
@@ -65,8 +81,7 @@ impl TrialContext {
             Shown::Bar(_) => REDRAW,
             Shown::Lines => HEARTBEAT,
         };
-        let now = self.started.elapsed();
-        let millis = now.as_millis() as u64;
+        let millis = self.started.elapsed().as_millis() as u64;
         if millis < self.next.load(Ordering::Relaxed) {
             return;
         }
@@ -78,8 +93,9 @@ impl TrialContext {
                 bar.set_message(format!("loss {loss:.1e}"));
             }
             Shown::Lines => {
-                let rate = iteration as f64 / now.as_secs_f64();
-                let left = time_left(now, iteration, total);
+                let elapsed = self.elapsed();
+                let rate = iteration as f64 / elapsed.as_secs_f64();
+                let left = time_left(elapsed, iteration, total);
                 let label = &self.label;
                 tracing::info!("{label}: iteration {iteration} of {total}, loss {loss:.1e}, {rate:.1} it/s, {left}");
             }
@@ -87,9 +103,9 @@ impl TrialContext {
         }
     }
 
-    /// Wall-clock time since the trial started.
-    pub(crate) fn elapsed(&self) -> Duration {
-        self.started.elapsed()
+    /// Wall-clock time the trial has been running, before a kill too.
+    pub fn elapsed(&self) -> Duration {
+        self.started.elapsed() + Duration::from_millis(self.earlier.load(Ordering::Relaxed))
     }
 }
 
@@ -130,7 +146,13 @@ impl Progress {
     }
 
     /// A trial starts.
-    pub(crate) fn start(&self, label: &str, threads: usize) -> TrialContext {
+    pub(crate) fn start(&self, label: &str, threads: usize, scratch: PathBuf) -> TrialContext {
+        let mut context = self.show(label, threads);
+        context.scratch = Some(scratch);
+        context
+    }
+
+    fn show(&self, label: &str, threads: usize) -> TrialContext {
         let full = format!("{}: {label}", self.experiment);
         match self.style {
             Style::Bars => {

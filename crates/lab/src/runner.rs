@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::anyhow;
 
+use crate::files;
 use crate::panics;
 use crate::progress::{Progress, Style};
 use crate::store::{self, Key, Store};
@@ -50,6 +51,9 @@ pub(crate) fn run<E: Experiment>(
     for planned in &plan {
         let key = store::key::<E>(&planned.trial)?;
         let stored = if fresh { None } else { store.load(key) };
+        if fresh {
+            files::remove_directory(&store.scratch(key));
+        }
         jobs.push(Job { planned, key, reused: stored.is_some(), end: Mutex::new(stored.map(Ok)) });
     }
     let reused = jobs.iter().filter(|job| job.reused).count();
@@ -126,16 +130,20 @@ fn run_one<E: Experiment>(
     total_cost: f64,
 ) -> End<E::Outcome> {
     let Planned { label, trial, cost, .. } = job.planned;
-    let context = progress.start(label, threads);
+    let scratch = store.scratch(job.key);
+    let context = progress.start(label, threads, scratch.clone());
     let result = panics::catching(|| E::run(trial, &context)).unwrap_or_else(|panic| Err(TrialError::Failed(panic)));
     let seconds = context.elapsed().as_secs_f64();
     drop(context);
     progress.end(label, cost / total_cost, seconds, result.is_ok());
     match result {
         Ok(outcome) => {
-            // The outcome is still in memory and its tables can still be written, so this does not end the run.
-            if let Err(error) = store.save(job.key, seconds, &outcome) {
-                tracing::warn!("{}: {label}: not stored for later runs: {:#}", E::NAME, anyhow::Error::from(error));
+            match store.save(job.key, seconds, &outcome) {
+                Ok(()) => files::remove_directory(&scratch),
+                // The outcome is still in memory and its tables can still be written, so this does not end the run.
+                Err(error) => {
+                    tracing::warn!("{}: {label}: not stored for later runs: {:#}", E::NAME, anyhow::Error::from(error));
+                }
             }
             Ok(store::Stored { seconds, outcome })
         }

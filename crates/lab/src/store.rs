@@ -10,7 +10,8 @@
 //!
 //! `HASH` is the key: BLAKE3 of the experiment's name and version and the trial as JSON (field names included, so that
 //! two fields that trade places are not mistaken for each other). An entry appears by a rename, so a killed run leaves
-//! whole entries only; a damaged one is reported, and its trial runs again.
+//! whole entries only; a damaged one is reported, and its trial runs again. Beside it, in the directory `HASH.scratch`, a
+//! trial may keep what it needs to go on after a kill; it is removed when the outcome is stored.
 
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
@@ -125,6 +126,11 @@ impl Store {
         bytes.extend_from_slice(checksum(key, &payload).as_bytes());
         bytes.extend_from_slice(&payload);
         files::write(&self.path(key), &bytes)
+    }
+
+    /// Where the trial under `key` may keep what it needs to go on after a kill. Not made here.
+    pub(crate) fn scratch(&self, key: Key) -> PathBuf {
+        self.directory.join(format!("{}.scratch", key.0.to_hex()))
     }
 
     fn path(&self, key: Key) -> PathBuf {

@@ -3,6 +3,7 @@
 
 mod comparison;
 mod draw;
+mod log;
 mod made_up;
 mod pair;
 mod rows;

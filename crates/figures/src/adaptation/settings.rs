@@ -44,6 +44,8 @@ pub struct TrainingSettings {
     pub record_every: u64,
     /// Examples of dev that are evaluated on, if not all.
     pub dev_examples: Option<usize>,
+    /// Steps between two checkpoints, from which a killed run goes on; without it, it starts again.
+    pub checkpoint_every: Option<u64>,
 }
 
 impl TrainingSettings {
@@ -54,6 +56,8 @@ impl TrainingSettings {
         let allowed = format!("an integer from 1 to the steps ({})", self.steps);
         let fits = (1..=self.steps).contains(&self.record_every);
         Invalid::unless(fits, "training.record_every", self.record_every, allowed)?;
+        let allowed = "an integer from 1, or no such key: none";
+        Invalid::unless(self.checkpoint_every != Some(0), "training.checkpoint_every", 0, allowed)?;
         let examples = self.dev_examples.unwrap_or(2);
         Invalid::unless(examples >= 2, "training.dev_examples", examples, "an integer from 2, or no such key: all")
     }

@@ -2,7 +2,7 @@
 
 use adaptation::spectrum::{self, Spectrum};
 use adaptation::{Adapters, Site};
-use faer::Mat;
+use faer::MatRef;
 use serde::{Deserialize, Serialize};
 
 /// Most singular values that are kept of a matrix.
@@ -47,11 +47,28 @@ pub fn spectra(adapters: &Adapters<f32>) -> anyhow::Result<Vec<SiteSpectrum>> {
     Ok(spectra)
 }
 
+/// The leading left singular subspace of one `ΔW` at one step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Subspace {
+    step: u64,
+    site: Site,
+    dimension: usize,
+    /// An orthonormal basis, column after column.
+    basis: Vec<f64>,
+}
+
+impl Subspace {
+    fn basis(&self) -> MatRef<'_, f64> {
+        MatRef::from_column_major_slice(&self.basis, self.basis.len() / self.dimension, self.dimension)
+    }
+}
+
 /// Leading left singular subspaces, noted down along a run.
 pub struct SubspaceLog {
     steps: Vec<u64>,
     dimension: usize,
-    noted: Vec<(u64, Site, Mat<f64>)>,
+    /// What was noted, in the order of the steps.
+    pub noted: Vec<Subspace>,
 }
 
 impl SubspaceLog {
@@ -70,7 +87,10 @@ impl SubspaceLog {
         }
         for site in adapters.sites() {
             let Some(applied) = adapters.applied(site) else { continue };
-            self.noted.push((step, site, Spectrum::new(applied)?.left(self.dimension).to_owned()));
+            let spectrum = Spectrum::new(applied)?;
+            let left = spectrum.left(self.dimension);
+            let basis = left.col_iter().flat_map(|column| column.iter().copied()).collect();
+            self.noted.push(Subspace { step, site, dimension: left.ncols(), basis });
         }
         Ok(())
     }
@@ -81,11 +101,12 @@ impl SubspaceLog {
     /// If a decomposition does not converge.
     pub fn alignments(self) -> anyhow::Result<Vec<Alignment>> {
         let mut alignments = Vec::with_capacity(self.noted.len());
-        for (step, site, subspace) in &self.noted {
-            let last = self.noted.iter().rfind(|noted| noted.1 == *site).map_or(subspace, |noted| &noted.2);
-            let found = spectrum::Alignment::new(subspace.as_ref(), last.as_ref())?;
+        for subspace in &self.noted {
+            let Subspace { step, site, .. } = *subspace;
+            let last = self.noted.iter().rfind(|noted| noted.site == site).unwrap_or(subspace);
+            let found = spectrum::Alignment::new(subspace.basis(), last.basis())?;
             let (mean_cosine, smallest_cosine) = (found.mean, found.smallest);
-            alignments.push(Alignment { site: *site, step: *step, mean_cosine, smallest_cosine });
+            alignments.push(Alignment { site, step, mean_cosine, smallest_cosine });
         }
         Ok(alignments)
     }

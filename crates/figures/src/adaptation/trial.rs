@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use adaptation::evaluation::{Labelled, predict, score};
+use adaptation::evaluation::Labelled;
 use adaptation::method::Recipe;
 use adaptation::training::{self, FineTuning, Plan, TrainingError};
-use adaptation::{Activations, Head, Method, Network, Pooling, Selection, Site, StepSchedule};
+use adaptation::{Head, Method, Network, Pooling, Selection, Site, StepSchedule};
 use anyhow::Context;
 use dynamics::random::{Generator, stream};
 use faer::Par;
@@ -14,9 +14,10 @@ use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
 use super::draw::{Part, Pool, Reserved, part_of_dev};
+use super::log::Log;
 use super::settings::TrainingSettings;
 use super::shelf::{self, Inventory, TaskOnShelf};
-use super::spectra::{Alignment, SiteSpectrum, SubspaceLog, spectra};
+use super::spectra::{Alignment, SiteSpectrum};
 
 /// Which examples the metric is measured on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -109,6 +110,9 @@ pub struct FineTuningTrial {
     pub record_every: u64,
     /// Steps between two evaluations on the way, if any.
     pub evaluate_every: Option<u64>,
+    /// Steps between two checkpoints, if any: how it is run, not what comes out.
+    #[serde(skip)]
+    pub checkpoint_every: Option<u64>,
     /// What is kept of `ΔW`.
     pub keep: Keep,
     /// What a divergence is.
@@ -172,7 +176,7 @@ impl Common<'_> {
         step_size: f64,
         examples: usize,
     ) -> FineTuningTrial {
-        let TrainingSettings { steps, batch, dropout, record_every, dev_examples } = *self.training;
+        let TrainingSettings { steps, batch, dropout, record_every, dev_examples, checkpoint_every } = *self.training;
         FineTuningTrial {
             protocol: protocol.to_owned(),
             name: method.label().to_owned(),
@@ -197,6 +201,7 @@ impl Common<'_> {
             schedule: StepSchedule::Constant,
             record_every,
             evaluate_every: None,
+            checkpoint_every,
             keep: Keep::Nothing,
             divergence: Divergence::Fails,
         }
@@ -242,7 +247,7 @@ impl FineTuningTrial {
     }
 
     /// The examples it is evaluated on.
-    fn evaluation(&self, task: &TaskOnShelf) -> anyhow::Result<Vec<Labelled>> {
+    pub(super) fn evaluation(&self, task: &TaskOnShelf) -> anyhow::Result<Vec<Labelled>> {
         let (examples, drawn) = match (self.evaluated, self.dev_examples) {
             (Evaluated::Validation, _) => (&task.train, self.pool(task).validation()),
             (Evaluated::Dev, None) => return Ok(task.dev.clone()),
@@ -271,7 +276,7 @@ pub fn run(trial: &FineTuningTrial, context: &TrialContext) -> Result<FineTuning
     let mut tuning = FineTuning::new(&network, adapters, optimizer, &examples, loss, plan).map_err(failed)?;
 
     let mut log = Log::new(trial, &task, context, par)?;
-    log.start(&tuning)?;
+    log.start_or_resume(&mut tuning)?;
     while tuning.steps_done() < trial.steps {
         match tuning.step(par) {
             Ok(loss) => log.observe(&tuning, loss)?,
@@ -288,78 +293,5 @@ fn failed(error: TrainingError) -> TrialError {
     match error {
         TrainingError::Diverged { step, loss } => TrialError::Diverged { iteration: step, loss },
         other => TrialError::Failed(other.into()),
-    }
-}
-
-/// What is noted down along a run.
-struct Log<'a> {
-    trial: &'a FineTuningTrial,
-    task: &'a TaskOnShelf,
-    context: &'a TrialContext,
-    par: Par,
-    evaluation: Vec<Labelled>,
-    activations: Activations<f32>,
-    records: Vec<TrainingRecord>,
-    /// Sum and number of the losses since the last record.
-    since: (f64, u64),
-    subspaces: Option<SubspaceLog>,
-}
-
-impl<'a> Log<'a> {
-    fn new(
-        trial: &'a FineTuningTrial,
-        task: &'a TaskOnShelf,
-        context: &'a TrialContext,
-        par: Par,
-    ) -> anyhow::Result<Self> {
-        let subspaces = match &trial.keep {
-            Keep::Subspaces { steps, dimension } => Some(SubspaceLog::new(steps.clone(), *dimension)),
-            _ => None,
-        };
-        let evaluation = trial.evaluation(task)?;
-        let (activations, records) = (Activations::new(), Vec::new());
-        Ok(Self { trial, task, context, par, evaluation, activations, records, since: (0.0, 0), subspaces })
-    }
-
-    /// Before the first step.
-    fn start(&mut self, tuning: &FineTuning<'_, f32>) -> anyhow::Result<()> {
-        self.subspaces.as_mut().map_or(Ok(()), |subspaces| subspaces.note(0, tuning.adapters()))
-    }
-
-    /// After a step.
-    fn observe(&mut self, tuning: &FineTuning<'_, f32>, loss: f64) -> anyhow::Result<()> {
-        let step = tuning.steps_done();
-        self.context.progress(step, self.trial.steps, loss);
-        self.since = (self.since.0 + loss, self.since.1 + 1);
-        if let Some(subspaces) = &mut self.subspaces {
-            subspaces.note(step, tuning.adapters())?;
-        }
-        let at_end = step == self.trial.steps;
-        let evaluates = at_end || self.trial.evaluate_every.is_some_and(|every| step.is_multiple_of(every));
-        if evaluates || step.is_multiple_of(self.trial.record_every) {
-            let training_loss = self.since.0 / self.since.1 as f64;
-            self.since = (0.0, 0);
-            let metric = if evaluates { self.measure(tuning) } else { None };
-            self.records.push(TrainingRecord { step, training_loss, metric });
-        }
-        Ok(())
-    }
-
-    fn measure(&mut self, tuning: &FineTuning<'_, f32>) -> Option<f64> {
-        let Self { evaluation, activations, par, .. } = self;
-        let predicted = predict(tuning.network(), tuning.adapters(), evaluation, activations, *par);
-        score(self.task.metric, &predicted, evaluation)
-    }
-
-    fn finish(self, tuning: &FineTuning<'_, f32>) -> Result<FineTuningOutcome, TrialError> {
-        let spectra = if self.trial.keep == Keep::Nothing { Vec::new() } else { spectra(tuning.adapters())? };
-        let alignments = self.subspaces.map_or(Ok(Vec::new()), SubspaceLog::alignments)?;
-        let metric = self.records.last().and_then(|record| record.metric);
-        Ok(FineTuningOutcome { records: self.records, metric, diverged_at: None, spectra, alignments })
-    }
-
-    fn diverged(self, step: u64) -> FineTuningOutcome {
-        let (spectra, alignments) = (Vec::new(), Vec::new());
-        FineTuningOutcome { records: self.records, metric: None, diverged_at: Some(step), spectra, alignments }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use adaptation::data::{DataError, Dataset, Example, Kind, Label, Task, draw, find, read};
 use adaptation::metrics::Metric;
@@ -264,6 +265,7 @@ fn data_is_found_in_the_directory_or_at_its_source_or_is_absent() {
         endpoint: "http://127.0.0.1:9".to_owned(),
         token: None,
         offline: true,
+        patience: Duration::from_secs(30),
         python: PathBuf::from("/nonexistent/python"),
     };
     let cache = Cache::new(cache.path(), remote);

@@ -9,6 +9,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use adaptation::source::{Cache, Hub, Remote, RepoType, Sha256, Source, SourceError, silent};
 
@@ -22,6 +23,8 @@ struct Faults {
     /// Number of times a download breaks off, each time after so many bytes.
     breaks: usize,
     after: usize,
+    /// Whether the connection is not broken there but left open, silently.
+    stalls: bool,
     /// Whether the rest of a file is asked for in vain: all of it is sent.
     ignores_ranges: bool,
 }
@@ -134,7 +137,15 @@ impl Server {
             format!("206 Partial Content\r\nContent-Range: bytes {first}-{last}/{}", content.len())
         };
         write!(stream, "HTTP/1.1 {status}\r\n{head}Content-Length: {}\r\n\r\n", body.len())?;
-        if method == "HEAD" { Ok(()) } else { stream.write_all(self.cut(body)) }
+        if method == "HEAD" {
+            return Ok(());
+        }
+        let sent = self.cut(body);
+        stream.write_all(sent)?;
+        if sent.len() < body.len() && self.state().faults.stalls {
+            thread::sleep(Duration::from_secs(60));
+        }
+        Ok(())
     }
 
     /// The part of a body that is sent before the connection breaks.
@@ -152,7 +163,7 @@ impl Server {
     }
 
     fn remote(&self) -> Remote {
-        Remote { endpoint: self.endpoint.clone(), token: None, offline: false, python: PathBuf::from("none") }
+        remote(self.endpoint.clone())
     }
 
     /// Starts of the downloads of the weights, `bytes=N-`.
@@ -161,6 +172,11 @@ impl Server {
         let ranges = requests.iter().filter(|line| line.contains("/large/")).filter_map(|line| line.split(' ').nth(2));
         ranges.filter_map(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok()).collect()
     }
+}
+
+fn remote(endpoint: String) -> Remote {
+    let patience = Duration::from_secs(30);
+    Remote { endpoint, token: None, offline: false, patience, python: PathBuf::from("none") }
 }
 
 /// The tiny random model's files.
@@ -256,7 +272,7 @@ fn a_wrong_hash_is_an_error_and_the_file_is_gone() {
 #[test]
 fn a_dropped_connection_is_taken_up_again() {
     let (server, directory) = (Server::with_model(), tempfile::tempdir().unwrap());
-    server.state().faults = Faults { breaks: 2, after: 20_000, ignores_ranges: false };
+    server.state().faults = Faults { breaks: 2, after: 20_000, ..Faults::default() };
     let files = weights().fetch(&server.cache(directory.path()), &silent).unwrap();
     assert_eq!(fs::read(files.path(WEIGHTS).unwrap()).unwrap(), model()[WEIGHTS]);
     assert_eq!(server.starts(), [0, 20_000, 40_000]);
@@ -264,7 +280,7 @@ fn a_dropped_connection_is_taken_up_again() {
 
 /// Breaks off a download for good, 4000 bytes further at each attempt.
 fn interrupted(server: &Server, directory: &Path) {
-    server.state().faults = Faults { breaks: 5, after: 4000, ignores_ranges: false };
+    server.state().faults = Faults { breaks: 5, after: 4000, ..Faults::default() };
     let error = weights().fetch(&server.cache(directory), &silent).unwrap_err();
     assert!(matches!(error, SourceError::Hub { .. }) && error.is_unreachable(), "{error:?}");
     assert_eq!(server.starts(), [0, 4000, 8000, 12_000, 16_000]);
@@ -281,6 +297,19 @@ fn an_interrupted_download_is_resumed_by_the_next_run() {
     assert_eq!(fs::read(files.path(WEIGHTS).unwrap()).unwrap(), model()[WEIGHTS]);
     assert_eq!(server.starts(), [20_000]);
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2, "the entry and its lock");
+}
+
+#[test]
+fn a_silent_server_is_given_up() {
+    let (server, directory) = (Server::with_model(), tempfile::tempdir().unwrap());
+    server.state().faults = Faults { breaks: 1, after: 20_000, stalls: true, ..Faults::default() };
+    let hasty = Remote { patience: Duration::from_millis(500), ..server.remote() };
+    let error = weights().fetch(&Cache::new(directory.path(), hasty), &silent).unwrap_err();
+    let expected = format!("cannot download {WEIGHTS} of {MODEL}: {} has sent nothing for 0.5 s", server.endpoint);
+    assert_eq!(error.to_string(), expected);
+    assert!(error.is_unreachable());
+    let part = all_files(directory.path()).into_iter().find(|path| path.extension().is_some_and(|kind| kind == "part"));
+    assert_eq!(fs::metadata(part.unwrap()).unwrap().len(), 20_000, "kept for the next run");
 }
 
 #[test]
@@ -335,8 +364,7 @@ fn no_hub_at_all() {
     // A port that was free a moment ago.
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     for endpoint in [format!("http://{address}"), "nonsense".to_owned()] {
-        let remote = Remote { endpoint, token: None, offline: false, python: PathBuf::from("none") };
-        let error = weights().fetch(&Cache::new(directory.path(), remote), &silent).unwrap_err();
+        let error = weights().fetch(&Cache::new(directory.path(), remote(endpoint)), &silent).unwrap_err();
         assert!(matches!(error, SourceError::Hub { .. }) && error.is_unreachable(), "{error:?}");
     }
 }
@@ -376,8 +404,7 @@ fn a_full_disk_leaves_nothing_in_place() {
 #[ignore = "started by a_full_disk_leaves_nothing_in_place"]
 fn in_a_process_with_a_full_disk() {
     let endpoint = std::env::var("ENDPOINT").unwrap();
-    let remote = Remote { endpoint, token: None, offline: false, python: PathBuf::from("none") };
-    let cache = Cache::new(std::env::var_os("CACHE").unwrap(), remote);
+    let cache = Cache::new(std::env::var_os("CACHE").unwrap(), remote(endpoint));
     let error = weights().fetch(&cache, &silent).unwrap_err();
     assert!(matches!(error, SourceError::Io { .. }) && !error.is_unreachable(), "{error:?}");
 }

@@ -7,6 +7,7 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use adaptation::source::{Cache, Directory, Pypi, Remote, Sha256, Source, SourceError, silent};
 use flate2::Compression;
@@ -81,7 +82,8 @@ impl Setup {
 }
 
 fn remote(python: &Path) -> Remote {
-    Remote { endpoint: "http://127.0.0.1:9".to_owned(), token: None, offline: false, python: python.to_owned() }
+    let (endpoint, patience) = ("http://127.0.0.1:9".to_owned(), Duration::from_secs(30));
+    Remote { endpoint, token: None, offline: false, patience, python: python.to_owned() }
 }
 
 fn wheel(members: &[(&str, &[u8])]) -> Vec<u8> {

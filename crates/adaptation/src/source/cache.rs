@@ -7,11 +7,15 @@
 use std::fmt::Write;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::error::io_error;
 use super::{Files, Sha256, SourceError};
 
 const SUMS: &str = "SHA256SUMS";
+
+/// Longer than the longest pause that hf-hub makes between two attempts (10 s).
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Where downloads come from.
 #[derive(Clone)]
@@ -22,12 +26,15 @@ pub struct Remote {
     pub token: Option<String>,
     /// Whether it must not be asked at all.
     pub offline: bool,
+    /// How long it may send nothing before it is given up.
+    pub patience: Duration,
     /// The Python that runs pip.
     pub python: PathBuf,
 }
 
 impl Remote {
-    /// As the usual environment variables say: `HF_ENDPOINT`, `HF_TOKEN`, `HF_HUB_OFFLINE`.
+    /// As the usual environment variables say: `HF_ENDPOINT`, `HF_TOKEN`, `HF_HUB_OFFLINE`. A silent hub is given up after
+    /// a minute.
     pub fn from_env() -> Self {
         let get = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let is_yes = |value: String| ["1", "true", "yes", "on"].contains(&value.to_lowercase().as_str());
@@ -35,6 +42,7 @@ impl Remote {
             endpoint: get("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".to_owned()),
             token: get("HF_TOKEN"),
             offline: get("HF_HUB_OFFLINE").is_some_and(is_yes),
+            patience: PATIENCE,
             python: PathBuf::from(if cfg!(windows) { "python" } else { "python3" }),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::Sha256;
 
@@ -116,6 +117,18 @@ pub enum SourceError {
         /// What the hub or the network said.
         source: Box<hf_hub::api::sync::ApiError>,
     },
+    /// The hub was asked, and then sent nothing for too long. What it had sent is kept for the next attempt.
+    #[error("cannot download {file} of {repository}: {endpoint} has sent nothing for {} s", .waited.as_secs_f64())]
+    Silent {
+        /// The hub.
+        endpoint: String,
+        /// The file wanted.
+        file: String,
+        /// The repository.
+        repository: String,
+        /// For how long.
+        waited: Duration,
+    },
     /// The source is not in the cache, and the hub must not be asked.
     #[error("{repository} is not in the cache ({cache}), and HF_HUB_OFFLINE is set")]
     Offline {
@@ -134,7 +147,8 @@ impl SourceError {
     /// declared or not storable.
     pub fn is_unreachable(&self) -> bool {
         use SourceError::*;
-        matches!(self, NoPython { .. } | Pip { .. } | NotOnHub { .. } | Hub { .. } | Offline { .. } | Absent { .. })
+        matches!(self, NoPython { .. } | Pip { .. } | Offline { .. } | Absent { .. })
+            || matches!(self, NotOnHub { .. } | Hub { .. } | Silent { .. })
     }
 }
 

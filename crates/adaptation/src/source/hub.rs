@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::{panic, thread};
 
 use hf_hub::api::sync::{ApiBuilder, ApiError, ApiRepo};
 use serde::{Deserialize, Serialize};
@@ -113,12 +115,49 @@ impl Hub {
         progress: &dyn Progress,
     ) -> Result<PathBuf, SourceError> {
         let failed = |error| self.failure(remote, hub, file, error);
-        let report = Report { progress, file, done: 0, total: 0 };
-        let link = self.api(remote, hub).and_then(|api| api.download_with_progress(file, report)).map_err(failed)?;
+        let api = self.api(remote, hub).map_err(failed)?;
+        let link = self.watch(api, remote, file, progress)?.map_err(failed)?;
         // hf-hub hands out a link to the content.
         let content = fs::canonicalize(&link).map_err(io_error("find", &link))?;
         let got = Sha256::of_file(&content).map_err(io_error("read", &content))?;
         if got == expected { Ok(content) } else { Err(SourceError::WrongHash { file: file.to_owned(), expected, got }) }
+    }
+
+    /// hf-hub waits for a silent server without end: so it works in a thread of its own, which is left behind then.
+    fn watch(
+        &self,
+        api: ApiRepo,
+        remote: &Remote,
+        file: &str,
+        progress: &dyn Progress,
+    ) -> Result<Result<PathBuf, ApiError>, SourceError> {
+        let (sender, events) = mpsc::channel();
+        let (report, name) = (Report { events: sender.clone(), done: 0, total: 0 }, file.to_owned());
+        let download = thread::spawn(move || {
+            let link = api.download_with_progress(&name, report);
+            // Fails if it was given up, and then nobody wants the file.
+            let _ = sender.send(Event::Ended(link));
+        });
+        loop {
+            match events.recv_timeout(remote.patience) {
+                Ok(Event::Received { done, total }) => progress.report(file, done, Some(total)),
+                Ok(Event::Ended(link)) => return Ok(link),
+                Err(RecvTimeoutError::Timeout) => return Err(self.silent(remote, file)),
+                Err(RecvTimeoutError::Disconnected) => {
+                    let panic = download.join().expect_err("it ends with an event unless it panics");
+                    panic::resume_unwind(panic)
+                }
+            }
+        }
+    }
+
+    fn silent(&self, remote: &Remote, file: &str) -> SourceError {
+        SourceError::Silent {
+            endpoint: remote.endpoint.clone(),
+            file: file.to_owned(),
+            repository: self.repository.clone(),
+            waited: remote.patience,
+        }
     }
 
     fn api(&self, remote: &Remote, hub: &Path) -> Result<ApiRepo, ApiError> {
@@ -172,22 +211,28 @@ fn is_local(error: &io::Error) -> bool {
     matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge | PermissionDenied | ReadOnlyFilesystem)
 }
 
+/// What the thread that downloads has to say.
+enum Event {
+    Received { done: u64, total: u64 },
+    Ended(Result<PathBuf, ApiError>),
+}
+
 /// Passes hf-hub's progress on.
-struct Report<'a> {
-    progress: &'a dyn Progress,
-    file: &'a str,
+struct Report {
+    events: Sender<Event>,
     done: u64,
     total: u64,
 }
 
-impl hf_hub::api::Progress for Report<'_> {
+impl hf_hub::api::Progress for Report {
     fn init(&mut self, size: usize, _filename: &str) {
         (self.done, self.total) = (0, size as u64);
     }
 
     fn update(&mut self, size: usize) {
         self.done += size as u64;
-        self.progress.report(self.file, self.done, Some(self.total));
+        // Fails if the download was given up.
+        let _ = self.events.send(Event::Received { done: self.done, total: self.total });
     }
 
     fn finish(&mut self) {}

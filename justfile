@@ -4,7 +4,7 @@
 default:
     @just --list --unsorted
 
-# Regenerate every experiment: quick (minutes), paper (an hour), smoke (seconds).
+# Regenerate every experiment: quick (minutes), paper (hours), smoke (seconds).
 reproduce-all profile="quick" *options:
     cargo run --release --bin reproduce-all -- --profile {{profile}} {{options}}
 

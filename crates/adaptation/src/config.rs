@@ -170,6 +170,23 @@ impl Config {
         }
     }
 
+    /// The sizes of all-MiniLM-L6-v2, the default encoder: hidden size 384, six layers of twelve heads. For benchmarks
+    /// and reckonings that need no weights; an encoder has its sizes from its file.
+    pub fn mini_lm() -> Self {
+        Self {
+            hidden_size: 384,
+            layers: 6,
+            heads: 12,
+            intermediate_size: 1536,
+            vocabulary: 30_522,
+            positions: 512,
+            token_types: 2,
+            layer_norm_epsilon: 1e-12,
+            hidden_dropout: 0.1,
+            attention_dropout: 0.1,
+        }
+    }
+
     /// Length of a hidden state within one attention head.
     pub fn head_size(&self) -> usize {
         self.hidden_size / self.heads

@@ -53,24 +53,9 @@ impl Selection {
 mod tests {
     use super::*;
 
-    fn config(positions: usize) -> Config {
-        Config {
-            hidden_size: 384,
-            layers: 6,
-            heads: 12,
-            intermediate_size: 1536,
-            vocabulary: 30_522,
-            positions,
-            token_types: 2,
-            layer_norm_epsilon: 1e-12,
-            hidden_dropout: 0.1,
-            attention_dropout: 0.1,
-        }
-    }
-
     #[test]
     fn numbers_of_sites() {
-        let count = |selection: Selection, positions| selection.sites(&config(positions)).len();
+        let count = |selection: Selection, positions| selection.sites(&Config { positions, ..Config::mini_lm() }).len();
         assert_eq!(count(Selection::QueryValue, 512), 12);
         assert_eq!(count(Selection::AttentionMlp, 512), 36);
         assert_eq!(count(Selection::AllDense, 512), 39);

@@ -263,18 +263,6 @@ mod tests {
 
     #[test]
     fn the_floor_is_that_reckoned_by_hand() {
-        let config = Config {
-            hidden_size: 384,
-            layers: 6,
-            heads: 12,
-            intermediate_size: 1536,
-            vocabulary: 30_522,
-            positions: 512,
-            token_types: 2,
-            layer_norm_epsilon: 1e-12,
-            hidden_dropout: 0.1,
-            attention_dropout: 0.1,
-        };
         let limits = Limits {
             gemm_f64_flop_per_second: 1e11,
             gemm_f32_flop_per_second: 2e11,
@@ -282,7 +270,7 @@ mod tests {
         };
         // 8.8 million weights of five layers, 4 operations each and token: 72.5 GFLOP; their attention: 6.0 GFLOP. Of the last
         // layer 0.3 million for every token, and 1.5 million for 16: 2.5 GFLOP.
-        let seconds = STEPS[0].floor_seconds(&config, &limits);
+        let seconds = STEPS[0].floor_seconds(&Config::mini_lm(), &limits);
         assert!((seconds - 81.0e9 / 2e11).abs() < 1e-3, "{seconds}");
     }
 

@@ -11,20 +11,8 @@ pub const LONG: [usize; 16] = [128; 16];
 
 /// all-MiniLM-L6-v2's sizes.
 pub fn network() -> Network<f32> {
-    let config = Config {
-        hidden_size: 384,
-        layers: 6,
-        heads: 12,
-        intermediate_size: 1536,
-        vocabulary: 30_522,
-        positions: 512,
-        token_types: 2,
-        layer_norm_epsilon: 1e-12,
-        hidden_dropout: 0.1,
-        attention_dropout: 0.1,
-    };
     let mut rng = stream(0, &["bench", "encoder"]);
-    let encoder = Arc::new(Encoder::random(config, 0.04, &mut rng));
+    let encoder = Arc::new(Encoder::random(Config::mini_lm(), 0.04, &mut rng));
     Network { encoder, pooling: Pooling::Pooler, head: Head::random(1, 384, &mut rng) }
 }
 

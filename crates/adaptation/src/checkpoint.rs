@@ -61,7 +61,7 @@ pub enum CheckpointError {
     #[error("cannot write the tensors")]
     Tensors(#[from] safetensors::SafeTensorError),
     /// Not what was written.
-    #[error("{path}: damaged checkpoint ({reason}); remove its directory to start the run again")]
+    #[error("{path}: damaged checkpoint ({reason})")]
     Damaged {
         /// The damaged file.
         path: PathBuf,
@@ -69,7 +69,7 @@ pub enum CheckpointError {
         reason: String,
     },
     /// A whole checkpoint of another run.
-    #[error("{path}: checkpoint of another run ({reason}); remove its directory to start the run again")]
+    #[error("{path}: checkpoint of another run ({reason})")]
     OtherRun {
         /// The file.
         path: PathBuf,

@@ -152,6 +152,8 @@ fn glue_gone_wrong() {
     assert!(error.ends_with(expected), "{error}");
     let error = rte("index\tsentence1\tlabel\n").unwrap_err().to_string();
     assert!(error.ends_with("there is no column sentence2; it has: index, sentence1, label"), "{error}");
+    let error = rte("index\tsentence1\tlabel\tsentence2\tlabel\n").unwrap_err().to_string();
+    assert!(error.ends_with("train.tsv: there is more than one column label"), "{error}");
     let line = "0\ta\tb\tentailment\n";
     assert!(matches!(rte(&format!("{header}{line}{line}")), Err(DataError::DuplicateId { line: 3, first: 2, .. })));
     let error = rte(&format!("{header}0\ta\tb\textra\tentailment\n")).unwrap_err();

@@ -47,7 +47,10 @@ impl Check for Settings {
         check_positive("init_scale", self.init_scale)?;
         check_positive("step_size", self.step_size)?;
         check_not_negative("final_step_size", self.final_step_size)?;
-        Invalid::unless(self.singular_values >= 1, "singular_values", self.singular_values, "an integer from 1")?;
+        let allowed = "a number from 0 to step_size";
+        Invalid::unless(self.final_step_size <= self.step_size, "final_step_size", self.final_step_size, allowed)?;
+        check_formed(self.adapted)?;
+        Invalid::unless(self.singular_values >= 2, "singular_values", self.singular_values, "an integer from 2")?;
         Invalid::unless(self.subspace >= 1, "subspace", self.subspace, "an integer from 1")?;
         self.training.check()?;
         let steps = self.training.steps;
@@ -125,7 +128,10 @@ impl Experiment for AdaptationSubspaces {
         end, and the training loss meanwhile. Figure 2 of the paper.";
 
     fn gather(settings: &Settings, inputs: &Inputs) -> anyhow::Result<()> {
-        gather(&settings.encoder, &settings.sources, &settings.tasks, inputs)
+        let Settings { encoder, sources, tasks, .. } = settings;
+        gather(encoder, sources, tasks, inputs)?;
+        check_rank("subspace", settings.subspace, encoder, tasks)?;
+        Ok(check_pool(settings.examples.as_slice(), 0, encoder, tasks)?)
     }
 
     fn plan(settings: &Settings) -> Vec<Planned<FineTuningTrial>> {
@@ -207,7 +213,7 @@ impl Experiment for AdaptationSubspaces {
                 .x(Axis::linear("step"))
                 .y(Axis::linear("training loss"))
                 .series(Series::new("", averaged(losses).mean).hue(0));
-            let figure = Figure::new("Fine-tuning moves in small subspaces that are found early")
+            let figure = Figure::new("Full-width Deep LoRA: spectra and leading subspaces of the updates")
                 .subtitle(settings.subtitle(&task))
                 .columns(3)
                 .panel_size(400, 320)
@@ -302,17 +308,18 @@ fn found_early(task: &str, rows: &[&Row], losses: &[&LossRow], settings: &Settin
     let found = cosines.iter().find(|point| point.1 >= 0.9).copied();
     let at = |step: f64| loss.iter().rfind(|point| point.0 <= step.max(loss[0].0)).map(|point| point.1);
     let measured = found.zip(loss.first().copied()).zip(loss.last().copied()).and_then(|((found, first), last)| {
-        let left = (at(found.0)? - last.1) / (first.1 - last.1);
-        Some((found.0, left))
+        let fall = first.1 - last.1;
+        (fall > 0.0).then_some((found.0, (at(found.0)? - last.1) / fall))
     });
     let claim = format!("{task}: the leading subspaces are found while the training loss still falls");
-    let text = measured.map(|(step, left)| {
-        let steps = settings.training.steps;
-        format!(
-            "mean cosine 0.9 at step {step} of {steps}, when {:.0} % of the fall of the loss are left",
-            100.0 * left
-        )
-    });
-    let holds = measured.is_some_and(|(step, left)| step <= settings.training.steps as f64 / 2.0 && left > 0.1);
-    Statement { claim: &claim, paper: "cosine near 1 early, loss still falling", tested }.judged(text, holds)
+    let steps = settings.training.steps;
+    let text =
+        measured.map_or("the mean cosine stays below 0.9, or the loss does not fall".to_owned(), |(step, left)| {
+            format!(
+                "mean cosine 0.9 at step {step} of {steps}, when {:.0} % of the fall of the loss are left",
+                100.0 * left
+            )
+        });
+    let holds = measured.is_some_and(|(step, left)| step <= steps as f64 / 2.0 && left > 0.1);
+    Statement { claim: &claim, paper: "cosine near 1 early, loss still falling", tested }.judged(Some(text), holds)
 }

@@ -162,8 +162,8 @@ struct ChoiceRow {
     chosen: bool,
 }
 
-/// The step size whose runs have the best mean validation score, the smaller of equal ones. An undefined score (the run
-/// diverged, or predicts a constant) counts as 0. `None` without runs.
+/// The step size whose runs have the best mean validation score, the smaller of equal ones. One with a run that diverged is
+/// out of the question; an undefined score (constant predictions) counts as 0. `None` if none is left.
 fn chosen(runs: &[Run], task: &str, examples: usize, method: &str) -> Option<f64> {
     let runs: Vec<&Run> = runs
         .iter()
@@ -173,6 +173,8 @@ fn chosen(runs: &[Run], task: &str, examples: usize, method: &str) -> Option<f64
         })
         .collect();
     let mut steps = distinct(&runs, |run| run.trial.step_size);
+    let diverged = |step: f64| runs.iter().any(|run| run.trial.step_size == step && run.outcome.diverged_at.is_some());
+    steps.retain(|&step| !diverged(step));
     steps.sort_by(f64::total_cmp);
     let mean = |step: f64| {
         let scores = runs.iter().filter(|run| run.trial.step_size == step);
@@ -198,7 +200,10 @@ impl Experiment for FewShot {
         part of the training pool that is kept apart.";
 
     fn gather(settings: &Settings, inputs: &Inputs) -> anyhow::Result<()> {
-        gather(&settings.encoder, &settings.sources, &settings.tasks, inputs)
+        let Settings { encoder, sources, tasks, .. } = settings;
+        gather(encoder, sources, tasks, inputs)?;
+        check_rank("methods.rank", settings.methods.rank, encoder, tasks)?;
+        Ok(check_pool(&settings.examples, settings.reserved().total(), encoder, tasks)?)
     }
 
     fn plan(settings: &Settings) -> Vec<Planned<FineTuningTrial>> {
@@ -223,7 +228,11 @@ impl Experiment for FewShot {
     fn plan_next(settings: &Settings, finished: &[Run]) -> Vec<Planned<FineTuningTrial>> {
         let mut plan = Vec::new();
         for at in settings.chosen_settings() {
-            let step_size = chosen(finished, &at.inventory.task, at.examples, at.method.label());
+            let (task, method) = (&at.inventory.task, at.method.label());
+            let step_size = chosen(finished, task, at.examples, method);
+            if step_size.is_none() {
+                tracing::warn!("{task}, n = {}, {method}: every step size of choice.step_sizes diverged", at.examples);
+            }
             for trial in 0..settings.trials_of(at.name) {
                 plan.extend(step_size.map(|step| settings.trial(CHOSEN, &at, step, Part::Run(trial)).planned()));
             }
@@ -339,7 +348,9 @@ fn judged(rows: &[&DifferenceRow], place: &str, tested: bool) -> [Claim; 2] {
     let text = |row: &&&DifferenceRow| format!("{} (n = {})", row.interval(), row.examples);
     let measured = (!rows.is_empty()).then(|| rows.iter().map(text).collect::<Vec<_>>().join(", "));
     let higher = rows.iter().all(|row| row.mean > 0.0);
-    let widens = rows.first().zip(rows.last()).is_some_and(|(few, many)| few.mean > many.mean);
+    // A lead of chance is none: with the fewest examples its interval must be above 0.
+    let leads = rows.first().is_some_and(|few| few.low.is_some_and(|low| low > 0.0));
+    let widens = leads && rows.first().zip(rows.last()).is_some_and(|(few, many)| few.mean > many.mean);
     let [all, gap] = [
         format!("{place}: Deep LoRA scores higher than LoRA at every n to 256"),
         format!("{place}: the fewer examples, the larger Deep LoRA's lead"),

@@ -19,6 +19,7 @@ fn subtitle(settings: &PairExperiment, rows: &[Row]) -> String {
 
 const RUN: &str = "run";
 const NOT_RUN: &str = "not run: no data";
+const FAILED: &str = "failed: a method has no finished run";
 
 /// One task: a row of `glue-table.csv`, in the percents of the usual tables.
 #[derive(Debug, Serialize, Deserialize)]
@@ -53,7 +54,7 @@ impl Experiment for GlueTable {
         are listed as not run.";
 
     fn gather(settings: &PairExperiment, inputs: &Inputs) -> anyhow::Result<()> {
-        gather(&settings.encoder, &settings.sources, &settings.tasks, inputs)
+        settings.gather(inputs)
     }
 
     fn plan(settings: &PairExperiment) -> Vec<Planned<FineTuningTrial>> {
@@ -67,10 +68,13 @@ impl Experiment for GlueTable {
     fn tables(settings: &PairExperiment, finished: &[Run]) -> Result<Vec<Table>, LabError> {
         let runs: Vec<RunRow> = finished.iter().map(RunRow::of).collect();
         let differences = differences(&runs);
+        let there = inventories(&settings.encoder, &settings.tasks);
         let rows = settings.protocols.iter().flat_map(|protocol| {
             settings.tasks.iter().map(|task| {
                 let found = differences.iter().find(|row| row.protocol == protocol.name && row.task == *task);
-                row(&protocol.name, task, &at(&runs, &protocol.name, task), found)
+                let row = row(&protocol.name, task, &at(&runs, &protocol.name, task), found);
+                let is_there = there.iter().any(|inventory| inventory.task == *task);
+                if is_there { row } else { Row { status: NOT_RUN.to_owned(), ..row } }
             })
         });
         Ok(vec![
@@ -93,11 +97,11 @@ impl Experiment for GlueTable {
                 Histogram::new(protocol.in_title_of_all())
                     .categories(rows.iter().map(|row| row.task.clone()))
                     .y(Axis::linear("Pearson, Matthews or accuracy (%)"))
-                    .bars(bars(LORA, 0, rows.iter().map(|row| row.lora_mean_percent.zip(row.lora_deviation_percent))))
+                    .bars(bars(LORA, 0, rows.iter().map(|row| (row.lora_mean_percent, row.lora_deviation_percent))))
                     .bars(bars(
                         DEEP_LORA,
                         1,
-                        rows.iter().map(|row| row.deep_lora_mean_percent.zip(row.deep_lora_deviation_percent)),
+                        rows.iter().map(|row| (row.deep_lora_mean_percent, row.deep_lora_deviation_percent)),
                     )),
             );
         }
@@ -129,19 +133,22 @@ fn row(protocol: &str, task: &str, runs: &[&RunRow], difference: Option<&Differe
     let percent = |x: f64| 100.0 * x;
     let of = |method: &str| {
         let scores: Vec<f64> = runs.iter().filter(|run| run.method == method).map(|run| run.counted()).collect();
-        (!scores.is_empty()).then(|| mean_and_deviation(&scores))
+        let (mean, deviation) = mean_and_deviation(&scores);
+        // One run has no deviation.
+        ((!scores.is_empty()).then(|| percent(mean)), (scores.len() > 1).then(|| percent(deviation)))
     };
-    let (lora, deep) = (of(LORA), of(DEEP_LORA));
+    let ((lora_mean_percent, lora_deviation_percent), (deep_lora_mean_percent, deep_lora_deviation_percent)) =
+        (of(LORA), of(DEEP_LORA));
     Row {
         protocol: protocol.to_owned(),
         task: task.to_owned(),
         metric: runs.first().map_or(String::new(), |run| run.metric.clone()),
-        status: if runs.is_empty() { NOT_RUN } else { RUN }.to_owned(),
-        trials: distinct(runs, |run| run.trial).len(),
-        lora_mean_percent: lora.map(|(mean, _)| percent(mean)),
-        lora_deviation_percent: lora.map(|(_, deviation)| percent(deviation)),
-        deep_lora_mean_percent: deep.map(|(mean, _)| percent(mean)),
-        deep_lora_deviation_percent: deep.map(|(_, deviation)| percent(deviation)),
+        status: if difference.is_some() { RUN } else { FAILED }.to_owned(),
+        trials: difference.map_or(0, |row| row.pairs),
+        lora_mean_percent,
+        lora_deviation_percent,
+        deep_lora_mean_percent,
+        deep_lora_deviation_percent,
         difference_percent: difference.map(|row| percent(row.mean)),
         difference_low_percent: difference.and_then(|row| row.low).map(percent),
         difference_high_percent: difference.and_then(|row| row.high).map(percent),
@@ -149,8 +156,9 @@ fn row(protocol: &str, task: &str, runs: &[&RunRow], difference: Option<&Differe
 }
 
 /// Bars of (mean, deviation), with whiskers of half a deviation; `None` leaves one out.
-fn bars(label: &str, hue: usize, values: impl Iterator<Item = Option<(f64, f64)>>) -> Bars {
-    let values: Vec<(f64, f64)> = values.map(|value| value.unwrap_or((f64::NAN, f64::NAN))).collect();
+fn bars(label: &str, hue: usize, values: impl Iterator<Item = (Option<f64>, Option<f64>)>) -> Bars {
+    let values: Vec<(f64, f64)> =
+        values.map(|(mean, deviation)| (mean.unwrap_or(f64::NAN), deviation.unwrap_or(f64::NAN))).collect();
     let errors: Vec<(f64, f64)> =
         values.iter().map(|(mean, deviation)| (mean - deviation / 2.0, mean + deviation / 2.0)).collect();
     let bars = Bars::new(label, values.iter().map(|(mean, _)| *mean).collect::<Vec<_>>()).hue(hue);

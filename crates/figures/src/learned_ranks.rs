@@ -37,7 +37,7 @@ impl Experiment for LearnedRanks {
         matrices end with an update ΔW of which numerical rank; an update of spectral norm up to 1e-3 counts as rank 0.";
 
     fn gather(settings: &PairExperiment, inputs: &Inputs) -> anyhow::Result<()> {
-        gather(&settings.encoder, &settings.sources, &settings.tasks, inputs)
+        settings.gather(inputs)
     }
 
     fn plan(settings: &PairExperiment) -> Vec<Planned<FineTuningTrial>> {

@@ -49,6 +49,7 @@ impl Check for Settings {
         check_positive("compressed_step_size", self.compressed_step_size)?;
         check_not_negative("discrepant_step", self.discrepant_step)?;
         Invalid::unless(self.evaluate_every >= 1, "evaluate_every", self.evaluate_every, "an integer from 1")?;
+        check_formed(self.adapted)?;
         self.training.check()
     }
 }
@@ -116,7 +117,10 @@ impl Experiment for LoraCompressedVsNarrow {
         Shows training loss and dev score against the steps.";
 
     fn gather(settings: &Settings, inputs: &Inputs) -> anyhow::Result<()> {
-        gather(&settings.encoder, &settings.sources, &settings.tasks, inputs)
+        let Settings { encoder, sources, tasks, .. } = settings;
+        gather(encoder, sources, tasks, inputs)?;
+        check_rank("rank", settings.rank, encoder, tasks)?;
+        Ok(check_pool(&[settings.examples], 0, encoder, tasks)?)
     }
 
     fn plan(settings: &Settings) -> Vec<Planned<FineTuningTrial>> {

@@ -76,7 +76,10 @@ impl Experiment for RankSweep {
         several ranks, and shows the score on the dev split against the rank: how much does it matter to guess it right?";
 
     fn gather(settings: &Settings, inputs: &Inputs) -> anyhow::Result<()> {
-        gather(&settings.encoder, &settings.sources, &settings.tasks, inputs)
+        let Settings { encoder, sources, tasks, .. } = settings;
+        gather(encoder, sources, tasks, inputs)?;
+        settings.ranks.iter().try_for_each(|&rank| check_rank("ranks", rank, encoder, tasks))?;
+        Ok(check_pool(&[settings.examples], 0, encoder, tasks)?)
     }
 
     fn plan(settings: &Settings) -> Vec<Planned<FineTuningTrial>> {

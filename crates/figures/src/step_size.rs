@@ -45,7 +45,7 @@ impl Check for Settings {
 impl Settings {
     fn subtitle(&self) -> String {
         format!(
-            "{}, {}, r = {}, {} steps of {}; {}; a run that diverged, or predicts a constant, counts as 0",
+            "{}, {}, r = {}, {} steps of {}; {}; diverged or constant counts as 0",
             self.encoder.source,
             adapted_in_words(self.adapted),
             self.methods.rank,
@@ -79,7 +79,10 @@ impl Experiment for StepSize {
         setting of hyperparameters.";
 
     fn gather(settings: &Settings, inputs: &Inputs) -> anyhow::Result<()> {
-        gather(&settings.encoder, &settings.sources, &settings.tasks, inputs)
+        let Settings { encoder, sources, tasks, .. } = settings;
+        gather(encoder, sources, tasks, inputs)?;
+        check_rank("methods.rank", settings.methods.rank, encoder, tasks)?;
+        Ok(check_pool(&settings.examples, 0, encoder, tasks)?)
     }
 
     fn plan(settings: &Settings) -> Vec<Planned<FineTuningTrial>> {
@@ -157,7 +160,7 @@ impl Experiment for StepSize {
 fn robust(task: &str, examples: usize, lora: &[(f64, f64)], deep: &[(f64, f64)], tested: bool) -> Claim {
     let near = |curve: &[(f64, f64)]| {
         let best = range(curve)?.1;
-        let near: Vec<_> = curve.iter().copied().filter(|point| point.1 >= 0.9 * best).collect();
+        let near: Vec<_> = curve.iter().copied().filter(|point| point.1 >= best - 0.1 * best.abs()).collect();
         let steps = near.iter().map(|point| format!("{:e}", point.0)).collect::<Vec<_>>().join(", ");
         Some((near.len(), format!("{steps} (best {best:.2})")))
     };

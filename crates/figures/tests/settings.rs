@@ -61,10 +61,14 @@ fn values_out_of_range_name_key_value_and_what_is_allowed() {
         ("rank-sweep", "protocols.1.lora=0", "greater than 0"),
         ("rank-sweep", "protocols.1.lora={ stsb = 1e-3 }", "a step size for every task"),
         ("rank-sweep", "protocols.1.lora={ stbs = 1e-3, others = 1e-3 }", "movie-sentiment"),
-        ("rank-sweep", "protocols.1.lora=\"large\"", "a number, or a table"),
+        ("rank-sweep", "protocols.1.lora=\"large\"", "lora = \"large\" is not allowed; allowed: a number, or a table"),
         ("learned-ranks", "protocols.1.name=\"paper's step size\"", "each name once"),
         ("step-size", "methods.names=[]", "at least one value"),
         ("lora-compressed-vs-narrow", "rank=7", "an even integer from 2"),
+        ("lora-compressed-vs-narrow", "adapted=all-dense", "embeddings cannot be adapted at full width"),
+        ("adaptation-subspaces", "adapted=all-dense", "embeddings cannot be adapted at full width"),
+        ("adaptation-subspaces", "final_step_size=1", "a number from 0 to step_size"),
+        ("adaptation-subspaces", "training.checkpoint_every=0", "an integer from 1"),
         ("adaptation-subspaces", "kept_steps=[0, 10]", "ends with the steps (2000)"),
         ("glue-table", "encoder.pooling=\"max\"", "mean"),
     ] {
@@ -133,4 +137,50 @@ fn a_diverging_trial_is_named_and_the_others_finish() {
     let text = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(text.contains("original, trial 0") && text.contains("diverged at iteration"), "{text}");
+}
+
+/// The smoke profile of one experiment into a directory.
+fn smoke(experiment: &str, directory: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_reproduce-all"));
+    command.current_dir(repository()).args(["--only", experiment, "--profile", "smoke"]).args(arguments);
+    command.arg("--results").arg(directory.join("r")).arg("--figures").arg(directory.join("f"));
+    command.output().expect("the binary starts")
+}
+
+#[test]
+fn settings_that_do_not_fit_encoder_or_data_are_refused_before_anything_runs() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let hidden = "an integer from 1 to the hidden size of tiny-random (24)";
+    for (experiment, setting, expected) in [
+        ("few-shot", "methods.rank=25", hidden),
+        ("step-size", "methods.rank=25", hidden),
+        ("learned-ranks", "rank=25", hidden),
+        ("rank-sweep", "ranks=[2,25]", hidden),
+        ("lora-compressed-vs-narrow", "rank=26", hidden),
+        ("adaptation-subspaces", "subspace=25", hidden),
+        ("glue-table", "examples=100000", "of the training pool of made-up"),
+        ("few-shot", "choice.validation_examples=100000", "without the 1000"),
+    ] {
+        let output = smoke(experiment, directory.path(), &["--set", setting]);
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{experiment} {setting}: {text}");
+        let place = format!("experiments/{experiment}.toml: ");
+        assert!(text.contains(&place) && text.contains(expected), "{experiment} {setting}: {text}");
+    }
+}
+
+#[test]
+fn a_step_size_that_diverged_is_not_chosen() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let grid = ["--set", "choice.step_sizes=[1e-3,1e25]", "--set", "examples=[8]", "--trials", "1"];
+    let output = smoke("few-shot", directory.path(), &grid);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let table = directory.path().join("r/smoke/few-shot.selection.csv");
+    let mut reader = csv::Reader::from_path(table).expect("a table");
+    let headers = reader.headers().expect("a header").clone();
+    let at = |name: &str| headers.iter().position(|header| header == name).expect("a column");
+    let (diverged, chosen) = (at("diverged_at_step"), at("chosen"));
+    let rows: Vec<csv::StringRecord> = reader.records().map(|row| row.expect("a row")).collect();
+    assert!(rows.iter().any(|row| !row[diverged].is_empty()), "1e25 is far too large");
+    assert!(rows.iter().all(|row| row[diverged].is_empty() == (&row[chosen] == "true")));
 }

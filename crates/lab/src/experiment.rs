@@ -33,7 +33,7 @@ pub trait Experiment: 'static {
     ///
     /// # Errors
     /// If something is missing or unusable; the experiment is not run then. [`crate::BadInput`] is what the user can
-    /// correct.
+    /// correct, [`crate::Invalid`] a setting that does not fit what was gathered.
     fn gather(_settings: &Self::Settings, _inputs: &Inputs) -> Result<(), anyhow::Error> {
         Ok(())
     }

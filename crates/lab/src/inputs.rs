@@ -1,5 +1,7 @@
 //! What an experiment gathers before its trials: where the user's data is, and how downloads show their progress.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -17,11 +19,12 @@ pub struct Inputs<'a> {
     /// Directory of data sets that the user has (`--data-dir`).
     pub data_dir: Option<&'a Path>,
     style: Style,
+    recorded: RefCell<BTreeMap<String, String>>,
 }
 
 impl<'a> Inputs<'a> {
     pub(crate) fn new(data_dir: Option<&'a Path>, style: Style) -> Self {
-        Self { data_dir, style }
+        Self { data_dir, style, recorded: RefCell::default() }
     }
 
     /// Inputs that show nothing: for tests.
@@ -32,6 +35,16 @@ impl<'a> Inputs<'a> {
     /// Says what the user should know about what was found.
     pub fn warn(&self, text: &str) {
         tracing::warn!("{text}");
+    }
+
+    /// Records what was found, by a hash of its content, for the provenance of the results.
+    pub fn record(&self, name: impl Into<String>, hash: impl Into<String>) {
+        self.recorded.borrow_mut().insert(name.into(), hash.into());
+    }
+
+    /// What was recorded.
+    pub(crate) fn into_recorded(self) -> BTreeMap<String, String> {
+        self.recorded.into_inner()
     }
 
     /// Shows the progress of one download or other transfer of bytes.

@@ -71,6 +71,9 @@ pub(crate) struct Meta<'a, S> {
     pub(crate) started: String,
     pub(crate) run: Run,
     pub(crate) machine: &'a Machine,
+    /// Hashes of what was gathered: models, data.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) inputs: BTreeMap<String, String>,
     /// As resolved: the seed is among them.
     pub(crate) settings: &'a S,
     pub(crate) crates: BTreeMap<&'static str, &'static str>,

@@ -1,10 +1,12 @@
 //! Runs the trials of a plan: those in the store are read, the others run and are stored as they finish.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::anyhow;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::files;
 use crate::panics;
@@ -48,17 +50,22 @@ pub(crate) fn run<E: Experiment>(
 ) -> Result<Ran<E::Trial, E::Outcome>, LabError> {
     refuse_duplicate_labels::<E>(&plan)?;
     let mut jobs = Vec::with_capacity(plan.len());
-    for planned in &plan {
+    let mut first_of = HashMap::new();
+    for (place, planned) in plan.iter().enumerate() {
         let key = store::key::<E>(&planned.trial)?;
+        let first = *first_of.entry(key).or_insert(place);
         let stored = if fresh { None } else { store.load(key) };
         if fresh {
             files::remove_directory(&store.scratch(key));
         }
-        jobs.push(Job { planned, key, reused: stored.is_some(), end: Mutex::new(stored.map(Ok)) });
+        let same_as = (stored.is_none() && first != place).then_some(first);
+        let reused = stored.is_some() || same_as.is_some();
+        jobs.push(Job { planned, key, reused, same_as, end: Mutex::new(stored.map(Ok)) });
     }
     let reused = jobs.iter().filter(|job| job.reused).count();
     tracing::info!("{}: {} trials, {reused} of them stored, {} to run", E::NAME, jobs.len(), jobs.len() - reused);
     run_missing::<E>(&jobs, store, threads, style);
+    copy_to_equal_trials(&jobs)?;
     let ends: Vec<_> = jobs.into_iter().map(|job| (job.reused, job.end.into_inner())).collect();
 
     let mut ran = Ran { finished: Vec::new(), failed: Vec::new() };
@@ -78,11 +85,31 @@ pub(crate) fn run<E: Experiment>(
 struct Job<'a, T, O> {
     planned: &'a Planned<T>,
     key: Key,
+    /// Whether it need not be run.
     reused: bool,
+    /// An earlier job with the same trial under another label, whose end is this one's too.
+    same_as: Option<usize>,
     end: Mutex<Option<End<O>>>,
 }
 
 type End<O> = Result<store::Stored<O>, TrialError>;
+
+/// Gives the jobs that are the same as others the end of those.
+fn copy_to_equal_trials<T, O: Serialize + DeserializeOwned>(jobs: &[Job<'_, T, O>]) -> Result<(), LabError> {
+    for job in jobs {
+        let Some(first) = job.same_as else { continue };
+        let copy = match &*jobs[first].end.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(Ok(stored)) => Some(Ok(stored.copy()?)),
+            Some(Err(TrialError::Diverged { iteration, loss })) => {
+                Some(Err(TrialError::Diverged { iteration: *iteration, loss: *loss }))
+            }
+            Some(Err(TrialError::Failed(error))) => Some(Err(TrialError::Failed(anyhow!("{error:#}")))),
+            None => None,
+        };
+        *job.end.lock().unwrap_or_else(PoisonError::into_inner) = copy;
+    }
+    Ok(())
+}
 
 fn refuse_duplicate_labels<E: Experiment>(plan: &[Planned<E::Trial>]) -> Result<(), LabError> {
     let mut seen = HashSet::new();

@@ -1,15 +1,20 @@
 //! One experiment from its settings to its files.
 
+use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+
+use anyhow::anyhow;
 
 use crate::progress::Style;
 use crate::provenance::{self, Machine, Meta, Run};
 use crate::runner::Ran;
 use crate::settings::{self, Override, Resolved, SettingsError};
 use crate::store::Store;
-use crate::{Claim, Drawing, Experiment, Finished, Inputs, LabError, Results, Table, files, panics, runner};
+use crate::{
+    BadInput, Claim, Drawing, Experiment, Finished, Inputs, Invalid, LabError, Results, Table, files, panics, runner,
+};
 
 /// What the experiments of one process have in common.
 #[derive(Debug)]
@@ -167,7 +172,9 @@ impl<E: Experiment> Prepared<E> {
         files::remove_partial(&session.results, &format!("{}.", E::NAME));
         let settings = &self.resolved.settings;
         let inputs = Inputs::new(session.data_dir.as_deref(), session.style);
-        guarded::<E, _, _>("gathering its inputs", || E::gather(settings, &inputs))?;
+        guarded::<E, _, _>("gathering its inputs", || {
+            E::gather(settings, &inputs).map_err(|error| self.located(error))
+        })?;
         let ran = self.run_stages(session, &store)?;
         summarize(&ran, &mut report.run);
         report.run.wall_seconds = clock.elapsed().as_secs_f64();
@@ -178,7 +185,7 @@ impl<E: Experiment> Prepared<E> {
             let path = session.results.join(format!("{}.csv", table.stem()));
             report.write(path, table.bytes())?;
         }
-        self.write_meta(session, started, report)?;
+        self.write_meta(session, started, inputs.into_recorded(), report)?;
         Ok(store)
     }
 
@@ -202,7 +209,21 @@ impl<E: Experiment> Prepared<E> {
         guarded::<E, _, _>("making the tables", || E::tables(&self.resolved.settings, finished))
     }
 
-    fn write_meta(&self, session: &Session, started: String, report: &mut Report) -> Result<(), LabError> {
+    /// A setting that turned out not to fit what was gathered, with the file it comes from.
+    fn located(&self, error: anyhow::Error) -> anyhow::Error {
+        match error.downcast::<Invalid>() {
+            Ok(invalid) => BadInput(anyhow!("{}: {invalid}", self.resolved.path.display())).into(),
+            Err(other) => other,
+        }
+    }
+
+    fn write_meta(
+        &self,
+        session: &Session,
+        started: String,
+        inputs: BTreeMap<String, String>,
+        report: &mut Report,
+    ) -> Result<(), LabError> {
         let meta = Meta {
             experiment: E::NAME,
             profile: &self.resolved.profile,
@@ -211,6 +232,7 @@ impl<E: Experiment> Prepared<E> {
             started,
             run: report.run.clone(),
             machine: &session.machine,
+            inputs,
             settings: &self.resolved.settings,
             crates: provenance::crates(),
         };

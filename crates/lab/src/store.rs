@@ -34,7 +34,7 @@ pub struct Store {
 }
 
 /// Where a trial's outcome is kept: a hash of everything that determines it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Key(blake3::Hash);
 
 /// A stored outcome.
@@ -44,6 +44,14 @@ pub struct Stored<O> {
     pub seconds: f64,
     /// What it yielded.
     pub outcome: O,
+}
+
+impl<O: Serialize + DeserializeOwned> Stored<O> {
+    /// The same, as it would be found in the store.
+    pub(crate) fn copy(&self) -> Result<Self, LabError> {
+        let copy = postcard::to_stdvec(&self.outcome).and_then(|bytes| postcard::from_bytes(&bytes));
+        Ok(Self { seconds: self.seconds, outcome: copy.map_err(anyhow::Error::from)? })
+    }
 }
 
 /// The key of a trial of experiment `E`.

@@ -251,6 +251,17 @@ fn a_killed_run_resumes_to_the_same_bytes() {
 }
 
 #[test]
+fn trials_that_are_the_same_run_once() {
+    // Without random starts the three trials of a step size differ by their labels alone.
+    let arguments = ["--set", "start.kind=fixed", "--set", "steps=[0.5,0.1]", "--threads", "4"];
+    let place = Place::new();
+    assert_eq!(place.run(&arguments).decay(), (2, 4, 0));
+    assert_eq!((place.stored().len(), place.table().lines().count()), (2, 7));
+    let diverging = place.run(&["--set", "start.kind=fixed", "--set", "steps=[5.0]"]);
+    assert_eq!((diverging.code, diverging.decay()), (Some(1), (0, 0, 3)), "{}", diverging.stderr);
+}
+
+#[test]
 fn a_damaged_entry_is_named_and_run_again() {
     let place = Place::new();
     place.run(&[]);

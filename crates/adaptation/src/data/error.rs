@@ -63,6 +63,14 @@ pub enum DataError {
         /// Columns a line should have.
         columns: usize,
     },
+    /// Two columns have the same name.
+    #[error("{path}: there is more than one column {column}")]
+    DuplicateColumn {
+        /// The file.
+        path: PathBuf,
+        /// The column.
+        column: &'static str,
+    },
     /// A column is missing.
     #[error("{path}: there is no column {column}; it has: {found}")]
     NoColumn {

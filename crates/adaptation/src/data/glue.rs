@@ -178,11 +178,15 @@ struct Places {
 impl Places {
     fn find(columns: &Columns, header: &[&str], path: &Path) -> Result<Self, DataError> {
         let find = |name: &'static str| {
-            header.iter().position(|found| *found == name).ok_or_else(|| DataError::NoColumn {
-                path: path.to_owned(),
-                column: name,
-                found: header.join(", "),
-            })
+            let mut places = header.iter().enumerate().filter(|(_, found)| **found == name).map(|(place, _)| place);
+            match (places.next(), places.next()) {
+                (Some(place), None) => Ok(place),
+                (None, _) => {
+                    let (path, found) = (path.to_owned(), header.join(", "));
+                    Err(DataError::NoColumn { path, column: name, found })
+                }
+                (Some(_), Some(_)) => Err(DataError::DuplicateColumn { path: path.to_owned(), column: name }),
+            }
         };
         Ok(Self {
             first: find(columns.first)?,

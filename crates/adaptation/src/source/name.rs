@@ -4,12 +4,17 @@ use super::SourceError;
 
 /// A single word: letters, digits and `. _ - + !`, not starting with a dot or a dash.
 pub(super) fn word(what: &'static str, name: &str) -> Result<(), SourceError> {
-    refuse_unless(is_word(name), what, name, "letters, digits and . _ - + !, starting with a letter or digit")
+    refuse_unless(is_word(name), what, name, "letters, digits and . _ - + !, starting with a letter, digit or _")
 }
 
 /// Words separated by single slashes.
 pub(super) fn words(what: &'static str, name: &str) -> Result<(), SourceError> {
-    refuse_unless(name.split('/').all(is_word), what, name, "words of letters, digits and . _ - + !, separated by /")
+    refuse_unless(
+        name.split('/').all(is_word),
+        what,
+        name,
+        "words of letters, digits and . _ - + !, each starting with a letter, digit or _, separated by /",
+    )
 }
 
 fn is_word(name: &str) -> bool {

@@ -19,9 +19,9 @@ pub use pair::PairExperiment;
 pub use rows::{DifferenceRow, Run, RunRow, TimingRow, at, differences, distinct, metric_label, timing_table};
 pub use settings::{
     DEEP_LORA, EncoderSettings, LORA, MethodName, MethodSettings, PAPERS_TASK, PairSettings, Protocol, Sources,
-    TrainingSettings, adapted_in_words, check_deep, check_protocols, check_tasks, grid, over_seeds,
+    TrainingSettings, adapted_in_words, check_deep, check_formed, check_protocols, check_tasks, grid, over_seeds,
 };
-pub use shelf::{Inventory, gather, inventories};
+pub use shelf::{Inventory, check_pool, check_rank, gather, inventories};
 pub use spectra::{Alignment, SiteSpectrum};
 pub use statistics::{Interval, banded};
 pub use trial::{Common, Divergence, Evaluated, FineTuningOutcome, FineTuningTrial, Keep, TrainingRecord, run};

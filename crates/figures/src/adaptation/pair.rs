@@ -1,7 +1,7 @@
 //! Experiments with LoRA and Deep LoRA at one n and r: their settings and their plan.
 
 use adaptation::Selection;
-use lab::{Check, Invalid, Planned};
+use lab::{Check, Inputs, Invalid, Planned};
 use serde::{Deserialize, Serialize};
 
 use super::draw::Part;
@@ -9,7 +9,7 @@ use super::settings::{
     EncoderSettings, PairSettings, Protocol, Sources, TrainingSettings, adapted_in_words, check_protocols, check_tasks,
     over_seeds,
 };
-use super::shelf::inventories;
+use super::shelf::{check_pool, check_rank, gather, inventories};
 use super::trial::{Common, FineTuningTrial, Keep};
 use crate::matrix::check_trials;
 
@@ -67,6 +67,17 @@ impl PairExperiment {
             self.training.batch,
             over_seeds(self.trials)
         )
+    }
+
+    /// Puts encoder and tasks on the shelf.
+    ///
+    /// # Errors
+    /// If they are not to be had, or the settings do not fit them.
+    pub fn gather(&self, inputs: &Inputs) -> anyhow::Result<()> {
+        let Self { encoder, sources, tasks, .. } = self;
+        gather(encoder, sources, tasks, inputs)?;
+        check_rank("rank", self.rank, encoder, tasks)?;
+        Ok(check_pool(&[self.examples], 0, encoder, tasks)?)
     }
 
     /// Every task that is there, protocol, method and seed.

@@ -244,6 +244,12 @@ pub fn check_tasks(tasks: &[String]) -> Result<(), Invalid> {
     check_list("tasks", &tasks, |task| known.contains(&task), &known.join(", "))
 }
 
+/// Checks the adapted matrices of an experiment whose adapters form `ΔW`: that of the embeddings would be vocabulary × hidden.
+pub fn check_formed(adapted: Selection) -> Result<(), Invalid> {
+    let allowed = "\"query-value\" or \"attention-mlp\": embeddings cannot be adapted at full width";
+    Invalid::unless(adapted != Selection::AllDense, "adapted", "\"all-dense\"", allowed)
+}
+
 /// What the bands of a figure are.
 pub fn over_seeds(trials: usize) -> String {
     if trials == 1 { "1 seed".to_owned() } else { format!("mean ± half a standard deviation of {trials} seeds") }

@@ -8,11 +8,11 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use adaptation::data::{self, DataError, Example, Kind, Label, Task};
 use adaptation::evaluation::Labelled;
 use adaptation::metrics::Metric;
-use adaptation::source::{Cache, Source};
+use adaptation::source::{Cache, Source, SourceError};
 use adaptation::tokens::{Tokenizer, TooLong};
 use adaptation::{Config, Encoder, Loss};
 use anyhow::{Context, anyhow};
-use lab::{BadInput, Inputs};
+use lab::{BadInput, Inputs, Invalid};
 
 use super::made_up;
 use super::settings::{EncoderSettings, Sources};
@@ -99,6 +99,8 @@ pub struct Inventory {
     pub metric: String,
     /// Examples in its training pool.
     pub pool: usize,
+    /// The encoder's hidden size.
+    pub hidden: usize,
 }
 
 /// The tasks that settings may name.
@@ -135,6 +137,10 @@ pub fn gather(encoder: &EncoderSettings, sources: &Sources, tasks: &[String], in
         return Err(BadInput(anyhow!("{}", absent.join("; "))).into());
     }
     absent.iter().for_each(|why| inputs.warn(&format!("left out: {why}")));
+    for found in inventories(encoder, tasks) {
+        inputs.record(format!("encoder {}", encoder.source), found.encoder);
+        inputs.record(format!("data of {}", found.task), found.data);
+    }
     Ok(())
 }
 
@@ -151,8 +157,37 @@ pub fn inventories(encoder: &EncoderSettings, tasks: &[String]) -> Vec<Inventory
         data: task.hash.clone(),
         metric: task.metric.name().to_owned(),
         pool: task.train.len(),
+        hidden: held.encoder.config().hidden_size,
     };
     tasks.iter().filter_map(find).map(inventory).collect()
+}
+
+/// Refuses a rank (or the dimension of a subspace) that the gathered encoder's matrices do not have.
+pub fn check_rank(key: &str, rank: usize, encoder: &EncoderSettings, tasks: &[String]) -> Result<(), Invalid> {
+    for Inventory { hidden, .. } in inventories(encoder, tasks) {
+        let allowed = format!("an integer from 1 to the hidden size of {} ({hidden})", encoder.source);
+        Invalid::unless(rank <= hidden, key, rank, allowed)?;
+    }
+    Ok(())
+}
+
+/// Refuses more examples than the gathered pools have left beside the `reserved` ones.
+pub fn check_pool(
+    examples: &[usize],
+    reserved: usize,
+    encoder: &EncoderSettings,
+    tasks: &[String],
+) -> Result<(), Invalid> {
+    for Inventory { task, pool, .. } in inventories(encoder, tasks) {
+        let left = pool.saturating_sub(reserved);
+        let apart =
+            if reserved > 0 { format!(" without the {reserved} kept apart for the choice") } else { String::new() };
+        let allowed = format!("an integer from 1 to the {left} of the training pool of {task}{apart}");
+        for &n in examples {
+            Invalid::unless(n <= left, "examples", n, &allowed)?;
+        }
+    }
+    Ok(())
 }
 
 /// The encoder with this hash.
@@ -183,10 +218,19 @@ fn hold_encoder(name: &str, sources: &Sources, inputs: &Inputs) -> anyhow::Resul
     if let Some(held) = shelf().encoders.get(name) {
         return Ok(Arc::clone(held));
     }
-    let held = if name == TINY { tiny_encoder()? } else { load_encoder(name, sources, inputs)? };
+    let held = if name == TINY { tiny_encoder()? } else { load_encoder(name, sources, inputs).map_err(correctable)? };
     let held = Arc::new(held);
     shelf().encoders.insert(name.to_owned(), Arc::clone(&held));
     Ok(held)
+}
+
+/// Unusable files are the user's to correct; a source that is out of reach, or a disk that fails, is not.
+fn correctable(error: anyhow::Error) -> anyhow::Error {
+    let source = error.downcast_ref::<SourceError>();
+    let is_absent = matches!(source, Some(SourceError::Absent { .. }));
+    let is_io = matches!(source, Some(SourceError::Io { .. }));
+    let is_fate = is_io || source.is_some_and(SourceError::is_unreachable) && !is_absent;
+    if is_fate || error.is::<BadInput>() { error } else { BadInput(error).into() }
 }
 
 fn tiny_encoder() -> anyhow::Result<EncoderOnShelf> {

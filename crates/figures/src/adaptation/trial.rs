@@ -65,7 +65,7 @@ pub struct FineTuningTrial {
     /// What the tables call its method.
     #[serde(skip)]
     pub name: String,
-    /// Its inner width r: for the tables.
+    /// Its inner width r, 0 for full width: for the tables.
     #[serde(skip)]
     pub rank: usize,
     /// The metric's name: for the tables.
@@ -212,7 +212,8 @@ impl FineTuningTrial {
     /// In the plan under a label that says everything that varies, for one thread.
     pub fn planned(self) -> Planned<Self> {
         let Self { protocol, name, rank, task, examples, step_size, part, .. } = &self;
-        let label = format!("{protocol}: {task}, n = {examples}, {name}, r = {rank}, η = {step_size}, {part}");
+        let width = if *rank == 0 { "full width".to_owned() } else { format!("r = {rank}") };
+        let label = format!("{protocol}: {task}, n = {examples}, {name}, {width}, η = {step_size:e}, {part}");
         let cost = self.steps as f64;
         Planned { label, trial: self, kernels: Kernels::Sequential, cost }
     }

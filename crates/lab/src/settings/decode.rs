@@ -181,7 +181,7 @@ impl<'de> SeqAccess<'de> for Elements<'de> {
 
     fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Problem> {
         match self.rest.next() {
-            Some((index, node)) => seed.deserialize(node).map(Some).map_err(|problem| problem.below(index)),
+            Some((index, node)) => seed.deserialize(node).map(Some).map_err(|problem| problem.at(node).below(index)),
             None => Ok(None),
         }
     }
@@ -213,7 +213,7 @@ impl<'de> MapAccess<'de> for Entries<'de> {
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Problem> {
         match self.current.take() {
-            Some((key, node)) => seed.deserialize(node).map_err(|problem| problem.below(key)),
+            Some((key, node)) => seed.deserialize(node).map_err(|problem| problem.at(node).below(key)),
             None => Err(de::Error::custom("a value asked for before its key")),
         }
     }

@@ -9,14 +9,6 @@ use crate::drawing::drawing;
 use crate::statements::Statement;
 use crate::summary::mean_and_deviation;
 
-/// The subtitle, which names tasks that were not run.
-fn subtitle(settings: &PairExperiment, rows: &[Row]) -> String {
-    let absent: Vec<&str> =
-        rows.iter().filter(|row| row.status != RUN && row.protocol == rows[0].protocol).map(|row| &*row.task).collect();
-    let absent = if absent.is_empty() { String::new() } else { format!("; not run (no data): {}", absent.join(", ")) };
-    format!("{}{absent}", settings.subtitle())
-}
-
 const RUN: &str = "run";
 const NOT_RUN: &str = "not run: no data";
 const FAILED: &str = "failed: a method has no finished run";
@@ -36,6 +28,17 @@ struct Row {
     difference_percent: Option<f64>,
     difference_low_percent: Option<f64>,
     difference_high_percent: Option<f64>,
+}
+
+impl Row {
+    /// The task as the figure names it, which says why there are no bars.
+    fn label(&self) -> String {
+        match &*self.status {
+            RUN => self.task.clone(),
+            NOT_RUN => format!("{}: no data", self.task),
+            _ => format!("{}: failed", self.task),
+        }
+    }
 }
 
 /// The experiment.
@@ -87,7 +90,7 @@ impl Experiment for GlueTable {
     fn draw(settings: &PairExperiment, results: &Results) -> anyhow::Result<Vec<Drawing>> {
         let rows: Vec<Row> = results.read(Self::NAME)?;
         let mut figure = Figure::new("GLUE with few examples: LoRA and Deep LoRA")
-            .subtitle(subtitle(settings, &rows))
+            .subtitle(settings.subtitle())
             .columns(1)
             .panel_size(1000, 280)
             .shared_legend();
@@ -95,7 +98,7 @@ impl Experiment for GlueTable {
             let rows: Vec<&Row> = rows.iter().filter(|row| row.protocol == protocol.name).collect();
             figure = figure.panel(
                 Histogram::new(protocol.in_title_of_all())
-                    .categories(rows.iter().map(|row| row.task.clone()))
+                    .categories(rows.iter().map(|row| row.label()))
                     .y(Axis::linear("Pearson, Matthews or accuracy (%)"))
                     .bars(bars(LORA, 0, rows.iter().map(|row| (row.lora_mean_percent, row.lora_deviation_percent))))
                     .bars(bars(

@@ -37,22 +37,21 @@
 //!
 //! | | 16 × 128 | 430 tokens |
 //! |---|---|---|
-//! | dense layers, GFLOP | 87.0 | 18.3 |
-//! | attention, GFLOP | 7.2 | 0.4 |
-//! | adapters, GFLOP | 4.1 | 0.9 |
-//! | floor at 280 GFLOP/s, ms | 351 | 70 |
-//! | here, one thread | 526 | 104 |
-//! | here, both threads | 262 | 53 |
-//! | of that, achieved, GFLOP/s | 375 | 367 |
-//! | PyTorch and PEFT, both threads | 866 | 296 |
-//! | buffers here, MB | 378 | 71 |
+//! | dense layers, GFLOP | 75.0 | 15.9 |
+//! | attention, GFLOP | 6.0 | 0.3 |
+//! | adapters, GFLOP | 3.6 | 0.8 |
+//! | floor at 492 GFLOP/s, the peak in that run, ms | 172 | 35 |
+//! | here, both threads | 221 | 43 |
+//! | of that, achieved, GFLOP/s | 383 | 395 |
+//! | PyTorch and PEFT, both threads | 848 | 333 |
+//! | buffers here, MB | 344 | 66 |
 //!
-//! (The machine's peak moves: 280 to 310 GFLOP/s on some days, 450 to 470 on the day of this table, measured with both faer
-//! and the tile below.)
+//! (The machine's peak moves: 280 to 310 GFLOP/s on some days, 440 to 490 on others.)
 //!
-//! One thread spends 73 % of a long step and 76 % of a short one in the dense layers' products, at 245 to 250 GFLOP/s, its
-//! peak; attention takes 13 % and 8 %; GELU 2 %; LayerNorm with residual sums and dropout 3 %; what is the adapters' own and
-//! not part of a dense product 5 %; AdamW under 1 %.
+//! Before the last layer computed first tokens alone (see Layout), one thread spent 73 % of a long step and 76 % of a short one
+//! in the dense layers' products, at 245 to 250 GFLOP/s, its peak; attention 13 % and 8 %; GELU 2 %; LayerNorm with residual
+//! sums and dropout 3 %; what is the adapters' own and not part of a dense product 5 %; AdamW under 1 %. The step was 262 ms
+//! and 53 ms then.
 //!
 //! # Tried
 //!
@@ -60,7 +59,7 @@
 //!   is what cannot be had from outside of a product: bias and adapter as part of its sums, and no packing in a block.
 //! - Element-wise passes as closures handed to `pulp`: some were compiled for SSE2 alone; 600 ms a step in place of 489.
 //!
-//! Not tried: computing the probabilities again on the way back, which would save 75 MB of 378 in a long step.
+//! Not tried: computing the probabilities again on the way back, which would save 63 MB of 344 in a long step.
 
 mod adapted;
 mod attention;

@@ -212,8 +212,9 @@ impl FineTuningTrial {
     /// In the plan under a label that says everything that varies, for one thread.
     pub fn planned(self) -> Planned<Self> {
         let Self { protocol, name, rank, task, examples, step_size, part, .. } = &self;
-        let width = if *rank == 0 { "full width".to_owned() } else { format!("r = {rank}") };
-        let label = format!("{protocol}: {task}, n = {examples}, {name}, {width}, η = {step_size:e}, {part}");
+        // The name of a method of full width says so.
+        let width = if *rank == 0 { String::new() } else { format!(", r = {rank}") };
+        let label = format!("{protocol}: {task}, n = {examples}, {name}{width}, η = {step_size:e}, {part}");
         let cost = self.steps as f64;
         Planned { label, trial: self, kernels: Kernels::Sequential, cost }
     }

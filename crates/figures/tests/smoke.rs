@@ -171,9 +171,19 @@ fn a_killed_run_goes_on_to_the_same_bytes() {
     assert_same_tables(killed.path(), whole.path());
 }
 
-/// Settings of a fine-tuning run that is long enough to be killed in its middle.
-const LONG: [&str; 8] =
-    ["--profile", "smoke", "--set", "training.steps=600", "--set", "kept_steps=[0,1,3,600]", "--set", "trials=1"];
+/// Settings of a fine-tuning run that is long enough to be killed in its middle, where the last record is some steps back.
+const LONG: [&str; 10] = [
+    "--profile",
+    "smoke",
+    "--set",
+    "training.steps=600",
+    "--set",
+    "training.record_every=7",
+    "--set",
+    "kept_steps=[0,1,3,600]",
+    "--set",
+    "trials=1",
+];
 
 fn fine_tuning(directory: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_adaptation-subspaces"));

@@ -47,14 +47,13 @@ fn single_call(c: &mut Criterion) {
         let targets: Vec<f64> = (0..entries.len()).map(|_| numbers.next() - 0.5).collect();
         let (p, q) = (numbers.matrix(k, d), numbers.matrix(k, d));
         let (mut dp, mut dq) = (Mat::zeros(k, d), Mat::zeros(k, d));
-        let mut workspace = Workspace::new(&entries, k);
+        let mut workspace = Workspace::new(&entries, &targets, k);
         group.throughput(Throughput::Elements(entries.len() as u64));
         for (name, par) in threads() {
             group.bench_function(BenchmarkId::new(format!("d{d}-k{k}"), name), |b| {
                 b.iter(|| {
                     black_box(sampled_loss_and_gradients(
                         &entries,
-                        &targets,
                         1e-6,
                         p.as_ref(),
                         q.as_ref(),
@@ -105,7 +104,7 @@ fn wide(c: &mut Criterion) {
     let (targets, by_column) = (objective.values(), entries.in_column_order(objective.values()));
     let (p, q) = (gaussian(k, d, &mut rng), gaussian(k, d, &mut rng));
     let (mut dp, mut dq) = (Mat::zeros(k, d), Mat::zeros(k, d));
-    let mut workspace = Workspace::new(entries, k);
+    let mut workspace = Workspace::new(entries, targets, k);
     let mut group = c.benchmark_group(format!("wide-d{d}-k{k}"));
     group.sample_size(20).throughput(Throughput::Elements(entries.len() as u64));
     for (name, par) in threads() {
@@ -113,7 +112,7 @@ fn wide(c: &mut Criterion) {
         group.bench_function(BenchmarkId::new("stored", name), |b| {
             b.iter(|| {
                 let (dp, dq) = (Some(dp.as_mut()), Some(dq.as_mut()));
-                black_box(sampled_loss_and_gradients(entries, targets, 1e-6, p, q, dp, dq, &mut workspace, par))
+                black_box(sampled_loss_and_gradients(entries, 1e-6, p, q, dp, dq, &mut workspace, par))
             });
         });
         group.bench_function(BenchmarkId::new("recomputed", name), |b| {

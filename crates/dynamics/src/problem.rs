@@ -302,7 +302,7 @@ impl Objective {
         Workspace(match &self.observed {
             Observed::Entries(entries) if sparse::can_recompute(entries, k) => Buffers::Recomputed,
             Observed::Entries(entries) if self.dense.is_none() || !sparse::dense_is_faster(entries) => {
-                Buffers::Sampled(sparse::Workspace::new(entries, k))
+                Buffers::Sampled(sparse::Workspace::new(entries, &self.values, k))
             }
             _ => Buffers::Dense(Mat::zeros(self.target.d_out(), self.target.d_in())),
         })
@@ -323,7 +323,7 @@ impl Objective {
         let weight = self.weight();
         let squares = match (&self.observed, &mut workspace.0) {
             (Observed::Entries(entries), Buffers::Sampled(buffers)) => {
-                sparse::sampled_loss_and_gradients(entries, &self.values, weight, p, q, dp, dq, buffers, par)
+                sparse::sampled_loss_and_gradients(entries, weight, p, q, dp, dq, buffers, par)
             }
             (Observed::Entries(entries), Buffers::Recomputed) => {
                 let targets = (self.values.as_slice(), self.values_by_column.as_slice());

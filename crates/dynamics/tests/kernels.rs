@@ -89,14 +89,13 @@ impl Case {
     /// The single call, run twice with the same workspace; it does not hand out the residual.
     fn single_call(&self, simd: Simd, left: bool, right: bool, par: Par) -> Answer {
         let (p, q) = (self.p.as_ref(), self.q.as_ref());
-        let mut workspace = Workspace::with_simd(simd, &self.entries, p.nrows());
+        let mut workspace = Workspace::with_simd(simd, &self.entries, &self.targets, p.nrows());
         let mut dp = Mat::from_fn(p.nrows(), p.ncols(), |_, _| f64::NAN);
         let mut dq = Mat::from_fn(q.nrows(), q.ncols(), |_, _| f64::NAN);
         let mut squares = f64::NAN;
         for _ in 0..2 {
             squares = sampled_loss_and_gradients(
                 &self.entries,
-                &self.targets,
                 self.scale,
                 p,
                 q,

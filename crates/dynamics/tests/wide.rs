@@ -45,9 +45,9 @@ impl Case {
         let mut answer = self.nothing();
         let (p, q) = (self.p.as_ref(), self.q.as_ref());
         let (dp, dq) = (Some(answer.dp.as_mut()), Some(answer.dq.as_mut()));
-        let mut workspace = Workspace::with_simd(simd, entries(&self.objective), p.nrows());
         let (entries, targets) = (entries(&self.objective), self.objective.values());
-        answer.squares = sampled_loss_and_gradients(entries, targets, SCALE, p, q, dp, dq, &mut workspace, par);
+        let mut workspace = Workspace::with_simd(simd, entries, targets, p.nrows());
+        answer.squares = sampled_loss_and_gradients(entries, SCALE, p, q, dp, dq, &mut workspace, par);
         answer
     }
 

@@ -23,9 +23,20 @@ impl Columns {
         Self { data: factor.as_ptr().cast_mut(), stride: factor.col_stride() as usize }
     }
 
+    /// Columns of so many doubles each, one behind the other.
+    pub fn contiguous(data: *mut f64, width: usize) -> Self {
+        Self { data, stride: width }
+    }
+
     /// A gradient.
     pub fn write(gradient: MatMut<'_, f64>) -> Self {
         Self { stride: gradient.col_stride() as usize, data: gradient.as_ptr_mut() }
+    }
+
+    /// The columns from `column` on.
+    #[inline(always)]
+    pub fn part(self, column: usize) -> Self {
+        Self { data: self.data.wrapping_add(column * self.stride), ..self }
     }
 
     /// Where `column` is at `row`.
@@ -51,7 +62,7 @@ impl Chunk {
     /// Panels of a tile: as many as keep the chunk of the other factor's columns at hand.
     pub fn panels_per_tile(&self, lines: &Lines, simd: Simd) -> usize {
         let bytes = self.vectors * simd.lanes() * size_of::<f64>() * lines.panel_width;
-        (super::TILE_BYTES / bytes).clamp(1, lines.panels)
+        (simd.tile_bytes() / bytes).clamp(1, lines.panels)
     }
 }
 

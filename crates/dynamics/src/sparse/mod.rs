@@ -95,9 +95,11 @@
 mod entries;
 mod factor;
 mod gradient;
+mod packed;
 mod parallel;
 mod sampling;
 mod simd;
+mod tiled;
 mod workspace;
 
 pub use entries::{ObservedEntries, ObservedEntriesError};
@@ -115,9 +117,6 @@ pub mod with_simd {
     pub use super::sampling::sample_residual;
     pub use super::workspace::recomputed_loss_and_gradients;
 }
-
-/// Bytes of a factor that a tile of the kernels keeps at hand: between the first and the second cache of most machines.
-const TILE_BYTES: usize = 64 << 10;
 
 /// Observed fraction above which three dense products on a masked residual tend to beat the sparse kernels.
 const DENSE_FRACTION: f64 = 0.5;
@@ -188,7 +187,6 @@ pub fn gradient_right(
 /// If shapes do not match, or the workspace is for other entries or another `k`.
 pub fn sampled_loss_and_gradients(
     entries: &ObservedEntries,
-    targets: &[f64],
     scale: f64,
     p: MatRef<'_, f64>,
     q: MatRef<'_, f64>,
@@ -197,7 +195,7 @@ pub fn sampled_loss_and_gradients(
     workspace: &mut Workspace,
     par: Par,
 ) -> f64 {
-    workspace::sampled_loss_and_gradients(entries, targets, scale, p, q, dp, dq, workspace, par)
+    workspace::sampled_loss_and_gradients(entries, scale, p, q, dp, dq, workspace, par)
 }
 
 /// Whether the matrix is so wide that computing the residual again costs less than fetching it in the other order.

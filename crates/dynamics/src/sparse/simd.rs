@@ -51,6 +51,22 @@ impl Simd {
         }
     }
 
+    /// Whether factors are copied and entries put in the order of tiles (see [`Tiled`](super::tiled::Tiled)), unless the
+    /// matrix is wide.
+    pub(super) fn tiles(self) -> bool {
+        self != Self::Avx512
+    }
+
+    /// Bytes of a factor that a tile of the kernels keeps at hand.
+    pub(super) fn tile_bytes(self) -> usize {
+        match self {
+            // Between the first and the second cache.
+            Self::Avx512 => 64 << 10,
+            // Within a first cache of 32 KiB.
+            Self::Avx2 | Self::Portable => 24 << 10,
+        }
+    }
+
     /// Number of `f64` in a vector.
     pub(super) fn lanes(self) -> usize {
         match self {
@@ -84,6 +100,12 @@ pub(super) trait Lanes<const N: usize> {
     unsafe fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// Asks for the cache line at `at` ahead of its use, where the machine can be asked.
     unsafe fn prefetch(_at: *const f64) {}
+    /// The same pointer, but the compiler does not know: what was read through it is read again instead of being kept, where
+    /// registers are too few to keep it.
+    #[inline(always)]
+    unsafe fn again(from: *const f64) -> *const f64 {
+        from
+    }
     /// Lane `l` of the result is the sum of the lanes of `vectors[l]`: N horizontal sums for the price of a transposition.
     unsafe fn sum_each(vectors: [Self::V; N]) -> Self::V;
 
@@ -199,6 +221,12 @@ mod x86 {
         unsafe { _mm256_loadu_si256(FIRST.as_ptr().add(4 - count).cast()) }
     }
 
+    /// Sums of neighbouring lanes: a, b, a, b. Two shuffles and a sum are cheaper than a horizontal sum's three operations.
+    #[inline(always)]
+    unsafe fn pairs4(a: __m256d, b: __m256d) -> __m256d {
+        unsafe { _mm256_add_pd(_mm256_unpacklo_pd(a, b), _mm256_unpackhi_pd(a, b)) }
+    }
+
     // SAFETY (all blocks): the trait's contract.
     impl Lanes<4> for Avx2 {
         type V = __m256d;
@@ -221,7 +249,19 @@ mod x86 {
         }
         #[inline(always)]
         unsafe fn store_first(to: *mut f64, count: usize, value: __m256d) {
-            unsafe { _mm256_maskstore_pd(to, first4(count), value) }
+            // A masked store costs some AMD processors twenty times a whole one.
+            unsafe {
+                match count {
+                    4 => _mm256_storeu_pd(to, value),
+                    1 => _mm_store_sd(to, _mm256_castpd256_pd128(value)),
+                    _ => {
+                        _mm_storeu_pd(to, _mm256_castpd256_pd128(value));
+                        if count == 3 {
+                            _mm_store_sd(to.add(2), _mm256_extractf128_pd::<1>(value));
+                        }
+                    }
+                }
+            }
         }
         #[inline(always)]
         unsafe fn keep_first(count: usize, value: __m256d) -> __m256d {
@@ -248,11 +288,18 @@ mod x86 {
             unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
         }
         #[inline(always)]
+        unsafe fn again(from: *const f64) -> *const f64 {
+            let mut from = from;
+            // SAFETY: no instruction.
+            unsafe { core::arch::asm!("/* {0} */", inout(reg) from, options(pure, nomem, nostack, preserves_flags)) };
+            from
+        }
+        #[inline(always)]
         unsafe fn sum_each(v: [__m256d; 4]) -> __m256d {
             unsafe {
-                let ab = _mm256_hadd_pd(v[0], v[1]);
-                let cd = _mm256_hadd_pd(v[2], v[3]);
-                _mm256_add_pd(_mm256_permute2f128_pd::<0x20>(ab, cd), _mm256_permute2f128_pd::<0x31>(ab, cd))
+                let ab = pairs4(v[0], v[1]);
+                let cd = pairs4(v[2], v[3]);
+                _mm256_add_pd(_mm256_blend_pd::<0b1100>(ab, cd), _mm256_permute2f128_pd::<0x21>(ab, cd))
             }
         }
     }

@@ -3,44 +3,60 @@
 use super::entries::ObservedEntries;
 use super::factor::assert_columns;
 use super::gradient::{gradient_left, gradient_right};
+use super::is_wide;
 use super::sampling::{can_fuse, sample_residual, sample_with_gradient, wide_pass};
 use super::simd::Simd;
+use super::tiled::Tiled;
 use crate::dense::both;
 use faer::{MatMut, MatRef, Par};
 
-/// Buffers of [`sampled_loss_and_gradients`](super::sampled_loss_and_gradients), for one set of entries and one k.
+/// Buffers of [`sampled_loss_and_gradients`](super::sampled_loss_and_gradients), for one set of entries with their targets and
+/// one k.
 #[derive(Debug, Clone)]
 pub struct Workspace {
     k: usize,
     simd: Simd,
-    residual: Vec<f64>,
+    layout: Layout,
+}
+
+/// How entries and factors are kept.
+#[derive(Debug, Clone)]
+enum Layout {
+    /// Factors where they are, targets and residuals by rows.
+    InPlace { targets: Vec<f64>, residual: Vec<f64> },
+    /// Everything in the order of its use.
+    Tiled(Box<Tiled>),
 }
 
 impl Workspace {
-    /// Buffers for these entries and columns of length `k`, with the best instruction set of this machine.
-    pub fn new(entries: &ObservedEntries, k: usize) -> Self {
-        Self::with_simd(Simd::best(), entries, k)
+    /// Buffers for these entries, the target of each in CSR order, and columns of length `k`, with the best instruction set
+    /// of this machine.
+    ///
+    /// # Panics
+    /// If there are not as many targets as entries.
+    pub fn new(entries: &ObservedEntries, targets: &[f64], k: usize) -> Self {
+        Self::with_simd(Simd::best(), entries, targets, k)
     }
 
     /// The same with a given instruction set.
     ///
     /// # Panics
-    /// If this machine does not have it.
-    pub fn with_simd(simd: Simd, entries: &ObservedEntries, k: usize) -> Self {
+    /// If this machine does not have it, or there are not as many targets as entries.
+    pub fn with_simd(simd: Simd, entries: &ObservedEntries, targets: &[f64], k: usize) -> Self {
         assert!(simd.is_available(), "{simd:?} is not available here");
-        Self { k, simd, residual: vec![0.0; entries.len()] }
-    }
-
-    /// The residual of the last call, in CSR order.
-    pub fn residual(&self) -> &[f64] {
-        &self.residual
+        assert_eq!(targets.len(), entries.len(), "number of targets");
+        let layout = if simd.tiles() && !is_wide(entries) {
+            Layout::Tiled(Box::new(Tiled::new(simd, entries, targets, k)))
+        } else {
+            Layout::InPlace { targets: targets.to_vec(), residual: vec![0.0; targets.len()] }
+        };
+        Self { k, simd, layout }
     }
 }
 
 /// See [`sampled_loss_and_gradients`](super::sampled_loss_and_gradients).
 pub(super) fn sampled_loss_and_gradients(
     entries: &ObservedEntries,
-    targets: &[f64],
     scale: f64,
     p: MatRef<'_, f64>,
     q: MatRef<'_, f64>,
@@ -49,9 +65,18 @@ pub(super) fn sampled_loss_and_gradients(
     workspace: &mut Workspace,
     par: Par,
 ) -> f64 {
-    let Workspace { k, simd, residual } = workspace;
+    let Workspace { k, simd, layout } = workspace;
     let (k, simd) = (*k, *simd);
     assert_eq!(p.nrows(), k, "rows of P");
+    assert_columns("P", p, entries.d_out());
+    assert_columns("Q", q, entries.d_in());
+    let (targets, residual) = match layout {
+        Layout::Tiled(tiled) => {
+            assert_eq!(tiled.len(), entries.len(), "number of entries");
+            return tiled.loss_and_gradients(scale, p, q, dp, dq, par);
+        }
+        Layout::InPlace { targets, residual } => (targets, residual),
+    };
     let right = |dq: Option<MatMut<'_, f64>>, residual: &[f64], par| {
         if let Some(dq) = dq {
             gradient_right(simd, entries, residual, scale, p, dq, par);

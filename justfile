@@ -26,9 +26,10 @@ bench:
 bench-peers *options:
     cargo run --release -p benchmarks --bin bench-peers -- {{options}}
 
-# Write the README's performance table from results/bench.
+# Write the README's performance tables from results/bench and from those kept of a machine with AVX-512.
 bench-table:
     cargo run --release -p benchmarks --bin bench-table
+    cargo run --release -p benchmarks --bin bench-table -- --results results/bench/avx512
 
 # Check format and lints.
 lint:

@@ -123,7 +123,7 @@ pub enum BenchError {
         /// The file.
         path: PathBuf,
         /// What is looked for.
-        marker: &'static str,
+        marker: String,
     },
     /// There is no such case.
     #[error("there is no case {id:?}; there are {}", known.join(", "))]

@@ -4,15 +4,16 @@ use std::process::Command;
 use std::time::Instant;
 
 use dynamics::random::stream;
+use dynamics::sparse::Simd;
 use faer::traits::ComplexField;
 use faer::{Accum, Mat, Par};
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Arch, WithSimd};
 use serde::{Deserialize, Serialize};
 
 /// What identifies machine and code.
 #[derive(Debug, Clone)]
 pub struct Machine {
-    /// Model of the processor.
+    /// Model of the processor, and the vector instructions the kernels use there.
     pub cpu: String,
     /// Threads used.
     pub threads: usize,
@@ -27,7 +28,7 @@ impl Machine {
     pub fn survey() -> Self {
         let unknown = || "unknown".to_owned();
         Self {
-            cpu: cpu().unwrap_or_else(unknown),
+            cpu: format!("{} with {:?}", cpu().unwrap_or_else(unknown), Simd::best()),
             threads: rayon::current_num_threads(),
             rustc: output("rustc", &["--version"]).unwrap_or_else(unknown),
             revision: revision().unwrap_or_else(unknown),
@@ -161,7 +162,7 @@ impl WithSimd for Sum<'_> {
     type Output = f64;
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> f64 {
+    fn with_simd<S: pulp::Simd>(self, simd: S) -> f64 {
         let (vectors, _) = S::as_simd_f64s(self.0);
         let mut sums = [simd.splat_f64s(0.0); 8];
         for chunk in vectors.chunks_exact(8) {

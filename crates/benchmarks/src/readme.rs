@@ -10,9 +10,12 @@ use crate::machine::MachineRow;
 use crate::peers::{OURS, PeerRow};
 use crate::{BenchError, files};
 
-/// The line before the table.
-const FROM: &str = "<!-- performance: from results/bench by just bench-table -->";
-/// The line after it.
+/// The line before the tables made from a directory.
+pub fn mark(results: &Path) -> String {
+    format!("<!-- performance: from {} by just bench-table -->", results.display())
+}
+
+/// The line after them.
 const TO: &str = "<!-- /performance -->";
 
 /// The tables and what they were measured with, as Markdown.
@@ -90,17 +93,16 @@ fn measured_with(steps: &[StepRow], peers: &[PeerRow], machine: &MachineRow) -> 
     )
 }
 
-/// Replaces what is between the marks of a file.
+/// Replaces what is between the mark of the directory `results` and the next end in a file.
 ///
 /// # Errors
 /// If the marks are not there, or the file cannot be written.
-pub fn replace(path: &Path, table: &str) -> Result<(), BenchError> {
+pub fn replace(path: &Path, results: &Path, table: &str) -> Result<(), BenchError> {
     let text = files::read(path)?;
-    let find = |marker| text.find(marker).ok_or(BenchError::Marker { path: path.to_owned(), marker });
-    let (from, to) = (find(FROM)? + FROM.len(), find(TO)?);
-    if to < from {
-        return Err(BenchError::Marker { path: path.to_owned(), marker: FROM });
-    }
+    let missing = |marker: &str| BenchError::Marker { path: path.to_owned(), marker: marker.to_owned() };
+    let mark = mark(results);
+    let from = text.find(&mark).ok_or_else(|| missing(&mark))? + mark.len();
+    let to = from + text[from..].find(TO).ok_or_else(|| missing(TO))?;
     files::write(path, format!("{}\n\n{table}\n\n{}", &text[..from], &text[to..]).as_bytes())
 }
 
@@ -175,10 +177,12 @@ mod tests {
     fn only_what_is_between_the_marks_changes() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("README.md");
-        files::write(&path, format!("before\n{FROM}\nold\n{TO}\nafter\n").as_bytes()).unwrap();
-        replace(&path, "new").unwrap();
-        assert_eq!(files::read(&path).unwrap(), format!("before\n{FROM}\n\nnew\n\n{TO}\nafter\n"));
-        files::write(&path, b"no marks").unwrap();
-        assert!(replace(&path, "new").unwrap_err().to_string().contains("README.md has no line"));
+        let (one, other) = (mark(Path::new("one")), mark(Path::new("one/other")));
+        let text = |new: &str| format!("before\n{one}\nold\n{TO}\nbetween\n{other}\n{new}\n{TO}\nafter\n");
+        files::write(&path, text("old").as_bytes()).unwrap();
+        replace(&path, Path::new("one/other"), "new").unwrap();
+        assert_eq!(files::read(&path).unwrap(), text("\nnew\n"));
+        let error = replace(&path, Path::new("nowhere"), "new").unwrap_err().to_string();
+        assert!(error.contains("README.md has no line") && error.contains("from nowhere"), "{error}");
     }
 }

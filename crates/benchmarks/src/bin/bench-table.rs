@@ -10,7 +10,7 @@ use clap::Parser;
 /// Writes the README's performance tables from step.csv, peers.csv and machine.csv.
 #[derive(Parser)]
 struct Arguments {
-    /// Where the tables are.
+    /// Where the tables are; the README's part is the one whose mark names it.
     #[arg(long, default_value = "results/bench")]
     results: PathBuf,
     /// The file with the marks.
@@ -26,7 +26,7 @@ fn main() -> Result<()> {
     let machines: Vec<MachineRow> = files::read_table(&path)?;
     let missing = || BenchError::MissingRow { path, row: "of a machine".to_owned(), command: peers::COMMAND };
     let machine = machines.first().ok_or_else(missing)?;
-    readme::replace(&readme, &readme::tables(&steps, &peers, machine))?;
+    readme::replace(&readme, &results, &readme::tables(&steps, &peers, machine))?;
     println!("{}", readme.display());
     Ok(())
 }

@@ -43,10 +43,9 @@ impl Packed {
         let chunks = chunk_count(k, simd);
         let blocks = task_count(k * columns, MOST_TASKS).div_ceil(chunks.max(1));
         for_each(par, chunks * blocks, |task| {
-            let data = data;
             let chunk = chunk(k, simd, task / blocks);
             let length = (k - chunk.first).min(chunk.vectors * simd.lanes());
-            let to = chunk_of(data.0, chunk, columns, simd);
+            let to = chunk_of(data.pointer(), chunk, columns, simd);
             for column in share(columns, blocks, task % blocks) {
                 // SAFETY: both have that column and at least so many rows of it; the copy's is this task's alone.
                 unsafe { source.at(chunk.first, column).copy_to_nonoverlapping(to.at(0, column), length) };

@@ -24,6 +24,13 @@ pub(super) fn task_count(multiply_adds: usize, most: usize) -> usize {
 #[derive(Clone, Copy)]
 pub(super) struct Shared<T>(pub *mut T);
 
+impl<T> Shared<T> {
+    /// The pointer. (A closure that asks for it captures the whole, which may be sent.)
+    pub fn pointer(self) -> *mut T {
+        self.0
+    }
+}
+
 // SAFETY: the tasks that receive it touch disjoint parts (argued where it is used).
 unsafe impl<T: Send> Send for Shared<T> {}
 // SAFETY: as above.

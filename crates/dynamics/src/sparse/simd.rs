@@ -288,6 +288,7 @@ mod x86 {
             unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
         }
         #[inline(always)]
+        #[expect(clippy::pointers_in_nomem_asm_block, reason = "only the pointer passes through, nothing is read")]
         unsafe fn again(from: *const f64) -> *const f64 {
             let mut from = from;
             // SAFETY: no instruction.

@@ -184,7 +184,6 @@ impl Tiled {
         let mut squares = vec![0.0; order.line_bands];
         let (sums, residual) = (Shared(squares.as_mut_ptr()), Shared(residual.as_mut_ptr()));
         for_each(par, order.line_bands, |band| {
-            let (sums, residual) = (sums, residual);
             for part in 0..chunks {
                 let chunk = chunk(k, simd, part);
                 let p = p.chunk(chunk);
@@ -196,7 +195,7 @@ impl Tiled {
                     q: q.chunk(chunk),
                     dp: dp.unwrap_or(p),
                     targets,
-                    residual: residual.0,
+                    residual: residual.pointer(),
                     first: part == 0,
                     last: part + 1 == chunks,
                     scale,
@@ -204,7 +203,7 @@ impl Tiled {
                 let kernel = fused.unwrap_or_else(|| sampling_kernel(simd, chunk.vectors));
                 // SAFETY: the instruction set is available (asserted by the workspace); factors and gradient have the shapes of
                 // the order; a band's residuals, gradients and sum are this task's alone.
-                unsafe { *sums.0.add(band) = kernel(&task) };
+                unsafe { *sums.pointer().add(band) = kernel(&task) };
             }
         });
         squares.iter().sum()
@@ -456,11 +455,10 @@ fn gradient_of(
 fn reorder(order: &Order, values: &[f64], places: &[u32], to: &mut [f64], par: Par) {
     let to = Shared(to.as_mut_ptr());
     for_each(par, order.line_bands, |band| {
-        let to = to;
         let tiles = band * order.other_bands;
         for i in order.tile_start[tiles]..order.tile_start[tiles + order.other_bands] {
             // SAFETY: there are as many numbers as entries, and the band's are this task's alone.
-            unsafe { *to.0.add(i) = values[places[i] as usize] };
+            unsafe { *to.pointer().add(i) = values[places[i] as usize] };
         }
     });
 }

@@ -28,7 +28,7 @@ impl Machine {
     pub fn survey() -> Self {
         let unknown = || "unknown".to_owned();
         Self {
-            cpu: format!("{} with {:?}", cpu().unwrap_or_else(unknown), Simd::best()),
+            cpu: format!("{} with {}", cpu().unwrap_or_else(unknown), Simd::best()),
             threads: rayon::current_num_threads(),
             rustc: output("rustc", &["--version"]).unwrap_or_else(unknown),
             revision: revision().unwrap_or_else(unknown),

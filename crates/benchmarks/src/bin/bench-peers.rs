@@ -2,6 +2,7 @@
 //! run.
 
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 
 use anyhow::{Context, Result};
 use benchmarks::case::{self, CASES, Case};
@@ -98,11 +99,10 @@ fn environment(python: &str) -> Result<Environment> {
     Ok(Environment::prepare(&directory, &requirements, python, &mut |text| eprintln!("{text}"))?)
 }
 
-/// Tells once of each file that the encoder is being fetched.
-fn say_what_is_fetched(file: &str, done: u64, _total: Option<u64>) {
-    if done == 0 {
-        eprintln!("fetching {file}");
-    }
+/// Tells once that the encoder is being fetched; it is one file, of which several reports say that nothing has come yet.
+fn say_what_is_fetched(file: &str, _done: u64, _total: Option<u64>) {
+    static SAID: Once = Once::new();
+    SAID.call_once(|| eprintln!("fetching {file}"));
 }
 
 fn print_row(row: &PeerRow) {

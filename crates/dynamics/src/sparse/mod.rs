@@ -4,6 +4,10 @@
 //! dot product of two contiguous columns. With the residual `r = E − Φ` on Ω, a step needs `r` itself,
 //! `∂P[:, i] = Σ_j r_ij Q[:, j]` and `∂Q[:, j] = Σ_i r_ij P[:, i]`: three times |Ω| k multiply-adds.
 //!
+//! There are two sets of kernels. With AVX-512, and for wide matrices, factors and entries are read where they are
+//! (`sampling`, `gradient`: "Layout" to "Wide matrices" below). Otherwise they are copied into the order of their use (`tiled`:
+//! "Tiles").
+//!
 //! # Layout
 //!
 //! [`ObservedEntries`] keeps Ω by rows and by columns, with 32-bit indices; values (targets, residuals) are slices in
@@ -41,7 +45,37 @@
 //!
 //! Weak: columns a multiple of 4 KiB apart fall into the same cache sets (k = 1024: 40 ms and 20 ms), and time grows faster
 //! than Ω (k = 10, one thread: 0.44 ms at p = 0.2, 0.98 ms at 0.4, 3.8 ms at 1), probably because the residual outgrows L2
-//! and the right gradient reads it column by column. The portable kernels are 4 to 7 times slower than AVX-512, AVX2 1.3 to 1.7.
+//! and the right gradient reads it column by column.
+//!
+//! # Tiles
+//!
+//! Ω is cut into bands of rows and bands of columns, as wide as a chunk of the factor's columns fits 24 KB, three quarters of a
+//! first cache. A task has one band of rows; a tile is where it meets a band of columns. Targets, residuals, numbers of entries
+//! and indices (16 bits, counted from the beginning of the band) are kept tile by tile and row by row in it, those of
+//! the right gradient likewise by columns: a task reads each of them once per chunk, from one end to the other. Factors are copied
+//! chunk by chunk into whole vectors, filled up with zeros, at the beginning of each evaluation: a tile's columns are one
+//! contiguous piece, nothing is masked, and a multiply-add takes its operand from memory. Columns of one chunk take their residuals
+//! for the right gradient by position, longer ones from a copy in column order.
+//!
+//! Why: tiles over rows in CSR order jump from row to row, 1.6 KB apart in targets and residuals (d = 1000, p = 0.2), which no
+//! prefetcher follows. Every run of 16 entries then waits for three to eight cache lines, longer than it computes. Loss
+//! and both gradients on a Zen 3 at 2.45 GHz (32 KiB and 512 KiB of cache a core, AVX2; 39 GFLOP/s on one thread, 69 on two):
+//!
+//! | | one thread, in place | tiled | two threads, in place | tiled |
+//! |---|---|---|---|---|
+//! | d = 1000, k = 10 | 1.5 to 1.8 ms | 0.73 ms | 1.0 ms | 0.41 ms |
+//! | d = 1000, k = 40 | 6.5 ms | 2.3 ms | 3.8 ms | 1.6 ms |
+//! | d = 1000, k = 1000 | 138 ms | 58 ms | 72 ms | 30 ms |
+//! | d = 100, p = 0.3, k = 10 | 19 µs | 10.5 µs | not split | not split |
+//! | d = 100, p = 0.3, k = 100 | 125 µs | 70 µs | | |
+//!
+//! Steps on the way there, at k = 10 and k = 1000 on one thread: tiles of 24 KB, packed factors and one pass for residual and left
+//! gradient, entries still in CSR order: 1.75 ms and 100 ms; the same without keeping a group's columns in registers between
+//! their two uses (16 registers are too few, the compiler wrote them to the stack), and without masked stores (twenty times as
+//! dear as whole ones on this processor): 1.65 ms and 93 ms; entries in the order of the tiles: 0.73 ms and 59 ms. Eight bands
+//! instead of four: 0.80 ms at k = 10.
+//!
+//! It was made on a machine without AVX-512; whether it is faster there too has not been tried.
 //!
 //! # Wide matrices
 //!

@@ -1,5 +1,6 @@
 //! The few vector operations the kernels need, for AVX-512, AVX2 with FMA, and plain Rust, chosen at run time.
 
+use std::fmt;
 use std::sync::OnceLock;
 
 /// An instruction set the kernels are written for.
@@ -11,6 +12,16 @@ pub enum Simd {
     Avx2,
     /// Plain Rust, four `f64` at a time; what the compiler makes of it.
     Portable,
+}
+
+impl fmt::Display for Simd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Avx512 => "AVX-512",
+            Self::Avx2 => "AVX2",
+            Self::Portable => "portable vectors",
+        })
+    }
 }
 
 impl Simd {

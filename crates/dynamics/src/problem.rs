@@ -1,8 +1,10 @@
 //! What is to be learned: the low-rank target, the observed entries, and the objective over them.
 
 use faer::{Accum, Mat, MatMut, MatRef, Par};
+use pulp::{Arch, Simd, WithSimd};
 use rand::Rng;
 use rand::seq::index;
+use rayon::prelude::*;
 
 use crate::DynamicsError;
 use crate::decomposition::thin_svd;
@@ -13,6 +15,8 @@ use crate::sparse::{self, ObservedEntries};
 
 /// Columns of the end-to-end product that are formed at a time when all entries are visited.
 const PANEL: usize = 64;
+/// Entries from which the dense residual is worth sharing between threads.
+const PARALLEL_RESIDUAL: usize = 1 << 17;
 
 /// Entries of a target up to which it is also kept dense, 32 MB; larger ones stay factors unless every entry is needed in
 /// every iteration.
@@ -374,14 +378,24 @@ impl Objective {
         squares
     }
 
-    /// `residual ← PᵀQ − Φ`; returns the sum of its squares.
+    /// `residual ← PᵀQ − Φ`; returns the sum of its squares, added up column by column, so that it has the same bits for any
+    /// number of threads.
     fn full_residual(&self, p: MatRef<'_, f64>, q: MatRef<'_, f64>, residual: &mut Mat<f64>, par: Par) -> f64 {
-        residual.copy_from(self.every_entry());
-        residual.as_mut().col_iter_mut().for_each(|column| {
-            column.iter_mut().for_each(|x| *x = -*x);
-        });
-        matmul(residual.as_mut(), Accum::Add, p.transpose(), q, 1.0, par);
-        residual.col_iter().map(|column| column.iter().map(|x| x * x).sum::<f64>()).sum()
+        matmul(residual.as_mut(), Accum::Replace, p.transpose(), q, 1.0, par);
+        let target = self.every_entry().as_ref();
+        let parts = |i: usize| i * PANEL..((i + 1) * PANEL).min(target.ncols());
+        let panels = target.ncols().div_ceil(PANEL);
+        if par.degree() < 2 || target.nrows() * target.ncols() < PARALLEL_RESIDUAL {
+            let mut sum = 0.0;
+            for i in 0..panels {
+                let residual = residual.as_mut().subcols_mut(parts(i).start, parts(i).len());
+                sum += subtract(residual, target.subcols(parts(i).start, parts(i).len()));
+            }
+            return sum;
+        }
+        let (residual, target) = (residual.par_col_chunks_mut(PANEL), target.par_col_chunks(PANEL));
+        let sums: Vec<f64> = residual.zip(target).map(|(residual, target)| subtract(residual, target)).collect();
+        sums.iter().fold(0.0, |sum, panel| sum + panel)
     }
 
     /// Φ in full.
@@ -441,5 +455,37 @@ impl Objective {
             }
         }
         sum
+    }
+}
+
+/// `residual ← residual − target`; returns the sum of its squares.
+fn subtract(residual: MatMut<'_, f64>, target: MatRef<'_, f64>) -> f64 {
+    Arch::new().dispatch(Subtraction { residual, target })
+}
+
+/// Compiled for this machine's vectors, and with as many sums under way as those need.
+struct Subtraction<'a> {
+    residual: MatMut<'a, f64>,
+    target: MatRef<'a, f64>,
+}
+
+impl WithSimd for Subtraction<'_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> f64 {
+        const SUMS: usize = 32;
+        let mut sums = [0.0; SUMS];
+        for (residual, target) in self.residual.col_iter_mut().zip(self.target.col_iter()) {
+            let residual = residual.try_as_col_major_mut().expect("residuals are column-major").as_slice_mut();
+            let target = target.try_as_col_major().expect("targets are column-major").as_slice();
+            for (residual, target) in residual.chunks_mut(SUMS).zip(target.chunks(SUMS)) {
+                for ((sum, residual), target) in sums.iter_mut().zip(residual).zip(target) {
+                    *residual -= target;
+                    *sum += *residual * *residual;
+                }
+            }
+        }
+        sums.iter().sum()
     }
 }

@@ -177,3 +177,28 @@ fn compressed_completion() {
         bits_of_run(model, &objective, descent, 300.0, 20, par, bases_and_core)
     });
 }
+
+/// So large that the residual of all entries is shared between threads, in panels of which the last is incomplete.
+#[test]
+fn the_dense_residual_has_the_same_bits_and_is_the_plain_one() {
+    let d = 400;
+    let objective = objective(d, 1.0, 3);
+    let mut rng = stream(63, &["halves"]);
+    let (p, q) = (gaussian(5, d, &mut rng), gaussian(5, d, &mut rng));
+    let answer = |par| {
+        let (mut dp, mut dq) = (Mat::zeros(5, d), Mat::zeros(5, d));
+        let mut workspace = objective.workspace(5);
+        let (dp_to, dq_to) = (Some(dp.as_mut()), Some(dq.as_mut()));
+        let loss = objective.loss_and_gradients(p.as_ref(), q.as_ref(), dp_to, dq_to, &mut workspace, par);
+        (loss, dp, dq)
+    };
+    let (loss, dp, dq) = answer(Par::Seq);
+    for threads in [2, 3] {
+        let (shared, shared_dp, shared_dq) = answer(Par::rayon(threads));
+        assert_eq!(loss.to_bits(), shared.to_bits(), "{threads} threads");
+        assert!(bits_of(&dp).eq(bits_of(&shared_dp)) && bits_of(&dq).eq(bits_of(&shared_dq)), "{threads} threads");
+    }
+    let residual = p.transpose() * &q - objective.target().dense();
+    let expected = residual.squared_norm_l2() / (2 * d * d) as f64;
+    assert!((loss - expected).abs() < 1e-13 * expected, "{loss} against {expected}");
+}

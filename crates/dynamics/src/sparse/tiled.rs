@@ -99,7 +99,8 @@ impl Tiled {
         let vectors = k.div_ceil(simd.lanes()).div_ceil(chunk_count(k, simd).max(1)).max(1);
         let widest = (simd.tile_bytes() / (vectors * simd.lanes() * size_of::<f64>())).clamp(1, WIDEST_BAND);
         let tasks = task_count(entries.len() * k, TASKS);
-        let bands = |side: usize| side.div_ceil(widest).max(tasks).clamp(1, side.max(1));
+        // A multiple of the number of tasks, so that 2 or 4 threads share them evenly.
+        let bands = |side: usize| side.div_ceil(widest).next_multiple_of(tasks).clamp(1, side.max(1));
         let (row_bands, column_bands) = (bands(rows), bands(columns));
         let (by_row, of_rows) = Order::new(&entries.by_row, columns, row_bands, column_bands);
         let (by_column, of_columns) = Order::new(&entries.by_column, rows, column_bands, row_bands);

@@ -86,6 +86,8 @@ pub(super) struct Tiled {
     /// Targets and residuals by rows.
     targets: Vec<f64>,
     residual: Vec<f64>,
+    /// Sum of squared residuals of each band of rows.
+    squares: Vec<f64>,
     /// For each entry by columns, its place by rows.
     places: Vec<u32>,
     /// Residuals by columns; empty if columns have a single chunk, where they would be read but once.
@@ -115,6 +117,7 @@ impl Tiled {
             by_column,
             targets: of_rows.iter().map(|&csr| targets[csr as usize]).collect(),
             residual: vec![0.0; entries.len()],
+            squares: vec![0.0; row_bands],
             places: of_columns.iter().map(|&csc| place_by_row[csr[csc as usize] as usize]).collect(),
             residual_by_column: vec![0.0; if chunk_count(k, simd) > 1 { entries.len() } else { 0 }],
         }
@@ -167,7 +170,7 @@ impl Tiled {
     /// Samples the product into the residual, with the gradient of the left factor in the same pass if a kernel for it is given.
     /// Returns the sum of squares.
     fn sample(&mut self, left: Option<(SamplingKernel, f64, MatMut<'_, f64>)>, par: Par) -> f64 {
-        let Self { simd, p, q, by_row: order, targets, residual, .. } = self;
+        let Self { simd, p, q, by_row: order, targets, residual, squares, .. } = self;
         let (simd, k) = (*simd, p.k());
         if k == 0 {
             residual.iter_mut().zip(&*targets).for_each(|(residual, target)| *residual = -target);
@@ -182,7 +185,6 @@ impl Tiled {
             None => (None, 0.0, None),
         };
         let chunks = chunk_count(k, simd);
-        let mut squares = vec![0.0; order.line_bands];
         let (sums, residual) = (Shared(squares.as_mut_ptr()), Shared(residual.as_mut_ptr()));
         for_each(par, order.line_bands, |band| {
             for part in 0..chunks {

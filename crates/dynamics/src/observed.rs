@@ -40,12 +40,11 @@ pub(crate) fn uniform_entries(
     }
     let mut further = further.into_iter().peekable();
     let entries = ObservedEntries::by_rows(d_out, d_in, count, |row, all| {
-        let from = all.len();
         all.extend_from_slice(row_of(row));
         while let Some((_, column)) = further.next_if(|place| place.0 as usize == row) {
             all.push(column);
         }
-        all[from..].sort_unstable();
+        all.sort_unstable();
     })?;
     Ok(entries)
 }

@@ -378,11 +378,12 @@ impl Objective {
         squares
     }
 
-    /// `residual ← PᵀQ − Φ`; returns the sum of its squares, added up column by column, so that it has the same bits for any
+    /// `residual ← PᵀQ − Φ`; returns the sum of its squares, added up panel by panel, so that it has the same bits for any
     /// number of threads.
     fn full_residual(&self, p: MatRef<'_, f64>, q: MatRef<'_, f64>, residual: &mut Mat<f64>, par: Par) -> f64 {
         matmul(residual.as_mut(), Accum::Replace, p.transpose(), q, 1.0, par);
         let target = self.every_entry().as_ref();
+        assert_eq!(residual.shape(), target.shape(), "a workspace of another objective");
         let parts = |i: usize| i * PANEL..((i + 1) * PANEL).min(target.ncols());
         let panels = target.ncols().div_ceil(PANEL);
         if par.degree() < 2 || target.nrows() * target.ncols() < PARALLEL_RESIDUAL {

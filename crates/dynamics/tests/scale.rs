@@ -358,3 +358,15 @@ fn a_wide_run_has_the_same_bits_for_any_number_of_threads() {
     assert!(pool.install(|| run(Par::rayon(3))) == alone, "other bits on three threads");
     assert!(run(Par::rayon(2)) == alone, "other bits on two threads");
 }
+
+/// The order of a row's columns is relied upon, so a row cannot be changed when it has been checked.
+#[test]
+fn rows_are_checked_for_good() {
+    let entries = ObservedEntries::by_rows(2, 9, 4, |i, columns| {
+        if let Some(first) = columns.first_mut() {
+            *first = 8;
+        }
+        columns.extend_from_slice(&[[1, 3], [0, 2]][i]);
+    });
+    assert_eq!(entries.unwrap().iter().collect::<Vec<_>>(), [(0, 1), (0, 3), (1, 0), (1, 2)]);
+}

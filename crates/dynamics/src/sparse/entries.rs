@@ -26,7 +26,7 @@ pub enum ObservedEntriesError {
         column: usize,
     },
     /// Indices and positions are stored in 32 bits.
-    #[error("a matrix side or the number of observed entries exceeds 2^32 - 1")]
+    #[error("a matrix side or the number of observed entries is 2^32 - 1 or more")]
     TooLarge,
 }
 
@@ -129,7 +129,7 @@ impl ObservedEntries {
     /// Rows and columns without any entry are allowed.
     ///
     /// # Errors
-    /// An entry outside the matrix, out of order or repeated; more than 2³² − 1 rows, columns or entries.
+    /// An entry outside the matrix, out of order or repeated; 2³² − 1 or more rows, columns or entries.
     pub fn new(
         d_out: usize,
         d_in: usize,
@@ -141,7 +141,7 @@ impl ObservedEntries {
     }
 
     /// Takes the entries row by row, without a list of pairs: `rows(i, columns)` appends the columns of row `i`, ascending
-    /// and without repetition. `capacity` is the expected number of entries.
+    /// and without repetition, to an empty list. `capacity` is the expected number of entries.
     ///
     /// # Errors
     /// As [`new`](Self::new).
@@ -155,10 +155,13 @@ impl ObservedEntries {
         let mut start = Vec::with_capacity(d_out + 1);
         start.push(0);
         let mut columns = Vec::with_capacity(capacity);
+        let mut of_row = Vec::new();
         for row in 0..d_out {
-            let from = columns.len();
-            rows(row, &mut columns);
-            check_row(row, &columns[from..], d_out, d_in)?;
+            // A list of its own, so that nothing changes once it is checked: the kernels rely on the order.
+            of_row.clear();
+            rows(row, &mut of_row);
+            check_row(row, &of_row, d_out, d_in)?;
+            columns.extend_from_slice(&of_row);
             start.push(columns.len());
         }
         Self::from_compressed(d_out, d_in, start, columns)

@@ -49,13 +49,15 @@
 //!
 //! # Tiles
 //!
-//! Ω is cut into bands of rows and bands of columns, as wide as a chunk of the factor's columns fits 24 KB, three quarters of a
-//! first cache. A task has one band of rows; a tile is where it meets a band of columns. Targets, residuals, numbers of entries
-//! and indices (16 bits, counted from the beginning of the band) are kept tile by tile and row by row in it, those of
-//! the right gradient likewise by columns: a task reads each of them once per chunk, from one end to the other. Factors are copied
-//! chunk by chunk into whole vectors, filled up with zeros, at the beginning of each evaluation: a tile's columns are one
-//! contiguous piece, nothing is masked, and a multiply-add takes its operand from memory. Columns of one chunk take their residuals
-//! for the right gradient by position, longer ones from a copy in column order.
+//! Ω is cut into bands of rows and bands of columns, so narrow that one chunk of all columns of a band of the factor fits in 24
+//! KB, three quarters of a first cache; where two bands meet is a tile. Sampling has one task for each band of rows, a gradient one
+//! for each chunk and each band of its lines. Targets, residuals, numbers of entries and indices (16 bits, counted from the
+//! beginning of the band) are kept tile by tile and line by line in it, by rows and, for the right gradient, by columns: a task
+//! reads them from one end to the other. Factors are copied chunk by chunk into whole vectors, filled up with zeros, at the
+//! beginning of each evaluation: a tile's columns are one contiguous piece of the first cache, and nothing is masked. The right
+//! gradient takes its residuals by position if columns have one chunk, from a copy in its own order if they have several.
+//!
+//! At d = 1000 and k = 10 there are four bands, so that more than four threads do not help (`TASKS`).
 //!
 //! Why: tiles over rows in CSR order jump from row to row, 1.6 KB apart in targets and residuals (d = 1000, p = 0.2), which no
 //! prefetcher follows. Every run of 16 entries then waits for three to eight cache lines, longer than it computes. Loss
@@ -69,13 +71,17 @@
 //! | d = 100, p = 0.3, k = 10 | 19 µs | 10.5 µs | not split | not split |
 //! | d = 100, p = 0.3, k = 100 | 125 µs | 70 µs | | |
 //!
-//! Steps on the way there, at k = 10 and k = 1000 on one thread: tiles of 24 KB, packed factors and one pass for residual and left
-//! gradient, entries still in CSR order: 1.75 ms and 100 ms; the same without keeping a group's columns in registers between
-//! their two uses (16 registers are too few, the compiler wrote them to the stack), and without masked stores (twenty times as
-//! dear as whole ones on this processor): 1.65 ms and 93 ms; entries in the order of the tiles: 0.73 ms and 59 ms. Eight bands
-//! instead of four: 0.80 ms at k = 10.
+//! Steps on the way there, one thread:
 //!
-//! It was made on a machine without AVX-512; whether it is faster there too has not been tried.
+//! | | k = 10 | k = 1000 |
+//! |---|---|---|
+//! | tiles of 24 KB, packed factors, one pass for residual and left gradient; entries in CSR order | 1.75 ms | 100 ms |
+//! | a group's columns read again instead of kept (16 registers are too few), no masked stores | 1.65 ms | 93 ms |
+//! | entries in the order of the tiles | 0.73 ms | 59 ms |
+//! | eight bands instead of four | 0.80 ms | |
+//!
+//! This was made on a machine without AVX-512; there are no such kernels for it, and whether they would be faster there has not
+//! been tried.
 //!
 //! # Wide matrices
 //!
@@ -218,7 +224,8 @@ pub fn gradient_right(
 /// `dp[:, i] = scale Σ_j r_ij q[:, j]` and `dq[:, j] = scale Σ_i r_ij p[:, i]`; a gradient that is `None` is skipped.
 ///
 /// # Panics
-/// If shapes do not match, or the workspace is for other entries or another `k`.
+/// If shapes do not match, or the workspace is for another `k` or another number of entries. (Given other entries of the same
+/// number and shape, the result means nothing.)
 pub fn sampled_loss_and_gradients(
     entries: &ObservedEntries,
     scale: f64,

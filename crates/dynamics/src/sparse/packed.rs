@@ -69,7 +69,7 @@ impl Packed {
     }
 }
 
-/// Chunks before this one have as many vectors as it has rows before it.
+/// The chunks before this one hold as many doubles of each column as it has rows before it.
 fn chunk_of(data: *mut f64, chunk: Chunk, columns: usize, simd: Simd) -> Columns {
     Columns::contiguous(data.wrapping_add(chunk.first * columns), chunk.vectors * simd.lanes())
 }

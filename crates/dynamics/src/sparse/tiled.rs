@@ -62,6 +62,7 @@ impl Order {
                 order.tile_start.push(order.index.len());
             }
         }
+        assert_eq!(order.index.len(), lines.index.len(), "every entry is in a tile");
         (order, places)
     }
 
@@ -97,11 +98,12 @@ pub(super) struct Tiled {
 impl Tiled {
     /// `targets` are in CSR order.
     pub fn new(simd: Simd, entries: &ObservedEntries, targets: &[f64], k: usize) -> Self {
+        assert!(simd.tiles(), "there are no tiled kernels for {simd}");
         let (rows, columns) = (entries.d_out(), entries.d_in());
         let vectors = k.div_ceil(simd.lanes()).div_ceil(chunk_count(k, simd).max(1)).max(1);
         let widest = (simd.tile_bytes() / (vectors * simd.lanes() * size_of::<f64>())).clamp(1, WIDEST_BAND);
         let tasks = task_count(entries.len() * k, TASKS);
-        // A multiple of the number of tasks, so that 2 or 4 threads share them evenly.
+        // A multiple of the number of tasks (if there are so many lines), so that 2 or 4 threads share them evenly.
         let bands = |side: usize| side.div_ceil(widest).next_multiple_of(tasks).clamp(1, side.max(1));
         let (row_bands, column_bands) = (bands(rows), bands(columns));
         let (by_row, of_rows) = Order::new(&entries.by_row, columns, row_bands, column_bands);
@@ -234,8 +236,9 @@ struct Sampling<'a> {
 ///
 /// # Safety
 /// The columns of `p` and `q` have `V` whole vectors, those of `dp` (if `LEFT`) `V` vectors, the last with `tail` lanes; there are
-/// as many as the order has lines and others; `residual` holds a number for every entry, and nobody else touches those of the
-/// band, nor its columns of `dp`; `S` is available.
+/// as many as the order has lines and others, and with `LEFT` the chunk is the only one; `targets` and `residual` hold a number for
+/// every entry (unless `first`, `residual` the sum of the chunks before), and nobody else touches the residuals of the band, nor
+/// its columns of `dp`; `S` is available.
 #[inline(always)]
 unsafe fn sample<S: Lanes<N>, const N: usize, const V: usize, const U: usize, const LEFT: bool>(
     task: &Sampling<'_>,
@@ -497,7 +500,8 @@ fn sampling_kernel(simd: Simd, vectors: usize) -> SamplingKernel {
     match simd {
         #[cfg(target_arch = "x86_64")]
         Simd::Avx2 => by_vectors!(vectors, sample_avx2, false),
-        _ => by_vectors!(vectors, sample_portable, false),
+        Simd::Portable => by_vectors!(vectors, sample_portable, false),
+        other => unreachable!("no tiled kernels for {other}"),
     }
 }
 
@@ -522,7 +526,8 @@ fn gradient_kernel(simd: Simd, vectors: usize, mapped: bool) -> GradientKernel {
         (Simd::Avx2, true) => by_vectors!(vectors, gradient_avx2, true),
         #[cfg(target_arch = "x86_64")]
         (Simd::Avx2, false) => by_vectors!(vectors, gradient_avx2, false),
-        (_, true) => by_vectors!(vectors, gradient_portable, true),
-        (_, false) => by_vectors!(vectors, gradient_portable, false),
+        (Simd::Portable, true) => by_vectors!(vectors, gradient_portable, true),
+        (Simd::Portable, false) => by_vectors!(vectors, gradient_portable, false),
+        (other, _) => unreachable!("no tiled kernels for {other}"),
     }
 }

@@ -128,9 +128,9 @@ fn network(case: &Case, objective: &Objective) -> Result<Start, BenchError> {
     }
     let loss = evaluate(&mut compressed, objective);
     let (left, core, right) = compressed.gradients();
-    let (right, core) = (right.transpose().to_owned(), core.to_vec());
+    let right = right.transpose().to_owned();
     let mut links = vec![(compressed.right().transpose().to_owned(), discrepancy, Some(right))];
-    links.extend(compressed.core().iter().zip(core).map(|(value, gradient)| (value.clone(), 1.0, Some(gradient))));
+    links.extend(compressed.core().into_iter().zip(core).map(|(value, gradient)| (value, 1.0, Some(gradient))));
     links.push((compressed.left(), discrepancy, Some(left)));
     Ok(Start { model: Box::new(compressed), chain: chain(links), loss })
 }

@@ -2,7 +2,7 @@
 
 use faer::{Accum, Mat, MatMut, MatRef, Par};
 
-use crate::dense::{both, matmul};
+use crate::dense::{Padded, both, matmul};
 
 /// Factors `W_1 … W_n` (each `w_l × w_{l−1}`), with the buffers that products and gradients need.
 ///
@@ -10,30 +10,31 @@ use crate::dense::{both, matmul};
 /// `∇W_l = H_l S_{l−1}ᵀ`, `H_{l−1} = W_lᵀ H_l`, `∇W_1 = H_1`: `n − 1` products forward, `2(n − 1)` back.
 #[derive(Clone, Debug)]
 pub(crate) struct Chain {
-    factors: Vec<Mat<f64>>,
+    factors: Vec<Padded>,
     /// `S_2 … S_n`.
-    products: Vec<Mat<f64>>,
+    products: Vec<Padded>,
     /// `H_2 … H_n`; `H_1` is the gradient of `W_1`.
-    pulled: Vec<Mat<f64>>,
-    gradients: Vec<Mat<f64>>,
+    pulled: Vec<Padded>,
+    gradients: Vec<Padded>,
 }
 
 impl Chain {
     /// A chain of at least one factor, `W_1` first, whose shapes fit.
-    pub(crate) fn new(factors: Vec<Mat<f64>>) -> Self {
+    pub(crate) fn new(factors: &[Mat<f64>]) -> Self {
         assert!(!factors.is_empty(), "a chain has at least one factor");
-        let zeros = |shape: (usize, usize)| Mat::zeros(shape.0, shape.1);
+        let zeros = |shape: (usize, usize)| Padded::zeros(shape.0, shape.1);
         let inner = factors[0].ncols();
         let products: Vec<_> = factors[1..].iter().map(|w| zeros((w.nrows(), inner))).collect();
         let gradients = factors.iter().map(|w| zeros(w.shape())).collect();
+        let factors = factors.iter().map(|w| Padded::copy(w.as_ref())).collect();
         Self { factors, pulled: products.clone(), products, gradients }
     }
 
-    pub(crate) fn factors(&self) -> &[Mat<f64>] {
+    pub(crate) fn factors(&self) -> &[Padded] {
         &self.factors
     }
 
-    pub(crate) fn gradients(&self) -> &[Mat<f64>] {
+    pub(crate) fn gradients(&self) -> &[Padded] {
         &self.gradients
     }
 

@@ -5,7 +5,7 @@ use rand::Rng;
 
 use crate::DynamicsError;
 use crate::chain::Chain;
-use crate::dense::matmul;
+use crate::dense::{Padded, matmul};
 use crate::problem::{Objective, Workspace};
 use crate::random::Initialization;
 
@@ -54,8 +54,8 @@ pub trait Factorization {
 #[derive(Clone, Debug)]
 pub struct DeepFactorization {
     chain: Chain,
-    last: Mat<f64>,
-    last_gradient: Mat<f64>,
+    last: Padded,
+    last_gradient: Padded,
 }
 
 impl DeepFactorization {
@@ -80,9 +80,9 @@ impl DeepFactorization {
                 )));
             }
         }
-        let last = factors.pop().expect("at least two factors").transpose().to_owned();
-        let mut model =
-            Self { chain: Chain::new(factors), last_gradient: Mat::zeros(last.nrows(), last.ncols()), last };
+        let last = Padded::copy(factors.pop().expect("at least two factors").transpose());
+        let last_gradient = Padded::zeros(last.nrows(), last.ncols());
+        let mut model = Self { chain: Chain::new(&factors), last_gradient, last };
         model.multiply(Par::Seq);
         Ok(model)
     }
@@ -113,7 +113,7 @@ impl DeepFactorization {
     /// A copy of the factor `W_l`, `l` from 1 to L.
     pub fn factor(&self, l: usize) -> Mat<f64> {
         match self.chain.factors().get(l - 1) {
-            Some(factor) => factor.clone(),
+            Some(factor) => factor.as_ref().to_owned(),
             None => self.last.transpose().to_owned(),
         }
     }
@@ -121,7 +121,7 @@ impl DeepFactorization {
     /// A copy of the gradient of `W_l` as of the last evaluation, `l` from 1 to L.
     pub fn gradient(&self, l: usize) -> Mat<f64> {
         match self.chain.gradients().get(l - 1) {
-            Some(gradient) => gradient.clone(),
+            Some(gradient) => gradient.as_ref().to_owned(),
             None => self.last_gradient.transpose().to_owned(),
         }
     }
@@ -163,13 +163,13 @@ impl Factorization for DeepFactorization {
 #[derive(Clone, Debug)]
 pub struct CompressedFactorization {
     core: Chain,
-    left: Mat<f64>,
-    left_gradient: Mat<f64>,
-    right: Mat<f64>,
-    right_gradient: Mat<f64>,
+    left: Padded,
+    left_gradient: Padded,
+    right: Padded,
+    right_gradient: Padded,
     /// `C Vᵀ` and the gradient with respect to it.
-    product: Mat<f64>,
-    product_gradient: Mat<f64>,
+    product: Padded,
+    product_gradient: Padded,
     discrepancy: f64,
 }
 
@@ -208,13 +208,13 @@ impl CompressedFactorization {
         if !(discrepancy >= 0.0 && discrepancy.is_finite()) {
             return Err(DynamicsError::Discrepancy(discrepancy));
         }
-        let (left, right) = (left.transpose().to_owned(), right.transpose().to_owned());
+        let (left, right) = (Padded::copy(left.transpose()), Padded::copy(right.transpose()));
         let mut model = Self {
-            core: Chain::new(core),
-            left_gradient: Mat::zeros(k, left.ncols()),
-            right_gradient: Mat::zeros(k, right.ncols()),
-            product: Mat::zeros(k, right.ncols()),
-            product_gradient: Mat::zeros(k, right.ncols()),
+            core: Chain::new(&core),
+            left_gradient: Padded::zeros(k, left.ncols()),
+            right_gradient: Padded::zeros(k, right.ncols()),
+            product: Padded::zeros(k, right.ncols()),
+            product_gradient: Padded::zeros(k, right.ncols()),
             left,
             right,
             discrepancy,
@@ -223,9 +223,9 @@ impl CompressedFactorization {
         Ok(model)
     }
 
-    /// The small factors, `W̃_1` first, each `k × k`.
-    pub fn core(&self) -> &[Mat<f64>] {
-        self.core.factors()
+    /// A copy of the small factors, `W̃_1` first, each `k × k`.
+    pub fn core(&self) -> Vec<Mat<f64>> {
+        copies(self.core.factors())
     }
 
     /// Whether U and V never move (γ = 0).
@@ -245,10 +245,15 @@ impl CompressedFactorization {
 
     /// Gradients as of the last evaluation: of U, of the small factors (`W̃_1` first), and of V.
     /// Those of U and V are not computed when γ = 0.
-    pub fn gradients(&self) -> (Mat<f64>, &[Mat<f64>], Mat<f64>) {
+    pub fn gradients(&self) -> (Mat<f64>, Vec<Mat<f64>>, Mat<f64>) {
         let transposed = |m: &Mat<f64>| m.transpose().to_owned();
-        (transposed(&self.left_gradient), self.core.gradients(), transposed(&self.right_gradient))
+        (transposed(&self.left_gradient), copies(self.core.gradients()), transposed(&self.right_gradient))
     }
+}
+
+/// Copies to hand out.
+pub(crate) fn copies(matrices: &[Padded]) -> Vec<Mat<f64>> {
+    matrices.iter().map(|matrix| matrix.as_ref().to_owned()).collect()
 }
 
 impl Factorization for CompressedFactorization {

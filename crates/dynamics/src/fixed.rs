@@ -10,8 +10,8 @@ use faer::{Accum, Mat, MatMut, MatRef, Par, Side};
 
 use crate::DynamicsError;
 use crate::chain::Chain;
-use crate::dense::matmul;
-use crate::factorization::{CompressedFactorization, Factorization, Parameter};
+use crate::dense::{Padded, matmul};
+use crate::factorization::{CompressedFactorization, Factorization, Parameter, copies};
 use crate::problem::{Objective, Observed, Workspace};
 use crate::sparse::ObservedEntries;
 
@@ -24,9 +24,9 @@ const ORTHONORMAL: f64 = 1e-12;
 #[derive(Clone, Debug)]
 pub struct FixedFactorization {
     core: Chain,
-    left: Mat<f64>,
-    right: Mat<f64>,
-    product: Mat<f64>,
+    left: Padded,
+    right: Padded,
+    product: Padded,
     quadratic: Quadratic,
     /// `vec(C − C*)` and `H` times it.
     offset: Mat<f64>,
@@ -59,10 +59,10 @@ impl FixedFactorization {
             Observed::Entries(entries) => Quadratic::sampled(&left, &right, objective, entries)?,
         };
         let mut model = Self {
-            core: Chain::new(compressed.core().to_vec()),
-            product: Mat::zeros(k, right.ncols()),
-            left,
-            right,
+            core: Chain::new(&compressed.core()),
+            product: Padded::zeros(k, right.ncols()),
+            left: Padded::copy(left.as_ref()),
+            right: Padded::copy(right.as_ref()),
             quadratic,
             offset: Mat::zeros(k * k, 1),
             image: Mat::zeros(k * k, 1),
@@ -80,9 +80,9 @@ impl FixedFactorization {
         }
     }
 
-    /// The small factors, `W̃_1` first, each `k × k`.
-    pub fn core(&self) -> &[Mat<f64>] {
-        self.core.factors()
+    /// A copy of the small factors, `W̃_1` first, each `k × k`.
+    pub fn core(&self) -> Vec<Mat<f64>> {
+        copies(self.core.factors())
     }
 }
 

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use crate::DynamicsError;
 use crate::decomposition::thin_svd;
-use crate::dense::matmul;
+use crate::dense::{Padded, matmul};
 use crate::observed::uniform_entries;
 use crate::random::{gaussian, haar};
 use crate::sparse::{self, ObservedEntries};
@@ -163,7 +163,6 @@ fn check_rank(rank: usize, d_out: usize, d_in: usize) -> Result<(), DynamicsErro
 
 /// Which entries of the target the objective sees.
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "there is one per run, and it is mostly on the heap")]
 pub enum Observed {
     /// All of them.
     Full,
@@ -235,7 +234,7 @@ pub struct Workspace(Buffers);
 #[derive(Debug)]
 enum Buffers {
     /// The residual of all entries, zero where nothing is observed.
-    Dense(Mat<f64>),
+    Dense(Padded),
     /// The residual of the observed entries.
     Sampled(sparse::Workspace),
     /// None: the residual is computed where it is needed.
@@ -308,7 +307,7 @@ impl Objective {
             Observed::Entries(entries) if self.dense.is_none() || !sparse::dense_is_faster(entries) => {
                 Buffers::Sampled(sparse::Workspace::new(entries, &self.values, k))
             }
-            _ => Buffers::Dense(Mat::zeros(self.target.d_out(), self.target.d_in())),
+            _ => Buffers::Dense(Padded::zeros(self.target.d_out(), self.target.d_in())),
         })
     }
 

@@ -251,7 +251,7 @@ fn sampled_bases() {
             assert!(outside(&v, svd.right.subcols(0, signal)) < 1e-6, "{what}");
             assert_eq!(model.core().len(), 3);
             for factor in model.core() {
-                assert_eq!(*factor, Mat::<f64>::identity(2 * rank, 2 * rank) * faer::Scale(1e-2), "{what}");
+                assert_eq!(factor, Mat::<f64>::identity(2 * rank, 2 * rank) * faer::Scale(1e-2), "{what}");
             }
         }
     }

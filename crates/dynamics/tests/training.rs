@@ -240,7 +240,7 @@ fn fixed_bases_do_not_move() {
         let schedule = Schedule { max_iterations: 30, tolerance: 0.0, record_every: 10 };
         train(&mut model, &objective(), &mut optimizer, schedule, &mut (), Par::Seq).unwrap();
         assert!(model.left() == start.left() && model.right() == start.right(), "{method:?}");
-        assert!(model.core().iter().zip(start.core()).all(|(after, before)| after != before), "{method:?}");
+        assert!(model.core().iter().zip(start.core()).all(|(after, before)| *after != before), "{method:?}");
     }
 }
 

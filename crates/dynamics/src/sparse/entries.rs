@@ -30,83 +30,29 @@ pub enum ObservedEntriesError {
     TooLarge,
 }
 
-/// Entries per line and panel the kernels aim for: two groups of eight.
-const ENTRIES_PER_PANEL: usize = 16;
 /// Length of the other side from which its factor is too far away for tiles to help, if lines are sparse besides (measured in
 /// the module's text).
 const WIDE: usize = 1 << 11;
 /// Most entries of a sparse line, as a share of the other side: one in this many.
 const SPARSE: usize = 16;
-/// The narrowest panel, in lines of the other side.
-const NARROWEST_PANEL: usize = 16;
 
 /// One compressed orientation: for every line (row or column) the sorted indices of its entries on the other side.
-///
-/// The other side is cut into panels of equal width; where each line enters each panel is stored, so that a kernel
-/// can walk a tile (some lines × some panels) without searching.
 #[derive(Debug, Clone)]
 pub(super) struct Lines {
     /// Where each line starts in `index`; one more than there are lines.
     pub start: Vec<usize>,
     /// Index on the other side, line by line.
     pub index: Vec<u32>,
-    /// Number of panels the other side is cut into (at least 1).
-    pub panels: usize,
-    /// Width of a panel (the last may be narrower).
-    pub panel_width: usize,
-    /// Whether the other side is so long that it is left in one panel, and its columns are asked for ahead of their use.
-    pub wide: bool,
-    /// `panel_start[line * (panels + 1) + panel]`: entries of the line before the panel, counted from all entries' start.
-    panel_start: Vec<u32>,
 }
 
 impl Lines {
-    fn new(start: Vec<usize>, index: Vec<u32>, other: usize) -> Self {
-        let lines = start.len() - 1;
-        let per_line = index.len() / lines.max(1);
-        let most = (other / NARROWEST_PANEL).max(1);
-        let wide = other >= WIDE && per_line <= other / SPARSE;
-        let panels = if wide { 1 } else { (per_line / ENTRIES_PER_PANEL).clamp(1, most) };
-        let panel_width = other.div_ceil(panels).max(1);
-        let panels = other.div_ceil(panel_width).max(1);
-        let mut panel_start = Vec::with_capacity(lines * (panels + 1));
-        for line in 0..lines {
-            let mut position = start[line];
-            for panel in 0..panels {
-                let from = (panel * panel_width) as u32;
-                position += index[position..start[line + 1]].partition_point(|&i| i < from);
-                panel_start.push(position as u32);
-            }
-            panel_start.push(start[line + 1] as u32);
-        }
-        Self { start, index, panels, panel_width, wide, panel_start }
-    }
-
     pub fn lines(&self) -> usize {
         self.start.len() - 1
     }
 
-    /// The entries of `line` that lie in the panels `from..to`.
-    #[inline(always)]
-    pub fn run(&self, line: usize, from: usize, to: usize) -> (usize, usize) {
-        let row = line * (self.panels + 1);
-        (self.panel_start[row + from] as usize, self.panel_start[row + to] as usize)
-    }
-
-    /// The part of a line's entries `whole` that belongs to the panels `from..to`, its edges moved to a multiple of
-    /// `group` entries after the beginning of `whole`: only the last part of a line then has an incomplete group.
-    #[inline(always)]
-    pub fn grouped_run(
-        &self,
-        line: usize,
-        from: usize,
-        to: usize,
-        whole: (usize, usize),
-        group: usize,
-    ) -> (usize, usize) {
-        let (start, end) = self.run(line, from, to);
-        let edge = |position: usize| (whole.0 + (position - whole.0).next_multiple_of(group)).min(whole.1);
-        (edge(start), edge(end))
+    /// Whether an `other` side of this length is so long, and its lines are so sparse, that tiles do not help.
+    fn is_wide(&self, other: usize) -> bool {
+        other >= WIDE && self.index.len() / self.lines().max(1) <= other / SPARSE
     }
 }
 
@@ -180,8 +126,8 @@ impl ObservedEntries {
         Ok(Self {
             d_out,
             d_in,
-            by_row: Lines::new(row_start, columns, d_in),
-            by_column: Lines::new(column_start, rows, d_out),
+            by_row: Lines { start: row_start, index: columns },
+            by_column: Lines { start: column_start, index: rows },
             csr_position,
         })
     }
@@ -217,6 +163,11 @@ impl ObservedEntries {
             0 => 0.0,
             all => self.len() as f64 / all as f64,
         }
+    }
+
+    /// Whether one of the factors is too long for tiles of it to help.
+    pub(super) fn is_wide(&self) -> bool {
+        self.by_row.is_wide(self.d_in) || self.by_column.is_wide(self.d_out)
     }
 
     /// Whether the entry is observed.

@@ -1,6 +1,5 @@
 //! How the kernels see a factor: columns behind a pointer, cut into chunks that fit the registers.
 
-use super::entries::Lines;
 use super::parallel::share;
 use super::simd::Simd;
 use faer::{MatMut, MatRef};
@@ -58,14 +57,6 @@ pub(super) struct Chunk {
     pub tail: usize,
 }
 
-impl Chunk {
-    /// Panels of a tile: as many as keep the chunk of the other factor's columns at hand.
-    pub fn panels_per_tile(&self, lines: &Lines, simd: Simd) -> usize {
-        let bytes = self.vectors * simd.lanes() * size_of::<f64>() * lines.panel_width;
-        (simd.tile_bytes() / bytes).clamp(1, lines.panels)
-    }
-}
-
 /// Number of chunks that columns of length `k` are cut into.
 pub(super) fn chunk_count(k: usize, simd: Simd) -> usize {
     k.div_ceil(simd.lanes()).div_ceil(simd.most_vectors())
@@ -98,14 +89,6 @@ macro_rules! by_vectors {
             6 => $kernel::<6, 2, $flag>,
             7 => $kernel::<7, 1, $flag>,
             8 => $kernel::<8, 1, $flag>,
-            9 => $kernel::<9, 1, $flag>,
-            10 => $kernel::<10, 1, $flag>,
-            11 => $kernel::<11, 1, $flag>,
-            12 => $kernel::<12, 1, $flag>,
-            13 => $kernel::<13, 1, $flag>,
-            14 => $kernel::<14, 1, $flag>,
-            15 => $kernel::<15, 1, $flag>,
-            16 => $kernel::<16, 1, $flag>,
             other => unreachable!("no kernel for {other} vectors"),
         }
     };

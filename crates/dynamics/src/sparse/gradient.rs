@@ -17,7 +17,6 @@ const MOST_TASKS: usize = 32;
 struct Block<'a> {
     lines: &'a Lines,
     range: Range<usize>,
-    tile_panels: usize,
     chunk: Chunk,
     values: &'a [f64],
     /// Where the value of an entry is, if not at its own position.
@@ -39,42 +38,29 @@ unsafe fn gradient<S: Lanes<N>, const N: usize, const V: usize, const U: usize, 
         let first = block.chunk.first;
         let tail = block.chunk.tail;
         let scale = S::splat(block.scale);
-        let mut panel = 0;
-        while panel < lines.panels {
-            let next = (panel + block.tile_panels).min(lines.panels);
-            for line in block.range.clone() {
-                let (from, to) = lines.run(line, panel, next);
-                let out = block.out.at(first, line);
-                let mut sums = [[S::splat(0.0); V]; U];
-                if panel > 0 {
-                    sums[0] = load_column::<S, N, V>(out, tail);
+        for line in block.range.clone() {
+            let (from, to) = (lines.start[line], lines.start[line + 1]);
+            let mut sums = [[S::splat(0.0); V]; U];
+            let mut position = from;
+            while position + U <= to {
+                prefetch_ahead::<S, N, V>(lines, position, U, block.source, first);
+                if MAPPED {
+                    prefetch_values::<S, N>(block, position + AHEAD, U);
                 }
-                let mut position = from;
-                while position + U <= to {
-                    if lines.wide {
-                        prefetch_ahead::<S, N, V>(lines, position, U, block.source, first);
-                        if MAPPED {
-                            prefetch_values::<S, N>(block, position + AHEAD, U);
-                        }
-                    }
-                    for u in 0..U {
-                        add_entry::<S, N, V, MAPPED>(block, position + u, &mut sums[u]);
-                    }
-                    position += U;
+                for u in 0..U {
+                    add_entry::<S, N, V, MAPPED>(block, position + u, &mut sums[u]);
                 }
-                while position < to {
-                    add_entry::<S, N, V, MAPPED>(block, position, &mut sums[0]);
-                    position += 1;
-                }
-                let mut sum = add_up::<S, N, V, U>(sums);
-                if next == lines.panels {
-                    for v in 0..V {
-                        sum[v] = S::mul(scale, sum[v]);
-                    }
-                }
-                store_column::<S, N, V>(out, tail, sum);
+                position += U;
             }
-            panel = next;
+            while position < to {
+                add_entry::<S, N, V, MAPPED>(block, position, &mut sums[0]);
+                position += 1;
+            }
+            let mut sum = add_up::<S, N, V, U>(sums);
+            for v in 0..V {
+                sum[v] = S::mul(scale, sum[v]);
+            }
+            store_column::<S, N, V>(block.out.at(first, line), tail, sum);
         }
     }
 }
@@ -174,7 +160,6 @@ fn line_gradient(
         let block = Block {
             lines,
             range: share(lines.lines(), blocks, task % blocks),
-            tile_panels: chunk.panels_per_tile(lines, simd),
             chunk,
             values,
             positions,

@@ -241,7 +241,7 @@ pub fn sampled_loss_and_gradients(
 
 /// Whether the matrix is so wide that computing the residual again costs less than fetching it in the other order.
 pub fn is_wide(entries: &ObservedEntries) -> bool {
-    entries.by_row.wide || entries.by_column.wide
+    entries.is_wide()
 }
 
 /// Whether [`recomputed_loss_and_gradients`] is there for these entries and columns of length `k`, and worth it.

@@ -2,8 +2,11 @@
 
 use super::factor::{Chunk, Columns, chunk, chunk_count};
 use super::parallel::{Shared, for_each, share, task_count};
-use super::simd::Simd;
+#[cfg(target_arch = "x86_64")]
+use super::simd::{Avx2, Avx512};
+use super::simd::{Lanes, Portable, Simd};
 use faer::{MatRef, Par};
+use std::ops::Range;
 
 /// A cache line; vectors that begin in one do not reach into the next.
 #[derive(Debug, Clone, Copy)]
@@ -28,7 +31,7 @@ pub(super) struct Packed {
 impl Packed {
     /// Room for a factor of `columns` columns of length `k`.
     pub fn new(simd: Simd, k: usize, columns: usize) -> Self {
-        let doubles = k.next_multiple_of(simd.lanes()) * columns;
+        let doubles = chunk_count(k, simd) * width(simd, k) * columns;
         Self { simd, shape: (k, columns), lines: vec![Line([0.0; LINE]); doubles.div_ceil(LINE)] }
     }
 
@@ -43,19 +46,23 @@ impl Packed {
         let chunks = chunk_count(k, simd);
         let blocks = task_count(k * columns, MOST_TASKS).div_ceil(chunks.max(1));
         for_each(par, chunks * blocks, |task| {
-            let chunk = chunk(k, simd, task / blocks);
-            let length = (k - chunk.first).min(chunk.vectors * simd.lanes());
-            let to = chunk_of(data.pointer(), chunk, columns, simd);
-            for column in share(columns, blocks, task % blocks) {
-                // SAFETY: both have that column and at least so many rows of it; the copy's is this task's alone.
-                unsafe { source.at(chunk.first, column).copy_to_nonoverlapping(to.at(0, column), length) };
-            }
+            let to = part_of(data.pointer(), task / blocks, columns, width(simd, k));
+            let copy = Copy {
+                source,
+                chunk: chunk(k, simd, task / blocks),
+                to,
+                columns: share(columns, blocks, task % blocks),
+            };
+            // SAFETY: both have those columns and the chunk's rows of them; the copy's are this task's alone; the instruction set is
+            // available (asserted by the workspace).
+            unsafe { kernel(simd)(&copy) };
         });
     }
 
-    /// The columns of a chunk, from their beginning; they must not be written.
-    pub fn chunk(&self, chunk: Chunk) -> Columns {
-        chunk_of(self.lines.as_ptr().cast::<f64>().cast_mut(), chunk, self.shape.1, self.simd)
+    /// The columns of the `index`-th chunk, from their beginning; they must not be written.
+    pub fn chunk(&self, index: usize) -> Columns {
+        let data = self.lines.as_ptr().cast::<f64>().cast_mut();
+        part_of(data, index, self.shape.1, width(self.simd, self.shape.0))
     }
 
     /// Length of the columns.
@@ -69,7 +76,66 @@ impl Packed {
     }
 }
 
-/// The chunks before this one hold as many doubles of each column as it has rows before it.
-fn chunk_of(data: *mut f64, chunk: Chunk, columns: usize, simd: Simd) -> Columns {
-    Columns::contiguous(data.wrapping_add(chunk.first * columns), chunk.vectors * simd.lanes())
+/// Doubles from one column of a chunk to the next: whole vectors, as many as the longest chunk has.
+pub(super) fn width(simd: Simd, k: usize) -> usize {
+    let vectors = k.div_ceil(simd.lanes()).max(1);
+    vectors.div_ceil(chunk_count(k, simd).max(1)) * simd.lanes()
+}
+
+fn part_of(data: *mut f64, index: usize, columns: usize, width: usize) -> Columns {
+    Columns::contiguous(data.wrapping_add(index * columns * width), width)
+}
+
+/// Some columns of a chunk to copy.
+struct Copy {
+    source: Columns,
+    chunk: Chunk,
+    to: Columns,
+    columns: Range<usize>,
+}
+
+/// # Safety
+/// `source` has the chunk's rows of the columns, `to` its whole vectors; nobody else touches those; `S` is available.
+#[inline(always)]
+unsafe fn copy<S: Lanes<N>, const N: usize>(task: &Copy) {
+    let last = (task.chunk.vectors - 1) * N;
+    for column in task.columns.clone() {
+        // SAFETY: passed on to the caller.
+        unsafe {
+            let (from, to) = (task.source.at(task.chunk.first, column), task.to.at(0, column));
+            for row in (0..last).step_by(N) {
+                S::store(to.add(row), S::load(from.add(row)));
+            }
+            S::store(to.add(last), S::load_first(from.add(last), task.chunk.tail));
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx2,fma")]
+unsafe fn avx512(task: &Copy) {
+    // SAFETY: passed on to the caller.
+    unsafe { copy::<Avx512, 8>(task) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn avx2(task: &Copy) {
+    // SAFETY: passed on to the caller.
+    unsafe { copy::<Avx2, 4>(task) }
+}
+
+unsafe fn portable(task: &Copy) {
+    // SAFETY: passed on to the caller.
+    unsafe { copy::<Portable, 4>(task) }
+}
+
+fn kernel(simd: Simd) -> unsafe fn(&Copy) {
+    match simd {
+        #[cfg(target_arch = "x86_64")]
+        Simd::Avx512 => avx512,
+        #[cfg(target_arch = "x86_64")]
+        Simd::Avx2 => avx2,
+        _ => portable,
+    }
 }

@@ -18,7 +18,6 @@ pub(super) const AHEAD: usize = 64;
 struct Block<'a> {
     lines: &'a Lines,
     rows: Range<usize>,
-    tile_panels: usize,
     chunk: Chunk,
     p: Columns,
     q: Columns,
@@ -50,41 +49,25 @@ unsafe fn sample<S: Lanes<N>, const N: usize, const V: usize, const U: usize, co
         let first = block.chunk.first;
         let tail = block.chunk.tail;
         let mut squares = S::splat(0.0);
-        let mut panel = 0;
-        while panel < lines.panels {
-            let next = (panel + block.tile_panels).min(lines.panels);
-            for row in block.rows.clone() {
-                let whole = (lines.start[row], lines.start[row + 1]);
-                let (from, to) = lines.grouped_run(row, panel, next, whole, N);
-                // A gradient is begun with the first tile and scaled with the last, whether or not they have entries.
-                if from == to && !(LEFT && (panel == 0 || next == lines.panels)) {
-                    continue;
-                }
-                let p = load_column::<S, N, V>(block.p.at(first, row), tail);
-                let mut dp = [[S::splat(0.0); V]; U];
-                if LEFT && panel > 0 {
-                    dp[0] = load_column::<S, N, V>(block.dp.at(first, row), tail);
-                }
-                let mut position = from;
-                while position + N <= to {
-                    group::<S, N, V, U, LEFT>(block, position, N, &p, &mut dp, &mut squares);
-                    position += N;
-                }
-                if position < to {
-                    let count = to - position;
-                    group::<S, N, V, U, LEFT>(block, position, count, &p, &mut dp, &mut squares);
-                }
-                if LEFT {
-                    let mut sum = add_up::<S, N, V, U>(dp);
-                    if next == lines.panels {
-                        for v in 0..V {
-                            sum[v] = S::mul(S::splat(block.scale), sum[v]);
-                        }
-                    }
-                    store_column::<S, N, V>(block.dp.at(first, row), tail, sum);
-                }
+        for row in block.rows.clone() {
+            let to = lines.start[row + 1];
+            let p = load_column::<S, N, V>(block.p.at(first, row), tail);
+            let mut dp = [[S::splat(0.0); V]; U];
+            let mut position = lines.start[row];
+            while position + N <= to {
+                group::<S, N, V, U, LEFT>(block, position, N, &p, &mut dp, &mut squares);
+                position += N;
             }
-            panel = next;
+            if position < to {
+                group::<S, N, V, U, LEFT>(block, position, to - position, &p, &mut dp, &mut squares);
+            }
+            if LEFT {
+                let mut sum = add_up::<S, N, V, U>(dp);
+                for v in 0..V {
+                    sum[v] = S::mul(S::splat(block.scale), sum[v]);
+                }
+                store_column::<S, N, V>(block.dp.at(first, row), tail, sum);
+            }
         }
         S::to_array(squares).iter().sum()
     }
@@ -108,9 +91,7 @@ unsafe fn group<S: Lanes<N>, const N: usize, const V: usize, const U: usize, con
         let first = block.chunk.first;
         let tail = block.chunk.tail;
         let index = block.lines.index.as_ptr().add(position);
-        if block.lines.wide {
-            prefetch_ahead::<S, N, V>(block.lines, position, N, block.q, first);
-        }
+        prefetch_ahead::<S, N, V>(block.lines, position, N, block.q, first);
         let mut columns = [std::ptr::null_mut(); N];
         let mut sums = [S::splat(0.0); N];
         for l in 0..N {
@@ -261,8 +242,8 @@ fn sampling_kernel(simd: Simd, vectors: usize) -> Kernel {
     }
 }
 
-/// The kernel that also forms the gradient of the left factor, where that is faster than a pass of its own: with few
-/// enough vectors per column that a group of entries stays in registers, of which only AVX-512 has enough.
+/// The kernel that also forms the gradient of the left factor, for columns so short that a group of entries stays in
+/// registers or nearly so: wide matrices are bound by memory.
 fn fused_kernel(simd: Simd, k: usize) -> Option<Kernel> {
     match (simd, k.div_ceil(simd.lanes())) {
         #[cfg(target_arch = "x86_64")]
@@ -273,13 +254,6 @@ fn fused_kernel(simd: Simd, k: usize) -> Option<Kernel> {
         (Simd::Avx512, 3) => Some(avx512::<3, 4, true>),
         #[cfg(target_arch = "x86_64")]
         (Simd::Avx512, 4) => Some(avx512::<4, 2, true>),
-        _ => None,
-    }
-}
-
-/// The same for wide matrices, which are bound by memory: what does not stay in registers matters less there.
-fn wide_kernel(simd: Simd, k: usize) -> Option<Kernel> {
-    match (simd, k.div_ceil(simd.lanes())) {
         #[cfg(target_arch = "x86_64")]
         (Simd::Avx2, 1) => Some(avx2::<1, 4, true>),
         #[cfg(target_arch = "x86_64")]
@@ -292,7 +266,7 @@ fn wide_kernel(simd: Simd, k: usize) -> Option<Kernel> {
         (Simd::Portable, 2) => Some(portable::<2, 2, true>),
         (Simd::Portable, 3) => Some(portable::<3, 2, true>),
         (Simd::Portable, 4) => Some(portable::<4, 1, true>),
-        _ => fused_kernel(simd, k),
+        _ => None,
     }
 }
 
@@ -313,36 +287,9 @@ pub fn sample_residual(
     sample_lines(simd, lines, p, q, targets, residual.as_mut_ptr(), None, par)
 }
 
-/// Whether [`sample_with_gradient`] can take columns of length `k`.
-pub(super) fn can_fuse(simd: Simd, k: usize) -> bool {
-    fused_kernel(simd, k).is_some()
-}
-
-/// Samples, and forms the gradient of the left factor in the same pass.
-pub(super) fn sample_with_gradient(
-    simd: Simd,
-    entries: &ObservedEntries,
-    p: MatRef<'_, f64>,
-    q: MatRef<'_, f64>,
-    targets: &[f64],
-    residual: &mut [f64],
-    scale: f64,
-    dp: MatMut<'_, f64>,
-    par: Par,
-) -> f64 {
-    assert_columns("P", p, entries.d_out());
-    assert_columns("Q", q, entries.d_in());
-    assert_columns("the gradient of P", dp.as_ref(), entries.d_out());
-    assert_eq!(dp.nrows(), p.nrows(), "rows of the gradient of P");
-    assert_eq!(residual.len(), entries.len(), "number of residuals");
-    let kernel = fused_kernel(simd, p.nrows()).expect("columns short enough for one pass");
-    let left = Some((kernel, scale, Columns::write(dp)));
-    sample_lines(simd, &entries.by_row, p, q, targets, residual.as_mut_ptr(), left, par)
-}
-
 /// Whether [`wide_pass`] can take columns of length `k`.
 pub(super) fn can_pass_wide(simd: Simd, k: usize) -> bool {
-    wide_kernel(simd, k).is_some()
+    fused_kernel(simd, k).is_some()
 }
 
 /// The sum of squared residuals over `lines` (rows; or columns, with P and Q in each other's place) and the gradient of P; no
@@ -356,7 +303,7 @@ pub(super) fn wide_pass(
     gradient: Option<(f64, MatMut<'_, f64>)>,
     par: Par,
 ) -> f64 {
-    let kernel = wide_kernel(simd, p.nrows()).expect("columns short enough for one pass");
+    let kernel = fused_kernel(simd, p.nrows()).expect("columns short enough for one pass");
     let left = gradient.map(|(scale, dp)| {
         assert_columns("the gradient", dp.as_ref(), lines.lines());
         assert_eq!(dp.nrows(), p.nrows(), "rows of the gradient");
@@ -406,7 +353,6 @@ fn sample_lines(
             let block = Block {
                 lines,
                 rows: share(lines.lines(), blocks, index),
-                tile_panels: chunk.panels_per_tile(lines, simd),
                 chunk,
                 p,
                 q,

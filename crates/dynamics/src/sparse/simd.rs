@@ -53,27 +53,19 @@ impl Simd {
         *BEST.get_or_init(|| Self::available().next().unwrap_or(Self::Portable))
     }
 
-    /// Most vectors of one column that a kernel keeps in registers, beside what else it needs there.
+    /// Most vectors of one column that a kernel keeps in registers, beside what else it needs there. (AVX-512 has registers for 16, but
+    /// a tile of such long columns has few entries in a row.)
     pub(super) fn most_vectors(self) -> usize {
         match self {
-            Self::Avx512 => 16,
-            Self::Avx2 => 8,
+            Self::Avx512 | Self::Avx2 => 8,
             Self::Portable => 4,
         }
     }
 
-    /// Whether factors are copied and entries put in the order of tiles (see [`Tiled`](super::tiled::Tiled)), unless the
-    /// matrix is wide.
-    pub(super) fn tiles(self) -> bool {
-        self != Self::Avx512
-    }
-
-    /// Bytes of a factor that a tile of the kernels keeps at hand.
+    /// Bytes of a factor that a tile of the kernels keeps at hand: within a first cache of 32 KiB, or of 48 that two threads share.
     pub(super) fn tile_bytes(self) -> usize {
         match self {
-            // Between the first and the second cache.
-            Self::Avx512 => 64 << 10,
-            // Within a first cache of 32 KiB.
+            Self::Avx512 => 32 << 10,
             Self::Avx2 | Self::Portable => 24 << 10,
         }
     }
@@ -112,7 +104,7 @@ pub(super) trait Lanes<const N: usize> {
     /// Asks for the cache line at `at` ahead of its use, where the machine can be asked.
     unsafe fn prefetch(_at: *const f64) {}
     /// The same pointer, but the compiler does not know: what was read through it is read again instead of being kept, where
-    /// registers are too few to keep it.
+    /// registers are too few to keep it (they would go to the stack and come back).
     #[inline(always)]
     unsafe fn again(from: *const f64) -> *const f64 {
         from
@@ -138,6 +130,16 @@ pub(super) use x86::{Avx2, Avx512};
 mod x86 {
     use super::Lanes;
     use core::arch::x86_64::*;
+
+    /// The same pointer; the compiler does not know.
+    #[inline(always)]
+    #[expect(clippy::pointers_in_nomem_asm_block, reason = "only the pointer passes through, nothing is read")]
+    fn opaque(from: *const f64) -> *const f64 {
+        let mut from = from;
+        // SAFETY: no instruction.
+        unsafe { core::arch::asm!("/* {0} */", inout(reg) from, options(pure, nomem, nostack, preserves_flags)) };
+        from
+    }
 
     pub(in super::super) struct Avx512;
 
@@ -210,6 +212,10 @@ mod x86 {
         #[inline(always)]
         unsafe fn prefetch(at: *const f64) {
             unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
+        }
+        #[inline(always)]
+        unsafe fn again(from: *const f64) -> *const f64 {
+            opaque(from)
         }
         #[inline(always)]
         unsafe fn sum_each(v: [__m512d; 8]) -> __m512d {
@@ -299,12 +305,8 @@ mod x86 {
             unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
         }
         #[inline(always)]
-        #[expect(clippy::pointers_in_nomem_asm_block, reason = "only the pointer passes through, nothing is read")]
         unsafe fn again(from: *const f64) -> *const f64 {
-            let mut from = from;
-            // SAFETY: no instruction.
-            unsafe { core::arch::asm!("/* {0} */", inout(reg) from, options(pure, nomem, nostack, preserves_flags)) };
-            from
+            opaque(from)
         }
         #[inline(always)]
         unsafe fn sum_each(v: [__m256d; 4]) -> __m256d {

@@ -2,11 +2,11 @@
 
 use super::entries::{Lines, ObservedEntries};
 use super::factor::{Columns, assert_columns, by_vectors, chunk, chunk_count};
-use super::packed::Packed;
+use super::packed::{Packed, width};
 use super::parallel::{Shared, for_each, share, task_count};
 use super::sampling::{add_up, load_column, store_column};
 #[cfg(target_arch = "x86_64")]
-use super::simd::Avx2;
+use super::simd::{Avx2, Avx512};
 use super::simd::{Lanes, Portable, Simd};
 use crate::dense::both;
 use faer::{MatMut, MatRef, Par};
@@ -14,8 +14,9 @@ use std::ops::Range;
 
 /// Least number of bands of lines, if there is work enough for so many tasks.
 const TASKS: usize = 4;
-/// Widest band: a place within it is a number of 16 bits.
-const WIDEST_BAND: usize = 1 << 16;
+/// The entries of a line in a tile are a multiple of this, but for its last ones: the kernels take so many together, or half or a
+/// quarter of it.
+const GROUP: usize = 8;
 
 /// The entries of one orientation: band of lines by band of lines, in it tile by tile (the entries on one band of the other
 /// side), in it line by line. A task reads all of it from one end of its band to the other.
@@ -29,13 +30,13 @@ struct Order {
     tile_start: Vec<usize>,
     /// Entries of each line of each tile.
     count: Vec<u32>,
-    /// Index of each entry on the other side, from the beginning of the tile's band.
-    index: Vec<u16>,
+    /// Where the packed column of each entry begins, in doubles from that of the tile's first one.
+    offset: Vec<u16>,
 }
 
 impl Order {
-    /// The order, and for each of its entries the position in `lines`.
-    fn new(lines: &Lines, others: usize, line_bands: usize, other_bands: usize) -> (Self, Vec<u32>) {
+    /// The order for packed columns of `width` doubles, and for each of its entries the position in `lines`.
+    fn new(lines: &Lines, others: usize, line_bands: usize, other_bands: usize, width: usize) -> (Self, Vec<u32>) {
         let mut order = Self {
             lines: lines.lines(),
             others,
@@ -43,7 +44,7 @@ impl Order {
             other_bands,
             tile_start: vec![0],
             count: Vec::with_capacity(lines.lines() * other_bands),
-            index: Vec::with_capacity(lines.index.len()),
+            offset: Vec::with_capacity(lines.index.len()),
         };
         let mut places = Vec::with_capacity(lines.index.len());
         let mut next = lines.start.clone();
@@ -53,16 +54,17 @@ impl Order {
                 for line in share(order.lines, line_bands, band) {
                     let from = next[line];
                     let rest = &lines.index[from..lines.start[line + 1]];
-                    let count = rest.partition_point(|&other| (other as usize) < others.end);
-                    order.index.extend(rest[..count].iter().map(|&other| (other as usize - others.start) as u16));
+                    let count = in_groups(rest, from - lines.start[line], &others, width);
+                    let offset = |&other: &u32| offset(other, others.start, width).expect("a tile is narrow");
+                    order.offset.extend(rest[..count].iter().map(offset));
                     order.count.push(count as u32);
                     places.extend((from..from + count).map(|place| place as u32));
                     next[line] += count;
                 }
-                order.tile_start.push(order.index.len());
+                order.tile_start.push(order.offset.len());
             }
         }
-        assert_eq!(order.index.len(), lines.index.len(), "every entry is in a tile");
+        assert_eq!(order.offset.len(), lines.index.len(), "every entry is in a tile");
         (order, places)
     }
 
@@ -74,6 +76,19 @@ impl Order {
     fn counts_of(&self, band: usize) -> usize {
         self.band(band).start * self.other_bands
     }
+}
+
+/// How many of the entries left in a line belong to the tile on `others`, after `taken` in the tiles before: those in it, and some of
+/// the next ones to fill up a group, if 16 bits reach them.
+fn in_groups(rest: &[u32], taken: usize, others: &Range<usize>, width: usize) -> usize {
+    let inside = rest.partition_point(|&other| (other as usize) < others.end);
+    let filled = ((taken + inside).next_multiple_of(GROUP) - taken).min(rest.len());
+    (inside..filled).find(|&i| offset(rest[i], others.start, width).is_none()).unwrap_or(filled)
+}
+
+/// Doubles from the packed column `first` to the column `other`.
+fn offset(other: u32, first: usize, width: usize) -> Option<u16> {
+    ((other as usize - first) * width).try_into().ok()
 }
 
 /// Buffers for one set of entries and columns of one length.
@@ -98,16 +113,15 @@ pub(super) struct Tiled {
 impl Tiled {
     /// `targets` are in CSR order.
     pub fn new(simd: Simd, entries: &ObservedEntries, targets: &[f64], k: usize) -> Self {
-        assert!(simd.tiles(), "there are no tiled kernels for {simd}");
         let (rows, columns) = (entries.d_out(), entries.d_in());
-        let vectors = k.div_ceil(simd.lanes()).div_ceil(chunk_count(k, simd).max(1)).max(1);
-        let widest = (simd.tile_bytes() / (vectors * simd.lanes() * size_of::<f64>())).clamp(1, WIDEST_BAND);
+        let width = width(simd, k);
+        let widest = simd.tile_bytes() / (width * size_of::<f64>());
         let tasks = task_count(entries.len() * k, TASKS);
         // A multiple of the number of tasks (if there are so many lines), so that 2 or 4 threads share them evenly.
         let bands = |side: usize| side.div_ceil(widest).next_multiple_of(tasks).clamp(1, side.max(1));
         let (row_bands, column_bands) = (bands(rows), bands(columns));
-        let (by_row, of_rows) = Order::new(&entries.by_row, columns, row_bands, column_bands);
-        let (by_column, of_columns) = Order::new(&entries.by_column, rows, column_bands, row_bands);
+        let (by_row, of_rows) = Order::new(&entries.by_row, columns, row_bands, column_bands, width);
+        let (by_column, of_columns) = Order::new(&entries.by_column, rows, column_bands, row_bands, width);
         let mut place_by_row = vec![0u32; entries.len()];
         of_rows.iter().enumerate().for_each(|(place, &csr)| place_by_row[csr as usize] = place as u32);
         let csr = entries.csr_positions();
@@ -140,6 +154,8 @@ impl Tiled {
         dq: Option<MatMut<'_, f64>>,
         par: Par,
     ) -> f64 {
+        let work = self.targets.len() * self.p.k();
+        let par = if task_count(work, TASKS) > 1 { par } else { Par::Seq };
         self.p.fill(p, par);
         self.q.fill(q, par);
         let fused = fused_kernel(self.simd, self.p.k());
@@ -147,7 +163,6 @@ impl Tiled {
             (Some(kernel), Some(dp)) => (self.sample(Some((kernel, scale, dp)), par), None),
             (_, dp) => (self.sample(None, par), dp),
         };
-        let work = self.targets.len() * self.p.k();
         let Self { simd, p, q, by_row, by_column, residual, places, residual_by_column, .. } = self;
         let (simd, residual): (Simd, &[f64]) = (*simd, residual);
         let left = |dp, par| gradient_of(simd, by_row, (residual, &[]), scale, q, dp, par);
@@ -191,13 +206,13 @@ impl Tiled {
         for_each(par, order.line_bands, |band| {
             for part in 0..chunks {
                 let chunk = chunk(k, simd, part);
-                let p = p.chunk(chunk);
+                let p = p.chunk(part);
                 let task = Sampling {
                     order,
                     band,
                     tail: chunk.tail,
                     p,
-                    q: q.chunk(chunk),
+                    q: q.chunk(part),
                     dp: dp.unwrap_or(p),
                     targets,
                     residual: residual.pointer(),
@@ -243,7 +258,7 @@ struct Sampling<'a> {
 unsafe fn sample<S: Lanes<N>, const N: usize, const V: usize, const U: usize, const LEFT: bool>(
     task: &Sampling<'_>,
 ) -> f64 {
-    // SAFETY: counts and indices are those of the order, so that all accesses are within what the contract names.
+    // SAFETY: counts and offsets are those of the order, so that all accesses are within what the contract names.
     unsafe {
         let order = task.order;
         let mut squares = S::splat(0.0);
@@ -293,11 +308,11 @@ unsafe fn group<S: Lanes<N>, const N: usize, const V: usize, const U: usize, con
 ) {
     // SAFETY: as for `sample`.
     unsafe {
-        let index = task.order.index.as_ptr().add(position);
+        let offset = task.order.offset.as_ptr().add(position);
         let mut columns = [std::ptr::null(); N];
         let mut sums = [S::splat(0.0); N];
         for l in 0..N {
-            columns[l] = q.at(0, *index.add(if l < count { l } else { 0 }) as usize).cast_const();
+            columns[l] = q.at(*offset.add(if l < count { l } else { 0 }) as usize, 0).cast_const();
             let q = load_column::<S, N, V>(columns[l], N);
             let mut sum = S::mul(p[0], q[0]);
             for v in 1..V {
@@ -376,7 +391,7 @@ struct Gradient<'a> {
 unsafe fn gradient<S: Lanes<N>, const N: usize, const V: usize, const U: usize, const MAPPED: bool>(
     task: &Gradient<'_>,
 ) {
-    // SAFETY: counts and indices are those of the order, so that all accesses are within what the contract names.
+    // SAFETY: counts and offsets are those of the order, so that all accesses are within what the contract names.
     unsafe {
         let order = task.order;
         let mut count = order.count.as_ptr().add(order.counts_of(task.band));
@@ -423,7 +438,7 @@ unsafe fn add_entry<S: Lanes<N>, const N: usize, const V: usize, const MAPPED: b
     unsafe {
         let place = if MAPPED { *task.places.get_unchecked(position) as usize } else { position };
         let value = S::splat(*task.values.get_unchecked(place));
-        let column = source.at(0, *task.order.index.get_unchecked(position) as usize);
+        let column = source.at(*task.order.offset.get_unchecked(position) as usize, 0);
         let column = load_column::<S, N, V>(column, N);
         for v in 0..V {
             sum[v] = S::mul_add(value, column[v], sum[v]);
@@ -449,7 +464,7 @@ fn gradient_of(
     for_each(par, chunk_count(k, simd) * bands, |task| {
         let chunk = chunk(k, simd, task / bands);
         let band = task % bands;
-        let (source, first, tail) = (source.chunk(chunk), chunk.first, chunk.tail);
+        let (source, first, tail) = (source.chunk(task / bands), chunk.first, chunk.tail);
         let task = Gradient { order, band, tail, values, places, scale, source, out, first };
         // SAFETY: shapes are asserted above; the source has as many columns as the order has others; a task has its own chunk of
         // its own lines; places come from the entries; the instruction set is available (asserted by the workspace).
@@ -470,6 +485,13 @@ fn reorder(order: &Order, values: &[f64], places: &[u32], to: &mut [f64], par: P
 }
 
 #[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx2,fma")]
+unsafe fn sample_avx512<const V: usize, const U: usize, const LEFT: bool>(task: &Sampling<'_>) -> f64 {
+    // SAFETY: passed on to the caller.
+    unsafe { sample::<Avx512, 8, V, U, LEFT>(task) }
+}
+
+#[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
 unsafe fn sample_avx2<const V: usize, const U: usize, const LEFT: bool>(task: &Sampling<'_>) -> f64 {
     // SAFETY: passed on to the caller.
@@ -479,6 +501,13 @@ unsafe fn sample_avx2<const V: usize, const U: usize, const LEFT: bool>(task: &S
 unsafe fn sample_portable<const V: usize, const U: usize, const LEFT: bool>(task: &Sampling<'_>) -> f64 {
     // SAFETY: passed on to the caller.
     unsafe { sample::<Portable, 4, V, U, LEFT>(task) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx2,fma")]
+unsafe fn gradient_avx512<const V: usize, const U: usize, const MAPPED: bool>(task: &Gradient<'_>) {
+    // SAFETY: passed on to the caller.
+    unsafe { gradient::<Avx512, 8, V, U, MAPPED>(task) }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -499,15 +528,24 @@ type GradientKernel = unsafe fn(&Gradient<'_>);
 fn sampling_kernel(simd: Simd, vectors: usize) -> SamplingKernel {
     match simd {
         #[cfg(target_arch = "x86_64")]
+        Simd::Avx512 => by_vectors!(vectors, sample_avx512, false),
+        #[cfg(target_arch = "x86_64")]
         Simd::Avx2 => by_vectors!(vectors, sample_avx2, false),
-        Simd::Portable => by_vectors!(vectors, sample_portable, false),
-        other => unreachable!("no tiled kernels for {other}"),
+        _ => by_vectors!(vectors, sample_portable, false),
     }
 }
 
 /// The kernel that also forms the gradient of the left factor, where columns are so short that their sums stay in registers.
 fn fused_kernel(simd: Simd, k: usize) -> Option<SamplingKernel> {
     match (simd, k.div_ceil(simd.lanes())) {
+        #[cfg(target_arch = "x86_64")]
+        (Simd::Avx512, 1) => Some(sample_avx512::<1, 8, true>),
+        #[cfg(target_arch = "x86_64")]
+        (Simd::Avx512, 2) => Some(sample_avx512::<2, 4, true>),
+        #[cfg(target_arch = "x86_64")]
+        (Simd::Avx512, 3) => Some(sample_avx512::<3, 4, true>),
+        #[cfg(target_arch = "x86_64")]
+        (Simd::Avx512, 4) => Some(sample_avx512::<4, 2, true>),
         #[cfg(target_arch = "x86_64")]
         (Simd::Avx2, 1) => Some(sample_avx2::<1, 4, true>),
         #[cfg(target_arch = "x86_64")]
@@ -523,11 +561,14 @@ fn fused_kernel(simd: Simd, k: usize) -> Option<SamplingKernel> {
 fn gradient_kernel(simd: Simd, vectors: usize, mapped: bool) -> GradientKernel {
     match (simd, mapped) {
         #[cfg(target_arch = "x86_64")]
+        (Simd::Avx512, true) => by_vectors!(vectors, gradient_avx512, true),
+        #[cfg(target_arch = "x86_64")]
+        (Simd::Avx512, false) => by_vectors!(vectors, gradient_avx512, false),
+        #[cfg(target_arch = "x86_64")]
         (Simd::Avx2, true) => by_vectors!(vectors, gradient_avx2, true),
         #[cfg(target_arch = "x86_64")]
         (Simd::Avx2, false) => by_vectors!(vectors, gradient_avx2, false),
-        (Simd::Portable, true) => by_vectors!(vectors, gradient_portable, true),
-        (Simd::Portable, false) => by_vectors!(vectors, gradient_portable, false),
-        (other, _) => unreachable!("no tiled kernels for {other}"),
+        (_, true) => by_vectors!(vectors, gradient_portable, true),
+        (_, false) => by_vectors!(vectors, gradient_portable, false),
     }
 }

@@ -4,7 +4,7 @@ use super::entries::ObservedEntries;
 use super::factor::assert_columns;
 use super::gradient::{gradient_left, gradient_right};
 use super::is_wide;
-use super::sampling::{can_fuse, sample_residual, sample_with_gradient, wide_pass};
+use super::sampling::{sample_residual, wide_pass};
 use super::simd::Simd;
 use super::tiled::Tiled;
 use crate::dense::both;
@@ -45,10 +45,10 @@ impl Workspace {
     pub fn with_simd(simd: Simd, entries: &ObservedEntries, targets: &[f64], k: usize) -> Self {
         assert!(simd.is_available(), "{simd:?} is not available here");
         assert_eq!(targets.len(), entries.len(), "number of targets");
-        let layout = if simd.tiles() && !is_wide(entries) {
-            Layout::Tiled(Box::new(Tiled::new(simd, entries, targets, k)))
-        } else {
+        let layout = if is_wide(entries) {
             Layout::InPlace { targets: targets.to_vec(), residual: vec![0.0; targets.len()] }
+        } else {
+            Layout::Tiled(Box::new(Tiled::new(simd, entries, targets, k)))
         };
         Self { k, simd, layout }
     }
@@ -77,34 +77,17 @@ pub(super) fn sampled_loss_and_gradients(
         }
         Layout::InPlace { targets, residual } => (targets, residual),
     };
-    let right = |dq: Option<MatMut<'_, f64>>, residual: &[f64], par| {
-        if let Some(dq) = dq {
-            gradient_right(simd, entries, residual, scale, p, dq, par);
-        }
-    };
-    match dp {
-        Some(dp) if can_fuse(simd, k) => {
-            let squares = sample_with_gradient(simd, entries, p, q, targets, residual, scale, dp, par);
-            right(dq, residual, par);
-            squares
-        }
-        Some(dp) => {
-            let squares = sample_residual(simd, entries, p, q, targets, residual, par);
-            let residual = &*residual;
-            both(
-                par,
-                entries.len() * k,
-                |par| gradient_left(simd, entries, residual, scale, q, dp, par),
-                |par| right(dq, residual, par),
-            );
-            squares
-        }
-        None => {
-            let squares = sample_residual(simd, entries, p, q, targets, residual, par);
-            right(dq, residual, par);
-            squares
-        }
+    let squares = sample_residual(simd, entries, p, q, targets, residual, par);
+    let residual = &*residual;
+    let left = |dp, par| gradient_left(simd, entries, residual, scale, q, dp, par);
+    let right = |dq, par| gradient_right(simd, entries, residual, scale, p, dq, par);
+    match (dp, dq) {
+        (Some(dp), Some(dq)) => both(par, entries.len() * k, |par| left(dp, par), |par| right(dq, par)),
+        (Some(dp), None) => left(dp, par),
+        (None, Some(dq)) => right(dq, par),
+        (None, None) => {}
     }
+    squares
 }
 
 /// [`recomputed_loss_and_gradients`](super::recomputed_loss_and_gradients) with a given instruction set.

@@ -26,10 +26,10 @@ bench:
 bench-peers *options:
     cargo run --release -p benchmarks --bin bench-peers -- {{options}}
 
-# Write the README's performance tables from results/bench and from those kept of a machine with AVX-512.
+# Write the README's performance tables from results/bench and from those kept of a Zen 5.
 bench-table:
     cargo run --release -p benchmarks --bin bench-table
-    cargo run --release -p benchmarks --bin bench-table -- --results results/bench/avx512
+    cargo run --release -p benchmarks --bin bench-table -- --results results/bench/zen-5
 
 # Check format and lints.
 lint:

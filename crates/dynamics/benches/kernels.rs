@@ -3,10 +3,7 @@
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use dynamics::dense::matmul;
 use dynamics::random::{gaussian, stream};
-use dynamics::sparse::{
-    ObservedEntries, Workspace, gradient_left, gradient_right, recomputed_loss_and_gradients, sample_residual,
-    sampled_loss_and_gradients,
-};
+use dynamics::sparse::{ObservedEntries, Workspace, recomputed_loss_and_gradients, sampled_loss_and_gradients};
 use dynamics::{LossForm, Objective, Observed, Target};
 use faer::{Accum, Mat, Par};
 use std::hint::black_box;
@@ -69,30 +66,6 @@ fn single_call(c: &mut Criterion) {
     group.finish();
 }
 
-/// The three kernels for long factors, one by one.
-fn three_kernels(c: &mut Criterion) {
-    let (d, k) = (1000, 1000);
-    let mut numbers = Numbers(2);
-    let entries = numbers.entries(d, 0.2);
-    let targets: Vec<f64> = (0..entries.len()).map(|_| numbers.next() - 0.5).collect();
-    let (p, q) = (numbers.matrix(k, d), numbers.matrix(k, d));
-    let (mut gradient, mut residual) = (Mat::zeros(k, d), vec![0.0; entries.len()]);
-    let mut group = c.benchmark_group("kernel-d1000-k1000");
-    for (name, par) in threads() {
-        let (p, q) = (p.as_ref(), q.as_ref());
-        group.bench_function(BenchmarkId::new("sample-residual", name), |b| {
-            b.iter(|| sample_residual(&entries, p, q, &targets, &mut residual, par));
-        });
-        group.bench_function(BenchmarkId::new("gradient-left", name), |b| {
-            b.iter(|| gradient_left(&entries, &residual, 1e-6, q, gradient.as_mut(), par));
-        });
-        group.bench_function(BenchmarkId::new("gradient-right", name), |b| {
-            b.iter(|| gradient_right(&entries, &residual, 1e-6, p, gradient.as_mut(), par));
-        });
-    }
-    group.finish();
-}
-
 /// Loss and both gradients where the factors are far away: with the residual stored, and computed twice.
 fn wide(c: &mut Criterion) {
     let (d, k, per_row) = (100_000, 8, 100);
@@ -145,5 +118,5 @@ fn dense(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(kernels, single_call, three_kernels, wide, dense);
+criterion_group!(kernels, single_call, wide, dense);
 criterion_main!(kernels);

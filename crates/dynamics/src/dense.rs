@@ -2,6 +2,7 @@
 
 use std::ops::{Deref, DerefMut};
 
+use faer::traits::ComplexField;
 use faer::{Accum, Mat, MatMut, MatRef, Par};
 
 /// Multiply-adds from which [`faer`] splits a product over threads itself.
@@ -11,31 +12,42 @@ const WORTH_SHARING: usize = 1 << 19;
 /// Columns from which a product is shared by halves: a half of one or two columns would be computed in another way.
 const LEAST_COLUMNS: usize = 32;
 
-/// Doubles in a cache line, to which [`faer`] rounds up the room of a column.
-const LINE: usize = 64 / size_of::<f64>();
+/// Bytes of a cache line, to which [`faer`] rounds up the room of a column.
+const LINE: usize = 64;
 
-/// A matrix whose columns are followed by zeros in the room that [`faer`] leaves between them.
+/// A matrix of zeros, whose columns are followed by zeros in the room that [`faer`] leaves between them.
 ///
 /// [`faer`] does not initialize that room, and its product's kernels read and multiply whole vectors of it, although the result is
 /// thrown away. What was there before in memory is often a denormal number, for which many processors take a hundred cycles
-/// and more: on a Sapphire Rapids a 10 × 10 matrix times a 10 × 1000 one took 9.5 µs with zeros there and 329 µs with
-/// denormals. Hence every factor that a loop multiplies is one of these; so is its clone.
+/// and more: on a Xeon of the Emerald Rapids kind a 10 × 10 matrix times a 10 × 1000 one took 9.5 µs with zeros there and 329 µs
+/// with denormals. A matrix that a loop multiplies should begin as one of these, and be written in place: its clone has a room of its
+/// own, as it comes.
+pub fn zeros<T: ComplexField>(rows: usize, columns: usize) -> Mat<T> {
+    let mut matrix = Mat::zeros(rows.next_multiple_of((LINE / size_of::<T>()).max(1)), columns);
+    matrix.truncate(rows, columns);
+    matrix
+}
+
+/// A copy of a matrix in one made by [`zeros`].
+pub fn copy<T: ComplexField>(matrix: MatRef<'_, T>) -> Mat<T> {
+    let mut copy = zeros(matrix.nrows(), matrix.ncols());
+    copy.copy_from(matrix);
+    copy
+}
+
+/// A matrix made by [`zeros`], and so is its clone. To be written in place: another [`Mat`] put in its place would have a room of its own.
 #[derive(Debug)]
 pub(crate) struct Padded(Mat<f64>);
 
 impl Padded {
     /// A matrix of zeros.
     pub(crate) fn zeros(rows: usize, columns: usize) -> Self {
-        let mut matrix = Mat::zeros(rows.next_multiple_of(LINE), columns);
-        matrix.truncate(rows, columns);
-        Self(matrix)
+        Self(zeros(rows, columns))
     }
 
     /// A copy.
     pub(crate) fn copy(matrix: MatRef<'_, f64>) -> Self {
-        let mut copy = Self::zeros(matrix.nrows(), matrix.ncols());
-        copy.copy_from(matrix);
-        copy
+        Self(copy(matrix))
     }
 }
 
@@ -67,8 +79,8 @@ impl DerefMut for Padded {
 /// faer's own splitting costs what it gains; the left and the right half, side by side, take 11 µs. Small products need no
 /// path of their own: 10 × 10 × 10 takes 0.09 µs, 20 × 20 × 20 0.23 µs (70 GFLOP/s).
 ///
-/// Columns that are not a multiple of eight long are multiplied together with what follows them in a [`Mat`]'s memory, which may make it
-/// many times slower (never wrong): see `Padded` in this file.
+/// Columns that are not a multiple of eight long are multiplied together with what follows them in a [`Mat`]'s memory, which may make
+/// it many times slower, never wrong: see [`zeros`].
 ///
 /// # Panics
 /// If shapes do not match.
@@ -121,10 +133,10 @@ mod tests {
     use super::*;
 
     /// The numbers between the columns of a matrix, which belong to it but to none of them.
-    fn between(matrix: &Padded) -> Vec<f64> {
+    fn between<T: Copy>(matrix: &Mat<T>) -> Vec<T> {
         let (rows, stride) = (matrix.nrows(), matrix.col_stride() as usize);
         let places = (0..matrix.ncols()).flat_map(|j| (rows..stride).map(move |i| j * stride + i));
-        // SAFETY: the room of a column is `stride` doubles, which `Padded` has all set.
+        // SAFETY: the room of a column is `stride` doubles, which have all been set.
         places.map(|place| unsafe { *matrix.as_ptr().add(place) }).collect()
     }
 
@@ -132,17 +144,25 @@ mod tests {
     fn there_are_zeros_between_the_columns() {
         for (rows, columns) in [(10usize, 7), (1, 3), (100, 100), (8, 4)] {
             // What is allocated next may get this memory.
-            drop(vec![Mat::from_fn(rows.next_multiple_of(LINE), columns, |_, _| 7.0); 8]);
+            drop(vec![Mat::from_fn(rows.next_multiple_of(8), columns, |_, _| 7.0); 8]);
             let copied = Padded::copy(Mat::from_fn(rows, columns, |i, j| (i + j) as f64).as_ref());
             let zeros = Padded::zeros(rows, columns);
-            drop(vec![Mat::from_fn(rows.next_multiple_of(LINE), columns, |_, _| 7.0); 8]);
+            drop(vec![Mat::from_fn(rows.next_multiple_of(8), columns, |_, _| 7.0); 8]);
             for matrix in [&zeros, &copied, &copied.clone()] {
                 assert_eq!(matrix.shape(), (rows, columns));
                 let between = between(matrix);
-                assert_eq!(between.len(), (rows.next_multiple_of(LINE) - rows) * columns, "room of {rows} rows");
+                assert_eq!(between.len(), (rows.next_multiple_of(8) - rows) * columns, "room of {rows} rows");
                 assert!(between.iter().all(|number| number.to_bits() == 0), "{rows} × {columns}: {between:?}");
             }
             assert_eq!(copied.clone().as_ref(), copied.as_ref());
         }
+    }
+
+    #[test]
+    fn in_single_precision_the_room_is_a_multiple_of_sixteen() {
+        drop(vec![Mat::from_fn(16, 5, |_, _| 7.0f32); 8]);
+        let between = between(&zeros::<f32>(8, 5));
+        assert_eq!(between.len(), 8 * 5);
+        assert!(between.iter().all(|number| number.to_bits() == 0), "{between:?}");
     }
 }

@@ -196,7 +196,7 @@ fn many_blocks_and_tiles_give_the_same_bits_for_any_number_of_threads() {
 }
 
 /// Long rows are walked in tiles; some rows have no entry in the last tile, or in the first, or at all, or two at the ends, too
-/// far from each other for one tile's 16 bits where columns are long (k = 64).
+/// far from each other for one tile's 16 bits where columns are long (k = 64, with AVX-512).
 #[test]
 fn rows_that_miss_a_tile() {
     let observed = |i: usize, j: usize, u: f64| match i % 5 {

@@ -2,6 +2,7 @@
 //!
 //! Its budget allocator, which prunes entries of Λ while training, is not here: the rank stays as given.
 
+use dynamics::dense;
 use dynamics::random::{Generator, gaussian};
 use faer::{Accum, Mat, MatRef, Par, Scale};
 use serde::{Deserialize, Serialize};
@@ -52,8 +53,8 @@ impl Recipe for Adalora {
                 Parameter::new("lambda", Mat::zeros(self.rank, 1), Group::Inner),
                 Parameter::new("P", rounded(p.as_ref()), Group::Inner),
             ],
-            right: Mat::zeros(self.rank, n),
-            deviations: [Mat::zeros(self.rank, self.rank), Mat::zeros(self.rank, self.rank)],
+            right: dense::zeros(self.rank, n),
+            deviations: [dense::zeros(self.rank, self.rank), dense::zeros(self.rank, self.rank)],
             weight: T::of(self.orthogonality),
         };
         adapter.refresh(Par::Seq);

@@ -33,6 +33,7 @@ pub use sine::SineLora;
 
 pub(crate) use product::{rounded, widened};
 
+use dynamics::dense;
 use faer::{Mat, MatRef, Par};
 
 use crate::Real;
@@ -81,8 +82,8 @@ impl<T: Real> AppliedGradient<T> {
     /// Zero, for an adapter of this form on an m × n weight.
     pub fn zeros(form: Form, (m, n): (usize, usize)) -> Self {
         match form {
-            Form::Factored { rank } => Self::Factored { left: Mat::zeros(m, rank), right: Mat::zeros(rank, n) },
-            Form::Merged => Self::Merged(Mat::zeros(m, n)),
+            Form::Factored { rank } => Self::Factored { left: dense::zeros(m, rank), right: dense::zeros(rank, n) },
+            Form::Merged => Self::Merged(dense::zeros(m, n)),
         }
     }
 }
@@ -103,8 +104,8 @@ pub struct Parameter<T: Real> {
 impl<T: Real> Parameter<T> {
     /// A parameter with this value and a zero gradient.
     pub fn new(name: impl Into<String>, value: Mat<T>, group: Group) -> Self {
-        let gradient = Mat::zeros(value.nrows(), value.ncols());
-        Self { name: name.into(), value, gradient, group }
+        let gradient = dense::zeros(value.nrows(), value.ncols());
+        Self { name: name.into(), value: dense::copy(value.as_ref()), gradient, group }
     }
 }
 

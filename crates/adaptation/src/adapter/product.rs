@@ -1,5 +1,6 @@
 //! `ΔW` as a product of factors `W_L ⋯ W_1`: partial products and gradients, for the methods that are such a product.
 
+use dynamics::dense;
 use faer::{Accum, Mat, MatMut, MatRef, Par};
 
 use super::{Adapter, Applied, AppliedGradient, Form, Parameter};
@@ -46,8 +47,9 @@ impl<T: Real> Chain<T> {
     pub(super) fn new(factors: &[Parameter<T>], from_left: bool) -> Self {
         let chain = Self { from_left, products: Vec::new(), pulled: Vec::new() };
         let end = chain.value(factors, 0).ncols();
-        let products: Vec<_> = (1..factors.len()).map(|l| Mat::zeros(chain.value(factors, l).nrows(), end)).collect();
-        let pulled = products.iter().take(factors.len().saturating_sub(2)).cloned().collect();
+        let room = |l| dense::zeros(chain.value(factors, l).nrows(), end);
+        let products = (1..factors.len()).map(room).collect();
+        let pulled = (1..factors.len().saturating_sub(1)).map(room).collect();
         Self { from_left, products, pulled }
     }
 

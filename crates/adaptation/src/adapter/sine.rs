@@ -2,6 +2,7 @@
 
 use std::f64::consts::FRAC_2_PI;
 
+use dynamics::dense;
 use dynamics::random::{Generator, uniform};
 use faer::{Accum, Mat, MatMut, MatRef, Par, Scale};
 use pulp::{Simd, WithSimd};
@@ -74,9 +75,9 @@ impl<T: Real> Sine<T> {
             parameters: [Parameter::new("A", a, Group::Inner), Parameter::new("B", b, Group::Inner)],
             frequency,
             gain,
-            delta: Mat::zeros(m, n),
-            slope: Mat::zeros(m, n),
-            block: Mat::zeros(m, COLUMNS.min(n)),
+            delta: dense::zeros(m, n),
+            slope: dense::zeros(m, n),
+            block: dense::zeros(m, COLUMNS.min(n)),
         };
         adapter.refresh(Par::Seq);
         adapter

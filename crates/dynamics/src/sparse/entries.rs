@@ -50,7 +50,7 @@ impl Lines {
         self.start.len() - 1
     }
 
-    /// Whether an `other` side of this length is so long, and its lines are so sparse, that tiles do not help.
+    /// Whether an `other` side of this length is so long, and the lines are so sparse, that tiles do not help.
     fn is_wide(&self, other: usize) -> bool {
         other >= WIDE && self.index.len() / self.lines().max(1) <= other / SPARSE
     }

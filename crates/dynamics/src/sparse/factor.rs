@@ -38,6 +38,16 @@ impl Columns {
         Self { data: self.data.wrapping_add(column * self.stride), ..self }
     }
 
+    /// So many doubles behind the first column's beginning.
+    ///
+    /// # Safety
+    /// That is within the matrix.
+    #[inline(always)]
+    pub unsafe fn offset(self, doubles: usize) -> *const f64 {
+        // SAFETY: passed on to the caller.
+        unsafe { self.data.add(doubles) }
+    }
+
     /// Where `column` is at `row`.
     ///
     /// # Safety

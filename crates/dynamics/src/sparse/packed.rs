@@ -1,6 +1,6 @@
 //! A factor copied so that a kernel finds the columns of a chunk one behind the other, in whole vectors.
 
-use super::factor::{Chunk, Columns, chunk, chunk_count};
+use super::factor::{Chunk, Columns, assert_columns, chunk, chunk_count};
 use super::parallel::{Shared, for_each, share, task_count};
 #[cfg(target_arch = "x86_64")]
 use super::simd::{Avx2, Avx512};
@@ -18,8 +18,8 @@ const LINE: usize = 64 / size_of::<f64>();
 /// Most tasks of a copy.
 const MOST_TASKS: usize = 32;
 
-/// Room for a copy of a factor: chunk after chunk, of each the columns one behind the other, filled up with zeros to
-/// whole vectors.
+/// Room for a copy of a factor: chunk after chunk, of each the columns one behind the other, as far apart as the longest chunk's
+/// whole vectors need; zeros fill them up.
 #[derive(Debug, Clone)]
 pub(super) struct Packed {
     simd: Simd,
@@ -38,9 +38,10 @@ impl Packed {
     /// Takes over the numbers of a factor.
     ///
     /// # Panics
-    /// If its shape is another one.
+    /// If its shape is another one, or it is not column-major.
     pub fn fill(&mut self, factor: MatRef<'_, f64>, par: Par) {
         assert_eq!(factor.shape(), self.shape, "shape of the factor");
+        assert_columns("the factor", factor, self.shape.1);
         let (simd, (k, columns)) = (self.simd, self.shape);
         let (source, data) = (Columns::read(factor), Shared(self.lines.as_mut_ptr().cast::<f64>()));
         let chunks = chunk_count(k, simd);

@@ -1,4 +1,5 @@
-//! Sampling the product along the rows of Ω, with the gradient of the left factor in the same pass when columns are short.
+//! Sampling the product along the rows of Ω with factors where they are; for wide matrices and short columns, with the gradient of
+//! the left factor in the same pass.
 
 use super::entries::{Lines, ObservedEntries};
 use super::factor::{Chunk, Columns, assert_columns, by_vectors, chunk, chunk_count};
@@ -11,7 +12,7 @@ use std::ops::Range;
 
 /// Most blocks of rows: the units of parallel work and of the sum of squares.
 const MOST_BLOCKS: usize = 8;
-/// How many entries ahead of its use a column is asked for in wide matrices: 32 to 64 are equally good.
+/// How many entries ahead of its use a column is asked for in wide matrices (measured in the module's text).
 pub(super) const AHEAD: usize = 64;
 
 /// One k-chunk of a block of rows: adds the chunk's part of every sampled entry to `residual`.
@@ -22,7 +23,7 @@ struct Block<'a> {
     p: Columns,
     q: Columns,
     targets: &'a [f64],
-    /// Where residuals go; null if they are not wanted.
+    /// Where residuals go; null if they are not wanted, as with the gradient of P.
     residual: *mut f64,
     /// Whether this is the first chunk (nothing to add to) and the last (the sum is complete).
     first: bool,
@@ -331,10 +332,8 @@ fn sample_lines(
     assert!(chunks <= 1 || !residual.is_null(), "sums of several chunks need somewhere to be");
     let residual = Shared(residual);
     if k == 0 {
-        // SAFETY: there is a residual for every entry, or none is wanted.
-        targets.iter().enumerate().filter(|_| !residual.0.is_null()).for_each(|(at, target)| unsafe {
-            *residual.0.add(at) = -target;
-        });
+        // SAFETY: there is a residual for every entry (only the fused kernels, of which none is for k = 0, want none).
+        targets.iter().enumerate().for_each(|(at, target)| unsafe { *residual.0.add(at) = -target });
         return targets.iter().map(|t| t * t).sum();
     }
     let blocks = task_count(targets.len() * k, MOST_BLOCKS);

@@ -14,18 +14,19 @@ use std::ops::Range;
 
 /// Least number of bands of lines, if there is work enough for so many tasks.
 const TASKS: usize = 4;
-/// The entries of a line in a tile are a multiple of this, but for its last ones: the kernels take so many together, or half or a
-/// quarter of it.
+/// In a tile, the entries of a line are a multiple of this, but for its last ones: the kernels take so many together, or a part of it.
 const GROUP: usize = 8;
 
 /// The entries of one orientation: band of lines by band of lines, in it tile by tile (the entries on one band of the other
-/// side), in it line by line. A task reads all of it from one end of its band to the other.
+/// side, and some of the next ones to fill up groups), in it line by line. A task reads all of it from one end of its band to the other.
 #[derive(Debug, Clone)]
 struct Order {
     lines: usize,
     others: usize,
     line_bands: usize,
     other_bands: usize,
+    /// Doubles from one packed column of the other side to the next.
+    width: usize,
     /// Where each tile starts; one more than there are tiles.
     tile_start: Vec<usize>,
     /// Entries of each line of each tile.
@@ -42,6 +43,7 @@ impl Order {
             others,
             line_bands,
             other_bands,
+            width,
             tile_start: vec![0],
             count: Vec::with_capacity(lines.lines() * other_bands),
             offset: Vec::with_capacity(lines.index.len()),
@@ -155,25 +157,26 @@ impl Tiled {
         par: Par,
     ) -> f64 {
         let work = self.targets.len() * self.p.k();
-        let par = if task_count(work, TASKS) > 1 { par } else { Par::Seq };
-        self.p.fill(p, par);
-        self.q.fill(q, par);
+        // A small problem may have several bands all the same: not worth a task each.
+        let within = |par: Par| if task_count(work, TASKS) > 1 { par } else { Par::Seq };
+        self.p.fill(p, within(par));
+        self.q.fill(q, within(par));
         let fused = fused_kernel(self.simd, self.p.k());
         let (squares, dp) = match (fused, dp) {
-            (Some(kernel), Some(dp)) => (self.sample(Some((kernel, scale, dp)), par), None),
-            (_, dp) => (self.sample(None, par), dp),
+            (Some(kernel), Some(dp)) => (self.sample(Some((kernel, scale, dp)), within(par)), None),
+            (_, dp) => (self.sample(None, within(par)), dp),
         };
         let Self { simd, p, q, by_row, by_column, residual, places, residual_by_column, .. } = self;
         let (simd, residual): (Simd, &[f64]) = (*simd, residual);
-        let left = |dp, par| gradient_of(simd, by_row, (residual, &[]), scale, q, dp, par);
+        let left = |dp, par| gradient_of(simd, by_row, (residual, &[]), scale, q, dp, within(par));
         let mut right = |dq, par| {
             let values = if residual_by_column.is_empty() {
                 (residual, places.as_slice())
             } else {
-                reorder(by_column, residual, places, residual_by_column, par);
+                reorder(by_column, residual, places, residual_by_column, within(par));
                 (residual_by_column.as_slice(), [].as_slice())
             };
-            gradient_of(simd, by_column, values, scale, p, dq, par);
+            gradient_of(simd, by_column, values, scale, p, dq, within(par));
         };
         match (dp, dq) {
             (Some(dp), Some(dq)) => both(par, work, |par| left(dp, par), |par| right(dq, par)),
@@ -201,6 +204,7 @@ impl Tiled {
             }
             None => (None, 0.0, None),
         };
+        assert_eq!(order.width, width(simd, k), "width of the packed columns");
         let chunks = chunk_count(k, simd);
         let (sums, residual) = (Shared(squares.as_mut_ptr()), Shared(residual.as_mut_ptr()));
         for_each(par, order.line_bands, |band| {
@@ -250,7 +254,7 @@ struct Sampling<'a> {
 /// Samples a band; with `LEFT` also forms the gradient of its rows. Returns the sum of squared residuals, if complete.
 ///
 /// # Safety
-/// The columns of `p` and `q` have `V` whole vectors, those of `dp` (if `LEFT`) `V` vectors, the last with `tail` lanes; there are
+/// The columns of `p` and `q` have `V` whole vectors and are the order's width apart, those of `dp` (if `LEFT`) `V` vectors, the last with `tail` lanes; there are
 /// as many as the order has lines and others, and with `LEFT` the chunk is the only one; `targets` and `residual` hold a number for
 /// every entry (unless `first`, `residual` the sum of the chunks before), and nobody else touches the residuals of the band, nor
 /// its columns of `dp`; `S` is available.
@@ -312,7 +316,7 @@ unsafe fn group<S: Lanes<N>, const N: usize, const V: usize, const U: usize, con
         let mut columns = [std::ptr::null(); N];
         let mut sums = [S::splat(0.0); N];
         for l in 0..N {
-            columns[l] = q.at(*offset.add(if l < count { l } else { 0 }) as usize, 0).cast_const();
+            columns[l] = q.offset(*offset.add(if l < count { l } else { 0 }) as usize);
             let q = load_column::<S, N, V>(columns[l], N);
             let mut sum = S::mul(p[0], q[0]);
             for v in 1..V {
@@ -384,7 +388,7 @@ struct Gradient<'a> {
 }
 
 /// # Safety
-/// The columns of `source` have `V` whole vectors, those of `out` from row `first` on `V` vectors, the last with `tail` lanes; there
+/// The columns of `source` have `V` whole vectors and are the order's width apart, those of `out` from row `first` on `V` vectors, the last with `tail` lanes; there
 /// are as many as the order has others and lines; nobody else touches the chunk of the band's lines of `out`; `places` (if
 /// `MAPPED`) are below `values.len()`, which is the number of entries; `S` is available.
 #[inline(always)]
@@ -438,7 +442,7 @@ unsafe fn add_entry<S: Lanes<N>, const N: usize, const V: usize, const MAPPED: b
     unsafe {
         let place = if MAPPED { *task.places.get_unchecked(position) as usize } else { position };
         let value = S::splat(*task.values.get_unchecked(place));
-        let column = source.at(*task.order.offset.get_unchecked(position) as usize, 0);
+        let column = source.offset(*task.order.offset.get_unchecked(position) as usize);
         let column = load_column::<S, N, V>(column, N);
         for v in 0..V {
             sum[v] = S::mul_add(value, column[v], sum[v]);
@@ -459,6 +463,7 @@ fn gradient_of(
     let k = source.k();
     assert_columns("the gradient", out.as_ref(), order.lines);
     assert_eq!(out.nrows(), k, "rows of the factor and the gradient");
+    assert_eq!(order.width, width(simd, k), "width of the packed columns");
     let out = Columns::write(out);
     let bands = order.line_bands;
     for_each(par, chunk_count(k, simd) * bands, |task| {
@@ -570,5 +575,26 @@ fn gradient_kernel(simd: Simd, vectors: usize, mapped: bool) -> GradientKernel {
         (Simd::Avx2, false) => by_vectors!(vectors, gradient_avx2, false),
         (_, true) => by_vectors!(vectors, gradient_portable, true),
         (_, false) => by_vectors!(vectors, gradient_portable, false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Twenty entries on the band 100..200, then four on the next.
+    fn line() -> Vec<u32> {
+        (0..20).map(|i| 100 + 5 * i).chain([200, 210, 220, 60_000]).collect()
+    }
+
+    #[test]
+    fn a_tile_takes_the_next_entries_up_to_a_whole_group() {
+        assert_eq!(in_groups(&line(), 0, &(100..200), 16), 23, "20 inside, 24 wanted, the last out of reach");
+        assert_eq!(in_groups(&line(), 0, &(100..200), 1), 24, "the last within reach of 16 bits");
+        assert_eq!(in_groups(&line(), 4, &(100..200), 16), 20, "a whole group already");
+        assert_eq!(in_groups(&line(), 5, &(100..200), 16), 23, "25 taken with those before, 32 wanted");
+        assert_eq!(in_groups(&line()[..20], 0, &(100..200), 16), 20, "no more in the line");
+        assert_eq!(in_groups(&line()[20..], 8, &(100..200), 16), 0, "none inside, none wanted");
+        assert_eq!(in_groups(&[], 3, &(100..200), 16), 0);
     }
 }

@@ -1,4 +1,4 @@
-//! Loss and both gradients in one call, by the kernels that suit the length of the columns.
+//! Loss and both gradients in one call, by the kernels that suit the shape of the matrix.
 
 use super::entries::ObservedEntries;
 use super::factor::assert_columns;

@@ -80,7 +80,8 @@
 //! Indices that are multiplied by the constant width of a column are computed eight at a time by the compiler, and taken out of
 //! the vector one by one on the port that the transposition needs: 0.31 ms instead of 0.25 ms for sampling at k = 10. Hence
 //! offsets instead of indices. Tried and rejected: tiles of 16 and of 24 KB (1.5 to 3 % slower), at most four vectors (42 ms
-//! at k = 1000, 1.6 instead of 1.35 ms at k = 40), the left gradient while sampling for five to eight vectors (no difference).
+//! at k = 1000, 1.6 instead of 1.35 ms at k = 40), the left gradient while sampling for five to eight vectors (no
+//! difference), four offsets and two places read in one load each (no difference: it is not the loads that bind it).
 //!
 //! AVX2, one thread:
 //!

@@ -125,7 +125,7 @@ pub fn against_time(
 /// What a subtitle says about the trials behind curves made by [`banded`]; nothing about a single one.
 pub fn over_trials(trials: usize) -> String {
     if trials > 1 {
-        format!("; curves over iterations: geometric mean ± std of {trials} trials")
+        format!("; curves over iterations: geometric mean ± std of {trials} trials, as far as all of them ran")
     } else {
         String::new()
     }

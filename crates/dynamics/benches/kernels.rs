@@ -1,4 +1,4 @@
-//! The kernels by themselves: sampled loss and gradients for short and long factors, and dense products.
+//! The kernels by themselves: sampled loss and gradients for short and long factors, dense products, and what slows these down.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use dynamics::dense::matmul;
@@ -118,5 +118,43 @@ fn dense(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(kernels, single_call, wide, dense);
+/// What a small product costs by what is in the room between the columns, which belongs to no column: see [`dynamics::dense::zeros`].
+fn room(c: &mut Criterion) {
+    const ROOM: usize = 16;
+    let (rows, columns) = (10, 1000);
+    let mut group = c.benchmark_group("room-between-columns");
+    for (name, between) in [("zeros", 0.0), ("denormals", f64::MIN_POSITIVE / 3.0)] {
+        let mut numbers = Numbers(4);
+        let mut matrix =
+            |columns| Mat::from_fn(ROOM, columns, |i, _| if i < rows { numbers.next() - 0.5 } else { between });
+        let (lhs, rhs) = (matrix(rows), matrix(columns));
+        let (lhs, rhs) = (lhs.subrows(0, rows), rhs.subrows(0, rows));
+        let mut dst = Mat::zeros(rows, columns);
+        group.bench_function(format!("10x1000x10/{name}"), |b| {
+            b.iter(|| matmul(dst.as_mut(), Accum::Replace, lhs, rhs, 1.0, Par::Seq));
+        });
+    }
+    group.finish();
+}
+
+/// A large product by which of its factors is transposed.
+fn transposed(c: &mut Criterion) {
+    let d = 1000;
+    let mut numbers = Numbers(5);
+    let (a, b) = (numbers.matrix(d, d), numbers.matrix(d, d));
+    let mut dst = Mat::zeros(d, d);
+    let mut group = c.benchmark_group("transposed-1000x1000x1000");
+    group.sample_size(20).throughput(Throughput::Elements((2 * d * d * d) as u64));
+    let cases = [
+        ("neither", a.as_ref(), b.as_ref()),
+        ("right", a.as_ref(), b.transpose()),
+        ("left", a.transpose(), b.as_ref()),
+    ];
+    for (name, lhs, rhs) in cases {
+        group.bench_function(name, |b| b.iter(|| matmul(dst.as_mut(), Accum::Replace, lhs, rhs, 1.0, Par::Seq)));
+    }
+    group.finish();
+}
+
+criterion_group!(kernels, single_call, wide, dense, room, transposed);
 criterion_main!(kernels);

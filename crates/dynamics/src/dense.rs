@@ -19,8 +19,8 @@ const LINE: usize = 64;
 ///
 /// [`faer`] does not initialize that room, and its product's kernels read and multiply whole vectors of it, although the result is
 /// thrown away. What was there before in memory is often a denormal number, for which many processors take a hundred cycles
-/// and more: on a Xeon of the Emerald Rapids kind a 10 × 10 matrix times a 10 × 1000 one took 9.5 µs with zeros there and 329 µs
-/// with denormals. A matrix that a loop multiplies should begin as one of these, and be written in place: its clone has a room of its
+/// and more: on a Xeon of the Emerald Rapids kind a 10 × 10 matrix times a 10 × 1000 one took 10 µs with zeros there and 330 to
+/// 720 µs with denormals (bench `kernels`, group `room-between-columns`). A matrix that a loop multiplies should begin as one of these, and be written in place: its clone has a room of its
 /// own, as it comes.
 pub fn zeros<T: ComplexField>(rows: usize, columns: usize) -> Mat<T> {
     let mut matrix = Mat::zeros(rows.next_multiple_of((LINE / size_of::<T>()).max(1)), columns);

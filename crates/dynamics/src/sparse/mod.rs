@@ -36,7 +36,8 @@
 //!
 //! Why: tiles over rows in CSR order jump from row to row, 1.6 KB apart in targets and residuals (d = 1000, p = 0.2), which no
 //! prefetcher follows. Every run of 16 entries then waits for three to eight cache lines, longer than it computes. Loss
-//! and both gradients, the best of many runs, in place (with tiles over CSR order, as all kernels here once were) and tiled:
+//! and both gradients, the best of many runs, in place (with tiles over CSR order, as all kernels here once were) and tiled
+//! (bench `kernels`, group `sampled-loss-and-gradients`):
 //!
 //! | AVX-512 | one thread, in place | tiled | two threads, in place | tiled |
 //! |---|---|---|---|---|

@@ -2,7 +2,7 @@
 
 use faer::{Accum, Mat, MatMut, MatRef, Par};
 
-use crate::dense::{Padded, both, matmul};
+use crate::dense::{Padded, Transposing, both, matmul};
 
 /// Factors `W_1 … W_n` (each `w_l × w_{l−1}`), with the buffers that products and gradients need.
 ///
@@ -16,6 +16,7 @@ pub(crate) struct Chain {
     /// `H_2 … H_n`; `H_1` is the gradient of `W_1`.
     pulled: Vec<Padded>,
     gradients: Vec<Padded>,
+    transposing: Transposing,
 }
 
 impl Chain {
@@ -27,7 +28,7 @@ impl Chain {
         let products: Vec<_> = factors[1..].iter().map(|w| zeros((w.nrows(), inner))).collect();
         let gradients = factors.iter().map(|w| zeros(w.shape())).collect();
         let factors = factors.iter().map(|w| Padded::copy(w.as_ref())).collect();
-        Self { factors, pulled: products.clone(), products, gradients }
+        Self { factors, pulled: products.clone(), products, gradients, transposing: Transposing::default() }
     }
 
     pub(crate) fn factors(&self) -> &[Padded] {
@@ -67,11 +68,12 @@ impl Chain {
             let (first, others) = self.gradients.split_at_mut(1);
             let previous = if l == 1 { &self.factors[0] } else { &self.products[l - 2] };
             let (gradient, factor) = (others[l - 1].as_mut(), &self.factors[l]);
+            let transposing = &mut self.transposing;
             let next = below.last_mut().unwrap_or(&mut first[0]).as_mut();
             both(
                 par,
                 factor.nrows() * factor.ncols() * h.ncols(),
-                |par| matmul(gradient, Accum::Replace, h, previous.transpose(), 1.0, par),
+                |par| transposing.matmul(gradient, h, previous.as_ref(), 1.0, par),
                 |par| matmul(next, Accum::Replace, factor.transpose(), h, 1.0, par),
             );
         }

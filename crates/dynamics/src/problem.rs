@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use crate::DynamicsError;
 use crate::decomposition::thin_svd;
-use crate::dense::{Padded, matmul};
+use crate::dense::{Padded, Transposing, matmul};
 use crate::observed::uniform_entries;
 use crate::random::{gaussian, haar};
 use crate::sparse::{self, ObservedEntries};
@@ -234,7 +234,7 @@ pub struct Workspace(Buffers);
 #[derive(Debug)]
 enum Buffers {
     /// The residual of all entries, zero where nothing is observed.
-    Dense(Padded),
+    Dense(Padded, Transposing),
     /// The residual of the observed entries.
     Sampled(sparse::Workspace),
     /// None: the residual is computed where it is needed.
@@ -307,7 +307,7 @@ impl Objective {
             Observed::Entries(entries) if self.dense.is_none() || !sparse::dense_is_faster(entries) => {
                 Buffers::Sampled(sparse::Workspace::new(entries, &self.values, k))
             }
-            _ => Buffers::Dense(Padded::zeros(self.target.d_out(), self.target.d_in())),
+            _ => Buffers::Dense(Padded::zeros(self.target.d_out(), self.target.d_in()), Transposing::default()),
         })
     }
 
@@ -332,13 +332,13 @@ impl Objective {
                 let targets = (self.values.as_slice(), self.values_by_column.as_slice());
                 sparse::recomputed_loss_and_gradients(entries, targets, weight, p, q, dp, dq, par)
             }
-            (observed, Buffers::Dense(residual)) => {
+            (observed, Buffers::Dense(residual, transposing)) => {
                 let squares = match observed {
                     Observed::Entries(entries) => self.masked_residual(entries, p, q, residual, par),
                     Observed::Full => self.full_residual(p, q, residual, par),
                 };
                 if let Some(dp) = dp {
-                    matmul(dp, Accum::Replace, q, residual.transpose(), weight, par);
+                    transposing.matmul(dp, q, residual.as_ref(), weight, par);
                 }
                 if let Some(dq) = dq {
                     matmul(dq, Accum::Replace, p, residual.as_ref(), weight, par);

@@ -190,7 +190,7 @@ fn a_single_entry_and_all_entries() {
 
 #[test]
 fn many_blocks_and_tiles_give_the_same_bits_for_any_number_of_threads() {
-    for (d_out, d_in, k, p) in [(500, 400, 10, 0.3), (300, 400, 40, 0.5), (200, 300, 200, 0.3)] {
+    for (d_out, d_in, k, p) in [(500, 400, 10, 0.3), (300, 400, 40, 0.5), (200, 300, 200, 0.3), (1100, 1000, 1, 0.97)] {
         check(&Case::new(d_out, d_in, k, |_, _, u| (u + 1.0) / 2.0 < p, 3));
     }
 }

@@ -135,9 +135,11 @@
 //!   the rests stay in L1: no difference.
 //! - Masked dense products: see [`dense_is_faster`].
 
+mod block_kernels;
 mod entries;
 mod factor;
 mod gradient;
+mod order;
 mod packed;
 mod parallel;
 mod sampling;

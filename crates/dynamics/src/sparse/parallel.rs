@@ -12,6 +12,16 @@ pub(super) fn for_each(par: Par, count: usize, task: impl Fn(usize) + Send + Syn
     }
 }
 
+/// Runs `task` on each of `items`, with its number.
+pub(super) fn for_each_of<T: Send>(par: Par, items: &mut [T], task: impl Fn(usize, &mut T) + Send + Sync) {
+    match par {
+        Par::Seq => items.iter_mut().enumerate().for_each(|(index, item)| task(index, item)),
+        Par::Rayon(_) => {
+            items.par_iter_mut().with_max_len(1).enumerate().for_each(|(index, item)| task(index, item));
+        }
+    }
+}
+
 /// Multiply-adds worth a task of their own.
 const WORK_PER_TASK: usize = 1 << 18;
 

@@ -5,7 +5,7 @@
 //! `∂P[:, i] = Σ_j r_ij Q[:, j]` and `∂Q[:, j] = Σ_i r_ij P[:, i]`: three times |Ω| k multiply-adds.
 //!
 //! There are two sets of kernels. Unless the matrix is wide, entries and factors are copied into the order of their use (`tiled`,
-//! `packed`: "Tiles"). For wide matrices, and for a product with a sparse matrix by itself, both are read where they are (`sampling`,
+//! `order`, `packed`: "Tiles", "Blocks"). For wide matrices, and for a product with a sparse matrix by itself, both are read where they are (`sampling`,
 //! `gradient`: "Wide matrices").
 //!
 //! [`ObservedEntries`] keeps Ω by rows and by columns, with 32-bit indices; values (targets, residuals) are slices in row order,
@@ -22,9 +22,8 @@
 //!
 //! # Tiles
 //!
-//! Ω is cut into bands of rows and bands of columns, so narrow that one chunk of all columns of a band of the factor fits in 24
-//! KB (32 with AVX-512), part of a first cache; where two bands meet is a tile. Sampling has one task for each band of rows, a
-//! gradient one for each chunk and each band of its lines. Targets, residuals, numbers of entries and where their columns begin
+//! Ω (or a block of it, see below) is cut into bands of rows and bands of columns, so narrow that one chunk of all columns of a
+//! band of the factor fits in 24 KB (32 with AVX-512), part of a first cache; where two bands meet is a tile. Targets, residuals, numbers of entries and where their columns begin
 //! (16 bits, in doubles from the beginning of the band) are kept tile by tile and line by line in it, by rows and, for the right
 //! gradient, by columns: a task reads them from one end to the other. A tile takes up to seven entries of the next ones, as far
 //! as 16 bits reach, so that every line has whole groups of eight in it, but for its last one. Factors are copied chunk by chunk
@@ -32,21 +31,19 @@
 //! the first cache, and nothing is masked. The right gradient takes its residuals by position if columns have one chunk, from a
 //! copy in its own order if they have several.
 //!
-//! At d = 1000 and k = 10 there are four bands, so that more than four threads do not help (`TASKS`).
-//!
 //! Why: tiles over rows in CSR order jump from row to row, 1.6 KB apart in targets and residuals (d = 1000, p = 0.2), which no
 //! prefetcher follows. Every run of 16 entries then waits for three to eight cache lines, longer than it computes. Loss
 //! and both gradients, the best of many runs, in place (with tiles over CSR order, as all kernels here once were) and tiled
 //! (bench `kernels`, group `sampled-loss-and-gradients`):
 //!
-//! | AVX-512 | one thread, in place | tiled | two threads, in place | tiled |
-//! |---|---|---|---|---|
-//! | d = 1000, k = 10 | 0.87 ms | 0.67 ms | 0.50 ms | 0.43 ms |
-//! | d = 1000, k = 24 | | 0.88 ms | | 0.58 ms |
-//! | d = 1000, k = 40 | 1.83 ms | 1.35 ms | 1.00 ms | 0.82 ms |
-//! | d = 1000, k = 1000 | 55 ms | 42 ms | 28 ms | 21 ms |
-//! | d = 100, p = 0.3, k = 10 | 11.0 µs | 10.0 µs | not split | not split |
-//! | d = 100, p = 0.3, k = 100 | 53 µs | 48 µs | | |
+//! | AVX-512 | one thread, in place | tiled | in blocks | two threads, in place | tiled | in blocks |
+//! |---|---|---|---|---|---|---|
+//! | d = 1000, k = 10 | 0.87 ms | 0.70 ms | 0.68 ms | 0.50 ms | 0.45 ms | 0.38 ms |
+//! | d = 1000, k = 24 | | 0.93 ms | 0.92 ms | | 0.59 ms | 0.51 ms |
+//! | d = 1000, k = 40 | 1.83 ms | 1.40 ms | 1.36 ms | 1.00 ms | 0.87 ms | 0.76 ms |
+//! | d = 1000, k = 1000 | 55 ms | 42 ms | not in blocks | 28 ms | 21 ms | not in blocks |
+//! | d = 100, p = 0.3, k = 10 | 11.0 µs | 10.0 µs | not in blocks | not split | | |
+//! | d = 100, p = 0.3, k = 100 | 53 µs | 48 µs | not in blocks | | | |
 //!
 //! | AVX2 | one thread, in place | tiled | two threads, in place | tiled |
 //! |---|---|---|---|---|
@@ -58,15 +55,39 @@
 //!
 //! The first table is of a Xeon of the Emerald Rapids kind (48 KiB and 2 MiB of cache a core; dense products 70 GFLOP/s on one
 //! thread, 105 on two), the second of a Zen 3 at 2.45 GHz (32 KiB and 512 KiB; 39 and 69 GFLOP/s). On both machines the two threads
-//! share a core, whose arithmetic does not double. The AVX2 times were taken before the groups of eight.
+//! share a core, whose arithmetic does not double. The AVX2 times were taken before the groups of eight and the blocks. (AVX2 on the
+//! Xeon, two threads, k = 10: 0.42 ms tiled, 0.36 ms in blocks.)
+//!
+//! # Blocks
+//!
+//! Where there is work for several tasks and columns have one chunk, rows and columns are first cut into four bands each, and Ω
+//! into sixteen blocks. A task samples a block and then, at once, forms what it adds to both gradients, while its residuals are
+//! near: all blocks of a task have the same room for them. Residuals of all Ω are nowhere. In each of four steps the tasks work on
+//! blocks that have neither rows nor columns in common (a Latin square), so that nobody else adds to their gradients, and the
+//! order of all sums is fixed. (So more than four threads do not help.)
+//!
+//! Why: what a pass over Ω reads and writes is more than the second cache holds, at d = 1000 and p = 0.2 32 to 40 bytes for each of
+//! 200 000 entries against 2 MiB: residuals (8 bytes, written once and read once, and read before they are written), targets
+//! (8), places (4), offsets (2, twice). Copying 200 000 numbers takes 125 µs on that Xeon, as long as the arithmetic of a gradient. In blocks
+//! it is 16 bytes. The right gradient, which took twice as long as the left, takes as long.
+//!
+//! Long columns (several chunks) stay in one block: reading and writing gradients four times as often would cost more than that.
+//! From a million entries on (at four tasks) blocks are smaller, so that their residuals take at most half a megabyte. At d =
+//! 4000, p = 0.2, k = 10, one thread: one block 16.8 ms, sixteen 13.8, sixty-four 12.9.
+//!
+//! Tried and rejected: blocks a half, a third and a quarter as wide at d = 1000 (12, 26 and 39 % slower at k = 10: a line of a
+//! block costs about 40 cycles besides its entries); lines sorted by their number of entries, to spare the processor wrong
+//! guesses where a loop ends (k = 40: 1 to 3 % faster; k = 10, two threads: 5 to 13 % slower, as neighbouring columns use the same
+//! residuals' cache lines); 16-bit places (no difference); four vectors of a group's columns kept in registers for the left
+//! gradient (no difference).
 //!
 //! # Where it is bound
 //!
 //! AVX-512, k = 10: a column is two vectors. An entry takes two multiply-adds in each of the three passes and its share (21/8
-//! operations) of the transposition that adds the lanes of eight entries: 8.6 operations on the two vector ports, 4.3 cycles,
-//! 0.33 ms at 2.6 GHz (estimated: this machine does not count cycles), of which the two threads reach three quarters and one
-//! thread half. The six lanes that ten numbers leave empty in sixteen are a quarter of it. Three 256-bit vectors leave two
-//! empty, and take as long: 0.68 and 0.43 ms. At k = 1000 the three passes reach 29 GFLOP/s on one thread and 56 on two, two fifths and
+//! operations) of the transposition that adds the lanes of eight entries: 8.6 operations on the two vector ports, 4.3 cycles; and
+//! eleven loads, two in a cycle: 5.5 cycles. 0.38 ms are 7 cycles if the clock is what the dense products' rate says (3.8 GHz at 123
+//! GFLOP/s; this machine does not count cycles). The six lanes that ten numbers leave empty in sixteen are a quarter of the
+//! arithmetic. Three 256-bit vectors leave two empty, and take as long: 0.36 ms. At k = 1000 the three passes reach 29 GFLOP/s on one thread and 56 on two, two fifths and
 //! half of a dense product's rate.
 //!
 //! Steps on the way there, AVX-512, one thread:

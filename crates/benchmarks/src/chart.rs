@@ -92,9 +92,8 @@ mod tests {
     fn every_contender_and_ratio_is_drawn() {
         let machine = Machine { cpu: "c".into(), threads: 2, rustc: "r".into(), revision: "g".into() };
         let spread = |median: f64| Spread { q1: 0.9 * median, median, q3: 1.1 * median };
-        let row = |id, peer, seconds| {
-            PeerRow::new(id, (peer, "1"), (spread(seconds), spread(0.01)), 0.005, Some(1e-15), &machine)
-        };
+        let row =
+            |id, peer, seconds| PeerRow::new(id, (peer, "1"), (spread(seconds), spread(0.01)), Some(1e-15), &machine);
         let rows = [row("a/b", OURS, 0.01), row("a/b", "NumPy", 0.025), row("c/d", OURS, 0.01), row("c/d", "JAX", 7.0)];
         let svg = draw(&rows).svg().unwrap();
         for text in ["a/b", "c/d", "NumPy", "JAX", "10.0 ms", "2.5 ×", "700 ×"] {

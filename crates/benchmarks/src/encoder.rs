@@ -138,8 +138,7 @@ pub fn measure(
     let mut ours = Ours { run: fine_tuning(network, adapters, &examples)?, batches: step.lengths.len(), steps: 0 };
     let spreads = turns::take(&mut [&mut ours, worker], run.plan)?;
     let (ours, theirs) = (spreads[0], spreads[1]);
-    let floor = step.floor_seconds(pretrained.config(), run.limits);
-    let row = |who, spread, difference| PeerRow::new(step.id, who, (spread, ours), floor, difference, run.machine);
+    let row = |who, spread, difference| PeerRow::new(step.id, who, (spread, ours), difference, run.machine);
     Ok(vec![
         row((OURS, env!("CARGO_PKG_VERSION")), ours, None),
         row((worker.name(), worker.version()), theirs, Some(difference)),

@@ -122,6 +122,15 @@ impl Limits {
             cache_read_bytes_per_second: cache_read_bytes(),
         }
     }
+
+    /// The better of two measurements, each rate by itself: a machine shared with others is not always as fast.
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            gemm_f64_flop_per_second: self.gemm_f64_flop_per_second.max(other.gemm_f64_flop_per_second),
+            gemm_f32_flop_per_second: self.gemm_f32_flop_per_second.max(other.gemm_f32_flop_per_second),
+            cache_read_bytes_per_second: self.cache_read_bytes_per_second.max(other.cache_read_bytes_per_second),
+        }
+    }
 }
 
 fn gemm_flops<T: ComplexField>(number: impl Fn(f64) -> T) -> f64 {

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::case::{CASES, Case};
 use crate::encoder::STEPS;
-use crate::machine::{Limits, Machine};
+use crate::machine::Machine;
 use crate::problem::{Link, Problem, STEP_SIZE};
 use crate::tensors::Matrices;
 use crate::turns::{self, Contender, Plan, Spread};
@@ -72,7 +72,8 @@ pub struct PeerRow {
     pub q3_seconds: f64,
     /// Its median over ours.
     pub ratio: f64,
-    /// The least seconds the iteration can take here, from [`Limits`].
+    /// The least seconds the iteration can take here, from [`Limits`](crate::machine::Limits); not a number until
+    /// the run is over, as they are the best of it: a shared machine is not always as fast.
     pub floor_seconds: f64,
     /// The largest relative difference of its loss or a gradient from ours.
     pub gradient_difference: Option<f64>,
@@ -87,12 +88,11 @@ pub struct PeerRow {
 }
 
 impl PeerRow {
-    /// The row of a contender, given its and our times and the floor.
+    /// The row of a contender, given its and our times.
     pub fn new(
         id: &str,
         (peer, version): (&str, &str),
         (theirs, ours): (Spread, Spread),
-        floor_seconds: f64,
         gradient_difference: Option<f64>,
         machine: &Machine,
     ) -> Self {
@@ -105,7 +105,7 @@ impl PeerRow {
             q1_seconds: theirs.q1,
             q3_seconds: theirs.q3,
             ratio: theirs.median / ours.median,
-            floor_seconds,
+            floor_seconds: f64::NAN,
             gradient_difference,
             cpu,
             threads,
@@ -120,8 +120,6 @@ impl PeerRow {
 pub struct Run<'a> {
     /// Where it is made.
     pub machine: &'a Machine,
-    /// What can be done there.
-    pub limits: &'a Limits,
     /// How much is measured.
     pub plan: Plan,
     /// A directory for what is handed to the peers.
@@ -145,8 +143,8 @@ pub fn measure(case: Case, peers: &mut [(Script, Worker)], run: &Run<'_>) -> Res
     let mut contenders: Vec<&mut dyn Contender> = vec![&mut problem];
     contenders.extend(workers.iter_mut().map(|worker| &mut **worker as &mut dyn Contender));
     let spreads = turns::take(&mut contenders, run.plan)?;
-    let (ours, floor) = (spreads[0], case.floor_seconds(run.limits, run.machine.threads));
-    let row = |who, spread, difference| PeerRow::new(case.id, who, (spread, ours), floor, difference, run.machine);
+    let ours = spreads[0];
+    let row = |who, spread, difference| PeerRow::new(case.id, who, (spread, ours), difference, run.machine);
     let mut rows = vec![row((OURS, env!("CARGO_PKG_VERSION")), ours, None)];
     for ((worker, theirs), difference) in workers.iter().zip(&spreads[1..]).zip(differences) {
         rows.push(row((worker.name(), worker.version()), *theirs, Some(difference)));
@@ -270,7 +268,7 @@ mod tests {
     fn row(id: &str, peer: &str, seconds: f64) -> PeerRow {
         let machine = Machine { cpu: "c".into(), threads: 2, rustc: "r".into(), revision: "g".into() };
         let spread = |median: f64| Spread { q1: median, median, q3: median };
-        PeerRow::new(id, (peer, "1"), (spread(seconds), spread(1.0)), 0.5, None, &machine)
+        PeerRow::new(id, (peer, "1"), (spread(seconds), spread(1.0)), None, &machine)
     }
 
     #[test]

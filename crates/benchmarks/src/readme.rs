@@ -138,19 +138,14 @@ mod tests {
         }
         for case in CASES {
             for (name, seconds) in [(OURS, 0.08), ("NumPy", 0.2), ("JAX", 0.16)] {
-                peers.push(PeerRow::new(
-                    case.id,
-                    (name, "1"),
-                    (spread(seconds), spread(0.08)),
-                    0.072,
-                    None,
-                    &machine(),
-                ));
+                let row = PeerRow::new(case.id, (name, "1"), (spread(seconds), spread(0.08)), None, &machine());
+                peers.push(PeerRow { floor_seconds: 0.072, ..row });
             }
         }
         for step in STEPS {
             for (name, seconds) in [(OURS, 0.3), ("PyTorch", 0.75)] {
-                peers.push(PeerRow::new(step.id, (name, "2"), (spread(seconds), spread(0.3)), 0.25, None, &machine()));
+                let row = PeerRow::new(step.id, (name, "2"), (spread(seconds), spread(0.3)), None, &machine());
+                peers.push(PeerRow { floor_seconds: 0.25, ..row });
             }
         }
         let limits = Limits {

@@ -16,7 +16,8 @@ pub(crate) struct Chain {
     /// `H_2 … H_n`; `H_1` is the gradient of `W_1`.
     pulled: Vec<Padded>,
     gradients: Vec<Padded>,
-    transposing: Transposing,
+    /// One for each factor but the first.
+    transposing: Vec<Transposing>,
 }
 
 impl Chain {
@@ -26,9 +27,10 @@ impl Chain {
         let zeros = |shape: (usize, usize)| Padded::zeros(shape.0, shape.1);
         let inner = factors[0].ncols();
         let products: Vec<_> = factors[1..].iter().map(|w| zeros((w.nrows(), inner))).collect();
+        let transposing = vec![Transposing::default(); factors.len() - 1];
         let gradients = factors.iter().map(|w| zeros(w.shape())).collect();
         let factors = factors.iter().map(|w| Padded::copy(w.as_ref())).collect();
-        Self { factors, pulled: products.clone(), products, gradients, transposing: Transposing::default() }
+        Self { factors, pulled: products.clone(), products, gradients, transposing }
     }
 
     pub(crate) fn factors(&self) -> &[Padded] {
@@ -68,7 +70,7 @@ impl Chain {
             let (first, others) = self.gradients.split_at_mut(1);
             let previous = if l == 1 { &self.factors[0] } else { &self.products[l - 2] };
             let (gradient, factor) = (others[l - 1].as_mut(), &self.factors[l]);
-            let transposing = &mut self.transposing;
+            let transposing = &mut self.transposing[l - 1];
             let next = below.last_mut().unwrap_or(&mut first[0]).as_mut();
             both(
                 par,

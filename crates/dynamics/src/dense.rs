@@ -78,7 +78,7 @@ impl DerefMut for Padded {
     }
 }
 
-/// `dst = alpha lhs rhs`, or `dst += alpha lhs rhs` with [`Accum::Add`]; any strides, so transposed views cost nothing.
+/// `dst = alpha lhs rhs`, or `dst += alpha lhs rhs` with [`Accum::Add`]; any strides, so transposed views need no copy.
 ///
 /// The bits of the result do not depend on `par`. [`faer`] gives the same bits for any number of threads in every product of
 /// two matrices tried (22 shapes, both transposed or not, 1 to 8 threads); a matrix times a vector is the exception, so
@@ -118,7 +118,7 @@ pub fn matmul(
     faer::linalg::matmul::matmul(dst, accumulate, lhs, rhs, alpha, par);
 }
 
-/// Room for transposed copies of right factors, made when it is first needed.
+/// Room for transposed copies of right factors of one shape, made when it is first needed.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Transposing(Option<Padded>);
 
@@ -139,6 +139,7 @@ impl Transposing {
         par: Par,
     ) {
         let (columns, inner) = rhs.shape();
+        assert_eq!((dst.nrows(), dst.ncols(), lhs.ncols()), (lhs.nrows(), columns, inner), "shapes of a product");
         if dst.nrows().min(columns).min(inner) < WORTH_TRANSPOSING {
             return matmul(dst, Accum::Replace, lhs, rhs.transpose(), alpha, par);
         }

@@ -233,7 +233,7 @@ pub struct Workspace(Buffers);
 
 #[derive(Debug)]
 enum Buffers {
-    /// The residual of all entries, zero where nothing is observed.
+    /// The residual of all entries, zero where nothing is observed, and room for a transposed copy of it.
     Dense(Padded, Transposing),
     /// The residual of the observed entries.
     Sampled(sparse::Workspace),

@@ -195,6 +195,14 @@ fn many_blocks_and_tiles_give_the_same_bits_for_any_number_of_threads() {
     }
 }
 
+/// Three rows for four threads; and nearly all entries in one corner, so that most blocks have few or none.
+#[test]
+fn empty_and_uneven_blocks() {
+    check(&Case::new(3, 60_000, 10, |_, _, _| true, 7));
+    check(&Case::new(500, 600, 10, |i, j, u| (i < 300 && j < 310) || u > 0.999, 8));
+    check(&Case::new(600, 500, 40, |i, j, u| (i >= 450 && j >= 300) || u > 0.998, 9));
+}
+
 /// Long rows are walked in tiles; some rows have no entry in the last tile, or in the first, or at all, or two at the ends, too
 /// far from each other for one tile's 16 bits where columns are long (k = 64, with AVX-512).
 #[test]

@@ -182,7 +182,8 @@ impl Experiment for CompressedVsNarrow {
         let slower =
             shape("random narrow needs more iterations than compressed at every rank guess", "2.3 to 3.2 times");
         let gains = shape("random narrow: iterations fall with the rank guess", "from 62000 to 45200");
-        let twice = value("random narrow takes 2 to 3 times as long as compressed", "1.8 to 2.5 times");
+        let twice =
+            value("random narrow takes 2 to 3 times as long as compressed", "2 to 3 times; in the figure 1.8 to 2.5");
         let same = value("compressed: iterations as reported, within 5 %", "read off the figure");
         let same_narrow = value("random narrow: iterations as reported, within 20 %", "read off the figure");
         let reported = |series| reference_points(&reference, series, "iterations");

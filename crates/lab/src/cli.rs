@@ -52,10 +52,10 @@ pub(crate) struct Common {
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
     /// Short for --set seed=N
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..))]
+    #[arg(long, value_name = "N", value_parser = whole_number)]
     pub(crate) seed: Option<i64>,
     /// Short for --set trials=N
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..))]
+    #[arg(long, value_name = "N", value_parser = whole_number)]
     pub(crate) trials: Option<i64>,
     /// Number of threads [default: all cores]
     #[arg(long, value_name = "N", value_parser = threads)]
@@ -119,6 +119,12 @@ fn threads(text: &str) -> Result<usize, String> {
     let most = most_threads();
     let number = text.parse().ok().filter(|number| (1..=most).contains(number));
     number.ok_or_else(|| format!("allowed: a whole number from 1 to {most}"))
+}
+
+/// A number of the settings, which are TOML: 63 bits.
+fn whole_number(text: &str) -> Result<i64, String> {
+    let number = text.parse().ok().filter(|number| *number >= 0);
+    number.ok_or_else(|| format!("allowed: a whole number from 0 to {}", i64::MAX))
 }
 
 /// A directory that is there.

@@ -56,7 +56,8 @@ fn claims(reports: &[Report], end: &str) -> String {
         return String::new();
     }
     let (hold, differ, open) = (count(Verdict::Holds), count(Verdict::Differs), count(Verdict::NotTested));
-    let mut text = format!("claims: {hold} hold, {differ} differ, {open} not tested{end}\n");
+    let why = if open > 0 { " (the settings or the runs cannot tell)" } else { "" };
+    let mut text = format!("claims: {hold} hold, {differ} differ, {open} not tested{why}{end}\n");
     for (experiment, claim) in all().filter(|(_, claim)| claim.verdict == Verdict::Differs) {
         let _ = writeln!(
             text,

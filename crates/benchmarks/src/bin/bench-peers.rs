@@ -46,16 +46,17 @@ fn main() -> Result<()> {
     rayon::ThreadPoolBuilder::new().use_current_thread().build_global().context("cannot start threads")?;
     let (cases, steps) = chosen(&arguments.only)?;
     let machine = Machine::survey();
-    let limits = Limits::measure();
+    let mut limits = Limits::measure();
     let scratch = tempfile::tempdir().context("cannot make a temporary directory")?;
     let environment = environment(&arguments.python)?;
     let start = |script: &Path| Worker::start(&environment, script, machine.threads, scratch.path());
     let plan = Plan { rounds: arguments.rounds as usize, turn_seconds: arguments.turn };
-    let run = Run { machine: &machine, limits: &limits, plan, scratch: scratch.path() };
+    let run = Run { machine: &machine, plan, scratch: scratch.path() };
     let mut rows = Vec::new();
     let mut take = |measured: Vec<PeerRow>| {
         measured.iter().for_each(print_row);
         rows.extend(measured);
+        limits = limits.or(Limits::measure());
     };
     if !cases.is_empty() {
         let started = SCRIPTS.into_iter().map(|script| Ok((script, start(&script.path())?)));
@@ -64,13 +65,23 @@ fn main() -> Result<()> {
             take(peers::measure(case, &mut workers, &run)?);
         }
     }
+    let mut config = None;
     if !steps.is_empty() {
         let pretrained = Pretrained::load(&say_what_is_fetched)?;
         let mut worker = start(&peers::scripts().join(encoder::SCRIPT))?;
         for step in steps {
             take(encoder::measure(step, &pretrained, &mut worker, &run)?);
         }
+        config = Some(pretrained.config().clone());
     }
+    let floor = |id: &str| match STEPS.iter().find(|step| step.id == id) {
+        Some(step) => config.as_ref().map_or(f64::NAN, |config| step.floor_seconds(config, &limits)),
+        None => CASES
+            .iter()
+            .find(|case| case.id == id)
+            .map_or(f64::NAN, |case| case.floor_seconds(&limits, machine.threads)),
+    };
+    rows.iter_mut().for_each(|row| row.floor_seconds = floor(&row.id));
     print_goals(&rows);
     if arguments.only.is_empty() {
         write(&arguments, &rows, &MachineRow::new(&machine, &limits))?;

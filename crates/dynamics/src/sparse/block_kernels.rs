@@ -28,8 +28,8 @@ pub(super) struct Sampling<'a> {
     pub targets: &'a [f64],
     pub residual: *mut f64,
     /// Whether this is the first chunk (nothing to add to) and the last (the sum is complete).
-    pub first: bool,
-    pub last: bool,
+    pub first_chunk: bool,
+    pub last_chunk: bool,
     pub scale: f64,
     pub turn: Turn,
 }
@@ -37,10 +37,11 @@ pub(super) struct Sampling<'a> {
 /// Samples a band; with `LEFT` also forms the gradient of its rows. Returns the sum of squared residuals, if complete.
 ///
 /// # Safety
-/// The columns of `p` and `q` have `V` whole vectors and are the order's width apart, those of `dp` (if `LEFT`) `V` vectors, the last with `tail` lanes; there are
-/// as many as the order has lines and others, and with `LEFT` the chunk is the only one; `targets` and `residual` hold a number for
-/// every entry (unless `first`, `residual` the sum of the chunks before), and nobody else touches the residuals of the band, nor
-/// its columns of `dp`; `S` is available.
+/// The columns of `p` and `q` have `V` whole vectors and are the order's width apart, those of `dp` (if `LEFT`) `V` vectors, the
+/// last with `tail` lanes. There are as many as the order's ranges of lines and others reach, and with `LEFT` the chunk is the only
+/// one. `targets` and `residual` hold a number for every entry (`residual` the sum of the chunks before, unless this is the first), `dp`
+/// what was added before (unless it is its first turn). Nobody else touches the residuals of the band, nor its columns of `dp`; `S` is
+/// available.
 #[inline(always)]
 unsafe fn sample<S: Lanes<N>, const N: usize, const V: usize, const U: usize, const LEFT: bool>(
     task: &Sampling<'_>,
@@ -110,10 +111,10 @@ unsafe fn group<S: Lanes<N>, const N: usize, const V: usize, const U: usize, con
         }
         let mut entry = S::sum_each(sums);
         let residual = task.residual.add(position);
-        if !LEFT && !task.first {
+        if !LEFT && !task.first_chunk {
             entry = S::add(entry, S::load_first(residual, count));
         }
-        if LEFT || task.last {
+        if LEFT || task.last_chunk {
             let target = S::load_first(task.targets.as_ptr().add(position), count);
             entry = S::keep_first(count, S::sub(entry, target));
             *squares = S::mul_add(entry, entry, *squares);
@@ -166,14 +167,15 @@ pub(super) struct Gradient<'a> {
     pub source: Columns,
     pub out: Columns,
     /// First row of the chunk.
-    pub first: usize,
+    pub first_row: usize,
     pub turn: Turn,
 }
 
 /// # Safety
-/// The columns of `source` have `V` whole vectors and are the order's width apart, those of `out` from row `first` on `V` vectors, the last with `tail` lanes; there
-/// are as many as the order has others and lines; nobody else touches the chunk of the band's lines of `out`; `places` (if
-/// `MAPPED`) are below `values.len()`, which is the number of entries; `S` is available.
+/// The columns of `source` have `V` whole vectors and are the order's width apart, those of `out` from `first_row` on `V` vectors, the
+/// last with `tail` lanes. There are as many as the order's ranges of others and lines reach. `out` holds what was added before, unless
+/// it is its first turn. Nobody else touches the chunk of the band's lines of `out`; `places` (if `MAPPED`) are below
+/// `values.len()`, which is at least the number of entries; `S` is available.
 #[inline(always)]
 unsafe fn gradient<S: Lanes<N>, const N: usize, const V: usize, const U: usize, const MAPPED: bool>(
     task: &Gradient<'_>,
@@ -188,7 +190,7 @@ unsafe fn gradient<S: Lanes<N>, const N: usize, const V: usize, const U: usize, 
             for line in order.band(task.band) {
                 let end = position + *count as usize;
                 count = count.add(1);
-                let out = task.out.at(task.first, line);
+                let out = task.out.at(task.first_row, line);
                 let mut sums = [[S::splat(0.0); V]; U];
                 if !(tile == 0 && task.turn.first) {
                     sums[0] = load_column::<S, N, V>(out, task.tail);

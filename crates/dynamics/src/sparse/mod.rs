@@ -4,32 +4,33 @@
 //! dot product of two contiguous columns. With the residual `r = E − Φ` on Ω, a step needs `r` itself,
 //! `∂P[:, i] = Σ_j r_ij Q[:, j]` and `∂Q[:, j] = Σ_i r_ij P[:, i]`: three times |Ω| k multiply-adds.
 //!
-//! There are two sets of kernels. Unless the matrix is wide, entries and factors are copied into the order of their use (`tiled`,
-//! `order`, `packed`: "Tiles", "Blocks"). For wide matrices, and for a product with a sparse matrix by itself, both are read where they are (`sampling`,
-//! `gradient`: "Wide matrices").
+//! There are two sets of kernels. Unless the matrix is wide, entries and factors are copied into the order of their use
+//! (`tiled`, `block_kernels`, `order`, `packed`: "Tiles", "Blocks"). For wide matrices, and for a product with a sparse matrix
+//! by itself, both are read where they are (`sampling`, `gradient`: "Wide matrices").
 //!
-//! [`ObservedEntries`] keeps Ω by rows and by columns, with 32-bit indices; values (targets, residuals) are slices in row order,
-//! and the column order knows the place of each of its entries there.
+//! [`ObservedEntries`] keeps Ω by rows and by columns, with 32-bit indices; values (targets, residuals) are slices in row
+//! order, and the column order knows the place of each of its entries there.
 //!
-//! A column of P or Q is cut into chunks of at most 8 vectors (4 without SIMD). Sampling keeps a chunk of `P[:, i]` in registers, takes
-//! as many entries of the row at once as a vector has lanes, and adds the lanes of their sums by one transposition; a gradient keeps
-//! a chunk of the sum in registers, with about eight independent additions under way. Either way there is one load per multiply-add.
-//! With SIMD and up to four vectors the left gradient is formed while sampling, group by group. The right gradient is a second
-//! pass, by columns.
+//! A column of P or Q is cut into chunks of at most 8 vectors (4 without SIMD). Sampling keeps a chunk of `P[:, i]` in
+//! registers, takes as many entries of the row at once as a vector has lanes, and adds the lanes of their sums by one
+//! transposition; a gradient keeps a chunk of the sum in registers, with about eight independent additions under way. Either
+//! way there is one load per multiply-add. With SIMD and up to four vectors the left gradient is formed while sampling, group
+//! by group. The right gradient is a second pass, by columns.
 //!
-//! A task has its own rows or columns (or its own chunk of them), the number of tasks depends on the shape alone, and sums of
-//! tasks are added in order: the same bits for any number of threads. Different instruction sets round differently.
+//! A task has the lines of a gradient that it adds to for itself meanwhile, the number of tasks depends on the shape, the
+//! number of entries and k alone, and sums are added in order: the same bits for any number of threads. Different instruction
+//! sets round differently.
 //!
 //! # Tiles
 //!
 //! Ω (or a block of it, see below) is cut into bands of rows and bands of columns, so narrow that one chunk of all columns of a
-//! band of the factor fits in 24 KB (32 with AVX-512), part of a first cache; where two bands meet is a tile. Targets, residuals, numbers of entries and where their columns begin
-//! (16 bits, in doubles from the beginning of the band) are kept tile by tile and line by line in it, by rows and, for the right
-//! gradient, by columns: a task reads them from one end to the other. A tile takes up to seven entries of the next ones, as far
-//! as 16 bits reach, so that every line has whole groups of eight in it, but for its last one. Factors are copied chunk by chunk
-//! into whole vectors, filled up with zeros, at the beginning of each evaluation: a tile's columns are one contiguous piece of
-//! the first cache, and nothing is masked. The right gradient takes its residuals by position if columns have one chunk, from a
-//! copy in its own order if they have several.
+//! band of the factor fits in 24 KB (32 with AVX-512), part of a first cache; where two bands meet is a tile. Targets,
+//! residuals, numbers of entries and where their columns begin (16 bits, in doubles from the beginning of the band) are kept
+//! tile by tile and line by line in it, by rows and, for the right gradient, by columns: a task reads them from one end to the
+//! other. A tile takes up to seven entries of the next ones, as far as 16 bits reach, so that every line has whole groups of
+//! eight in it, but for its last one. Factors are copied chunk by chunk into whole vectors, filled up with zeros, at the
+//! beginning of each evaluation: a tile's columns are one contiguous piece of the first cache, and nothing is masked. The right
+//! gradient takes its residuals by position if columns have one chunk, from a copy in its own order if they have several.
 //!
 //! Why: tiles over rows in CSR order jump from row to row, 1.6 KB apart in targets and residuals (d = 1000, p = 0.2), which no
 //! prefetcher follows. Every run of 16 entries then waits for three to eight cache lines, longer than it computes. Loss
@@ -53,42 +54,45 @@
 //! | d = 100, p = 0.3, k = 10 | 19 µs | 10.5 µs | not split | not split |
 //! | d = 100, p = 0.3, k = 100 | 125 µs | 70 µs | | |
 //!
-//! The first table is of a Xeon of the Emerald Rapids kind (48 KiB and 2 MiB of cache a core; dense products 70 GFLOP/s on one
-//! thread, 105 on two), the second of a Zen 3 at 2.45 GHz (32 KiB and 512 KiB; 39 and 69 GFLOP/s). On both machines the two threads
-//! share a core, whose arithmetic does not double. The AVX2 times were taken before the groups of eight and the blocks. (AVX2 on the
-//! Xeon, two threads, k = 10: 0.42 ms tiled, 0.36 ms in blocks.)
+//! The first table is of a Xeon of the Emerald Rapids kind (48 KiB and 2 MiB of cache a core; dense products 70 to 74 GFLOP/s
+//! on one thread, 105 to 123 on two, as its other tenants allow), the second of a Zen 3 at 2.45 GHz (32 KiB and 512 KiB; 39 and
+//! 69 GFLOP/s). On both machines the two threads share a core, whose arithmetic does not double. The AVX2 times were taken
+//! before the groups of eight and the blocks. (AVX2 on the Xeon, two threads, k = 10: 0.42 ms tiled, 0.36 ms in blocks.)
 //!
 //! # Blocks
 //!
-//! Where there is work for several tasks and columns have one chunk, rows and columns are first cut into four bands each, and Ω
-//! into sixteen blocks. A task samples a block and then, at once, forms what it adds to both gradients, while its residuals are
-//! near: all blocks of a task have the same room for them. Residuals of all Ω are nowhere. In each of four steps the tasks work on
-//! blocks that have neither rows nor columns in common (a Latin square), so that nobody else adds to their gradients, and the
-//! order of all sums is fixed. (So more than four threads do not help.)
+//! Where there is work for several tasks and columns have one chunk, rows and columns are first cut into as many bands each as
+//! there are tasks: Ω into sixteen blocks, mostly. A task samples a block and then, at once, forms what it adds to both
+//! gradients, while the residuals are near: all its blocks have the same room for them, and there are never residuals of all Ω.
+//! In each of as many steps the tasks work on blocks that have neither rows nor columns in common (a Latin square), so that
+//! nobody else adds to their gradients, and the order of all sums is fixed. There are at most four tasks (`TASKS`): more
+//! threads do not help.
 //!
-//! Why: what a pass over Ω reads and writes is more than the second cache holds, at d = 1000 and p = 0.2 32 to 40 bytes for each of
-//! 200 000 entries against 2 MiB: residuals (8 bytes, written once and read once, and read before they are written), targets
-//! (8), places (4), offsets (2, twice). Copying 200 000 numbers takes 125 µs on that Xeon, as long as the arithmetic of a gradient. In blocks
-//! it is 16 bytes. The right gradient, which took twice as long as the left, takes as long.
+//! Why: what a pass over Ω reads and writes is more than the second cache holds, at d = 1000 and p = 0.2 32 to 40 bytes for
+//! each of 200 000 entries against 2 MiB: residuals (8 bytes, written once and read once, and read before they are written),
+//! targets (8), places (4), offsets (2, twice). Copying 200 000 numbers takes 125 µs on that Xeon, as long as the arithmetic of
+//! a gradient. In blocks it is 16 bytes. The pass for the right gradient took up to twice as long as that for the left one; in
+//! blocks they take the same time.
 //!
-//! Long columns (several chunks) stay in one block: reading and writing gradients four times as often would cost more than that.
-//! From a million entries on (at four tasks) blocks are smaller, so that their residuals take at most half a megabyte. At d =
-//! 4000, p = 0.2, k = 10, one thread: one block 16.8 ms, sixteen 13.8, sixty-four 12.9.
+//! Long columns (several chunks) stay in one block: reading and writing gradients four times as often would cost more than
+//! that. So do lines with less than eight entries for each block. From a million entries on (at four tasks) blocks are smaller,
+//! so that their residuals take at most half a megabyte (on average: the fullest block makes the room). At d = 4000, p = 0.2, k
+//! = 10, one thread: one block 16.8 ms, sixteen 13.8, sixty-four 12.9.
 //!
 //! Tried and rejected: blocks a half, a third and a quarter as wide at d = 1000 (12, 26 and 39 % slower at k = 10: a line of a
 //! block costs about 40 cycles besides its entries); lines sorted by their number of entries, to spare the processor wrong
-//! guesses where a loop ends (k = 40: 1 to 3 % faster; k = 10, two threads: 5 to 13 % slower, as neighbouring columns use the same
-//! residuals' cache lines); 16-bit places (no difference); four vectors of a group's columns kept in registers for the left
-//! gradient (no difference).
+//! guesses where a loop ends (k = 40: 1 to 3 % faster; k = 10, two threads: 5 to 13 % slower, as neighbouring columns use the
+//! same residuals' cache lines); 16-bit places (no difference); the columns of a group kept in registers for the left gradient,
+//! with fewer sums (k = 10: no difference).
 //!
 //! # Where it is bound
 //!
 //! AVX-512, k = 10: a column is two vectors. An entry takes two multiply-adds in each of the three passes and its share (21/8
-//! operations) of the transposition that adds the lanes of eight entries: 8.6 operations on the two vector ports, 4.3 cycles; and
-//! eleven loads, two in a cycle: 5.5 cycles. 0.38 ms are 7 cycles if the clock is what the dense products' rate says (3.8 GHz at 123
-//! GFLOP/s; this machine does not count cycles). The six lanes that ten numbers leave empty in sixteen are a quarter of the
-//! arithmetic. Three 256-bit vectors leave two empty, and take as long: 0.36 ms. At k = 1000 the three passes reach 29 GFLOP/s on one thread and 56 on two, two fifths and
-//! half of a dense product's rate.
+//! operations) of the transposition that adds the lanes of eight entries: 8.6 operations on the two vector ports, 4.3 cycles;
+//! and eleven loads, two in a cycle: 5.5 cycles. 0.38 ms are 7 cycles if the clock is what the dense products' rate says (3.8
+//! GHz at 123 GFLOP/s; this machine does not count cycles). The six lanes that ten numbers leave empty in sixteen are a quarter
+//! of the arithmetic. Three 256-bit vectors leave two empty, and take as long: 0.36 ms. At k = 1000 the three passes reach 29
+//! GFLOP/s on one thread and 56 on two, two fifths and half of a dense product's rate.
 //!
 //! Steps on the way there, AVX-512, one thread:
 //!
@@ -103,7 +107,8 @@
 //! the vector one by one on the port that the transposition needs: 0.31 ms instead of 0.25 ms for sampling at k = 10. Hence
 //! offsets instead of indices. Tried and rejected: tiles of 16 and of 24 KB (1.5 to 3 % slower), at most four vectors (42 ms
 //! at k = 1000, 1.6 instead of 1.35 ms at k = 40), the left gradient while sampling for five to eight vectors (no
-//! difference), four offsets and two places read in one load each (no difference: it is not the loads that bind it).
+//! difference), four offsets and two places read in one load each (no difference). (The times of these
+//! steps were taken side by side, on a better day than those of the first table.)
 //!
 //! AVX2, one thread:
 //!
@@ -116,12 +121,12 @@
 //!
 //! # Wide matrices
 //!
-//! From 2048 rows or columns on, with at most every 16th entry observed, a factor is far from the first cache or even from
-//! the second, and an entry costs what fetching its column costs. There, columns of P and Q are read in place, whole vectors at a
+//! From 2048 rows or columns on, with at most every 16th entry observed, a factor is far from the first cache or even from the
+//! second, and an entry costs what fetching its column costs. There, columns of P and Q are read in place, whole vectors at a
 //! time and a masked one at the end, line by line: a line has so few entries that tiles only interrupt it. The columns of
 //! entries 64 further on are asked for ahead of their use. And up to four vectors per column the residual is not stored by rows
-//! and fetched by columns, one cache line for each of its numbers, but computed a second time along the columns (the column of P is
-//! needed there anyway), which also saves its memory and leaves nothing to allocate: [`recomputed_loss_and_gradients`].
+//! and fetched by columns, one cache line for each of its numbers, but computed a second time along the columns (the column of
+//! P is needed there anyway), which also saves its memory and leaves nothing to allocate: [`recomputed_loss_and_gradients`].
 //!
 //! Nanoseconds per entry for loss and both gradients, 100 entries per row, k = 8 (an 8-vector is one cache line), one thread
 //! and two of the same core (a Zen 5 at 4.1 GHz with AVX-512, otherwise quiet):

@@ -81,6 +81,11 @@ impl Order {
         self.offset.len()
     }
 
+    /// The other side.
+    pub fn others(&self) -> Range<usize> {
+        self.others.clone()
+    }
+
     /// The lines of a band.
     pub fn band(&self, band: usize) -> Range<usize> {
         part(&self.lines, self.line_bands, band)

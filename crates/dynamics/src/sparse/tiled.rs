@@ -9,26 +9,29 @@ use super::parallel::{Shared, for_each, for_each_of, share, task_count};
 use super::simd::Simd;
 use crate::dense::both;
 use faer::{MatMut, MatRef, Par};
+use std::ops::Range;
 
 /// Most tasks, if there is work enough for so many.
 const TASKS: usize = 4;
 /// Entries of a block from which more and smaller blocks are worth their cost: half a megabyte of residuals, part of a second cache.
 const BLOCK: usize = 1 << 16;
+/// Entries of a line of a block, on average, below which blocks are not worth what a line costs besides its entries.
+const LEAST_OF_A_LINE: usize = 8;
 
 /// How Ω is cut into blocks, and who works on which one when.
 ///
-/// Rows and columns are cut into `tasks` times `side` bands each. In each of `tasks` steps a task works where its `side` bands of
-/// rows meet `side` bands of columns that no other task works on in that step. So it may add to the gradients of both factors
+/// Rows and columns are cut into `tasks` times `per_task` bands each. In each of `tasks` steps a task works where its own bands of
+/// rows meet as many bands of columns, on which no other task works in that step. So it may add to the gradients of both factors
 /// there, and all sums have one order for any number of threads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Grid {
     tasks: usize,
-    side: usize,
+    per_task: usize,
 }
 
 impl Grid {
     fn bands(self) -> usize {
-        self.tasks * self.side
+        self.tasks * self.per_task
     }
 
     /// The blocks of a task in a step, as band of rows and band of columns, with what they add to: the gradients of their rows and of
@@ -36,12 +39,12 @@ impl Grid {
     fn visits(self, task: usize, step: usize) -> impl Iterator<Item = (usize, usize, [Turn; 2])> {
         let turn = move |inner: usize| Turn {
             first: step == 0 && inner == 0,
-            last: step + 1 == self.tasks && inner + 1 == self.side,
+            last: step + 1 == self.tasks && inner + 1 == self.per_task,
         };
         let columns = (task + step) % self.tasks;
-        (0..self.side * self.side).map(move |visit| {
-            let (row, column) = (visit / self.side, visit % self.side);
-            (task * self.side + row, columns * self.side + column, [turn(column), turn(row)])
+        (0..self.per_task * self.per_task).map(move |visit| {
+            let (row, column) = (visit / self.per_task, visit % self.per_task);
+            (task * self.per_task + row, columns * self.per_task + column, [turn(column), turn(row)])
         })
     }
 }
@@ -55,6 +58,31 @@ struct Block {
     targets: Vec<f64>,
     /// For each entry by columns, its place by rows.
     places: Vec<u32>,
+}
+
+impl Block {
+    /// The block of those rows and columns, which `bands` cuts for tiles. `place_by_row` has room for every entry of the matrix.
+    fn new(
+        entries: &ObservedEntries,
+        targets: &[f64],
+        (rows, columns): (Range<usize>, Range<usize>),
+        bands: impl Fn(usize) -> usize,
+        width: usize,
+        place_by_row: &mut [u32],
+    ) -> Self {
+        let (row_bands, column_bands) = (bands(rows.len()), bands(columns.len()));
+        let sides = (rows.clone(), columns.clone());
+        let (by_row, of_rows) = Order::new(&entries.by_row, sides, (row_bands, column_bands), width);
+        let (by_column, of_columns) = Order::new(&entries.by_column, (columns, rows), (column_bands, row_bands), width);
+        of_rows.iter().enumerate().for_each(|(place, &csr)| place_by_row[csr as usize] = place as u32);
+        let csr = entries.csr_positions();
+        Self {
+            by_row,
+            by_column,
+            targets: of_rows.iter().map(|&csr| targets[csr as usize]).collect(),
+            places: of_columns.iter().map(|&csc| place_by_row[csr[csc as usize] as usize]).collect(),
+        }
+    }
 }
 
 /// What a task needs for one block after the other.
@@ -83,6 +111,8 @@ pub(super) struct Tiled {
     scratch: Vec<Scratch>,
     /// Number of entries.
     len: usize,
+    /// Whether there is work enough for several threads.
+    worth_sharing: bool,
 }
 
 /// What all blocks share in one evaluation.
@@ -102,27 +132,15 @@ impl Tiled {
         let width = width(simd, k);
         let widest = simd.tile_bytes() / (width * size_of::<f64>());
         let tasks = task_count(entries.len() * k, TASKS);
-        let grid = grid(entries.len(), tasks, chunk_count(k, simd));
+        let grid = grid(entries.len(), rows.max(columns), tasks, chunk_count(k, simd));
         // A single block is shared evenly by 2 or 4 threads within it.
         let multiple = if grid.bands() == 1 { tasks } else { 1 };
         let bands = |side: usize| side.div_ceil(widest).next_multiple_of(multiple).clamp(1, side.max(1));
         let mut place_by_row = vec![0u32; entries.len()];
-        let csr = entries.csr_positions();
         let mut block = |index: usize| {
             let rows = share(rows, grid.bands(), index / grid.bands());
             let columns = share(columns, grid.bands(), index % grid.bands());
-            let (row_bands, column_bands) = (bands(rows.len()), bands(columns.len()));
-            let sides = (rows.clone(), columns.clone());
-            let (by_row, of_rows) = Order::new(&entries.by_row, sides, (row_bands, column_bands), width);
-            let sides = (columns, rows);
-            let (by_column, of_columns) = Order::new(&entries.by_column, sides, (column_bands, row_bands), width);
-            of_rows.iter().enumerate().for_each(|(place, &csr)| place_by_row[csr as usize] = place as u32);
-            Block {
-                by_row,
-                by_column,
-                targets: of_rows.iter().map(|&csr| targets[csr as usize]).collect(),
-                places: of_columns.iter().map(|&csc| place_by_row[csr[csc as usize] as usize]).collect(),
-            }
+            Block::new(entries, targets, (rows, columns), bands, width, &mut place_by_row)
         };
         let blocks: Vec<_> = (0..grid.bands() * grid.bands()).map(&mut block).collect();
         let most = blocks.iter().map(|block| block.by_row.len()).max().unwrap_or(0);
@@ -141,6 +159,7 @@ impl Tiled {
             blocks,
             scratch: vec![scratch; grid.tasks],
             len: entries.len(),
+            worth_sharing: tasks > 1,
         }
     }
 
@@ -159,22 +178,24 @@ impl Tiled {
         dq: Option<MatMut<'_, f64>>,
         par: Par,
     ) -> f64 {
-        let work = self.len * self.p.k();
         // A small problem may have several bands all the same: not worth a task each.
-        let within = if task_count(work, TASKS) > 1 { par } else { Par::Seq };
+        let within = if self.worth_sharing { par } else { Par::Seq };
         self.p.fill(p, within);
         self.q.fill(q, within);
         let Self { simd, p, q, grid, blocks, scratch, .. } = self;
-        let evaluation = Evaluation { simd: *simd, dp: gradient(p, dp), dq: gradient(q, dq), p, q, scale };
+        let evaluation = Evaluation { simd: *simd, dp: columns_of(p, dp), dq: columns_of(q, dq), p, q, scale };
         if let [block] = blocks.as_slice() {
-            return evaluation.of_block(block, [Turn { first: true, last: true }; 2], &mut scratch[0], (par, within));
+            let only = Turn { first: true, last: true };
+            // SAFETY: there is no other block.
+            return unsafe { evaluation.of_block(block, [only; 2], &mut scratch[0], (par, within)) };
         }
         scratch.iter_mut().for_each(|scratch| scratch.sum = 0.0);
         for step in 0..grid.tasks {
             for_each_of(par, scratch, |task, scratch| {
                 for (row, column, turns) in grid.visits(task, step) {
                     let block = &blocks[row * grid.bands() + column];
-                    scratch.sum += evaluation.of_block(block, turns, scratch, (Par::Seq, Par::Seq));
+                    // SAFETY: in a step, no two tasks visit blocks with rows or columns in common, and turns are as they come.
+                    scratch.sum += unsafe { evaluation.of_block(block, turns, scratch, (Par::Seq, Par::Seq)) };
                 }
             });
         }
@@ -182,18 +203,19 @@ impl Tiled {
     }
 }
 
-/// The grid for so many entries and tasks. Where columns have several chunks there is a single block: in each block a gradient is
-/// read and written once more, and a long one costs more than residuals nearby save.
-fn grid(entries: usize, tasks: usize, chunks: usize) -> Grid {
-    if tasks == 1 || chunks > 1 {
-        return Grid { tasks: 1, side: 1 };
+/// The grid for so many entries in lines and columns, at most `longest`, and so many tasks. Where columns have several chunks there is a
+/// single block: in each block a gradient is read and written once more, and a long one costs more than residuals nearby save.
+/// Likewise where the lines of a block would be short.
+fn grid(entries: usize, longest: usize, tasks: usize, chunks: usize) -> Grid {
+    if tasks == 1 || chunks > 1 || entries < LEAST_OF_A_LINE * tasks * longest {
+        return Grid { tasks: 1, per_task: 1 };
     }
-    let side = (1..).find(|side| entries / (tasks * side).pow(2) <= BLOCK).expect("blocks become small");
-    Grid { tasks, side }
+    let per_task = (1..).find(|per_task| entries / (tasks * per_task).pow(2) <= BLOCK).expect("blocks become small");
+    Grid { tasks, per_task }
 }
 
-/// The columns of a factor's gradient.
-fn gradient(factor: &Packed, gradient: Option<MatMut<'_, f64>>) -> Option<Columns> {
+/// The columns of the gradient of a factor, which has its shape.
+fn columns_of(factor: &Packed, gradient: Option<MatMut<'_, f64>>) -> Option<Columns> {
     gradient.map(|gradient| {
         assert_columns("the gradient", gradient.as_ref(), factor.columns());
         assert_eq!(gradient.nrows(), factor.k(), "rows of the factor and the gradient");
@@ -203,21 +225,31 @@ fn gradient(factor: &Packed, gradient: Option<MatMut<'_, f64>>) -> Option<Column
 
 impl Evaluation<'_> {
     /// Adds what a block adds to the gradients of its rows and its columns, and returns its sum of squared residuals. The two gradients
-    /// are computed side by side if they have `par.0`, parts of everything if they have `par.1`.
+    /// are computed side by side with `beside`, parts of everything with `within`.
     ///
-    /// Nobody else may touch the gradients of the block's rows and columns meanwhile.
-    fn of_block(&self, block: &Block, turns: [Turn; 2], scratch: &mut Scratch, (beside, within): (Par, Par)) -> f64 {
+    /// # Safety
+    /// Nobody else touches the gradients of the block's rows and columns meanwhile, and they hold what was added before, unless it is
+    /// their first turn.
+    unsafe fn of_block(
+        &self,
+        block: &Block,
+        turns: [Turn; 2],
+        scratch: &mut Scratch,
+        (beside, within): (Par, Par),
+    ) -> f64 {
         let k = self.p.k();
         if k == 0 {
             return block.targets.iter().map(|target| target * target).sum();
         }
         let fused = fused_kernel(self.simd, k).filter(|_| self.dp.is_some());
-        let squares = self.sample(block, fused, turns[0], scratch, within);
+        // SAFETY: passed on to the caller.
+        let squares = unsafe { self.sample(block, fused, turns[0], scratch, within) };
         let Scratch { residual, by_column, .. } = scratch;
         let residual = &residual[..block.targets.len()];
         let left = |dp, par| {
             let values = (residual, [].as_slice());
-            gradient_of(self.simd, &block.by_row, values, self.scale, self.q, dp, turns[0], par);
+            // SAFETY: passed on to the caller.
+            unsafe { gradient_of(self.simd, &block.by_row, values, self.scale, self.q, dp, turns[0], par) };
         };
         let mut right = |dq, par| {
             let values = if by_column.is_empty() {
@@ -226,7 +258,8 @@ impl Evaluation<'_> {
                 reorder(&block.by_column, residual, &block.places, by_column, par);
                 (by_column.as_slice(), [].as_slice())
             };
-            gradient_of(self.simd, &block.by_column, values, self.scale, self.p, dq, turns[1], par);
+            // SAFETY: passed on to the caller.
+            unsafe { gradient_of(self.simd, &block.by_column, values, self.scale, self.p, dq, turns[1], par) };
         };
         match (self.dp.filter(|_| fused.is_none()), self.dq) {
             (Some(dp), Some(dq)) => {
@@ -242,7 +275,17 @@ impl Evaluation<'_> {
 
     /// Samples the product into the residual, with the gradient of the left factor in the same pass if a kernel for it is given.
     /// Returns the sum of squares.
-    fn sample(&self, block: &Block, fused: Option<SamplingKernel>, turn: Turn, scratch: &mut Scratch, par: Par) -> f64 {
+    ///
+    /// # Safety
+    /// As for [`Self::of_block`].
+    unsafe fn sample(
+        &self,
+        block: &Block,
+        fused: Option<SamplingKernel>,
+        turn: Turn,
+        scratch: &mut Scratch,
+        par: Par,
+    ) -> f64 {
         let (simd, k, order) = (self.simd, self.p.k(), &block.by_row);
         assert_eq!(order.width, width(simd, k), "width of the packed columns");
         assert!(scratch.residual.len() >= order.len() && block.targets.len() == order.len(), "room for the entries");
@@ -262,14 +305,14 @@ impl Evaluation<'_> {
                     dp: self.dp.unwrap_or(p),
                     targets: &block.targets,
                     residual: residual.pointer(),
-                    first: part == 0,
-                    last: part + 1 == chunks,
+                    first_chunk: part == 0,
+                    last_chunk: part + 1 == chunks,
                     scale: self.scale,
                     turn,
                 };
                 let kernel = fused.unwrap_or_else(|| sampling_kernel(simd, chunk.vectors));
-                // SAFETY: the instruction set is available (asserted by the workspace); factors and gradient have the shapes of
-                // the order; a band's residuals, gradients and sum are this task's alone.
+                // SAFETY: the instruction set is available (asserted by the workspace); factors and gradient have the columns that
+                // the order reaches; a band's residuals, gradients and sum are this task's alone; the caller vouches for the rest.
                 unsafe { *sums.pointer().add(band) = kernel(&task) };
             }
         });
@@ -278,7 +321,11 @@ impl Evaluation<'_> {
 }
 
 /// The gradient of `out` from values in the order, or at `places` if there are any.
-fn gradient_of(
+///
+/// # Safety
+/// `out` has `source`'s length of columns, and at least as many as the order's range of lines reaches; nobody else touches those
+/// meanwhile; they hold what was added before, unless it is their first turn.
+unsafe fn gradient_of(
     simd: Simd,
     order: &Order,
     (values, places): (&[f64], &[u32]),
@@ -291,15 +338,15 @@ fn gradient_of(
     let k = source.k();
     assert_eq!(order.width, width(simd, k), "width of the packed columns");
     assert!(values.len() >= order.len(), "a value for every entry");
+    assert!(order.others().end <= source.columns(), "columns of the factor");
     let bands = order.line_bands;
     for_each(par, chunk_count(k, simd) * bands, |task| {
         let chunk = chunk(k, simd, task / bands);
         let band = task % bands;
-        let (source, first, tail) = (source.chunk(task / bands), chunk.first, chunk.tail);
-        let task = Gradient { order, band, tail, values, places, scale, source, out, first, turn };
-        // SAFETY: the gradient has the factor's shape (asserted by `gradient`), the source as many columns as the order has
-        // others; a task has its own chunk of its own lines; places come from the entries; the instruction set is available
-        // (asserted by the workspace).
+        let (source, first_row, tail) = (source.chunk(task / bands), chunk.first, chunk.tail);
+        let task = Gradient { order, band, tail, values, places, scale, source, out, first_row, turn };
+        // SAFETY: the caller vouches for the gradient; the source has the columns of the order's others; a task has its own chunk of
+        // its own lines; places come from the entries; the instruction set is available (asserted by the workspace).
         unsafe { gradient_kernel(simd, chunk.vectors, !places.is_empty())(&task) };
     });
 }
@@ -321,16 +368,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn blocks_become_smaller_only_with_many_entries() {
-        assert_eq!(grid(3_000, 1, 1), Grid { tasks: 1, side: 1 });
-        assert_eq!(grid(200_000, 4, 1), Grid { tasks: 4, side: 1 });
-        assert_eq!(grid(200_000, 4, 16), Grid { tasks: 1, side: 1 });
-        assert_eq!(grid(3_200_000, 4, 1), Grid { tasks: 4, side: 2 });
+    fn blocks_are_for_short_columns_and_full_lines() {
+        let single = Grid { tasks: 1, per_task: 1 };
+        assert_eq!(grid(3_000, 100, 1, 1), single);
+        assert_eq!(grid(200_000, 1_000, 4, 1), Grid { tasks: 4, per_task: 1 });
+        assert_eq!(grid(200_000, 1_000, 4, 16), single, "long columns");
+        assert_eq!(grid(200_000, 10_000, 4, 1), single, "short lines");
+        assert_eq!(grid(3_200_000, 4_000, 4, 1), Grid { tasks: 4, per_task: 2 });
     }
 
     #[test]
     fn every_block_has_its_turn_and_no_two_tasks_meet() {
-        for grid in [Grid { tasks: 1, side: 1 }, Grid { tasks: 4, side: 1 }, Grid { tasks: 2, side: 3 }] {
+        for grid in [Grid { tasks: 1, per_task: 1 }, Grid { tasks: 4, per_task: 1 }, Grid { tasks: 2, per_task: 3 }] {
             let bands = grid.bands();
             let mut visited = vec![0; bands * bands];
             // Of each band of rows and each band of columns, how many blocks have been added.

@@ -41,7 +41,7 @@ pub enum SettingsError {
         source: std::io::Error,
     },
     /// The file is not TOML.
-    #[error("{path}:{line}: not valid TOML: {message}")]
+    #[error("{path}:{line}: not valid TOML: {message}: {text}")]
     Syntax {
         /// The file.
         path: PathBuf,
@@ -49,6 +49,8 @@ pub enum SettingsError {
         line: usize,
         /// What the parser said.
         message: String,
+        /// The line.
+        text: String,
     },
     /// The file has no such profile.
     #[error("{path}: there is no profile {profile}; known: {known}")]

@@ -285,7 +285,7 @@ fn malformed_toml_names_the_line() {
     let text = message(&GOOD.replace("rank = 10", "rank = = 10"), "paper", &[]);
     assert!(text.starts_with("x.toml:6: not valid TOML: "), "{text}");
     let text = message(&GOOD.replace("trials = 5", "seed = 5"), "paper", &[]);
-    assert!(text.starts_with("x.toml:2: not valid TOML: duplicate key"), "{text}");
+    assert!(text.starts_with("x.toml:2: not valid TOML: duplicate key: seed = 5"), "{text}");
 }
 
 #[test]

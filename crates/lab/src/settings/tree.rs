@@ -73,11 +73,15 @@ impl Node {
         let source = Source { file: file.clone(), text };
         match Document::parse(text) {
             Ok(document) => Ok(source.table(document.as_table(), source.at_line(1))),
-            Err(error) => Err(SettingsError::Syntax {
-                path: file.to_path_buf(),
-                line: source.line(error.span().map_or(0, |span| span.start)),
-                message: error.message().replace('\n', "; "),
-            }),
+            Err(error) => {
+                let line = source.line(error.span().map_or(0, |span| span.start));
+                Err(SettingsError::Syntax {
+                    path: file.to_path_buf(),
+                    line,
+                    message: error.message().replace('\n', "; "),
+                    text: text.lines().nth(line - 1).unwrap_or_default().trim().to_owned(),
+                })
+            }
         }
     }
 

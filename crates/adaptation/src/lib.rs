@@ -28,7 +28,6 @@ pub mod metrics;
 pub mod optimizer;
 pub mod peft;
 pub mod selection;
-pub mod source;
 pub mod spectrum;
 pub mod tokens;
 pub mod training;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use adaptation::data::{DataError, Dataset, Example, Kind, Label, Task, draw, find, read};
 use adaptation::metrics::Metric;
-use adaptation::source::{Cache, Remote, silent};
 use dynamics::random::stream;
+use sources::{Cache, Remote, silent};
 
 /// A directory with these files in it.
 fn directory(files: &[(&str, &str)]) -> tempfile::TempDir {

@@ -1,17 +1,15 @@
 //! The encoder against Hugging Face transformers and torch autograd (fixtures by `python/make_fixtures.py`), and what it
 //! refuses to load.
 
-mod fixed;
-
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::fixed::Fixed;
 use adaptation::{
     Activations, Adapters, AppliedGradient, Batch, Config, Dropout, Encoder, Head, Loss, Masks, Network, Place,
     Pooling, Real, Site,
 };
 use faer::{Mat, MatRef, Par};
-use fixed::Fixed;
 use safetensors::SafeTensors;
 use serde_json::Value;
 

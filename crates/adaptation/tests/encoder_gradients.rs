@@ -1,16 +1,14 @@
 //! Gradients of the applied forms against central differences on a tiny random encoder in `f64`; what the results may not
 //! depend on; and what a pass may not touch.
 
-mod fixed;
-
 use std::sync::Arc;
 
+use crate::fixed::Fixed;
 use adaptation::{
     Activations, Adapters, AppliedGradient, Batch, Config, Dropout, Encoder, Head, Loss, Network, Pooling, Real, Site,
 };
 use dynamics::random::{Generator, gaussian, stream};
 use faer::{Mat, Par};
-use fixed::Fixed;
 use rand::RngExt;
 
 const RANK: usize = 3;

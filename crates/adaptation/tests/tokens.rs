@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use adaptation::data::{Example, Label, Task, find};
-use adaptation::source::{Cache, Source, silent};
 use adaptation::tokens::{TokenError, Tokenizer, TooLong};
 use serde_json::{Value, json};
+use sources::{Cache, Source, silent};
 
 fn tiny_file() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny-bert/tokenizer.json")

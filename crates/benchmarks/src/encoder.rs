@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use adaptation::adapter::Lora;
-use adaptation::source::{Cache, Progress, Source};
 use adaptation::training::{self, FineTuning, Plan};
 use adaptation::{
     Activations, Adapters, Batch, Config, Dropout, Encoder, Head, Labelled, Loss, Method, Network, Pooling, Selection,
@@ -15,6 +14,7 @@ use dynamics::random::{Generator, gaussian, stream};
 use faer::{Mat, Par};
 use rand::RngExt;
 use serde_json::{Value, json};
+use sources::{Cache, Progress, Source};
 
 use crate::BenchError;
 use crate::machine::Limits;

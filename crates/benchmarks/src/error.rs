@@ -138,7 +138,7 @@ pub enum BenchError {
     Dynamics(#[from] dynamics::DynamicsError),
     /// The pretrained encoder cannot be fetched.
     #[error(transparent)]
-    Source(#[from] adaptation::source::SourceError),
+    Source(#[from] sources::SourceError),
     /// The pretrained encoder cannot be read.
     #[error(transparent)]
     Model(#[from] adaptation::ModelError),

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::Task;
-use crate::source::SourceError;
+use sources::SourceError;
 
 /// Why there is no data set to work with.
 #[derive(Debug, thiserror::Error)]

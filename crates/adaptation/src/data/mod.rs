@@ -17,7 +17,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::metrics::Metric;
-use crate::source::{Cache, Progress, Source};
+use sources::{Cache, Progress, Source};
 
 pub use error::DataError;
 pub use split::{Drawn, draw};

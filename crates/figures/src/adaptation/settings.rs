@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use adaptation::adapter::{Adalora, DeepLora, Lora, SineLora};
-use adaptation::source::Source;
 use adaptation::{Method, Pooling, Selection};
 use lab::Invalid;
 use serde::{Deserialize, Serialize};
+use sources::Source;
 
 use crate::matrix::{check_list, check_not_negative, check_positive};
 

@@ -8,11 +8,11 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use adaptation::data::{self, DataError, Example, Kind, Label, Task};
 use adaptation::evaluation::Labelled;
 use adaptation::metrics::Metric;
-use adaptation::source::{Cache, Source, SourceError};
 use adaptation::tokens::{Tokenizer, TooLong};
 use adaptation::{Config, Encoder, Loss};
 use anyhow::{Context, anyhow};
 use lab::{BadInput, Inputs, Invalid};
+use sources::{Cache, Source, SourceError};
 
 use super::made_up;
 use super::settings::{EncoderSettings, Sources};

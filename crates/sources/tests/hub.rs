@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use adaptation::source::{Cache, Hub, Remote, RepoType, Sha256, Source, SourceError, silent};
+use sources::{Cache, Hub, Remote, RepoType, Sha256, Source, SourceError, silent};
 
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 const MODEL: &str = "owner/tiny-bert";
@@ -181,7 +181,7 @@ fn remote(endpoint: String) -> Remote {
 
 /// The tiny random model's files.
 fn model() -> BTreeMap<String, Vec<u8>> {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny-bert");
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../adaptation/tests/fixtures/tiny-bert");
     let read = |name: &str| (name.to_owned(), fs::read(directory.join(name)).unwrap());
     ["config.json", "tokenizer.json", WEIGHTS].map(read).into()
 }
@@ -385,7 +385,7 @@ fn names_that_lead_elsewhere_are_refused() {
 #[test]
 fn a_full_disk_leaves_nothing_in_place() {
     let (server, directory) = (Server::with_model(), tempfile::tempdir().unwrap());
-    let limited = "trap '' XFSZ; ulimit -f 32 && exec \"$0\" --exact in_a_process_with_a_full_disk --ignored";
+    let limited = "trap '' XFSZ; ulimit -f 32 && exec \"$0\" --exact hub::in_a_process_with_a_full_disk --ignored";
     let output = std::process::Command::new("sh")
         .args(["-c", limited])
         .arg(std::env::current_exe().unwrap())

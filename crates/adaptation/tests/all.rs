@@ -1,0 +1,14 @@
+//! The integration tests of this crate in one binary, a module per subject: linked once.
+
+mod adapters;
+mod checkpoint;
+mod data;
+mod encoder;
+mod encoder_gradients;
+mod fixed;
+mod metrics;
+mod optimizer;
+mod peft;
+mod spectrum;
+mod tokens;
+mod training;

@@ -1,0 +1,14 @@
+//! The integration tests of this crate in one binary, a module per subject: linked once.
+
+mod compression;
+mod decomposition;
+mod determinism;
+mod fixed;
+mod fixtures;
+mod gradients;
+mod kernels;
+mod problem;
+mod scale;
+mod theorem;
+mod training;
+mod wide;

@@ -1,0 +1,4 @@
+//! The integration tests of this crate in one binary, a module per subject: linked once.
+
+mod hub;
+mod source;

@@ -2,9 +2,11 @@
 
 mod toy;
 
+use std::fmt;
+
 use lab::{
-    Check, Claim, Drawing, Experiment, Finished, Invalid, Kernels, LabError, Planned, Results, Table, TrialContext,
-    TrialError, Verdict,
+    Check, Drawing, Experiment, Finding, FinishedOf, Gathering, Invalid, Kernels, Plan, Planned, Results, Table, Trial,
+    TrialContext, TrialError,
 };
 use serde::{Deserialize, Serialize};
 
@@ -28,43 +30,69 @@ struct Row {
     value: f64,
 }
 
+/// The number of a trial.
+struct Number(u64);
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "number {}", self.0)
+    }
+}
+
+/// A number to a power.
+#[derive(Serialize)]
+struct Raised {
+    number: u64,
+    power: i32,
+}
+
+impl Trial for Raised {
+    type Inputs = ();
+    type Outcome = f64;
+
+    fn run(&self, (): &(), _: &TrialContext) -> Result<f64, TrialError> {
+        Ok((self.number as f64).powi(self.power))
+    }
+}
+
 /// Powers of the first numbers after the seed.
 struct Power;
 
 impl Experiment for Power {
     type Settings = Settings;
-    type Trial = (u64, i32);
-    type Outcome = f64;
+    type Inputs = ();
+    type Point = Number;
+    type Trial = Raised;
     const NAME: &'static str = "toy-power";
     const ABOUT: &'static str = "Powers of whole numbers (no figure of the paper)";
     const LONG_ABOUT: &'static str = "The second experiment of a list of two.";
+    const CLAIMS: &'static str = include_str!("toy-claims.toml");
 
-    fn plan(settings: &Settings) -> Vec<Planned<(u64, i32)>> {
+    fn gather(_: &Settings, _: &Gathering) -> anyhow::Result<()> {
+        Ok(())
+    }
+
+    fn plan(settings: &Settings, (): &()) -> anyhow::Result<Plan<Self>> {
         let numbers = settings.seed..settings.seed + settings.trials as u64;
         let planned = |number| Planned {
-            label: format!("number {number}"),
-            trial: (number, settings.power),
+            at: Number(number),
+            trial: Raised { number, power: settings.power },
             kernels: Kernels::Sequential,
             cost: 1.0,
         };
-        numbers.map(planned).collect()
+        Ok(numbers.map(planned).collect())
     }
 
-    fn run(&(number, power): &(u64, i32), _: &TrialContext) -> Result<f64, TrialError> {
-        Ok((number as f64).powi(power))
-    }
-
-    fn tables(_: &Settings, finished: &[Finished<(u64, i32), f64>]) -> Result<Vec<Table>, LabError> {
+    fn tables(_: &Settings, (): &(), finished: &[FinishedOf<Self>]) -> anyhow::Result<Vec<Table>> {
         Ok(vec![Table::new(Self::NAME, finished.iter().map(|f| Row { value: f.outcome }))?])
     }
 
-    fn draw(_: &Settings, _: &Results) -> Result<Vec<Drawing>, anyhow::Error> {
+    fn draw(_: &Settings, _: &Results) -> anyhow::Result<Vec<Drawing>> {
         Ok(Vec::new())
     }
 
-    fn claims(_: &Settings, _: &Results) -> Result<Vec<Claim>, anyhow::Error> {
-        let (claim, paper, measured) = ("Powers grow".into(), "yes".into(), String::new());
-        Ok(vec![Claim { claim, paper, measured, verdict: Verdict::NotTested }])
+    fn claims(_: &Settings, _: &Results) -> anyhow::Result<Vec<Finding>> {
+        Ok(vec![Finding::untested("toy-power/grows", "too few numbers")])
     }
 }
 

@@ -1,13 +1,152 @@
-//! Claims: statements of the paper, each with what was measured and a verdict.
+//! Claims: statements of the paper, what was measured, and a verdict.
+//!
+//! The statements are data (`experiments/claims.toml`); the rule that measures one is code beside its experiment and
+//! yields a [`Finding`]. The verdict follows from the finding's [`Evidence`] by the rules below, the same for all.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::statistics::{CONFIDENCE, Estimate, holm};
 use crate::{LabError, Table};
 
+/// A statement of the paper, as `claims.toml` has it: `[[claim]]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Statement {
+    /// Its name: unique, stable, what a rule and a link refer to.
+    pub id: String,
+    /// The experiment that tests it; one that does not exist yet is named with the reason in [`missing`](Self::missing).
+    pub experiment: String,
+    /// The statement, in one sentence.
+    pub statement: String,
+    /// Where it is made: "Figure 5, right", "Theorem 2.1", "not in the paper".
+    pub source: String,
+    /// The value the paper reports; may be empty.
+    #[serde(default)]
+    pub paper: String,
+    /// Whether the report shows it first.
+    #[serde(default)]
+    pub headline: bool,
+    /// Why nothing tests it, if nothing does.
+    pub missing: Option<String>,
+}
+
+/// The statements of a `claims.toml`, in its order.
+///
+/// # Errors
+/// If it is not such a file, or an id occurs twice.
+pub fn statements(text: &str) -> anyhow::Result<Vec<Statement>> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct File {
+        claim: Vec<Statement>,
+    }
+    let File { claim: statements } = toml::from_str(text)?;
+    let mut ids = BTreeSet::new();
+    match statements.iter().find(|statement| !ids.insert(&statement.id)) {
+        Some(twice) => anyhow::bail!("the id {} occurs twice", twice.id),
+        None => Ok(statements),
+    }
+}
+
+/// What a rule found about a statement.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finding {
+    /// The statement's id.
+    pub id: &'static str,
+    /// Where, if the statement is tested in several places: "stsb, n = 16". Those of one id are a family of tests.
+    pub case: String,
+    /// The value the paper reports for this case, where the statement's is not it.
+    pub paper: Option<String>,
+    /// What was measured, in words.
+    pub measured: String,
+    /// What the verdict is made from.
+    pub evidence: Evidence,
+    /// What a reader must know beside it: failed trials, unequal training losses.
+    pub note: String,
+}
+
+/// What a verdict is made from.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Evidence {
+    /// A deterministic statement (a theorem, iterations of one instance), judged by the rule's stated tolerance.
+    Exact {
+        /// Whether it holds within the tolerance.
+        holds: bool,
+        /// Instances it was judged on.
+        n: usize,
+    },
+    /// A statement about every trial: holds in all of them or differs.
+    EveryTrial {
+        /// Trials in which it holds.
+        holding: usize,
+        /// Trials.
+        n: usize,
+    },
+    /// A directional statement about a mean: it is above (or below) a value.
+    Direction {
+        /// The mean, of paired differences where trials are paired.
+        estimate: Estimate,
+        /// The side that the statement claims.
+        side: Side,
+        /// The value, 0 for a difference.
+        value: f64,
+    },
+    /// A statement about a size: ours is the paper's.
+    Size {
+        /// Measured here.
+        ours: Estimate,
+        /// The paper's, from its authors' runs.
+        theirs: Estimate,
+    },
+    /// Nothing that bears on it, and why.
+    None {
+        /// In words: "the profile is too small", "no run was trained".
+        reason: &'static str,
+    },
+}
+
+/// On which side of a value a mean is claimed to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// Greater.
+    Above,
+    /// Less.
+    Below,
+}
+
+impl Finding {
+    /// A finding with no case and no note.
+    pub fn new(id: &'static str, measured: impl Into<String>, evidence: Evidence) -> Self {
+        let (case, note) = (String::new(), String::new());
+        Self { id, case, paper: None, measured: measured.into(), evidence, note }
+    }
+
+    /// A statement these runs say nothing about.
+    pub fn untested(id: &'static str, reason: &'static str) -> Self {
+        Self::new(id, "", Evidence::None { reason })
+    }
+
+    /// With the case it is about.
+    pub fn case(self, case: impl Into<String>) -> Self {
+        Self { case: case.into(), ..self }
+    }
+
+    /// With the value the paper reports for this case.
+    pub fn paper(self, paper: impl Into<String>) -> Self {
+        Self { paper: Some(paper.into()), ..self }
+    }
+
+    /// With something a reader must know.
+    pub fn note(self, note: impl Into<String>) -> Self {
+        Self { note: note.into(), ..self }
+    }
+}
+
 /// Whether a statement of the paper is borne out by the tables.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Verdict {
     /// The measurement agrees with the statement.
     #[serde(rename = "holds")]
@@ -15,9 +154,17 @@ pub enum Verdict {
     /// The measurement contradicts the statement.
     #[serde(rename = "differs")]
     Differs,
-    /// These settings cannot tell: the profile is too small, say.
+    /// It was measured, and the trials are too few or too different to tell.
+    #[serde(rename = "inconclusive")]
+    Inconclusive,
+    /// Nothing that was run bears on it.
     #[serde(rename = "not tested")]
     NotTested,
+}
+
+impl Verdict {
+    /// All of them, in the order of reports.
+    pub const ALL: [Self; 4] = [Self::Holds, Self::Differs, Self::Inconclusive, Self::NotTested];
 }
 
 impl fmt::Display for Verdict {
@@ -25,43 +172,278 @@ impl fmt::Display for Verdict {
         f.pad(match self {
             Self::Holds => "holds",
             Self::Differs => "differs",
+            Self::Inconclusive => "inconclusive",
             Self::NotTested => "not tested",
         })
     }
 }
 
-/// One statement of the paper and its verdict: a row of `NAME.claims.csv`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A statement with its verdict: a row of `NAME.claims.csv`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Claim {
-    /// The paper's statement, in one sentence.
+    /// The statement's id.
+    pub id: String,
+    /// Where, if it is tested in several places.
+    pub case: String,
+    /// The statement, in one sentence.
     pub claim: String,
+    /// Where it is made.
+    pub source: String,
     /// The value the paper reports; may be empty.
     pub paper: String,
     /// The value measured here.
     pub measured: String,
-    /// What the two together say.
+    /// Trials (or pairs of trials) the verdict is made from.
+    pub n: usize,
+    /// Lower end of the 95 % interval, of the mean or of the difference to the paper's.
+    pub low: Option<f64>,
+    /// Upper end.
+    pub high: Option<f64>,
+    /// Holm's adjusted p-value, in the family of all cases of this statement.
+    pub adjusted_p: Option<f64>,
+    /// What all of it says.
     pub verdict: Verdict,
+    /// Why it is that, and what a reader must know.
+    pub reason: String,
+}
+
+/// The verdicts on `statements` (those of one experiment), case by case, in the order of the statements.
+///
+/// # Errors
+/// If a finding is about a statement that is not there.
+pub fn judge(statements: &[Statement], findings: Vec<Finding>) -> anyhow::Result<Vec<Claim>> {
+    let mut by_id = BTreeMap::<&str, Vec<Finding>>::new();
+    for finding in findings {
+        by_id.entry(finding.id).or_default().push(finding);
+    }
+    let mut claims = Vec::new();
+    for statement in statements {
+        match by_id.remove(statement.id.as_str()) {
+            Some(family) => claims.extend(judge_family(statement, family)),
+            None => {
+                let reason = statement.missing.as_deref().unwrap_or("these settings do not measure it");
+                claims.push(row(
+                    statement,
+                    Finding::new("", "", Evidence::None { reason: "" }),
+                    None,
+                    Ruling::untested(reason),
+                ));
+            }
+        }
+    }
+    match by_id.keys().next() {
+        Some(id) => anyhow::bail!("experiments/claims.toml has no statement {id} of this experiment"),
+        None => Ok(claims),
+    }
+}
+
+/// A verdict and why.
+struct Ruling {
+    verdict: Verdict,
+    reason: String,
+}
+
+impl Ruling {
+    fn new(verdict: Verdict, reason: impl Into<String>) -> Self {
+        Self { verdict, reason: reason.into() }
+    }
+
+    fn untested(reason: impl Into<String>) -> Self {
+        Self::new(Verdict::NotTested, reason)
+    }
+}
+
+/// The cases of one statement: their p-values are adjusted together.
+fn judge_family(statement: &Statement, family: Vec<Finding>) -> Vec<Claim> {
+    let p_values: Vec<Option<f64>> = family.iter().map(|finding| finding.evidence.p_value()).collect();
+    let mut adjusted = holm(&p_values.iter().flatten().copied().collect::<Vec<_>>()).into_iter();
+    let judged = family.into_iter().zip(p_values).map(|(finding, p)| {
+        let p = p.and_then(|_| adjusted.next());
+        let ruling = finding.evidence.ruling(p);
+        row(statement, finding, p, ruling)
+    });
+    judged.collect()
+}
+
+fn row(statement: &Statement, finding: Finding, adjusted_p: Option<f64>, ruling: Ruling) -> Claim {
+    let interval = finding.evidence.estimate().and_then(|estimate| estimate.interval());
+    let reason = match (ruling.reason.is_empty(), finding.note.is_empty()) {
+        (false, false) => format!("{}; {}", ruling.reason, finding.note),
+        (true, _) => finding.note,
+        (false, true) => ruling.reason,
+    };
+    Claim {
+        id: statement.id.clone(),
+        case: finding.case,
+        claim: statement.statement.clone(),
+        source: statement.source.clone(),
+        paper: finding.paper.unwrap_or_else(|| statement.paper.clone()),
+        measured: finding.measured,
+        n: finding.evidence.n(),
+        low: interval.map(|ends| ends.0),
+        high: interval.map(|ends| ends.1),
+        adjusted_p,
+        verdict: ruling.verdict,
+        reason,
+    }
+}
+
+impl Evidence {
+    /// Trials it is made from.
+    fn n(&self) -> usize {
+        match *self {
+            Self::Exact { n, .. } | Self::EveryTrial { n, .. } => n,
+            Self::Direction { estimate, .. } => estimate.n,
+            Self::Size { ours, .. } => ours.n,
+            Self::None { .. } => 0,
+        }
+    }
+
+    /// The mean whose interval is shown.
+    fn estimate(&self) -> Option<Estimate> {
+        match self {
+            Self::Direction { estimate, .. } => Some(*estimate),
+            Self::Size { ours, theirs } => Some(ours.minus(theirs)),
+            _ => None,
+        }
+    }
+
+    fn p_value(&self) -> Option<f64> {
+        let value = if let Self::Direction { value, .. } = self { *value } else { 0.0 };
+        self.estimate()?.p_value(value)
+    }
+
+    /// The verdict, given the adjusted p-value of a test.
+    fn ruling(&self, adjusted_p: Option<f64>) -> Ruling {
+        match *self {
+            Self::None { reason } => Ruling::untested(reason),
+            Self::Exact { n: 0, .. } | Self::EveryTrial { n: 0, .. } => Ruling::untested("no run to judge by"),
+            Self::Exact { holds: true, .. } => Ruling::new(Verdict::Holds, ""),
+            Self::Exact { holds: false, .. } => Ruling::new(Verdict::Differs, ""),
+            Self::EveryTrial { holding, n } if holding == n => Ruling::new(Verdict::Holds, ""),
+            Self::EveryTrial { holding, n } => {
+                Ruling::new(Verdict::Differs, format!("in {holding} of {n} trials only"))
+            }
+            Self::Direction { .. } | Self::Size { .. } => match adjusted_p {
+                None => Ruling::new(Verdict::Inconclusive, "one trial says nothing about a mean"),
+                Some(p) => self.tested(p),
+            },
+        }
+    }
+
+    fn tested(&self, adjusted_p: f64) -> Ruling {
+        let significant = adjusted_p < 1.0 - CONFIDENCE;
+        match *self {
+            Self::Direction { estimate, side, value } if significant => {
+                let as_claimed = (estimate.mean > value) == (side == Side::Above);
+                Ruling::new(if as_claimed { Verdict::Holds } else { Verdict::Differs }, "")
+            }
+            Self::Size { .. } if significant => {
+                Ruling::new(Verdict::Differs, "the interval of the difference to the paper's value excludes 0")
+            }
+            Self::Size { theirs, .. } => {
+                let half = self.estimate().and_then(|difference| difference.half_width());
+                match half.is_some_and(|half| half <= theirs.mean.abs()) {
+                    true => Ruling::new(Verdict::Holds, ""),
+                    false => Ruling::new(
+                        Verdict::Inconclusive,
+                        "the interval of the difference is wider than the paper's value",
+                    ),
+                }
+            }
+            _ => Ruling::new(Verdict::Inconclusive, "the trials do not decide the sign"),
+        }
+    }
 }
 
 impl Claim {
-    const COLUMNS: [&str; 4] = ["claim", "paper", "measured", "verdict"];
-
-    /// `NAME.claims.csv`. It has its header even if there are no claims.
+    /// `NAME.claims.csv`.
     pub(crate) fn table(name: &str, claims: &[Self]) -> Result<Table, LabError> {
-        Table::with_header(format!("{name}.claims"), &Self::COLUMNS, claims)
+        Table::companion(name, "claims", claims)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use Verdict::{Differs, Holds, Inconclusive, NotTested};
+
     use super::*;
 
+    fn statement(id: &str) -> Statement {
+        let text = format!(
+            "[[claim]]\nid = \"{id}\"\nexperiment = \"toy\"\nstatement = \"It is so.\"\nsource = \"Figure 1\"\n"
+        );
+        statements(&text).unwrap().remove(0)
+    }
+
+    fn verdicts(findings: Vec<Finding>) -> Vec<Verdict> {
+        judge(&[statement("a")], findings).unwrap().iter().map(|claim| claim.verdict).collect()
+    }
+
+    fn verdict(evidence: Evidence) -> Verdict {
+        verdicts(vec![Finding::new("a", "", evidence)])[0]
+    }
+
+    fn above(values: &[f64]) -> Evidence {
+        Evidence::Direction { estimate: Estimate::of(values).unwrap(), side: Side::Above, value: 0.0 }
+    }
+
     #[test]
-    fn the_header_is_the_same_with_and_without_claims() {
-        let text = |claims: &[Claim]| String::from_utf8(Claim::table("toy", claims).unwrap().bytes().to_vec()).unwrap();
-        let [claim, paper, measured] = ["a", "b", "c"].map(String::from);
-        let one = Claim { claim, paper, measured, verdict: Verdict::NotTested };
-        assert_eq!(text(&[]), "claim,paper,measured,verdict\n");
-        assert_eq!(text(&[one]), text(&[]) + "a,b,c,not tested\n");
+    fn deterministic_statements() {
+        assert_eq!(verdict(Evidence::Exact { holds: true, n: 1 }), Holds);
+        assert_eq!(verdict(Evidence::Exact { holds: false, n: 1 }), Differs);
+        assert_eq!(verdict(Evidence::Exact { holds: true, n: 0 }), NotTested);
+        assert_eq!(verdict(Evidence::EveryTrial { holding: 3, n: 3 }), Holds);
+        assert_eq!(verdict(Evidence::EveryTrial { holding: 2, n: 3 }), Differs);
+        assert_eq!(verdict(Evidence::None { reason: "too small" }), NotTested);
+    }
+
+    #[test]
+    fn directions() {
+        assert_eq!(verdict(above(&[1.0, 1.1, 0.9])), Holds);
+        assert_eq!(verdict(above(&[-1.0, -1.1, -0.9])), Differs);
+        assert_eq!(verdict(above(&[1.0, -0.5, 0.7])), Inconclusive);
+        assert_eq!(verdict(above(&[100.0])), Inconclusive);
+        let below =
+            Evidence::Direction { estimate: Estimate::of(&[-1.0, -1.1, -0.9]).unwrap(), side: Side::Below, value: 0.0 };
+        assert_eq!(verdict(below), Holds);
+    }
+
+    #[test]
+    fn sizes() {
+        let size = |ours: &[f64], theirs: &[f64]| Evidence::Size {
+            ours: Estimate::of(ours).unwrap(),
+            theirs: Estimate::of(theirs).unwrap(),
+        };
+        assert_eq!(verdict(size(&[1.0, 1.1, 0.9], &[1.05, 0.95, 1.0])), Holds);
+        assert_eq!(verdict(size(&[1.0, 1.1, 0.9], &[2.05, 1.95, 2.0])), Differs);
+        assert_eq!(verdict(size(&[1.0, 9.0, -7.0], &[1.05, 0.95, 1.0])), Inconclusive);
+        assert_eq!(verdict(size(&[1.0], &[1.05, 0.95, 1.0])), Inconclusive);
+    }
+
+    /// Each alone holds (p = 0.02); four of them together do not.
+    #[test]
+    fn a_family_is_adjusted_together() {
+        let values = [1.0, 1.3, 0.8];
+        assert_eq!(verdict(above(&values)), Holds);
+        let four = (0..4).map(|k| Finding::new("a", "", above(&values)).case(k.to_string())).collect();
+        assert_eq!(verdicts(four), [Inconclusive; 4]);
+    }
+
+    #[test]
+    fn every_statement_has_a_row_and_every_finding_a_statement() {
+        let claims =
+            judge(&[statement("a"), statement("b")], vec![Finding::untested("b", "too small").note("two failed")])
+                .unwrap();
+        assert_eq!((claims[0].verdict, claims[0].reason.as_str()), (NotTested, "these settings do not measure it"));
+        assert_eq!(claims[1].reason, "too small; two failed");
+        let error = judge(&[statement("a")], vec![Finding::untested("c", "")]).unwrap_err();
+        assert!(error.to_string().contains("no statement c"), "{error}");
+    }
+
+    #[test]
+    fn ids_are_unique() {
+        let one = "[[claim]]\nid = \"a\"\nexperiment = \"toy\"\nstatement = \"x\"\nsource = \"y\"\n";
+        assert!(statements(&format!("{one}{one}")).unwrap_err().to_string().contains("a occurs twice"));
     }
 }

@@ -1,21 +1,24 @@
-//! What an experiment is: settings → trials → tables → drawings and claims.
+//! What an experiment is: settings → inputs → trials → tables → drawings and findings.
+
+use std::fmt::Display;
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{Check, Claim, Inputs, LabError, Results, Table, TrialContext};
+use crate::{Check, Finding, Gathering, Results, Table, TrialContext};
 
-/// One experiment: settings → trials → tables (CSV) → drawings (PNG, SVG) and claims.
-pub trait Experiment: 'static {
+/// One experiment: settings → inputs → trials → tables (CSV) → drawings (PNG, SVG) and findings.
+pub trait Experiment: Sized + 'static {
     /// What `experiments/NAME.toml` holds. Always has the top-level keys `seed: u64` and `trials: usize`; derive
     /// `Deserialize` with `#[serde(deny_unknown_fields)]`, here and on every nested struct.
     type Settings: Serialize + DeserializeOwned + Check;
-    /// Everything that determines the outcome of one trial: the settings it uses and its seed. Hashed to find a stored
-    /// outcome, so nothing more than that either, or changing it would rerun trials it does not touch. Its
-    /// serialization must always be the same for the same value: no `HashMap` inside.
-    type Trial: Serialize + Send + Sync;
-    /// What a trial yields and the store keeps. Stored with postcard: no `#[serde(untagged)]`, `flatten` or
-    /// `skip_serializing_if`.
-    type Outcome: Serialize + DeserializeOwned + Send;
+    /// What [`gather`](Self::gather) finds: encoders, data. `()` for most.
+    type Inputs: Sync;
+    /// What is varied: all that a table's row and a figure's label are made from, beside the outcome (method, task, n,
+    /// width, trial …). It comes back with the outcome. Its text names the trial, so it must be unique in the plan:
+    /// `depth 3, width 40, trial 2`.
+    type Point: Display + Send + Sync;
+    /// What is run.
+    type Trial: Trial<Inputs = Self::Inputs>;
 
     /// Name of the binary, the TOML and the files: `completion`.
     const NAME: &'static str;
@@ -23,56 +26,92 @@ pub trait Experiment: 'static {
     const ABOUT: &'static str;
     /// A paragraph for `--help`.
     const LONG_ABOUT: &'static str;
+    /// The statements it tests, as the text of a `claims.toml`; those of other experiments in it are ignored.
+    const CLAIMS: &'static str;
     /// Raise it when the code that makes an outcome, or the type `Outcome`, changes: stored outcomes of other versions
     /// are not used.
     const VERSION: u32 = 1;
 
-    /// Gets what the trials need and the settings only name: downloads it, reads it, keeps it for [`plan`](Self::plan)
-    /// and [`run`](Self::run). Called once, before the plan is made; not for `--plot-only`. What is gathered and matters
-    /// to an outcome belongs into the trial by its hash, or the store would not know it. Most experiments need nothing.
+    /// Gets what the trials need and the settings only name: downloads it, reads it. Called once, before the plan is
+    /// made; not for `--plot-only`. What is gathered and matters to an outcome belongs into the trial by its hash, or the
+    /// store would not know it.
     ///
     /// # Errors
     /// If something is missing or unusable; the experiment is not run then. [`crate::BadInput`] is what the user can
     /// correct, [`crate::Invalid`] a setting that does not fit what was gathered.
-    fn gather(_settings: &Self::Settings, _inputs: &Inputs) -> Result<(), anyhow::Error> {
-        Ok(())
-    }
+    fn gather(settings: &Self::Settings, gathering: &Gathering) -> anyhow::Result<Self::Inputs>;
 
-    /// The trials, in the order of the tables' rows. Labels must be unique.
-    fn plan(settings: &Self::Settings) -> Vec<Planned<Self::Trial>>;
+    /// The trials, in the order of the tables' rows.
+    ///
+    /// # Errors
+    /// If the settings do not fit the inputs.
+    fn plan(settings: &Self::Settings, inputs: &Self::Inputs) -> anyhow::Result<Plan<Self>>;
 
     /// A second stage: trials that can only be planned when those of [`plan`](Self::plan) are finished, a step size
     /// chosen by their outcomes, say. Called once; `finished` lacks the trials that failed. Most experiments have none.
+    ///
+    /// # Errors
+    /// As for [`plan`](Self::plan).
     fn plan_next(
         _settings: &Self::Settings,
-        _finished: &[Finished<Self::Trial, Self::Outcome>],
-    ) -> Vec<Planned<Self::Trial>> {
-        Vec::new()
+        _inputs: &Self::Inputs,
+        _finished: &[FinishedOf<Self>],
+    ) -> anyhow::Result<Plan<Self>> {
+        Ok(Vec::new())
     }
 
-    /// Runs one trial. Must depend on nothing but `trial`, whatever the number of threads.
-    fn run(trial: &Self::Trial, context: &TrialContext) -> Result<Self::Outcome, TrialError>;
-
     /// The tables: `NAME.csv` and companions. `finished` is in plan order (the first stage, then the second) and lacks
-    /// the trials that failed. Wall-clock
-    /// columns belong in [`Table::companion`]`(NAME, "timing", ..)` and nowhere else.
+    /// the trials that failed. Wall-clock columns belong in [`Table::companion`]`(NAME, "timing", ..)` and nowhere else.
+    ///
+    /// # Errors
+    /// If a table cannot be made.
     fn tables(
         settings: &Self::Settings,
-        finished: &[Finished<Self::Trial, Self::Outcome>],
-    ) -> Result<Vec<Table>, LabError>;
+        inputs: &Self::Inputs,
+        finished: &[FinishedOf<Self>],
+    ) -> anyhow::Result<Vec<Table>>;
 
     /// The drawings, from the CSVs alone.
-    fn draw(settings: &Self::Settings, results: &Results) -> Result<Vec<Drawing>, anyhow::Error>;
+    ///
+    /// # Errors
+    /// If a table cannot be read or a figure not drawn.
+    fn draw(settings: &Self::Settings, results: &Results) -> anyhow::Result<Vec<Drawing>>;
 
-    /// The paper's statements and their verdicts, from the CSVs alone.
-    fn claims(settings: &Self::Settings, results: &Results) -> Result<Vec<Claim>, anyhow::Error>;
+    /// What the tables say about the statements of [`CLAIMS`](Self::CLAIMS), from the CSVs alone.
+    ///
+    /// # Errors
+    /// If a table cannot be read.
+    fn claims(settings: &Self::Settings, results: &Results) -> anyhow::Result<Vec<Finding>>;
 }
+
+/// A trial: everything that determines its outcome (the settings it uses, its seed, the hashes of its inputs), and how it
+/// is run. Hashed to find a stored outcome, so it has nothing more than that, or changing it would rerun trials it does
+/// not touch. Its serialization must always be the same for the same value: no `HashMap` inside.
+pub trait Trial: Serialize + Send + Sync {
+    /// What the experiment gathered.
+    type Inputs: Sync;
+    /// What it yields and the store keeps. Stored with postcard: no `#[serde(untagged)]`, `flatten` or
+    /// `skip_serializing_if`.
+    type Outcome: Serialize + DeserializeOwned + Send;
+
+    /// Runs it. Must depend on nothing but the trial and the inputs it names, whatever the number of threads.
+    ///
+    /// # Errors
+    /// If it diverges or fails; the other trials go on.
+    fn run(&self, inputs: &Self::Inputs, context: &TrialContext) -> Result<Self::Outcome, TrialError>;
+}
+
+/// The trials of an experiment, each at its point.
+pub type Plan<E> = Vec<Planned<<E as Experiment>::Point, <E as Experiment>::Trial>>;
+
+/// A finished trial of an experiment.
+pub type FinishedOf<E> = Finished<<E as Experiment>::Point, <<E as Experiment>::Trial as Trial>::Outcome>;
 
 /// A trial to be run.
 #[derive(Debug, Clone)]
-pub struct Planned<T> {
-    /// Unique within the experiment, for people: `depth 3, width 40, trial 2`.
-    pub label: String,
+pub struct Planned<P, T> {
+    /// What is varied.
+    pub at: P,
     /// What determines the outcome.
     pub trial: T,
     /// How its numerics use threads.
@@ -90,14 +129,12 @@ pub enum Kernels {
     Parallel,
 }
 
-/// A trial with its outcome.
+/// A point with its outcome.
 #[derive(Debug, Clone)]
-pub struct Finished<T, O> {
-    /// Label of the plan.
-    pub label: String,
-    /// Trial of the plan.
-    pub trial: T,
-    /// What it yielded.
+pub struct Finished<P, O> {
+    /// Point of the plan.
+    pub at: P,
+    /// What the trial there yielded.
     pub outcome: O,
     /// Wall-clock seconds it took when it was run; a reused trial keeps those of its run.
     pub seconds: f64,

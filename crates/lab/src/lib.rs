@@ -14,12 +14,13 @@
 
 mod app;
 mod check;
-mod claim;
+pub mod checked;
+pub mod claim;
 mod cli;
 mod error;
 mod experiment;
 mod files;
-mod inputs;
+mod gathering;
 mod logging;
 mod panics;
 mod progress;
@@ -27,15 +28,16 @@ mod provenance;
 mod runner;
 mod session;
 pub mod settings;
+pub mod statistics;
 pub mod store;
 mod summary;
 mod table;
 
 pub use app::{Entry, entry, main, main_all};
 pub use check::{Check, Invalid};
-pub use claim::{Claim, Verdict};
+pub use claim::{Claim, Evidence, Finding, Side, Verdict};
 pub use error::LabError;
-pub use experiment::{Drawing, Experiment, Finished, Kernels, Planned, TrialError};
-pub use inputs::{BadInput, Inputs, Transfer};
+pub use experiment::{Drawing, Experiment, Finished, FinishedOf, Kernels, Plan, Planned, Trial, TrialError};
+pub use gathering::{BadInput, Gathering, Transfer};
 pub use progress::TrialContext;
 pub use table::{Results, Table};

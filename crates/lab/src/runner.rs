@@ -5,36 +5,34 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::anyhow;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use crate::files;
 use crate::panics;
 use crate::progress::{Progress, Style};
 use crate::store::{self, Key, Store};
-use crate::{Experiment, Finished, Kernels, LabError, Planned, TrialError};
+use crate::{Experiment, Finished, FinishedOf, Kernels, LabError, Plan, Planned, Trial, TrialError};
 
 /// What became of a plan.
-pub(crate) struct Ran<T, O> {
+pub(crate) struct Ran<E: Experiment> {
     /// Trials with an outcome, in plan order.
-    pub(crate) finished: Vec<Finished<T, O>>,
+    pub(crate) finished: Vec<FinishedOf<E>>,
     /// Label and reason of the others, in plan order.
     pub(crate) failed: Vec<(String, TrialError)>,
 }
 
-impl<T, O> Ran<T, O> {
+impl<E: Experiment> Ran<E> {
     /// Adds what became of a later stage.
     pub(crate) fn append(&mut self, mut later: Self) {
         self.finished.append(&mut later.finished);
         self.failed.append(&mut later.failed);
     }
 
-    /// Makes sure that a later stage does not use the labels of this one.
-    pub(crate) fn refuse_repeated_labels<E: Experiment>(&self, later: &[Planned<T>]) -> Result<(), LabError> {
-        let finished = self.finished.iter().map(|finished| &finished.label);
-        let used: HashSet<&String> = finished.chain(self.failed.iter().map(|(label, _)| label)).collect();
-        match later.iter().find(|planned| used.contains(&planned.label)) {
-            Some(planned) => Err(LabError::DuplicateLabel { experiment: E::NAME, label: planned.label.clone() }),
+    /// Makes sure that a later stage has points of its own.
+    pub(crate) fn refuse_repeated_points(&self, later: &Plan<E>) -> Result<(), LabError> {
+        let finished = self.finished.iter().map(|finished| finished.at.to_string());
+        let used: HashSet<String> = finished.chain(self.failed.iter().map(|(label, _)| label.clone())).collect();
+        match later.iter().map(|planned| planned.at.to_string()).find(|label| used.contains(label)) {
+            Some(label) => Err(LabError::DuplicateLabel { experiment: E::NAME, label }),
             None => Ok(()),
         }
     }
@@ -42,13 +40,14 @@ impl<T, O> Ran<T, O> {
 
 /// Runs `plan` on `threads` threads. With `fresh`, stored trials are run again (and replaced).
 pub(crate) fn run<E: Experiment>(
-    plan: Vec<Planned<E::Trial>>,
+    plan: Plan<E>,
+    inputs: &E::Inputs,
     store: &Store,
     threads: usize,
     fresh: bool,
     style: Style,
-) -> Result<Ran<E::Trial, E::Outcome>, LabError> {
-    refuse_duplicate_labels::<E>(&plan)?;
+) -> Result<Ran<E>, LabError> {
+    let labels = labels::<E>(&plan)?;
     let mut jobs = Vec::with_capacity(plan.len());
     let mut first_of = HashMap::new();
     for (place, planned) in plan.iter().enumerate() {
@@ -60,19 +59,19 @@ pub(crate) fn run<E: Experiment>(
         }
         let same_as = (stored.is_none() && first != place).then_some(first);
         let reused = stored.is_some() || same_as.is_some();
-        jobs.push(Job { planned, key, reused, same_as, end: Mutex::new(stored.map(Ok)) });
+        jobs.push(Job { planned, label: &labels[place], key, reused, same_as, end: Mutex::new(stored.map(Ok)) });
     }
     let reused = jobs.iter().filter(|job| job.reused).count();
     tracing::info!("{}: {} trials, {reused} of them stored, {} to run", E::NAME, jobs.len(), jobs.len() - reused);
-    run_missing::<E>(&jobs, store, threads, style);
-    copy_to_equal_trials(&jobs)?;
+    run_missing::<E>(&jobs, inputs, store, threads, style);
+    copy_to_equal_trials::<E>(&jobs)?;
     let ends: Vec<_> = jobs.into_iter().map(|job| (job.reused, job.end.into_inner())).collect();
 
     let mut ran = Ran { finished: Vec::new(), failed: Vec::new() };
-    for (Planned { label, trial, .. }, (reused, end)) in plan.into_iter().zip(ends) {
+    for ((Planned { at, .. }, label), (reused, end)) in plan.into_iter().zip(labels).zip(ends) {
         match end.unwrap_or_else(PoisonError::into_inner) {
             Some(Ok(store::Stored { seconds, outcome })) => {
-                ran.finished.push(Finished { label, trial, outcome, seconds, reused });
+                ran.finished.push(Finished { at, outcome, seconds, reused });
             }
             Some(Err(error)) => ran.failed.push((label, error)),
             None => ran.failed.push((label, TrialError::Failed(anyhow!("it was not run")))),
@@ -82,20 +81,21 @@ pub(crate) fn run<E: Experiment>(
 }
 
 /// A trial of the plan and, once known, its end.
-struct Job<'a, T, O> {
-    planned: &'a Planned<T>,
+struct Job<'a, E: Experiment> {
+    planned: &'a Planned<E::Point, E::Trial>,
+    label: &'a str,
     key: Key,
     /// Whether it need not be run.
     reused: bool,
-    /// An earlier job with the same trial under another label, whose end is this one's too.
+    /// An earlier job with the same trial at another point, whose end is this one's too.
     same_as: Option<usize>,
-    end: Mutex<Option<End<O>>>,
+    end: Mutex<Option<End<E>>>,
 }
 
-type End<O> = Result<store::Stored<O>, TrialError>;
+type End<E> = Result<store::Stored<<<E as Experiment>::Trial as Trial>::Outcome>, TrialError>;
 
 /// Gives the jobs that are the same as others the end of those.
-fn copy_to_equal_trials<T, O: Serialize + DeserializeOwned>(jobs: &[Job<'_, T, O>]) -> Result<(), LabError> {
+fn copy_to_equal_trials<E: Experiment>(jobs: &[Job<'_, E>]) -> Result<(), LabError> {
     for job in jobs {
         let Some(first) = job.same_as else { continue };
         let copy = match &*jobs[first].end.lock().unwrap_or_else(PoisonError::into_inner) {
@@ -111,22 +111,24 @@ fn copy_to_equal_trials<T, O: Serialize + DeserializeOwned>(jobs: &[Job<'_, T, O
     Ok(())
 }
 
-fn refuse_duplicate_labels<E: Experiment>(plan: &[Planned<E::Trial>]) -> Result<(), LabError> {
+/// The names of the points, which must differ.
+fn labels<E: Experiment>(plan: &Plan<E>) -> Result<Vec<String>, LabError> {
+    let labels: Vec<String> = plan.iter().map(|planned| planned.at.to_string()).collect();
     let mut seen = HashSet::new();
-    match plan.iter().find(|planned| !seen.insert(&planned.label)) {
-        Some(planned) => Err(LabError::DuplicateLabel { experiment: E::NAME, label: planned.label.clone() }),
-        None => Ok(()),
+    match labels.iter().find(|label| !seen.insert(*label)) {
+        Some(label) => Err(LabError::DuplicateLabel { experiment: E::NAME, label: label.clone() }),
+        None => Ok(labels),
     }
 }
 
 /// Runs the jobs that have no end yet: first those that want all threads, one at a time, then the others side by side.
-fn run_missing<E: Experiment>(jobs: &[Job<'_, E::Trial, E::Outcome>], store: &Store, threads: usize, style: Style) {
+fn run_missing<E: Experiment>(jobs: &[Job<'_, E>], inputs: &E::Inputs, store: &Store, threads: usize, style: Style) {
     let mut missing: Vec<_> = jobs.iter().filter(|job| !job.reused).collect();
     missing.sort_by(|a, b| b.planned.cost.total_cmp(&a.planned.cost));
     let total: f64 = missing.iter().map(|job| job.planned.cost).sum();
     let progress = Progress::new(E::NAME, missing.len(), style);
-    let run = |job: &Job<'_, E::Trial, E::Outcome>, threads: usize| {
-        let end = run_one::<E>(job, store, threads, &progress, total);
+    let run = |job: &Job<'_, E>, threads: usize| {
+        let end = run_one::<E>(job, inputs, store, threads, &progress, total);
         *job.end.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
     };
 
@@ -150,16 +152,18 @@ fn run_missing<E: Experiment>(jobs: &[Job<'_, E::Trial, E::Outcome>], store: &St
 
 /// Runs one trial, stores its outcome, and reports its end.
 fn run_one<E: Experiment>(
-    job: &Job<'_, E::Trial, E::Outcome>,
+    job: &Job<'_, E>,
+    inputs: &E::Inputs,
     store: &Store,
     threads: usize,
     progress: &Progress,
     total_cost: f64,
-) -> End<E::Outcome> {
-    let Planned { label, trial, cost, .. } = job.planned;
+) -> End<E> {
+    let (label, Planned { trial, cost, .. }) = (job.label, job.planned);
     let scratch = store.scratch(job.key);
     let context = progress.start(label, threads, scratch.clone());
-    let result = panics::catching(|| E::run(trial, &context)).unwrap_or_else(|panic| Err(TrialError::Failed(panic)));
+    let result =
+        panics::catching(|| trial.run(inputs, &context)).unwrap_or_else(|panic| Err(TrialError::Failed(panic)));
     let seconds = context.elapsed().as_secs_f64();
     drop(context);
     progress.end(label, cost / total_cost, seconds, result.is_ok());

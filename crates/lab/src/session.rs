@@ -13,7 +13,8 @@ use crate::runner::Ran;
 use crate::settings::{self, Override, Resolved, SettingsError};
 use crate::store::Store;
 use crate::{
-    BadInput, Claim, Drawing, Experiment, Finished, Inputs, Invalid, LabError, Results, Table, files, panics, runner,
+    BadInput, Claim, Drawing, Experiment, FinishedOf, Gathering, Invalid, LabError, Results, Table, claim, files,
+    panics, runner,
 };
 
 /// What the experiments of one process have in common.
@@ -171,42 +172,43 @@ impl<E: Experiment> Prepared<E> {
         let store = Store::open(&session.results, E::NAME)?;
         files::remove_partial(&session.results, &format!("{}.", E::NAME));
         let settings = &self.resolved.settings;
-        let inputs = Inputs::new(session.data_dir.as_deref(), session.style);
-        guarded::<E, _, _>("gathering its inputs", || {
-            E::gather(settings, &inputs).map_err(|error| self.located(error))
+        let gathering = Gathering::new(session.data_dir.as_deref(), session.style);
+        let inputs = guarded::<E, _, _>("gathering its inputs", || {
+            E::gather(settings, &gathering).map_err(|error| self.located(error))
         })?;
-        let ran = self.run_stages(session, &store)?;
+        let ran = self.run_stages(&inputs, session, &store)?;
         summarize(&ran, &mut report.run);
         report.run.wall_seconds = clock.elapsed().as_secs_f64();
         if ran.finished.is_empty() && !ran.failed.is_empty() {
             return Err(LabError::NothingFinished { experiment: E::NAME });
         }
-        for table in self.tables(&ran.finished)? {
+        for table in self.tables(&inputs, &ran.finished)? {
             let path = session.results.join(format!("{}.csv", table.stem()));
             report.write(path, table.bytes())?;
         }
-        self.write_meta(session, started, inputs.into_recorded(), report)?;
+        self.write_meta(session, started, gathering.into_recorded(), report)?;
         Ok(store)
     }
 
     /// Runs the trials of the plan, then those that are planned from their outcomes.
-    fn run_stages(&self, session: &Session, store: &Store) -> Result<Ran<E::Trial, E::Outcome>, LabError> {
+    fn run_stages(&self, inputs: &E::Inputs, session: &Session, store: &Store) -> Result<Ran<E>, LabError> {
         let settings = &self.resolved.settings;
-        let run = |plan| runner::run::<E>(plan, store, session.threads, session.fresh, session.style);
-        let plan = guarded::<E, _, _>("making the plan", || Ok::<_, LabError>(E::plan(settings)))?;
+        let run = |plan| runner::run::<E>(plan, inputs, store, session.threads, session.fresh, session.style);
+        let plan =
+            guarded::<E, _, _>("making the plan", || E::plan(settings, inputs).map_err(|error| self.located(error)))?;
         let mut ran = run(plan)?;
         let next = guarded::<E, _, _>("making the plan of the second stage", || {
-            Ok::<_, LabError>(E::plan_next(settings, &ran.finished))
+            E::plan_next(settings, inputs, &ran.finished).map_err(|error| self.located(error))
         })?;
         if !next.is_empty() {
-            ran.refuse_repeated_labels::<E>(&next)?;
+            ran.refuse_repeated_points(&next)?;
             ran.append(run(next)?);
         }
         Ok(ran)
     }
 
-    fn tables(&self, finished: &[Finished<E::Trial, E::Outcome>]) -> Result<Vec<Table>, LabError> {
-        guarded::<E, _, _>("making the tables", || E::tables(&self.resolved.settings, finished))
+    fn tables(&self, inputs: &E::Inputs, finished: &[FinishedOf<E>]) -> Result<Vec<Table>, LabError> {
+        guarded::<E, _, _>("making the tables", || E::tables(&self.resolved.settings, inputs, finished))
     }
 
     /// A setting that turned out not to fit what was gathered, with the file it comes from.
@@ -252,9 +254,13 @@ fn read_tables<E: Experiment>(settings: &E::Settings, session: &Session, report:
 
 fn judge<E: Experiment>(settings: &E::Settings, session: &Session, report: &mut Report) -> Result<(), LabError> {
     let results = session.tables(E::NAME);
-    let claims = guarded::<E, _, _>("judging the claims", || E::claims(settings, &results))?;
-    for Claim { claim, paper, measured, verdict } in &claims {
-        tracing::debug!("{}: {verdict}: {claim} (paper: {paper}; measured: {measured})", E::NAME);
+    let claims = guarded::<E, _, _>("judging the claims", || {
+        let mut statements = claim::statements(E::CLAIMS)?;
+        statements.retain(|statement| statement.experiment == E::NAME);
+        claim::judge(&statements, E::claims(settings, &results)?)
+    })?;
+    for Claim { case, claim, paper, measured, verdict, .. } in &claims {
+        tracing::debug!("{}: {verdict}: {claim} [{case}] (paper: {paper}; measured: {measured})", E::NAME);
     }
     let table = Claim::table(E::NAME, &claims)?;
     report.claims = claims;
@@ -280,7 +286,7 @@ fn guarded<E: Experiment, R, F: Into<anyhow::Error>>(
     panics::catching(work).map_err(failed)?.map_err(|error| failed(error.into()))
 }
 
-fn summarize<T, O>(ran: &Ran<T, O>, run: &mut Run) {
+fn summarize<E: Experiment>(ran: &Ran<E>, run: &mut Run) {
     run.trials_reused = ran.finished.iter().filter(|finished| finished.reused).count();
     run.trials_run = ran.finished.len() - run.trials_reused;
     run.trials_failed = ran.failed.len();

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt::Write;
 
 use crate::session::{Report, Session};
-use crate::{LabError, Verdict};
+use crate::{Claim, LabError, Verdict};
 
 /// For a single experiment: its row, the files written, its claims.
 pub(crate) fn of_one(report: &Report) -> String {
@@ -51,19 +51,15 @@ fn table(reports: &[Report]) -> String {
 
 fn claims(reports: &[Report], end: &str) -> String {
     let all = || reports.iter().flat_map(|report| report.claims.iter().map(move |claim| (report.experiment, claim)));
-    let count = |verdict| all().filter(|(_, claim)| claim.verdict == verdict).count();
     if all().next().is_none() {
         return String::new();
     }
-    let (hold, differ, open) = (count(Verdict::Holds), count(Verdict::Differs), count(Verdict::NotTested));
-    let why = if open > 0 { " (the settings or the runs cannot tell)" } else { "" };
-    let mut text = format!("claims: {hold} hold, {differ} differ, {open} not tested{why}{end}\n");
+    let count = |verdict: Verdict| format!("{} {verdict}", all().filter(|(_, claim)| claim.verdict == verdict).count());
+    let mut text = format!("claims: {}{end}\n", Verdict::ALL.map(count).join(", "));
     for (experiment, claim) in all().filter(|(_, claim)| claim.verdict == Verdict::Differs) {
-        let _ = writeln!(
-            text,
-            "  differs: {experiment}: {} (paper: {}; measured: {})",
-            claim.claim, claim.paper, claim.measured
-        );
+        let Claim { case, claim, paper, measured, .. } = claim;
+        let case = if case.is_empty() { String::new() } else { format!(" [{case}]") };
+        let _ = writeln!(text, "  differs: {experiment}: {claim}{case} (paper: {paper}; measured: {measured})");
     }
     text
 }

@@ -148,8 +148,10 @@ fn a_run_writes_every_file() {
     let planned: Vec<_> = steps.flat_map(|s| (1..=3).map(move |t| format!("step {s}, trial {t}"))).collect();
     assert_eq!(labels, planned);
     let claims = place.read("results/quick/toy-decay.claims.csv");
-    assert!(claims.starts_with("claim,paper,measured,verdict\nDescent ends near zero,,1.3e-2,differs\n"), "{claims}");
-    assert!(ran.stdout.contains("claims: 0 hold, 1 differ, 0 not tested"), "{}", ran.stdout);
+    let header = "id,case,claim,source,paper,measured,n,low,high,adjusted_p,verdict,reason\n";
+    let row = "toy-decay/ends-near-zero,,Descent ends near zero,not in the paper,,at most 1.3e-2,9,,,,differs,in 6 of 9 trials only\n";
+    assert_eq!(claims, format!("{header}{row}"));
+    assert!(ran.stdout.contains("claims: 0 holds, 1 differs, 0 inconclusive, 0 not tested"), "{}", ran.stdout);
 }
 
 #[test]
@@ -388,7 +390,7 @@ fn plot_only_needs_tables_and_runs_nothing() {
     let ran = place.run(&["--plot-only"]);
     assert_eq!((ran.code, ran.decay()), (Some(0), (0, 0, 0)), "{}", ran.stderr);
     assert!(place.read("figures/quick/toy-decay.svg").contains("cx=\"0.25\""));
-    assert!(place.read("results/quick/toy-decay.claims.csv").contains("1.0e-9,holds"));
+    assert!(place.read("results/quick/toy-decay.claims.csv").contains("1.0e-9,1,,,,holds"));
     assert_eq!(place.stored(), Vec::<PathBuf>::new());
 }
 
@@ -598,7 +600,9 @@ fn all_runs_every_experiment_and_sums_up() {
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert_eq!((ran.decay(), ran.counts("toy-power")), ((9, 0, 0), (4, 0, 0)));
     assert!(
-        ran.stdout.contains("claims: 0 hold, 1 differ, 1 not tested (the settings or the runs cannot tell); all of them: results/quick/*.claims.csv"),
+        ran.stdout.contains(
+            "claims: 0 holds, 1 differs, 0 inconclusive, 1 not tested; all of them: results/quick/*.claims.csv"
+        ),
         "{}",
         ran.stdout
     );

@@ -1,11 +1,12 @@
 //! The smallest complete experiment: gradient descent on x²/2, which halves, circles or diverges with its step size.
 
+use std::fmt;
 use std::time::Duration;
 
 use anyhow::anyhow;
 use lab::{
-    BadInput, Check, Claim, Drawing, Experiment, Finished, Inputs, Invalid, Kernels, LabError, Planned, Results, Table,
-    TrialContext, TrialError, Verdict,
+    BadInput, Check, Drawing, Evidence, Experiment, Finding, FinishedOf, Gathering, Invalid, Kernels, Plan, Planned,
+    Results, Table, Trial, TrialContext, TrialError,
 };
 use serde::{Deserialize, Serialize};
 
@@ -56,9 +57,42 @@ impl Check for Settings {
     }
 }
 
-/// One run of one step size.
+/// What is varied: the step size and the number of the trial.
+pub enum Point {
+    /// Of the first stage.
+    Given {
+        /// Step size.
+        step: f64,
+        /// Number of the trial.
+        trial: usize,
+    },
+    /// Of the second stage: between the two best steps.
+    Refined {
+        /// Step size.
+        step: f64,
+    },
+}
+
+impl Point {
+    fn step(&self) -> f64 {
+        match *self {
+            Self::Given { step, .. } | Self::Refined { step } => step,
+        }
+    }
+}
+
+impl fmt::Display for Point {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Given { step, trial } => write!(f, "step {step}, trial {trial}"),
+            Self::Refined { .. } => write!(f, "refined"),
+        }
+    }
+}
+
+/// One run of one step size: what determines its outcome.
 #[derive(Debug, Serialize)]
-pub struct Trial {
+pub struct Descent {
     step: f64,
     start: f64,
     iterations: u64,
@@ -85,20 +119,52 @@ struct TimingRow {
     seconds: f64,
 }
 
+impl Trial for Descent {
+    type Inputs = ();
+    type Outcome = Outcome;
+
+    fn run(&self, (): &(), context: &TrialContext) -> Result<Outcome, TrialError> {
+        assert!(self.step != 1.75, "the toy panics at step 1.75");
+        let mut x = self.start;
+        for iteration in 1..=self.iterations {
+            x -= self.step * x;
+            let loss = x * x / 2.0;
+            if loss > 1e6 * self.start * self.start {
+                return Err(TrialError::Diverged { iteration, loss });
+            }
+            std::thread::sleep(self.pause / self.iterations as u32);
+            context.progress(iteration, self.iterations, loss);
+        }
+        Ok(Outcome { x })
+    }
+}
+
+impl Settings {
+    fn descent(&self, step: f64, trial: usize, pause: Duration) -> Descent {
+        let start = match self.start.kind {
+            Kind::Fixed => self.start.scale,
+            Kind::Random => self.start.scale * (1.0 + ((self.seed as f64) + trial as f64).sin() / 3.0),
+        };
+        Descent { step, start, iterations: self.iterations, pause }
+    }
+}
+
 /// The experiment.
 pub struct Decay;
 
 impl Experiment for Decay {
     type Settings = Settings;
-    type Trial = Trial;
-    type Outcome = Outcome;
+    type Inputs = ();
+    type Point = Point;
+    type Trial = Descent;
     const NAME: &'static str = "toy-decay";
     const ABOUT: &'static str = "Gradient descent on x²/2 (no figure of the paper)";
     const LONG_ABOUT: &'static str = "Each iteration multiplies x by 1 - step, so steps above 2 diverge.";
+    const CLAIMS: &'static str = include_str!("../toy-claims.toml");
 
-    fn gather(settings: &Settings, inputs: &Inputs) -> Result<(), anyhow::Error> {
-        let transfer = inputs.transfer("start.txt");
-        let found = inputs.data_dir.is_some_and(|directory| directory.join("start.txt").exists());
+    fn gather(settings: &Settings, gathering: &Gathering) -> anyhow::Result<()> {
+        let transfer = gathering.transfer("start.txt");
+        let found = gathering.data_dir.is_some_and(|directory| directory.join("start.txt").exists());
         transfer.progress(u64::from(found), Some(1));
         if settings.wants_data && !found {
             return Err(BadInput(anyhow!("there is no start.txt; pass its directory with --data-dir")).into());
@@ -106,64 +172,38 @@ impl Experiment for Decay {
         Ok(())
     }
 
-    fn plan(settings: &Settings) -> Vec<Planned<Trial>> {
+    fn plan(settings: &Settings, (): &()) -> anyhow::Result<Plan<Self>> {
         let mut plan = Vec::new();
         for &step in &settings.steps {
             for trial in 1..=settings.trials {
-                let start = match settings.start.kind {
-                    Kind::Fixed => settings.start.scale,
-                    Kind::Random => settings.start.scale * (1.0 + ((settings.seed as f64) + trial as f64).sin() / 3.0),
-                };
-                let pause = Duration::from_millis(settings.pause_ms);
-                let trial_of = Trial { step, start, iterations: settings.iterations, pause };
                 // Steps above 1 overshoot: take those for the ones that would use all threads.
                 let kernels = if step > 1.0 { Kernels::Parallel } else { Kernels::Sequential };
-                plan.push(Planned {
-                    label: format!("step {step}, trial {trial}"),
-                    trial: trial_of,
-                    kernels,
-                    cost: 1.0 / step,
-                });
+                let descent = settings.descent(step, trial, Duration::from_millis(settings.pause_ms));
+                plan.push(Planned { at: Point::Given { step, trial }, trial: descent, kernels, cost: 1.0 / step });
             }
         }
-        plan
+        Ok(plan)
     }
 
-    fn plan_next(settings: &Settings, finished: &[Finished<Trial, Outcome>]) -> Vec<Planned<Trial>> {
+    fn plan_next(settings: &Settings, (): &(), finished: &[FinishedOf<Self>]) -> anyhow::Result<Plan<Self>> {
         let mut best: Vec<_> = finished.iter().collect();
         best.sort_by(|a, b| a.outcome.x.abs().total_cmp(&b.outcome.x.abs()));
-        match best[..] {
-            [a, b, ..] if settings.refine => {
-                let step = (a.trial.step + b.trial.step) / 2.0;
-                let trial = Trial { step, pause: Duration::ZERO, ..a.trial };
-                vec![Planned { label: "refined".into(), trial, kernels: Kernels::Sequential, cost: 1.0 }]
-            }
-            _ => Vec::new(),
+        let [a, b, ..] = best[..] else { return Ok(Vec::new()) };
+        if !settings.refine {
+            return Ok(Vec::new());
         }
+        let step = (a.at.step() + b.at.step()) / 2.0;
+        let trial = settings.descent(step, 1, Duration::ZERO);
+        Ok(vec![Planned { at: Point::Refined { step }, trial, kernels: Kernels::Sequential, cost: 1.0 }])
     }
 
-    fn run(trial: &Trial, context: &TrialContext) -> Result<Outcome, TrialError> {
-        assert!(trial.step != 1.75, "the toy panics at step 1.75");
-        let mut x = trial.start;
-        for iteration in 1..=trial.iterations {
-            x -= trial.step * x;
-            let loss = x * x / 2.0;
-            if loss > 1e6 * trial.start * trial.start {
-                return Err(TrialError::Diverged { iteration, loss });
-            }
-            std::thread::sleep(trial.pause / trial.iterations as u32);
-            context.progress(iteration, trial.iterations, loss);
-        }
-        Ok(Outcome { x })
-    }
-
-    fn tables(_: &Settings, finished: &[Finished<Trial, Outcome>]) -> Result<Vec<Table>, LabError> {
-        let rows = finished.iter().map(|f| Row { label: f.label.clone(), step: f.trial.step, x: f.outcome.x });
-        let times = finished.iter().map(|f| TimingRow { label: f.label.clone(), seconds: f.seconds });
+    fn tables(_: &Settings, (): &(), finished: &[FinishedOf<Self>]) -> anyhow::Result<Vec<Table>> {
+        let rows = finished.iter().map(|f| Row { label: f.at.to_string(), step: f.at.step(), x: f.outcome.x });
+        let times = finished.iter().map(|f| TimingRow { label: f.at.to_string(), seconds: f.seconds });
         Ok(vec![Table::new(Self::NAME, rows)?, Table::companion(Self::NAME, "timing", times)?])
     }
 
-    fn draw(settings: &Settings, results: &Results) -> Result<Vec<Drawing>, anyhow::Error> {
+    fn draw(settings: &Settings, results: &Results) -> anyhow::Result<Vec<Drawing>> {
         let rows: Vec<Row> = results.read(Self::NAME)?;
         std::thread::sleep(Duration::from_millis(settings.draw_pause_ms));
         // A real experiment uses the charts crate.
@@ -173,14 +213,11 @@ impl Experiment for Decay {
         Ok(vec![Drawing { name: Self::NAME.into(), png: b"\x89PNG".to_vec(), svg }])
     }
 
-    fn claims(_: &Settings, results: &Results) -> Result<Vec<Claim>, anyhow::Error> {
+    fn claims(_: &Settings, results: &Results) -> anyhow::Result<Vec<Finding>> {
         let rows: Vec<Row> = results.read(Self::NAME)?;
+        let holding = rows.iter().filter(|row| row.x.abs() < 1e-3).count();
         let largest = rows.iter().map(|row| row.x.abs()).fold(0.0, f64::max);
-        Ok(vec![Claim {
-            claim: "Descent ends near zero".into(),
-            paper: String::new(),
-            measured: format!("{largest:.1e}"),
-            verdict: if largest < 1e-3 { Verdict::Holds } else { Verdict::Differs },
-        }])
+        let evidence = Evidence::EveryTrial { holding, n: rows.len() };
+        Ok(vec![Finding::new("toy-decay/ends-near-zero", format!("at most {largest:.1e}"), evidence)])
     }
 }

@@ -15,19 +15,19 @@ const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// What [`crate::Experiment::gather`] is given.
 #[derive(Debug)]
-pub struct Inputs<'a> {
+pub struct Gathering<'a> {
     /// Directory of data sets that the user has (`--data-dir`).
     pub data_dir: Option<&'a Path>,
     style: Style,
     recorded: RefCell<BTreeMap<String, String>>,
 }
 
-impl<'a> Inputs<'a> {
+impl<'a> Gathering<'a> {
     pub(crate) fn new(data_dir: Option<&'a Path>, style: Style) -> Self {
         Self { data_dir, style, recorded: RefCell::default() }
     }
 
-    /// Inputs that show nothing: for tests.
+    /// A gathering that shows nothing: for tests.
     pub fn silent(data_dir: Option<&'a Path>) -> Self {
         Self::new(data_dir, Style::Silent)
     }

@@ -1,0 +1,192 @@
+//! Statistics over trials: means with intervals, differences, p-values. A statistic of nothing is `None`, never zero.
+
+use std::fmt;
+
+use puruspe::{betai, invbetai};
+
+/// Confidence of every interval.
+pub const CONFIDENCE: f64 = 0.95;
+
+/// The mean of some values; `None` of none.
+pub fn mean(values: &[f64]) -> Option<f64> {
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+}
+
+/// The sample standard deviation (divisor n − 1); `None` of fewer than two values.
+pub fn deviation(values: &[f64]) -> Option<f64> {
+    let mean = mean(values).filter(|_| values.len() >= 2)?;
+    let squares = values.iter().map(|x| (x - mean).powi(2)).sum::<f64>();
+    Some((squares / (values.len() - 1) as f64).sqrt())
+}
+
+/// A mean over trials and how sure it is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Estimate {
+    /// Number of values.
+    pub n: usize,
+    /// Their mean.
+    pub mean: f64,
+    /// Standard error of the mean and its degrees of freedom; `None` of fewer than two values.
+    pub error: Option<StandardError>,
+}
+
+/// The standard error of a mean.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StandardError {
+    /// Its size.
+    pub size: f64,
+    /// Degrees of freedom of Student's t; fractional by Welch and Satterthwaite.
+    pub degrees: f64,
+}
+
+impl Estimate {
+    /// The mean of independent values; `None` of none.
+    pub fn of(values: &[f64]) -> Option<Self> {
+        let n = values.len();
+        let error = deviation(values)
+            .map(|deviation| StandardError { size: deviation / (n as f64).sqrt(), degrees: (n - 1) as f64 });
+        Some(Self { n, mean: mean(values)?, error })
+    }
+
+    /// The difference of two means of independent samples, with the degrees of freedom of Welch and Satterthwaite. Without
+    /// a standard error if one of them has none.
+    pub fn minus(&self, other: &Self) -> Self {
+        let error = self.error.zip(other.error).map(|(a, b)| {
+            let (p, q) = (a.size.powi(2), b.size.powi(2));
+            let parts = p * p / a.degrees + q * q / b.degrees;
+            let degrees = if parts > 0.0 { (p + q).powi(2) / parts } else { a.degrees.min(b.degrees) };
+            StandardError { size: (p + q).sqrt(), degrees }
+        });
+        Self { n: self.n.min(other.n), mean: self.mean - other.mean, error }
+    }
+
+    /// Half the width of the 95 % interval; `None` of fewer than two values.
+    pub fn half_width(&self) -> Option<f64> {
+        self.error.map(|error| quantile(error.degrees) * error.size)
+    }
+
+    /// Lower and upper end of the 95 % interval (Student's t); `None` of fewer than two values.
+    pub fn interval(&self) -> Option<(f64, f64)> {
+        self.half_width().map(|half| (self.mean - half, self.mean + half))
+    }
+
+    /// Two-sided p-value of the hypothesis that the mean is `value`; `None` of fewer than two values.
+    pub fn p_value(&self, value: f64) -> Option<f64> {
+        let StandardError { size, degrees } = self.error?;
+        let distance = (self.mean - value).abs();
+        Some(match (size > 0.0, distance > 0.0) {
+            (true, _) => tails(distance / size, degrees),
+            // Values without spread are either the hypothesis or not.
+            (false, true) => 0.0,
+            (false, false) => 1.0,
+        })
+    }
+}
+
+impl fmt::Display for Estimate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.half_width() {
+            Some(half) => write!(f, "{:+.3} ± {half:.3}", self.mean),
+            None => write!(f, "{:+.3}", self.mean),
+        }
+    }
+}
+
+/// Differences `a − b` of values that belong together by their key; keys that only one of them has are left out.
+pub fn paired<K: PartialEq>(a: &[(K, f64)], b: &[(K, f64)]) -> Vec<f64> {
+    let partner = |key: &K| b.iter().find(|(other, _)| other == key);
+    a.iter().filter_map(|(key, value)| Some(value - partner(key)?.1)).collect()
+}
+
+/// Holm's adjusted p-values of a family of tests, in its order: each is at least its own p and keeps the chance of any
+/// false finding in the family below the level.
+pub fn holm(p_values: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..p_values.len()).collect();
+    order.sort_by(|&a, &b| p_values[a].total_cmp(&p_values[b]));
+    let mut adjusted = vec![0.0; p_values.len()];
+    let mut largest = 0.0f64;
+    for (rank, &index) in order.iter().enumerate() {
+        largest = largest.max((p_values.len() - rank) as f64 * p_values[index]).min(1.0);
+        adjusted[index] = largest;
+    }
+    adjusted
+}
+
+/// P(|T| > t) for Student's t: the regularized incomplete beta function at ν / (ν + t²) (Abramowitz & Stegun, 26.5.27).
+fn tails(t: f64, degrees: f64) -> f64 {
+    betai(degrees / 2.0, 0.5, degrees / (degrees + t * t))
+}
+
+/// The t with P(|T| < t) = 95 %.
+fn quantile(degrees: f64) -> f64 {
+    let x = invbetai(1.0 - CONFIDENCE, degrees / 2.0, 0.5);
+    (degrees * (1.0 / x - 1.0)).sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_has_no_statistic() {
+        assert_eq!((mean(&[]), deviation(&[1.0]), Estimate::of(&[])), (None, None, None));
+        let one = Estimate::of(&[2.0]).unwrap();
+        assert_eq!((one.mean, one.interval(), one.p_value(0.0)), (2.0, None, None));
+        assert_eq!(one.to_string(), "+2.000");
+    }
+
+    #[test]
+    fn quantiles_are_those_of_the_tables() {
+        for (degrees, expected) in
+            [(1.0, 12.706), (2.0, 4.303), (3.0, 3.182), (4.0, 2.776), (9.0, 2.262), (19.0, 2.093), (120.0, 1.980)]
+        {
+            assert!((quantile(degrees) - expected).abs() < 6e-4, "{degrees}: {}", quantile(degrees));
+        }
+    }
+
+    #[test]
+    fn known_values() {
+        let values = [2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0];
+        assert_eq!(mean(&values), Some(5.0));
+        assert!((deviation(&values).unwrap() - (32.0f64 / 7.0).sqrt()).abs() < 1e-15);
+        let estimate = Estimate::of(&[1.0, 2.0, 3.0, 4.0, 5.0]).unwrap();
+        assert!((estimate.interval().unwrap().1 - 4.963).abs() < 1e-3);
+        assert_eq!(estimate.to_string(), "+3.000 ± 1.963");
+        // By numerical integration of the density.
+        assert!((estimate.p_value(0.0).unwrap() - 0.0132356).abs() < 1e-6);
+    }
+
+    /// By hand: standard errors 0.5 and 5/3 squared; the p-value by numerical integration of the density.
+    #[test]
+    fn welch() {
+        let difference =
+            Estimate::of(&[1.0, 2.0, 3.0, 4.0, 5.0]).unwrap().minus(&Estimate::of(&[2.0, 4.0, 6.0, 8.0]).unwrap());
+        let error = difference.error.unwrap();
+        assert!((error.degrees - 4.749415).abs() < 1e-5, "{}", error.degrees);
+        assert!((difference.mean / error.size + 1.358732).abs() < 1e-5);
+        assert!((difference.p_value(0.0).unwrap() - 0.235194).abs() < 1e-5);
+    }
+
+    #[test]
+    fn equal_values_are_sure() {
+        let estimate = Estimate::of(&[3.0, 3.0]).unwrap();
+        assert_eq!(
+            (estimate.interval(), estimate.p_value(3.0), estimate.p_value(0.0)),
+            (Some((3.0, 3.0)), Some(1.0), Some(0.0))
+        );
+    }
+
+    #[test]
+    fn pairs_need_both() {
+        assert_eq!(paired(&[(0, 1.0), (1, 5.0), (2, 9.0)], &[(2, 4.0), (0, 3.0)]), [-2.0, 5.0]);
+    }
+
+    /// By hand: 4 × 0.005, 3 × 0.01, 2 × 0.03, and never less than the one before.
+    #[test]
+    fn holms_adjustment() {
+        let adjusted = holm(&[0.01, 0.04, 0.03, 0.005]);
+        for (value, expected) in adjusted.iter().zip([0.03, 0.06, 0.06, 0.02]) {
+            assert!((value - expected).abs() < 1e-12, "{adjusted:?}");
+        }
+    }
+}

@@ -1,124 +1,98 @@
-//! Statements about whole curves, (x, y) in ascending x, as claims.
+//! Rules about curves: a quantity y of several trials against x, as findings about a statement.
 
-use lab::Claim;
+use lab::statistics::Estimate;
+use lab::{Evidence, Finding, Side};
 
-use crate::matrix::verdict;
-use crate::summary::{quotients, range, share_rising};
+use crate::summary::{averaged, grouped, quotients, range, short};
 
-/// Share of pairs of points that must agree for a curve to count as rising or falling: trials are few.
-const TREND: f64 = 0.9;
-
-/// What a statement is about.
-pub struct Statement<'a> {
-    /// The statement.
-    pub claim: &'a str,
-    /// What the paper reports.
-    pub paper: &'a str,
-    /// Whether the settings are such that the statement is about them.
-    pub tested: bool,
+/// The quantity changes from the smallest x to the largest: the mean of y there minus the mean of y here is on `side` of 0.
+/// `points` are (x, y), one for every trial.
+pub fn changes(id: &'static str, side: Side, points: &[(f64, f64)]) -> Finding {
+    let groups = grouped(points.iter().copied());
+    let (Some((first, here)), Some((last, there))) = (groups.first(), groups.last().filter(|_| groups.len() > 1))
+    else {
+        return Finding::untested(id, "fewer than two points");
+    };
+    let [(Some(here), first), (Some(there), last)] = [(Estimate::of(here), first), (Estimate::of(there), last)] else {
+        return Finding::untested(id, "no run to judge by");
+    };
+    let measured = format!("from {} at {first} to {} at {last}", short(here.mean), short(there.mean));
+    Finding::new(id, measured, Evidence::Direction { estimate: there.minus(&here), side, value: 0.0 })
 }
 
-impl Statement<'_> {
-    /// The curve rises: in nine of ten pairs of points, and from its first to its last at least `factor`-fold.
-    pub fn rises(self, factor: f64, curve: &[(f64, f64)]) -> Claim {
-        let rises = share_rising(curve).is_some_and(|share| share >= TREND);
-        self.between_ends(curve, |first, last| rises && last >= factor * first)
-    }
-
-    /// The curve falls: in nine of ten pairs of points, and from its first to its last at least `factor`-fold.
-    pub fn falls(self, factor: f64, curve: &[(f64, f64)]) -> Claim {
-        let falls = share_rising(curve).is_some_and(|share| share <= 1.0 - TREND);
-        self.between_ends(curve, |first, last| falls && factor * last <= first)
-    }
-
-    fn between_ends(self, curve: &[(f64, f64)], holds: impl Fn(f64, f64) -> bool) -> Claim {
-        let ends = curve.first().zip(curve.last()).filter(|(first, last)| first.0 < last.0);
-        let measured = ends.map(|(a, b)| format!("from {} at {} to {} at {}", short(a.1), a.0, short(b.1), b.0));
-        self.judged(measured, ends.is_some_and(|(first, last)| holds(first.1, last.1)))
-    }
-
-    /// Every value of the curve is in the interval.
-    pub fn between(self, low: f64, high: f64, curve: &[(f64, f64)]) -> Claim {
-        let range = range(curve);
-        let measured = range.map(|(least, most)| format!("{} to {}", short(least), short(most)));
-        self.judged(measured, range.is_some_and(|(least, most)| low <= least && most <= high))
-    }
-
-    /// The largest value of the curve is at most `factor` times the smallest.
-    pub fn level(self, factor: f64, curve: &[(f64, f64)]) -> Claim {
-        let range = range(curve).filter(|_| curve.len() > 1);
-        let measured = range.map(|(least, most)| format!("{} to {}", short(least), short(most)));
-        self.judged(measured, range.is_some_and(|(least, most)| most <= factor * least))
-    }
-
-    /// The curve is within a factor of the one reported, wherever that is not zero.
-    pub fn as_reported(self, factor: f64, curve: &[(f64, f64)], reported: &[(f64, f64)]) -> Claim {
-        let positive: Vec<_> = reported.iter().copied().filter(|point| point.1 > 0.0).collect();
-        let range = range(&quotients(curve, &positive)).filter(|_| self.tested);
-        let measured = range.map(|(least, most)| format!("{least:.2} to {most:.2} times the reported values"));
-        self.judged(measured, range.is_some_and(|(least, most)| factor * least >= 1.0 && most <= factor))
-    }
-
-    /// The verdict; without a measurement the statement is not tested.
-    pub fn judged(self, measured: Option<String>, holds: bool) -> Claim {
-        Claim {
-            claim: self.claim.to_owned(),
-            paper: self.paper.to_owned(),
-            verdict: verdict(self.tested && measured.is_some(), holds),
-            measured: measured.unwrap_or_else(|| "nothing to compare".to_owned()),
+/// The mean of y is the same at every x, up to `factor` between the largest and the smallest.
+pub fn level(id: &'static str, factor: f64, points: &[(f64, f64)]) -> Finding {
+    let curve = averaged(points.iter().copied()).mean;
+    match range(&curve).filter(|_| curve.len() > 1) {
+        None => Finding::untested(id, "fewer than two points"),
+        Some((least, most)) => {
+            let measured = format!("{} to {}", short(least), short(most));
+            Finding::new(id, measured, Evidence::Exact { holds: most <= factor * least, n: points.len() })
         }
     }
 }
 
-/// A number in three digits or so.
-fn short(x: f64) -> String {
-    match x.abs() {
-        magnitude if magnitude >= 100.0 => format!("{x:.0}"),
-        magnitude if magnitude >= 0.1 => format!("{x:.2}"),
-        _ => format!("{x:.1e}"),
+/// Every y is at most `most`: of each trial, not on average.
+pub fn at_most(id: &'static str, most: f64, points: &[(f64, f64)]) -> Finding {
+    let Some((least, largest)) = range(points) else {
+        return Finding::untested(id, "no run to judge by");
+    };
+    let holding = points.iter().filter(|point| point.1 <= most).count();
+    let measured = format!("{} to {}", short(least), short(largest));
+    Finding::new(id, measured, Evidence::EveryTrial { holding, n: points.len() })
+}
+
+/// The mean of y is within `factor` of the value read off the paper's figure, wherever that is not zero.
+pub fn as_reported(id: &'static str, factor: f64, points: &[(f64, f64)], reported: &[(f64, f64)]) -> Finding {
+    let positive: Vec<_> = reported.iter().copied().filter(|point| point.1 > 0.0).collect();
+    let curve = averaged(points.iter().copied()).mean;
+    match range(&quotients(&curve, &positive)) {
+        None => Finding::untested(id, "no value to compare with"),
+        Some((least, most)) => {
+            let measured = format!("{least:.2} to {most:.2} times the reported values");
+            let holds = factor * least >= 1.0 && most <= factor;
+            Finding::new(id, measured, Evidence::Exact { holds, n: points.len() })
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use lab::Verdict::{Differs, Holds, NotTested};
+    use lab::Verdict::{self, Differs, Holds, Inconclusive, NotTested};
 
     use super::*;
 
-    const RISING: [(f64, f64); 3] = [(1.0, 2.0), (2.0, 5.0), (4.0, 9.0)];
-    const FALLING: [(f64, f64); 3] = [(1.0, 9.0), (2.0, 5.0), (4.0, 2.0)];
+    const RISING: [(f64, f64); 5] = [(1.0, 2.0), (1.0, 2.1), (2.0, 5.0), (4.0, 9.0), (4.0, 9.1)];
 
-    fn statement() -> Statement<'static> {
-        Statement { claim: "", paper: "", tested: true }
+    fn verdict(finding: Finding) -> Verdict {
+        let statement = "[[claim]]\nid = \"a\"\nexperiment = \"x\"\nstatement = \"\"\nsource = \"\"\n";
+        let statements = lab::claim::statements(statement).unwrap();
+        lab::claim::judge(&statements, vec![finding]).unwrap()[0].verdict
     }
 
     #[test]
-    fn trends() {
-        assert_eq!(statement().rises(4.0, &RISING).verdict, Holds);
-        assert_eq!(statement().rises(5.0, &RISING).verdict, Differs);
-        assert_eq!(statement().rises(1.0, &FALLING).verdict, Differs);
-        assert_eq!(statement().falls(4.0, &FALLING).verdict, Holds);
-        assert_eq!(statement().falls(5.0, &FALLING).verdict, Differs);
-        assert_eq!(statement().falls(1.0, &RISING).verdict, Differs);
-        assert_eq!(statement().falls(1.0, &FALLING[..1]).verdict, NotTested);
+    fn changes_are_judged_by_their_interval() {
+        assert_eq!(verdict(changes("a", Side::Above, &RISING)), Holds);
+        assert_eq!(verdict(changes("a", Side::Below, &RISING)), Differs);
+        assert_eq!(verdict(changes("a", Side::Above, &RISING[1..4])), Inconclusive);
+        assert_eq!(verdict(changes("a", Side::Above, &RISING[..2])), NotTested);
+        assert_eq!(verdict(changes("a", Side::Above, &[])), NotTested);
     }
 
     #[test]
     fn ranges() {
-        assert_eq!(statement().between(2.0, 9.0, &RISING).verdict, Holds);
-        assert_eq!(statement().between(2.1, 9.0, &RISING).verdict, Differs);
-        assert_eq!(statement().level(4.5, &RISING).verdict, Holds);
-        assert_eq!(statement().level(4.4, &RISING).verdict, Differs);
-        assert_eq!(statement().between(0.0, 1.0, &[]).verdict, NotTested);
+        assert_eq!(verdict(level("a", 4.5, &RISING)), Holds);
+        assert_eq!(verdict(level("a", 4.3, &RISING)), Differs);
+        assert_eq!(verdict(at_most("a", 9.1, &RISING)), Holds);
+        assert_eq!(verdict(at_most("a", 9.0, &RISING)), Differs);
+        assert_eq!(verdict(at_most("a", 1.0, &[])), NotTested);
     }
 
     #[test]
     fn reported_values() {
-        let reported = [(0.0, 0.0), (1.0, 4.0), (2.0, 4.0)];
-        assert_eq!(statement().as_reported(2.0, &RISING, &reported).verdict, Holds);
-        assert_eq!(statement().as_reported(1.9, &RISING, &reported).verdict, Differs);
-        assert_eq!(statement().as_reported(2.0, &RISING, &[]).verdict, NotTested);
-        let claim = Statement { tested: false, ..statement() }.as_reported(2.0, &RISING, &reported);
-        assert_eq!((claim.verdict, claim.measured.as_str()), (NotTested, "nothing to compare"));
+        let reported = [(0.0, 0.0), (1.0, 4.1), (2.0, 5.0)];
+        assert_eq!(verdict(as_reported("a", 2.0, &RISING, &reported)), Holds);
+        assert_eq!(verdict(as_reported("a", 1.9, &RISING, &reported)), Differs);
+        assert_eq!(verdict(as_reported("a", 2.0, &RISING, &[])), NotTested);
     }
 }

@@ -1,24 +1,15 @@
-//! Means and deviations over trials, and how curves compare.
+//! Curves over trials: means with their intervals, and how curves compare.
 
 use std::collections::BTreeMap;
 
-/// Mean and sample standard deviation (divisor n − 1; zero for a single value).
-pub fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    if values.len() < 2 {
-        return (mean, 0.0);
-    }
-    let squares = values.iter().map(|x| (x - mean).powi(2)).sum::<f64>();
-    (mean, (squares / (n - 1.0)).sqrt())
-}
+use lab::statistics::Estimate;
 
-/// A quantity over its trials: at every x, ascending, the mean and the interval mean ± deviation.
+/// A quantity over its trials: at every x, ascending, the mean and its 95 % interval.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Averaged {
     /// (x, mean)
     pub mean: Vec<(f64, f64)>,
-    /// (x, mean − deviation, mean + deviation)
+    /// (x, lower end, upper end), where there are two values or more.
     pub band: Vec<(f64, f64, f64)>,
 }
 
@@ -37,18 +28,23 @@ fn averaged_through(
     map: fn(f64) -> f64,
     back: fn(f64) -> f64,
 ) -> Averaged {
+    let mut averaged = Averaged::default();
+    for (x, values) in grouped(points.into_iter().map(|(x, y)| (x, map(y)))) {
+        let Some(estimate) = Estimate::of(&values) else { continue };
+        averaged.mean.push((x, back(estimate.mean)));
+        averaged.band.extend(estimate.interval().map(|(low, high)| (x, back(low), back(high))));
+    }
+    averaged
+}
+
+/// All y of the same x, by x.
+pub fn grouped(points: impl IntoIterator<Item = (f64, f64)>) -> Vec<(f64, Vec<f64>)> {
     // Sizes and iterations are not negative, and the bits of such numbers are in their order.
     let mut groups = BTreeMap::<u64, Vec<f64>>::new();
     for (x, y) in points {
-        groups.entry(x.to_bits()).or_default().push(map(y));
+        groups.entry(x.to_bits()).or_default().push(y);
     }
-    let mut averaged = Averaged::default();
-    for (x, values) in groups {
-        let (x, (mean, deviation)) = (f64::from_bits(x), mean_and_deviation(&values));
-        averaged.mean.push((x, back(mean)));
-        averaged.band.push((x, back(mean - deviation), back(mean + deviation)));
-    }
-    averaged
+    groups.into_iter().map(|(x, values)| (f64::from_bits(x), values)).collect()
 }
 
 /// The quotients `a / b` of two curves, at every x that both have.
@@ -62,16 +58,8 @@ pub fn range(curve: &[(f64, f64)]) -> Option<(f64, f64)> {
     curve.iter().map(|point| (point.1, point.1)).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
 }
 
-/// The share of pairs of points in which the one of larger x has the larger y: 1 if the curve rises throughout, 0 if it
-/// falls; `None` with fewer than two points.
-pub fn share_rising(curve: &[(f64, f64)]) -> Option<f64> {
-    let pairs = (0..curve.len()).flat_map(|i| (0..i).map(move |j| (curve[j], curve[i])));
-    let rising: Vec<bool> = pairs.map(|(a, b)| (b.0 - a.0) * (b.1 - a.1) > 0.0).collect();
-    (!rising.is_empty()).then(|| rising.iter().filter(|rising| **rising).count() as f64 / rising.len() as f64)
-}
-
-/// The exponent a of the power law `y ∝ xᵃ` that fits a curve of positive values best, by least squares in logarithms; `None`
-/// with fewer than two points.
+/// The exponent a of the power law `y ∝ xᵃ` that fits a curve of positive values best, by least squares in logarithms;
+/// `None` with fewer than two points.
 pub fn slope(curve: &[(f64, f64)]) -> Option<f64> {
     let logs: Vec<_> = curve.iter().map(|point| (point.0.ln(), point.1.ln())).collect();
     let n = logs.len() as f64;
@@ -80,25 +68,27 @@ pub fn slope(curve: &[(f64, f64)]) -> Option<f64> {
     (spread > 0.0).then(|| logs.iter().map(|p| (p.0 - x) * (p.1 - y)).sum::<f64>() / spread)
 }
 
+/// A number in three digits or so, for sentences.
+pub fn short(x: f64) -> String {
+    match x.abs() {
+        magnitude if magnitude >= 100.0 => format!("{x:.0}"),
+        magnitude if magnitude >= 0.1 => format!("{x:.2}"),
+        _ => format!("{x:.1e}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn known_values() {
-        assert_eq!(mean_and_deviation(&[3.0]), (3.0, 0.0));
-        let (mean, deviation) = mean_and_deviation(&[2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0]);
-        assert_eq!(mean, 5.0);
-        assert!((deviation - (32.0f64 / 7.0).sqrt()).abs() < 1e-15);
-    }
-
-    #[test]
     fn averages_by_x() {
-        let points = [(10.0, 4.0), (2.0, 1.0), (10.0, 16.0), (2.0, 1.0)];
-        assert_eq!(averaged(points).mean, [(2.0, 1.0), (10.0, 10.0)]);
-        assert_eq!(averaged(points).band[0], (2.0, 1.0, 1.0));
+        let points = [(10.0, 4.0), (2.0, 1.0), (10.0, 16.0), (2.0, 1.0), (3.0, 5.0)];
+        assert_eq!(averaged(points).mean, [(2.0, 1.0), (3.0, 5.0), (10.0, 10.0)]);
+        // One value has no interval.
+        assert_eq!(averaged(points).band.iter().map(|band| band.0).collect::<Vec<_>>(), [2.0, 10.0]);
         let logs = averaged_in_logs(points);
-        assert!((logs.mean[1].1 - 8.0).abs() < 1e-12);
+        assert!((logs.mean[2].1 - 8.0).abs() < 1e-12);
         assert!((logs.band[1].1 * logs.band[1].2 - 64.0).abs() < 1e-10);
     }
 
@@ -115,7 +105,5 @@ mod tests {
         let (a, b) = ([(1.0, 4.0), (2.0, 9.0), (3.0, 1.0)], [(1.0, 2.0), (2.0, 3.0)]);
         assert_eq!(quotients(&a, &b), [(1.0, 2.0), (2.0, 3.0)]);
         assert_eq!(range(&a), Some((1.0, 9.0)));
-        assert_eq!(share_rising(&a), Some(1.0 / 3.0));
-        assert_eq!(share_rising(&a[..1]), None);
     }
 }

@@ -2,13 +2,14 @@
 //! curves and claims about how they compare.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
-use lab::{Claim, Finished, Kernels, LabError, Planned, Table, Verdict};
+use lab::{Evidence, Finding, Finished, Kernels, Planned, Table};
 
 use super::{
     CurveRow, MatrixOutcome, MatrixTrial, Network, TimingRow, TrajectoryRow, curve_rows, timing_rows, trajectory_rows,
 };
-use crate::summary::{Averaged, averaged_in_logs, mean_and_deviation};
+use crate::summary::{Averaged, averaged_in_logs};
 
 /// Keep the end-to-end products of all records.
 pub const KEEP_ALL: usize = usize::MAX;
@@ -36,23 +37,36 @@ impl Compared {
     }
 }
 
+/// One network in one trial.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ComparedPoint {
+    /// The network.
+    pub network: Compared,
+    /// Number of the trial, from 0.
+    pub trial: usize,
+}
+
+impl fmt::Display for ComparedPoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, trial {}", self.network.name, self.trial)
+    }
+}
+
 /// All trials of all networks. An original of a large size runs alone on all threads, everything else side by side.
 pub fn comparison_plan(
     networks: &[Compared],
     trials: usize,
-    trial: impl Fn(usize, &Compared) -> MatrixTrial,
-) -> Vec<Planned<MatrixTrial>> {
+    trial_of: impl Fn(&ComparedPoint) -> MatrixTrial,
+) -> Vec<Planned<ComparedPoint, MatrixTrial>> {
     let mut plan = Vec::new();
-    for k in 0..trials {
+    for trial in 0..trials {
         for network in networks {
-            let trial = trial(k, network);
+            let at = ComparedPoint { network: network.clone(), trial };
+            let trial = trial_of(&at);
             let large = network.is_original() && trial.problem.size >= LARGE;
-            plan.push(Planned {
-                label: format!("{}, trial {k}", network.name),
-                kernels: if large { Kernels::Parallel } else { Kernels::Sequential },
-                cost: if network.is_original() { 100.0 } else { 1.0 },
-                trial,
-            });
+            let kernels = if large { Kernels::Parallel } else { Kernels::Sequential };
+            let cost = if network.is_original() { 100.0 } else { 1.0 };
+            plan.push(Planned { at, trial, kernels, cost });
         }
     }
     plan
@@ -60,23 +74,22 @@ pub fn comparison_plan(
 
 /// The tables `NAME.csv` (curves), `NAME.timing.csv` and `NAME.trajectory.csv`; the trajectories are drawn in the
 /// principal components of the last `records` products of the original, and missing where the original is.
+///
+/// # Errors
+/// If a table cannot be made.
 pub fn comparison_tables(
     name: &str,
-    networks: &[Compared],
     records: usize,
-    finished: &[Finished<MatrixTrial, MatrixOutcome>],
-) -> Result<Vec<Table>, LabError> {
-    let named: Vec<_> = finished
-        .iter()
-        .filter_map(|run| Some((networks.iter().find(|n| n.network == run.trial.network)?, run)))
-        .map(|(network, run)| (network, run.trial.start.instance, &run.outcome))
-        .collect();
-    let curves = named.iter().flat_map(|(n, trial, outcome)| curve_rows(&n.name, *trial, outcome));
-    let clock = named.iter().flat_map(|(n, trial, outcome)| timing_rows(&n.name, *trial, outcome));
+    finished: &[Finished<ComparedPoint, MatrixOutcome>],
+) -> anyhow::Result<Vec<Table>> {
+    let curves = finished.iter().flat_map(|run| curve_rows(&run.at.network.name, run.at.trial, &run.outcome));
+    let clock = finished.iter().flat_map(|run| timing_rows(&run.at.network.name, run.at.trial, &run.outcome));
     let mut trajectories = Vec::new();
-    for (_, trial, original) in named.iter().filter(|(n, ..)| n.is_original()) {
-        let same: Vec<_> = named.iter().filter(|(_, t, _)| t == trial).map(|(n, _, o)| (n.name.as_str(), *o)).collect();
-        trajectories.extend(trajectory_rows(*trial, records, original, &same)?);
+    for original in finished.iter().filter(|run| run.at.network.is_original()) {
+        let trial = original.at.trial;
+        let same = finished.iter().filter(|run| run.at.trial == trial);
+        let same: Vec<_> = same.map(|run| (run.at.network.name.as_str(), &run.outcome)).collect();
+        trajectories.extend(trajectory_rows(trial, records, &original.outcome, &same)?);
     }
     Ok(vec![
         Table::new(name, curves)?,
@@ -110,7 +123,7 @@ pub fn banded(rows: &[CurveRow], network: &str, value: impl Fn(&CurveRow) -> Opt
     averaged_in_logs(common.map(|&(_, iteration, value)| (iteration as f64, value)))
 }
 
-/// A recorded quantity of the first trial against the seconds spent up to there.
+/// A recorded quantity of the first trial against the seconds spent up to there, those of the set-up included.
 pub fn against_time(
     rows: &[CurveRow],
     clock: &[TimingRow],
@@ -119,36 +132,26 @@ pub fn against_time(
 ) -> Vec<(f64, f64)> {
     let curve = rows.iter().filter(|row| row.network == network && row.trial == 0);
     let clock = clock.iter().filter(|row| row.network == network && row.trial == 0);
-    curve.zip(clock).filter_map(|(row, clock)| Some((clock.seconds, value(row)?))).collect()
+    curve.zip(clock).filter_map(|(row, clock)| Some((clock.setup_seconds + clock.seconds, value(row)?))).collect()
 }
 
-/// What a subtitle says about the trials behind curves made by [`banded`]; nothing about a single one.
+/// What a subtitle says about the trials behind curves made by [`banded`].
 pub fn over_trials(trials: usize) -> String {
-    if trials > 1 {
-        format!("; curves over iterations: geometric mean ± std of {trials} trials, as far as all of them ran")
-    } else {
-        String::new()
+    match trials {
+        1 => "; 1 trial".to_owned(),
+        _ => format!(
+            "; curves over iterations: geometric mean and 95 % interval of {trials} trials, as far as all of them ran"
+        ),
     }
 }
 
-/// Seconds that a network spent in iterations, mean over trials; `None` if it has no finished trial.
-pub fn total_seconds(clock: &[TimingRow], network: &str) -> Option<f64> {
-    let mut totals = BTreeMap::<usize, f64>::new();
-    for row in clock.iter().filter(|row| row.network == network) {
-        let total = totals.entry(row.trial).or_default();
-        *total = total.max(row.seconds);
-    }
-    let totals: Vec<f64> = totals.into_values().collect();
-    (!totals.is_empty()).then(|| mean_and_deviation(&totals).0)
-}
-
-/// First recorded iteration at which a quantity is below `threshold`, mean over trials; `None` if one never gets there.
-pub fn mean_iterations_below(
+/// First recorded iteration at which a quantity is below `threshold`, for every trial of a network; `None` if it never is.
+pub fn iterations_below(
     rows: &[CurveRow],
     network: &str,
     threshold: f64,
     value: impl Fn(&CurveRow) -> Option<f64>,
-) -> Option<f64> {
+) -> BTreeMap<usize, Option<u64>> {
     let mut first = BTreeMap::<usize, Option<u64>>::new();
     for row in rows.iter().filter(|row| row.network == network) {
         let reached = first.entry(row.trial).or_default();
@@ -156,38 +159,36 @@ pub fn mean_iterations_below(
             *reached = Some(row.iteration);
         }
     }
-    let first: Option<Vec<f64>> = first.into_values().map(|t| t.map(|t| t as f64)).collect();
-    first.filter(|first| !first.is_empty()).map(|first| mean_and_deviation(&first).0)
+    first
 }
 
-/// The claim that `compressed` is at least `factor` times faster than `original`, judged at the paper's size only.
-pub fn speed_claim(
-    clock: &[TimingRow],
-    [original, compressed]: [&str; 2],
-    factor: f64,
-    paper: &str,
-    at_papers_size: bool,
-) -> Claim {
-    let ratio = total_seconds(clock, original).zip(total_seconds(clock, compressed));
-    let (measured, holds) = match ratio {
-        Some((slow, fast)) => {
-            (format!("{:.0} times ({slow:.3} s and {fast:.3} s)", slow / fast), slow / fast >= factor)
-        }
-        None => ("a run is missing".to_owned(), false),
+/// The last value of a recorded quantity, for every trial of a network.
+pub fn last_values(rows: &[CurveRow], network: &str, value: impl Fn(&CurveRow) -> Option<f64>) -> BTreeMap<usize, f64> {
+    let of = rows.iter().filter(|row| row.network == network);
+    of.filter_map(|row| Some((row.trial, value(row)?))).collect()
+}
+
+/// The compressed network is at least `factor` times as fast as the original, set-up included, in every trial.
+pub fn speed_finding(id: &'static str, clock: &[TimingRow], [original, compressed]: [&str; 2], factor: f64) -> Finding {
+    let (slow, fast) = (seconds(clock, original), seconds(clock, compressed));
+    let pairs: Vec<_> = slow.iter().filter_map(|(trial, slow)| Some((*slow, *fast.get(trial)?))).collect();
+    let Some(((slow, slow_setup), (fast, fast_setup))) = pairs.first().copied() else {
+        return Finding::untested(id, "a run is missing");
     };
-    Claim {
-        claim: format!("the compressed network ({compressed}) trains about {factor} times faster than the original"),
-        paper: paper.to_owned(),
-        measured,
-        verdict: verdict(ratio.is_some() && at_papers_size, holds),
-    }
+    let with_setup = |((slow, slow_setup), (fast, fast_setup))| (slow + slow_setup) / (fast + fast_setup);
+    let measured = format!(
+        "{:.0} times with set-up ({:.1} s and {:.3} s), {:.0} times without ({slow:.1} s and {fast:.3} s)",
+        with_setup(pairs[0]),
+        slow + slow_setup,
+        fast + fast_setup,
+        slow / fast
+    );
+    let holding = pairs.iter().filter(|pair| with_setup(**pair) >= factor).count();
+    Finding::new(id, measured, Evidence::EveryTrial { holding, n: pairs.len() })
 }
 
-/// The verdict on a statement that could be tested or not.
-pub fn verdict(tested: bool, holds: bool) -> Verdict {
-    match (tested, holds) {
-        (false, _) => Verdict::NotTested,
-        (true, true) => Verdict::Holds,
-        (true, false) => Verdict::Differs,
-    }
+/// Seconds in iterations and of the set-up, for every trial of a network.
+fn seconds(clock: &[TimingRow], network: &str) -> BTreeMap<usize, (f64, f64)> {
+    let rows = clock.iter().filter(|row| row.network == network);
+    rows.map(|row| (row.trial, (row.seconds, row.setup_seconds))).collect()
 }

@@ -33,7 +33,7 @@ impl ComparisonPanels {
         let mut paths = Trajectory::new(title).axes("PC 1", "PC 2", "PC 3");
         let lines = |title: String, x| Lines::new(title).x(x).y(Axis::log(quantity.to_lowercase()));
         let mut by_iteration = lines(format!("{quantity} against iterations"), Axis::linear("iteration t"));
-        let mut by_time = lines(format!("{quantity} against time, first trial"), Axis::log("training time (s)"));
+        let mut by_time = lines(format!("{quantity} against time, first trial"), Axis::log("time with set-up (s)"));
         for network in networks {
             let (name, hue) = (network.name.as_str(), network.hue);
             let curve = Curve::new(name, path(&trajectory, name)).hue(hue);

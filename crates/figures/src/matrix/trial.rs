@@ -11,7 +11,7 @@ use dynamics::{
     Objective, Observed, Observer, Optimizer, Record, Stop, Target, compression, train,
 };
 use faer::{Mat, Par};
-use lab::{TrialContext, TrialError};
+use lab::{Trial, TrialContext, TrialError};
 use serde::{Deserialize, Serialize};
 
 use super::{ProblemSettings, ScheduleSettings};
@@ -176,40 +176,23 @@ impl StoredProduct {
     }
 }
 
-/// Runs one trial.
-pub fn run(trial: &MatrixTrial, context: &TrialContext) -> Result<MatrixOutcome, TrialError> {
-    let par = if context.threads > 1 { Par::rayon(context.threads) } else { Par::Seq };
-    let objective = trial.objective().context("making the problem")?;
-    let clock = Instant::now();
-    match trial.network {
-        Network::Deep { depth, width, init_scale } => {
-            let mut model = trial.deep(depth, width, init_scale).context("drawing the factors")?;
-            trial.train(&mut model, &objective, clock, context, par)
-        }
-        Network::Compressed { depth, init_scale, rank_guess, discrepant_step } => {
-            let mut original = trial.deep(depth, trial.problem.size, init_scale).context("drawing the factors")?;
-            let compressed = compression::compress(&mut original, &objective, rank_guess, discrepant_step, par)
-                .context("compressing")?;
-            drop(original);
-            trial.train_compressed(compressed, &objective, clock, context, par)
-        }
-        Network::Sampled { depth, init_scale, rank_guess, discrepant_step } => {
-            let mut rng = trial.network_stream("sampled construction");
-            let (scale, gamma) = (init_scale, discrepant_step);
-            let compressed = compression::sampled(&objective, rank_guess, depth, scale, gamma, &mut rng, par)
-                .context("compressing")?;
-            trial.train_compressed(compressed, &objective, clock, context, par)
-        }
-        Network::CompressedExact { depth, init_scale } => {
-            let original = trial.deep(depth, trial.problem.size, init_scale).context("drawing the factors")?;
-            let compressed = compression::compress_exact(&original, objective.target()).context("compressing")?;
-            drop(original);
-            trial.train_compressed(compressed, &objective, clock, context, par)
-        }
-        Network::Spectral { depth, init_scale, rank_guess, discrepant_step } => {
-            let model = compression::spectral(&objective, rank_guess, depth, init_scale, discrepant_step)
-                .context("decomposing the observed entries")?;
-            trial.train_compressed(model, &objective, clock, context, par)
+impl Trial for MatrixTrial {
+    type Inputs = ();
+    type Outcome = MatrixOutcome;
+
+    fn run(&self, (): &(), context: &TrialContext) -> Result<MatrixOutcome, TrialError> {
+        let par = if context.threads > 1 { Par::rayon(context.threads) } else { Par::Seq };
+        let objective = self.objective().context("making the problem")?;
+        let clock = Instant::now();
+        match self.network {
+            Network::Deep { depth, width, init_scale } => {
+                let mut model = self.deep(depth, width, init_scale).context("drawing the factors")?;
+                self.train(&mut model, &objective, clock, context, par)
+            }
+            _ => {
+                let compressed = self.compressed(&objective, par)?;
+                self.train_compressed(compressed, &objective, clock, context, par)
+            }
         }
     }
 }
@@ -229,6 +212,29 @@ impl MatrixTrial {
         let shape = (self.problem.size, self.problem.size);
         let mut rng = self.network_stream("initial factors");
         DeepFactorization::draw(shape, depth, width, Initialization::Orthogonal, scale, &mut rng)
+    }
+
+    /// A compressed network of this trial.
+    fn compressed(&self, objective: &Objective, par: Par) -> anyhow::Result<CompressedFactorization> {
+        match self.network {
+            Network::Deep { .. } => anyhow::bail!("a deep network is not compressed"),
+            Network::Compressed { depth, init_scale, rank_guess, discrepant_step } => {
+                let mut original = self.deep(depth, self.problem.size, init_scale).context("drawing the factors")?;
+                compression::compress(&mut original, objective, rank_guess, discrepant_step, par)
+            }
+            Network::Sampled { depth, init_scale, rank_guess, discrepant_step } => {
+                let mut rng = self.network_stream("sampled construction");
+                compression::sampled(objective, rank_guess, depth, init_scale, discrepant_step, &mut rng, par)
+            }
+            Network::CompressedExact { depth, init_scale } => {
+                let original = self.deep(depth, self.problem.size, init_scale).context("drawing the factors")?;
+                compression::compress_exact(&original, objective.target())
+            }
+            Network::Spectral { depth, init_scale, rank_guess, discrepant_step } => {
+                compression::spectral(objective, rank_guess, depth, init_scale, discrepant_step)
+            }
+        }
+        .context("compressing")
     }
 
     fn instance_stream(&self, purpose: &str) -> Generator {

@@ -1,0 +1,125 @@
+//! `experiments/compressed-vs-narrow.toml`: its fields, what is allowed, and the networks it names.
+
+use lab::{Check, Invalid};
+use serde::{Deserialize, Serialize};
+
+use crate::matrix::{
+    InitializationSettings, Network, ProblemSettings, ScheduleSettings, check_depth, check_list, check_not_negative,
+    check_positive, check_rank_guess, check_trials,
+};
+use crate::palette;
+
+/// `experiments/compressed-vs-narrow.toml`.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    pub(super) seed: u64,
+    pub(super) trials: usize,
+    pub(super) rank_guesses: Vec<usize>,
+    pub(super) depth: usize,
+    pub(super) init_scale: f64,
+    pub(super) step_size: f64,
+    pub(super) discrepant_step: f64,
+    #[serde(default)]
+    pub(super) initialization: InitializationSettings,
+    pub(super) problem: ProblemSettings,
+    pub(super) schedule: ScheduleSettings,
+}
+
+impl Check for Settings {
+    fn check(&self) -> Result<(), Invalid> {
+        check_trials(self.trials)?;
+        self.problem.check("problem")?;
+        check_list("rank_guesses", &self.rank_guesses, |rank| rank >= 1, "an integer from 1")?;
+        for (i, &rank) in self.rank_guesses.iter().enumerate() {
+            check_rank_guess(&format!("rank_guesses.{i}"), rank, self.problem.size)?;
+        }
+        check_depth("depth", self.depth)?;
+        check_positive("init_scale", self.init_scale)?;
+        check_positive("step_size", self.step_size)?;
+        check_not_negative("discrepant_step", self.discrepant_step)?;
+        self.initialization.check("initialization", self.problem.observed_fraction)?;
+        self.schedule.check("schedule")
+    }
+}
+
+/// A kind of network, as small as the rank guess allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Of width 2r̂, from a random start.
+    Narrow,
+    /// The compressed twin of a network of full width.
+    Compressed,
+    /// From the top r̂ singular vectors of the observed entries.
+    Spectral,
+}
+
+impl Kind {
+    /// In the order of figures.
+    pub(super) const ALL: [Self; 3] = [Self::Narrow, Self::Compressed, Self::Spectral];
+
+    /// What tables and figures call it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Narrow => "random narrow",
+            Self::Compressed => "compressed",
+            Self::Spectral => "spectral",
+        }
+    }
+
+    /// Its colour.
+    pub(super) fn hue(self) -> usize {
+        match self {
+            Self::Narrow => palette::NARROW,
+            Self::Compressed => palette::COMPRESSED,
+            Self::Spectral => palette::SPECTRAL,
+        }
+    }
+
+    /// What the values read off the paper's figure call it, if it is there.
+    pub(super) fn reported(self) -> Option<&'static str> {
+        match self {
+            Self::Narrow => Some("random"),
+            Self::Compressed => Some("compressed"),
+            Self::Spectral => None,
+        }
+    }
+
+    /// Expected duration of a run, relative to the others.
+    pub(super) fn cost(self, rank_guess: usize) -> f64 {
+        let weight = match self {
+            Self::Narrow => 6,
+            Self::Compressed => 2,
+            Self::Spectral => 1,
+        };
+        (weight * rank_guess) as f64
+    }
+}
+
+impl Settings {
+    /// Whether the problem and the start are the paper's; others do not bear on its numbers.
+    pub(super) fn as_in_the_paper(&self) -> bool {
+        let ProblemSettings { size, rank, observed_fraction, .. } = self.problem;
+        (size, rank, observed_fraction, self.init_scale, self.step_size) == (1000, 5, 0.2, 1e-3, 5e3)
+    }
+
+    pub(super) fn subtitle(&self) -> String {
+        let ProblemSettings { size, rank, observed_fraction, .. } = self.problem;
+        let Settings { depth, init_scale, step_size, discrepant_step, trials, .. } = self;
+        format!(
+            "d = {size}, r = {rank}, p = {observed_fraction}, L = {depth}, ε = {init_scale}, η = {step_size}, \
+             γ = {discrepant_step}; mean and 95 % interval of {trials} trials"
+        )
+    }
+
+    /// The networks for one rank guess.
+    pub(super) fn networks(&self, rank_guess: usize) -> [(Kind, Network); 3] {
+        let Settings { depth, init_scale, discrepant_step, .. } = *self;
+        let compressed = self.initialization.network(depth, init_scale, rank_guess, discrepant_step);
+        [
+            (Kind::Narrow, Network::Deep { depth, width: 2 * rank_guess, init_scale }),
+            (Kind::Compressed, compressed),
+            (Kind::Spectral, Network::Spectral { depth, init_scale, rank_guess, discrepant_step }),
+        ]
+    }
+}

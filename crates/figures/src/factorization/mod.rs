@@ -1,0 +1,65 @@
+//! Figure 4: factorization of a fully observed matrix, the original network against its exact compressed twin.
+
+mod claims;
+mod settings;
+
+use lab::{Drawing, Experiment, Finding, FinishedOf, Gathering, Plan, Results, Table};
+
+pub use self::settings::Settings;
+use crate::drawing::drawing;
+use crate::matrix::*;
+use crate::reference::reference_table;
+
+/// The experiment.
+pub struct Factorization;
+
+impl Experiment for Factorization {
+    type Settings = Settings;
+    type Inputs = ();
+    type Point = ComparedPoint;
+    type Trial = MatrixTrial;
+
+    const NAME: &'static str = "factorization";
+    const ABOUT: &'static str = "Full observation, original against compressed network (Fig. 4)";
+    const LONG_ABOUT: &'static str = "Factorizes a fully observed low-rank matrix with a deep factorization of full \
+        width (the original) and with its exact compressed twin, whose bases stay fixed (γ = 0). Shows their \
+        end-to-end trajectories in three principal components, and the training loss against iterations and seconds. \
+        Figure 4 of the paper.";
+    const CLAIMS: &'static str = crate::CLAIMS;
+
+    fn gather(_: &Settings, _: &Gathering) -> anyhow::Result<()> {
+        Ok(())
+    }
+
+    fn plan(settings: &Settings, (): &()) -> anyhow::Result<Plan<Self>> {
+        let Settings { seed, step_size, ref problem, ref schedule, .. } = *settings;
+        let trial = |at: &ComparedPoint| MatrixTrial {
+            start: Start { experiment: Self::NAME, seed, instance: at.trial, initialization: at.trial },
+            problem: problem.clone(),
+            network: at.network.network,
+            step_size,
+            schedule: schedule.with_tolerance(at.network.tolerance),
+            recovery: Recovery::AtEnd,
+            snapshots: KEEP_ALL,
+        };
+        Ok(comparison_plan(&settings.networks(), settings.trials, trial))
+    }
+
+    fn tables(settings: &Settings, (): &(), finished: &[FinishedOf<Self>]) -> anyhow::Result<Vec<Table>> {
+        let mut tables = comparison_tables(Self::NAME, settings.trajectory_records, finished)?;
+        tables.push(reference_table(Self::NAME)?);
+        Ok(tables)
+    }
+
+    fn draw(settings: &Settings, results: &Results) -> anyhow::Result<Vec<Drawing>> {
+        let (networks, records) = (settings.networks(), settings.trajectory_records);
+        let value = |row: &CurveRow| Some(row.training_loss);
+        let panels = ComparisonPanels::new(results, Self::NAME, &networks, records, "Training loss", value)?;
+        let figure = panels.figure("Factorization: the original network and its compressed twin", settings.subtitle());
+        Ok(vec![drawing(Self::NAME, &figure)?])
+    }
+
+    fn claims(settings: &Settings, results: &Results) -> anyhow::Result<Vec<Finding>> {
+        claims::findings(settings, results)
+    }
+}

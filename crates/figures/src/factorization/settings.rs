@@ -1,0 +1,67 @@
+//! `experiments/factorization.toml`: its fields, what is allowed, and the networks it names.
+
+use lab::{Check, Invalid};
+use serde::{Deserialize, Serialize};
+
+use crate::matrix::*;
+use crate::palette;
+
+/// What the tables call the original.
+pub(super) const ORIGINAL: &str = "original";
+/// What the tables call its compressed twin.
+pub(super) const COMPRESSED: &str = "compressed, γ = 0";
+
+/// `experiments/factorization.toml`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    pub(super) seed: u64,
+    pub(super) trials: usize,
+    pub(super) depth: usize,
+    pub(super) init_scale: f64,
+    pub(super) step_size: f64,
+    pub(super) trajectory_records: usize,
+    pub(super) problem: ProblemSettings,
+    pub(super) schedule: ScheduleSettings,
+}
+
+impl Check for Settings {
+    fn check(&self) -> Result<(), Invalid> {
+        self.problem.check("problem")?;
+        self.schedule.check("schedule")?;
+        check_trials(self.trials)?;
+        check_depth("depth", self.depth)?;
+        check_positive("init_scale", self.init_scale)?;
+        check_positive("step_size", self.step_size)?;
+        let ProblemSettings { size, rank, observed_fraction, .. } = self.problem;
+        let full = observed_fraction == 1.0;
+        Invalid::unless(full, "problem.observed_fraction", observed_fraction, "1, full observation")?;
+        let ranks = format!("an integer from 1 to less than half the size ({size})");
+        Invalid::unless(2 * rank < size, "problem.rank", rank, ranks)?;
+        Invalid::unless(self.trajectory_records >= 1, "trajectory_records", self.trajectory_records, "1 or more")
+    }
+}
+
+impl Settings {
+    pub(super) fn networks(&self) -> [Compared; 2] {
+        let Settings { depth, init_scale, .. } = *self;
+        let tolerance = self.schedule.tolerance;
+        let original = Network::Deep { depth, width: self.problem.size, init_scale };
+        let compressed = Network::CompressedExact { depth, init_scale };
+        [
+            Compared { name: ORIGINAL.to_owned(), hue: palette::ORIGINAL, network: original, tolerance },
+            Compared { name: COMPRESSED.to_owned(), hue: palette::FIXED, network: compressed, tolerance },
+        ]
+    }
+
+    pub(super) fn subtitle(&self) -> String {
+        let ProblemSettings { size, rank, .. } = self.problem;
+        format!(
+            "d = {size}, r = {rank}, L = {}, all entries observed, ε = {}, η = {}{}",
+            self.depth,
+            self.init_scale,
+            self.step_size,
+            over_trials(self.trials)
+        )
+    }
+}

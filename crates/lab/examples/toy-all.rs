@@ -97,5 +97,5 @@ impl Experiment for Power {
 }
 
 fn main() -> std::process::ExitCode {
-    lab::main_all(&[lab::entry::<toy::Decay>(), lab::entry::<Power>()])
+    lab::main_all(&[lab::entry::<toy::Decay>(), lab::entry::<Power>()], include_str!("toy-claims.toml"))
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
@@ -10,7 +10,7 @@ use clap::{CommandFactory, FromArgMatches};
 use crate::cli::{All, Common, DEFAULT_RESULTS, Single, most_threads};
 use crate::session::{self, Ready, Report, Session};
 use crate::settings::{Override, SettingsError};
-use crate::{Experiment, LabError, logging, provenance::Machine, summary};
+use crate::{Experiment, LabError, logging, provenance::Machine, report, summary};
 
 /// Loads an experiment's settings: file, profile, overrides.
 type Prepare = fn(&Path, &str, &[Override]) -> Result<Box<dyn Ready>, SettingsError>;
@@ -18,8 +18,8 @@ type Prepare = fn(&Path, &str, &[Override]) -> Result<Box<dyn Ready>, SettingsEr
 /// An experiment of `reproduce-all`, its types erased; made by [`entry`].
 #[derive(Debug, Clone, Copy)]
 pub struct Entry {
-    name: &'static str,
-    about: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) about: &'static str,
     prepare: Prepare,
     redraw: fn() -> Box<dyn Ready>,
 }
@@ -38,12 +38,12 @@ pub fn main<E: Experiment>() -> ExitCode {
 }
 
 /// `main` of `reproduce-all`. Exit codes as of [`main`].
-pub fn main_all(list: &[Entry]) -> ExitCode {
+pub fn main_all(list: &[Entry], statements: &str) -> ExitCode {
     let about = "Runs every experiment: settings to trials to tables to figures";
     let long = format!("{about}.\n\nExperiments:\n{}", listing(list));
     let command = All::command().name("reproduce-all").about(about).long_about(long);
     let options = All::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit());
-    exit(run_all(list, &options))
+    exit(run_all(list, statements, &options))
 }
 
 /// Prints what ended the program before its end, if anything did.
@@ -73,9 +73,13 @@ fn run_single(entry: Entry, options: &Single) -> Result<u8, LabError> {
     Ok(report.exit_code())
 }
 
-fn run_all(list: &[Entry], options: &All) -> Result<u8, LabError> {
+fn run_all(list: &[Entry], statements: &str, options: &All) -> Result<u8, LabError> {
     if options.list {
         print(&listing(list));
+        return Ok(0);
+    }
+    if options.report {
+        print(&format!("{}\n", write_report(list, statements, options)?.display()));
         return Ok(0);
     }
     let selected = select(list, &options.only, &options.skip)?;
@@ -90,7 +94,22 @@ fn run_all(list: &[Entry], options: &All) -> Result<u8, LabError> {
     if !options.common.quiet {
         print(&summary::of_all(&reports, &session));
     }
+    let path = write_report(list, statements, options)?;
+    if !options.common.quiet {
+        print(&format!("report: {}\n", path.display()));
+    }
     Ok(reports.iter().map(Report::exit_code).find(|code| *code != 0).unwrap_or(0))
+}
+
+/// Writes the report of the profile from what is on disk: also of experiments that this run did not touch.
+fn write_report(list: &[Entry], statements: &str, options: &All) -> Result<PathBuf, LabError> {
+    let profile = options.common.profile.as_str();
+    report::write(list, statements, report::Places {
+        profile,
+        results: &options.common.results.join(profile),
+        figures: &options.common.figures.join(profile),
+        experiments: &options.experiments,
+    })
 }
 
 fn listing(list: &[Entry]) -> String {

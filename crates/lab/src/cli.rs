@@ -35,6 +35,9 @@ pub(crate) struct All {
     /// List the experiments and run nothing
     #[arg(long)]
     pub(crate) list: bool,
+    /// Run nothing; write the report of the profile from the tables and figures that are there
+    #[arg(long, conflicts_with_all = ["only", "skip", "list", "plot_only", "fresh"])]
+    pub(crate) report: bool,
     /// Directory of the settings files, one NAME.toml per experiment
     #[arg(long, value_name = "DIR", default_value = "experiments")]
     pub(crate) experiments: PathBuf,

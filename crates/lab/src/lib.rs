@@ -25,6 +25,7 @@ mod logging;
 mod panics;
 mod progress;
 mod provenance;
+pub mod report;
 mod runner;
 mod session;
 pub mod settings;

@@ -1,0 +1,175 @@
+//! One experiment as the report shows it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use super::Places;
+use crate::claim::{self, Claim, Statement};
+use crate::{Entry, LabError, Results};
+
+/// One experiment of the report.
+pub(super) struct Section {
+    pub(super) name: &'static str,
+    pub(super) about: &'static str,
+    pub(super) claims: Vec<Claim>,
+    /// Its figures, as SVG.
+    pub(super) figures: Vec<String>,
+    /// Its tables, by file name.
+    pub(super) tables: Vec<String>,
+    /// What it was run with; `None` if it was not run.
+    pub(super) run: Option<Run>,
+}
+
+/// What an experiment was run with, from its `NAME.meta.toml`.
+pub(super) struct Run {
+    pub(super) started: String,
+    pub(super) trial_seconds: f64,
+    pub(super) trials: i64,
+    pub(super) failed: i64,
+    pub(super) revision: String,
+    pub(super) machine: String,
+    /// Settings that differ from those at the top of the TOML, which are the paper's: key, here, there.
+    pub(super) differing: Vec<[String; 3]>,
+}
+
+impl Section {
+    pub(super) fn gather(entry: Entry, statements: &[Statement], places: Places) -> Result<Self, LabError> {
+        let name = entry.name;
+        let mine: Vec<Statement> = statements.iter().filter(|statement| statement.experiment == name).cloned().collect();
+        let results = Results::new(places.results, format!("{name} --profile {}", places.profile));
+        let stem = format!("{name}.claims");
+        let claims = if results.has(&stem) { results.read(&stem)? } else { not_run(&mine)? };
+        let meta = places.results.join(format!("{name}.meta.toml"));
+        Ok(Self {
+            name,
+            about: entry.about,
+            claims,
+            figures: named(places.figures, name, "svg")
+                .iter()
+                .map(|file| read(&places.figures.join(file)))
+                .collect::<Result<_, _>>()?,
+            tables: named(places.results, name, "csv"),
+            run: meta.is_file().then(|| read(&meta)).transpose()?.and_then(|text| run(&text, name, places)),
+        })
+    }
+}
+
+/// The rows of statements whose experiment has no tables in this profile.
+fn not_run(statements: &[Statement]) -> anyhow::Result<Vec<Claim>> {
+    let missing = |statement: &Statement| Statement {
+        missing: statement.missing.clone().or_else(|| Some("not run in this profile".to_owned())),
+        ..statement.clone()
+    };
+    claim::judge(&statements.iter().map(missing).collect::<Vec<_>>(), Vec::new())
+}
+
+/// `NAME.EXTENSION`, `NAME.*.EXTENSION` and `NAME-*.EXTENSION` in a directory, sorted. A name may begin another's.
+fn named(directory: &Path, name: &str, extension: &str) -> Vec<String> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let mut mine: Vec<String> = names
+        .filter(|file| {
+            let rest = file.strip_prefix(name).and_then(|rest| rest.strip_suffix(extension));
+            rest.is_some_and(|rest| rest.starts_with(['.', '-']) && rest.ends_with('.'))
+        })
+        .collect();
+    mine.sort_by_key(|file| (file.len(), file.clone()));
+    mine
+}
+
+fn read(path: &Path) -> Result<String, LabError> {
+    fs::read_to_string(path).map_err(|source| LabError::Read { path: path.to_owned(), source })
+}
+
+/// What a `NAME.meta.toml` says; `None` if it is none.
+fn run(text: &str, name: &str, places: Places) -> Option<Run> {
+    let meta: toml::Table = text.parse().ok()?;
+    let part = |table: &str, key: &str| meta.get(table)?.get(key).cloned();
+    let number = |key: &str| part("run", key).and_then(|value| value.as_integer()).unwrap_or(0);
+    let text = |key: &str| part("machine", key).and_then(|value| Some(value.as_str()?.to_owned())).unwrap_or_default();
+    let dirty = part("machine", "git_dirty").and_then(|value| value.as_bool()).unwrap_or(false);
+    let revision: String = text("git_revision").chars().take(12).collect();
+    let threads = part("machine", "threads").and_then(|value| value.as_integer()).unwrap_or(0);
+    Some(Run {
+        started: meta.get("started").and_then(|value| Some(value.as_str()?.to_owned())).unwrap_or_default(),
+        trial_seconds: part("run", "trial_seconds").and_then(|value| value.as_float()).unwrap_or(0.0),
+        trials: number("trials_run") + number("trials_reused"),
+        failed: number("trials_failed"),
+        revision: if dirty { format!("{revision}, changed") } else { revision },
+        machine: format!("{}, {threads} threads", text("cpu")),
+        differing: differing(&meta, name, places),
+    })
+}
+
+/// The settings of a run that are others than at the top of its TOML.
+fn differing(meta: &toml::Table, name: &str, places: Places) -> Vec<[String; 3]> {
+    let file = fs::read_to_string(places.experiments.join(format!("{name}.toml"))).unwrap_or_default();
+    let Ok(mut paper) = file.parse::<toml::Table>() else { return Vec::new() };
+    paper.remove("profiles");
+    let (mut here, mut there) = (BTreeMap::new(), BTreeMap::new());
+    if let Some(settings) = meta.get("settings") {
+        flatten("", settings, &mut here);
+    }
+    flatten("", &toml::Value::Table(paper), &mut there);
+    let differs = |(key, value): (&String, &String)| {
+        let other = there.get(key)?;
+        (value != other).then(|| [key.clone(), value.clone(), other.clone()])
+    };
+    here.iter().filter_map(differs).collect()
+}
+
+/// Dotted keys and their values; numbers of equal value look the same however they were written.
+fn flatten(prefix: &str, value: &toml::Value, into: &mut BTreeMap<String, String>) {
+    match value {
+        toml::Value::Table(table) => {
+            for (key, value) in table {
+                let key = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+                flatten(&key, value, into);
+            }
+        }
+        other => {
+            into.insert(prefix.to_owned(), plain(other));
+        }
+    }
+}
+
+fn plain(value: &toml::Value) -> String {
+    match value {
+        toml::Value::Integer(whole) => format!("{:?}", *whole as f64),
+        toml::Value::Float(number) => format!("{number:?}"),
+        toml::Value::Array(values) => format!("[{}]", values.iter().map(plain).collect::<Vec<_>>().join(", ")),
+        toml::Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+    .replace(".0,", ",")
+    .replace(".0]", "]")
+    .trim_end_matches(".0")
+    .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_an_experiment() {
+        let directory = tempfile::tempdir().unwrap();
+        for file in ["a.csv", "a.timing.csv", "a-layers.csv", "ab.csv", "a.svg", "acsv", "a.csv.csv"] {
+            fs::write(directory.path().join(file), "").unwrap();
+        }
+        assert_eq!(named(directory.path(), "a", "csv"), ["a.csv", "a.csv.csv", "a-layers.csv", "a.timing.csv"]);
+    }
+
+    #[test]
+    fn settings_that_differ() {
+        let directory = tempfile::tempdir().unwrap();
+        let paper = "seed = 1\nstep = 5e3\nlist = [1.0, 2]\n[problem]\nsize = 1000\n[profiles.quick]\nproblem.size = 9\n";
+        fs::write(directory.path().join("a.toml"), paper).unwrap();
+        let path = directory.path();
+        let places = Places { profile: "quick", results: path, figures: path, experiments: path };
+        let meta = "[settings]\nseed = 1\nstep = 5000.0\nlist = [1, 2]\n[settings.problem]\nsize = 9\n";
+        let found = differing(&meta.parse().unwrap(), "a", places);
+        assert_eq!(found, [["problem.size".to_owned(), "9".to_owned(), "1000".to_owned()]]);
+    }
+}

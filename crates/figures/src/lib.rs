@@ -10,6 +10,7 @@
 pub mod completion;
 pub mod compressed_vs_narrow;
 pub mod depth_width_sweep;
+pub mod documents;
 pub mod drawing;
 pub mod factorization;
 //PORT pub mod few_shot;

@@ -9,7 +9,7 @@ use clap::{CommandFactory, FromArgMatches};
 
 use crate::cli::{All, Common, DEFAULT_RESULTS, Single, most_threads};
 use crate::session::{self, Ready, Report, Session};
-use crate::settings::{Override, SettingsError};
+use crate::settings::{self, Override, SettingsError};
 use crate::{Experiment, LabError, logging, provenance::Machine, report, summary};
 
 /// Loads an experiment's settings: file, profile, overrides.
@@ -22,6 +22,13 @@ pub struct Entry {
     pub(crate) about: &'static str,
     prepare: Prepare,
     redraw: fn() -> Box<dyn Ready>,
+}
+
+impl Entry {
+    /// The experiment's name.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
 }
 
 /// `E` as an entry of the list given to [`main_all`].
@@ -60,6 +67,10 @@ fn exit(result: Result<u8, LabError>) -> ExitCode {
 fn run_single(entry: Entry, options: &Single) -> Result<u8, LabError> {
     let default = Path::new("experiments").join(format!("{}.toml", entry.name));
     let path = options.config.as_deref().unwrap_or(&default);
+    if options.settings {
+        print(&settings::list(path)?.text());
+        return Ok(0);
+    }
     options.common.check_plot_only()?;
     let ready = match options.common.plot_only {
         true => (entry.redraw)(),

@@ -18,6 +18,9 @@ pub(crate) struct Single {
     /// Settings file [default: experiments/NAME.toml]
     #[arg(long, value_name = "PATH")]
     pub(crate) config: Option<PathBuf>,
+    /// List the settings with their values in every profile, and run nothing
+    #[arg(long)]
+    pub(crate) settings: bool,
     #[command(flatten)]
     pub(crate) common: Common,
 }

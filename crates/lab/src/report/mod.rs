@@ -63,6 +63,14 @@ pub fn markdown(experiments: &[Entry], statements: &str, places: Places) -> Resu
     gather(experiments, statements, places).map(|report| page::markdown(&report))
 }
 
+/// The claims of one experiment as a table in Markdown.
+///
+/// # Errors
+/// If a table that is there cannot be read.
+pub fn claims_of(entry: Entry, statements: &str, places: Places) -> Result<String, LabError> {
+    Ok(page::rows(&Section::gather(entry, &claim::statements(statements)?, places)?.claims))
+}
+
 /// How many claims of a profile have each verdict, in the order of [`Verdict::ALL`].
 ///
 /// # Errors

@@ -248,7 +248,8 @@ pub(super) fn markdown(report: &Report) -> String {
     text
 }
 
-fn rows(claims: &[Claim]) -> String {
+/// Claims as a table in Markdown.
+pub(super) fn rows(claims: &[Claim]) -> String {
     let mut text = "| statement | where | paper | here | n | 95 % interval | verdict |\n|---|---|---|---|---|---|---|\n".to_owned();
     for claim in claims {
         let case = if claim.case.is_empty() { String::new() } else { format!(" [{}]", claim.case) };

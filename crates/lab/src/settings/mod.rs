@@ -5,7 +5,10 @@
 //! sentence with file, line, key, value and what is allowed.
 
 mod decode;
+mod listing;
 mod tree;
+
+pub use listing::{Listed, Listing};
 
 use std::path::{Path, PathBuf};
 
@@ -219,6 +222,16 @@ pub(crate) fn load_stored<S: DeserializeOwned + Check>(path: &Path) -> Result<S,
     let meta = parse(path)?;
     let missing = || SettingsError::MissingKey { origin: whole_file(&meta), key: "settings".into() };
     checked(meta.get("settings").ok_or_else(missing)?)
+}
+
+/// What the settings file at `path` says of its keys.
+///
+/// # Errors
+/// If there is no such file, or it is not TOML.
+pub fn list(path: &Path) -> Result<Listing, SettingsError> {
+    parse(path)?;
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    Ok(Listing::of(&text).unwrap_or(Listing { profiles: Vec::new(), keys: Vec::new() }))
 }
 
 fn checked<S: DeserializeOwned + Check>(tree: &Node) -> Result<S, SettingsError> {

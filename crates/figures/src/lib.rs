@@ -5,7 +5,7 @@
 //! experiments share is in [`matrix`] and [`mod@adaptation`], [`summary`] and [`statements`].
 
 //PORT pub mod ablations;
-//PORT pub mod adaptation;
+pub mod adaptation;
 //PORT pub mod adaptation_subspaces;
 pub mod completion;
 pub mod compressed_vs_narrow;

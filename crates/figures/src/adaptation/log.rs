@@ -10,14 +10,15 @@ use faer::Par;
 use lab::{TrialContext, TrialError};
 use serde::{Deserialize, Serialize};
 
-use super::shelf::TaskOnShelf;
+use super::inputs::GatheredTask;
 use super::spectra::{Subspace, SubspaceLog, spectra};
-use super::trial::{FineTuningOutcome, FineTuningTrial, Keep, TrainingRecord};
+use super::outcome::{FineTuningOutcome, TrainingRecord};
+use super::trial::{FineTuningTrial, Keep};
 
 /// Takes notes of one run.
 pub struct Log<'a> {
     trial: &'a FineTuningTrial,
-    task: &'a TaskOnShelf,
+    task: &'a GatheredTask,
     context: &'a TrialContext,
     par: Par,
     evaluation: Vec<Labelled>,
@@ -44,7 +45,7 @@ impl<'a> Log<'a> {
     /// If the trial's examples cannot be drawn from the task's.
     pub fn new(
         trial: &'a FineTuningTrial,
-        task: &'a TaskOnShelf,
+        task: &'a GatheredTask,
         context: &'a TrialContext,
         par: Par,
     ) -> anyhow::Result<Self> {
@@ -66,7 +67,7 @@ impl<'a> Log<'a> {
         match self.context.scratch().map_or(Ok(None), |scratch| tuning.restore::<Notes>(scratch)) {
             Ok(None) => {}
             Ok(Some(notes)) => {
-                tracing::info!("{}, {}: goes on after step {}", self.trial.task, self.trial.name, tuning.steps_done());
+                tracing::info!("{}, {}: goes on after step {}", self.trial.task, self.trial.method.label(), tuning.steps_done());
                 self.context.resume(Duration::from_secs_f64(notes.seconds));
                 self.take_up(notes);
                 return Ok(());

@@ -7,7 +7,7 @@ use adaptation::{Config, Encoder};
 use dynamics::random::stream;
 use rand::RngExt;
 
-use super::shelf::TaskOnShelf;
+use super::inputs::GatheredTask;
 
 /// The task's name.
 pub const TASK: &str = "made-up";
@@ -25,7 +25,7 @@ pub fn encoder() -> anyhow::Result<(String, Encoder<f32>)> {
 
 /// Sequences of random tokens; the score is a fifth of the share of tokens from the upper half of the vocabulary, within reach
 /// of a random head.
-pub fn task() -> TaskOnShelf {
+pub fn task() -> GatheredTask {
     let split = |name: &str, count: usize| {
         let mut rng = stream(0, &[TASK, name]);
         let example = |_| {
@@ -36,5 +36,5 @@ pub fn task() -> TaskOnShelf {
         };
         (0..count).map(example).collect()
     };
-    TaskOnShelf::new(TASK, Kind::Regression(0.0..=0.2), Metric::Pearson, split("train", TRAIN), split("dev", DEV))
+    GatheredTask::new(TASK, Kind::Regression(0.0..=0.2), Metric::Pearson, split("train", TRAIN), split("dev", DEV))
 }

@@ -3,25 +3,29 @@
 
 mod comparison;
 mod draw;
+mod inputs;
 mod log;
 mod made_up;
+mod outcome;
 mod pair;
+mod plan;
 mod rows;
 mod settings;
-mod shelf;
 mod spectra;
 mod statistics;
 mod trial;
 
 pub use comparison::{PAIR, mean_scores, reported_series, score_series};
 pub use draw::{Part, Pool, Reserved};
+pub use inputs::{FineTuningInputs, GatheredTask};
+pub use outcome::{FineTuningOutcome, TrainingRecord};
 pub use pair::PairExperiment;
-pub use rows::{DifferenceRow, Run, RunRow, TimingRow, at, differences, distinct, metric_label, timing_table};
+pub use plan::{Common, Run, RunPoint};
+pub use rows::{DifferenceRow, FinishedRun, RunRow, TimingRow, at, differences, distinct, metric_label, timing_table};
 pub use settings::{
     DEEP_LORA, EncoderSettings, LORA, MethodName, MethodSettings, PAPERS_TASK, PairSettings, Protocol, Sources,
     TrainingSettings, adapted_in_words, check_deep, check_formed, check_protocols, check_tasks, grid, over_seeds,
 };
-pub use shelf::{Inventory, check_pool, check_rank, gather, inventories};
 pub use spectra::{Alignment, SiteSpectrum};
-pub use statistics::{Interval, banded};
-pub use trial::{Common, Divergence, Evaluated, FineTuningOutcome, FineTuningTrial, Keep, TrainingRecord, run};
+pub use statistics::banded;
+pub use trial::{Divergence, Evaluated, FineTuningTrial, Keep};

@@ -1,16 +1,16 @@
 //! Experiments with LoRA and Deep LoRA at one n and r: their settings and their plan.
 
 use adaptation::Selection;
-use lab::{Check, Inputs, Invalid, Planned};
+use lab::{Check, Gathering, Invalid, Planned};
 use serde::{Deserialize, Serialize};
 
-use super::draw::Part;
+use super::inputs::FineTuningInputs;
+use super::plan::{Common, RunPoint};
 use super::settings::{
     EncoderSettings, PairSettings, Protocol, Sources, TrainingSettings, adapted_in_words, check_protocols, check_tasks,
     over_seeds,
 };
-use super::shelf::{check_pool, check_rank, gather, inventories};
-use super::trial::{Common, FineTuningTrial, Keep};
+use super::trial::{FineTuningTrial, Keep};
 use crate::matrix::check_trials;
 
 /// `experiments/learned-ranks.toml` and `experiments/glue-table.toml`.
@@ -69,29 +69,27 @@ impl PairExperiment {
         )
     }
 
-    /// Puts encoder and tasks on the shelf.
+    /// Gets encoder and tasks.
     ///
     /// # Errors
     /// If they are not to be had, or the settings do not fit them.
-    pub fn gather(&self, inputs: &Inputs) -> anyhow::Result<()> {
-        let Self { encoder, sources, tasks, .. } = self;
-        gather(encoder, sources, tasks, inputs)?;
-        check_rank("rank", self.rank, encoder, tasks)?;
-        Ok(check_pool(&[self.examples], 0, encoder, tasks)?)
+    pub fn gather(&self, gathering: &Gathering) -> anyhow::Result<FineTuningInputs> {
+        let inputs = FineTuningInputs::gather(&self.encoder, &self.sources, &self.tasks, gathering)?;
+        inputs.check_rank("rank", self.rank)?;
+        inputs.check_pool(&[self.examples], 0)?;
+        Ok(inputs)
     }
 
     /// Every task that is there, protocol, method and seed.
-    pub fn plan(&self, keep: &Keep) -> Vec<Planned<FineTuningTrial>> {
+    pub fn plan(&self, inputs: &FineTuningInputs, keep: &Keep) -> Vec<Planned<RunPoint, FineTuningTrial>> {
+        let Self { seed, adapted, ref encoder, ref training, rank, .. } = *self;
+        let common = Common { seed, inputs, pooling: encoder.pooling, adapted, training };
         let mut plan = Vec::new();
-        for inventory in inventories(&self.encoder, &self.tasks) {
-            let Self { seed, adapted, ref encoder, ref training, rank, .. } = *self;
-            let common = Common { seed, inventory: &inventory, pooling: encoder.pooling, adapted, training };
+        for task in &inputs.tasks {
             for protocol in &self.protocols {
-                for (method, step_size) in self.methods.pair(protocol, &inventory.task, rank) {
-                    let trial = common.trial(&protocol.name, method, rank, step_size, self.examples);
-                    let trial = FineTuningTrial { keep: keep.clone(), ..trial };
-                    let runs = (0..self.trials).map(Part::Run);
-                    plan.extend(runs.map(|part| FineTuningTrial { part, ..trial.clone() }.planned()));
+                for (method, step_size) in self.methods.pair(protocol, &task.name, rank) {
+                    let run = common.run(&protocol.name, task, (method, rank), step_size, self.examples);
+                    plan.extend(run.with(|trial| trial.keep = keep.clone()).seeds(self.trials));
                 }
             }
         }

@@ -1,13 +1,13 @@
 //! Tables that several fine-tuning experiments write: one row per run, paired differences, inputs, seconds.
 
-use std::collections::BTreeMap;
-
+use lab::statistics::{Estimate, paired};
 use lab::{Finished, LabError, Table};
 use serde::{Deserialize, Serialize};
 
 use super::settings::{DEEP_LORA, LORA};
-use super::statistics::Interval;
-use super::trial::{FineTuningOutcome, FineTuningTrial};
+
+use super::outcome::FineTuningOutcome;
+use super::plan::RunPoint;
 
 /// One run: a row of the main table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,22 +39,22 @@ pub struct RunRow {
 }
 
 /// A finished fine-tuning run.
-pub type Run = Finished<FineTuningTrial, FineTuningOutcome>;
+pub type FinishedRun = Finished<RunPoint, FineTuningOutcome>;
 
 impl RunRow {
     /// The row of a run.
-    pub fn of(run: &Run) -> Self {
-        let Finished { trial, outcome, .. } = run;
+    pub fn of(run: &FinishedRun) -> Self {
+        let Finished { at, outcome, .. } = run;
         Self {
-            protocol: trial.protocol.clone(),
-            task: trial.task.clone(),
-            metric: trial.metric.clone(),
-            method: trial.name.clone(),
-            examples: trial.examples,
-            rank: trial.rank,
-            steps: trial.steps,
-            step_size: trial.step_size,
-            trial: trial.part.number(),
+            protocol: at.protocol.clone(),
+            task: at.task.clone(),
+            metric: at.metric.to_owned(),
+            method: at.method.clone(),
+            examples: at.examples,
+            rank: at.rank,
+            steps: at.steps,
+            step_size: at.step_size,
+            trial: at.part.number(),
             score: outcome.metric,
             training_loss: outcome.training_loss(),
             diverged_at_step: outcome.diverged_at,
@@ -83,8 +83,8 @@ pub struct TimingRow {
 ///
 /// # Errors
 /// If the table cannot be made.
-pub fn timing_table(name: &str, runs: &[Run]) -> Result<Table, LabError> {
-    Table::companion(name, "timing", runs.iter().map(|run| TimingRow { run: run.label.clone(), seconds: run.seconds }))
+pub fn timing_table(name: &str, runs: &[FinishedRun]) -> Result<Table, LabError> {
+    Table::companion(name, "timing", runs.iter().map(|run| TimingRow { run: run.at.to_string(), seconds: run.seconds }))
 }
 
 /// The difference of two methods over runs of the same numbers: a row of `NAME.differences.csv`.
@@ -112,13 +112,6 @@ pub struct DifferenceRow {
     pub high: Option<f64>,
 }
 
-impl DifferenceRow {
-    /// The mean with its interval.
-    pub fn interval(&self) -> Interval {
-        Interval { count: self.pairs, mean: self.mean, low: self.low, high: self.high }
-    }
-}
-
 /// Deep LoRA − LoRA for every protocol, task, n and r, in the order of the rows.
 pub fn differences(rows: &[RunRow]) -> Vec<DifferenceRow> {
     let same = |a: &RunRow, b: &RunRow| {
@@ -131,13 +124,12 @@ pub fn differences(rows: &[RunRow]) -> Vec<DifferenceRow> {
             continue;
         }
         seen.push(row);
-        let of = |method: &str| -> BTreeMap<usize, f64> {
+        let of = |method: &str| -> Vec<(usize, f64)> {
             let rows = rows.iter().filter(|other| other.method == method && same(row, other));
             rows.map(|row| (row.trial, row.counted())).collect()
         };
-        let (lora, deep) = (of(LORA), of(DEEP_LORA));
-        let paired: Vec<f64> = lora.iter().filter_map(|(trial, score)| Some(deep.get(trial)? - score)).collect();
-        if let Some(interval) = Interval::of(&paired) {
+        if let Some(estimate) = Estimate::of(&paired(&of(DEEP_LORA), &of(LORA))) {
+            let interval = estimate.interval();
             found.push(DifferenceRow {
                 protocol: row.protocol.clone(),
                 task: row.task.clone(),
@@ -145,10 +137,10 @@ pub fn differences(rows: &[RunRow]) -> Vec<DifferenceRow> {
                 difference: format!("{DEEP_LORA} - {LORA}"),
                 examples: row.examples,
                 rank: row.rank,
-                pairs: interval.count,
-                mean: interval.mean,
-                low: interval.low,
-                high: interval.high,
+                pairs: estimate.n,
+                mean: estimate.mean,
+                low: interval.map(|ends| ends.0),
+                high: interval.map(|ends| ends.1),
             });
         }
     }

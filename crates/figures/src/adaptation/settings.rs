@@ -23,7 +23,7 @@ pub struct EncoderSettings {
 impl EncoderSettings {
     /// Whether it has learned something; what a random one does bears on no claim.
     pub fn is_pretrained(&self) -> bool {
-        self.source != super::shelf::TINY
+        self.source != super::inputs::TINY
     }
 }
 
@@ -191,7 +191,7 @@ impl StepSize {
 
     fn check(&self, key: &str, tasks: &[String]) -> Result<(), Invalid> {
         if let Self::ByTask(step_sizes) = self {
-            let known = super::shelf::known_tasks();
+            let known = super::inputs::known_tasks();
             for (task, step_size) in step_sizes {
                 let allowed = || format!("{}, {OTHERS}", known.join(", "));
                 Invalid::unless(task == OTHERS || known.contains(&task.as_str()), key, task, allowed())?;
@@ -239,7 +239,7 @@ pub fn check_protocols(protocols: &[Protocol], tasks: &[String]) -> Result<(), I
 
 /// Checks a list of names of tasks.
 pub fn check_tasks(tasks: &[String]) -> Result<(), Invalid> {
-    let known = super::shelf::known_tasks();
+    let known = super::inputs::known_tasks();
     let tasks: Vec<&str> = tasks.iter().map(String::as_str).collect();
     check_list("tasks", &tasks, |task| known.contains(&task), &known.join(", "))
 }

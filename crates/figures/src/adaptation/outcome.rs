@@ -1,0 +1,38 @@
+//! What a fine-tuning run yields.
+
+use serde::{Deserialize, Serialize};
+
+use super::spectra::{Alignment, SiteSpectrum};
+
+/// What the loop recorded at one step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrainingRecord {
+    /// Steps done.
+    pub step: u64,
+    /// Mean of the batches' losses since the record before.
+    pub training_loss: f64,
+    /// The metric, where it was measured.
+    pub metric: Option<f64>,
+}
+
+/// What a run yields.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FineTuningOutcome {
+    /// The records, the last one of the end.
+    pub records: Vec<TrainingRecord>,
+    /// The metric at the end; `None` if it diverged, or if the metric is undefined (constant predictions).
+    pub metric: Option<f64>,
+    /// The step at which it diverged.
+    pub diverged_at: Option<u64>,
+    /// Singular values, if they are kept.
+    pub spectra: Vec<SiteSpectrum>,
+    /// Subspaces against the final ones, if they are kept.
+    pub alignments: Vec<Alignment>,
+}
+
+impl FineTuningOutcome {
+    /// The last recorded training loss; NaN without records.
+    pub fn training_loss(&self) -> f64 {
+        self.records.last().map_or(f64::NAN, |record| record.training_loss)
+    }
+}

@@ -32,6 +32,23 @@ impl Loss {
         sum
     }
 
+    /// The least loss on these labels that is to be had without looking at the sequences: the labels' variance, or the
+    /// entropy of their classes. 0 of no labels.
+    pub fn of_best_constant(self, labels: &[f32]) -> f64 {
+        let n = labels.len().max(1) as f64;
+        match self {
+            Self::MeanSquaredError => {
+                let mean = labels.iter().map(|&label| f64::from(label)).sum::<f64>() / n;
+                labels.iter().map(|&label| (f64::from(label) - mean).powi(2)).sum::<f64>() / n
+            }
+            Self::CrossEntropy => {
+                let mut counts = std::collections::BTreeMap::<u32, f64>::new();
+                labels.iter().for_each(|label| *counts.entry(label.to_bits()).or_default() += 1.0);
+                counts.values().map(|count| -count / n * (count / n).ln()).sum()
+            }
+        }
+    }
+
     /// The loss of one sequence; its gradient is scaled.
     fn of_one<T: Real>(self, logits: MatRef<'_, T>, label: f32, scale: T, mut gradient: MatMut<'_, T>) -> T {
         let outputs = logits.nrows();
@@ -67,6 +84,14 @@ mod tests {
     use faer::{Mat, mat};
 
     use super::*;
+
+    #[test]
+    fn the_best_constant() {
+        assert_eq!(Loss::MeanSquaredError.of_best_constant(&[0.0, 2.0, 4.0]), 8.0 / 3.0);
+        assert!((Loss::CrossEntropy.of_best_constant(&[0.0, 1.0, 1.0, 0.0]) - 2f64.ln()).abs() < 1e-15);
+        assert_eq!(Loss::CrossEntropy.of_best_constant(&[1.0, 1.0]), 0.0);
+    }
+
 
     #[test]
     fn values() {

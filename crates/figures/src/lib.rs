@@ -6,6 +6,7 @@
 
 //PORT pub mod ablations;
 pub mod adaptation;
+pub mod authors;
 //PORT pub mod adaptation_subspaces;
 pub mod completion;
 pub mod compressed_vs_narrow;
@@ -13,7 +14,7 @@ pub mod depth_width_sweep;
 pub mod documents;
 pub mod drawing;
 pub mod factorization;
-//PORT pub mod few_shot;
+pub mod few_shot;
 //PORT pub mod glue_table;
 //PORT pub mod invariant_subspace;
 //PORT pub mod learned_ranks;
@@ -44,7 +45,7 @@ pub fn experiments() -> Vec<lab::Entry> {
         //PORT         lab::entry::<ablations::Ablations>(),
         //PORT         lab::entry::<scaling::Scaling>(),
         //PORT         lab::entry::<adaptation_subspaces::AdaptationSubspaces>(),
-        //PORT         lab::entry::<few_shot::FewShot>(),
+        lab::entry::<few_shot::FewShot>(),
         //PORT         lab::entry::<step_size::StepSize>(),
         //PORT         lab::entry::<learned_ranks::LearnedRanks>(),
         //PORT         lab::entry::<rank_sweep::RankSweep>(),

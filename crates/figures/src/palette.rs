@@ -1,5 +1,7 @@
 //! The colours of the figures: one hue for each network and each method, the same in all of them.
 
+use crate::adaptation::MethodName;
+
 /// The original network, of full width.
 pub const ORIGINAL: usize = 0;
 /// Its compressed twin with moving bases.
@@ -12,6 +14,21 @@ pub const NARROW: usize = 3;
 pub const SPECTRAL: usize = 4;
 /// Further compressed twins of one figure.
 pub const FURTHER: [usize; 3] = [5, 6, 7];
+
+/// LoRA.
+pub const LORA: usize = 5;
+/// Deep LoRA.
+pub const DEEP_LORA: usize = 6;
+
+/// A method of fine-tuning.
+pub fn method(name: MethodName) -> usize {
+    match name {
+        MethodName::Lora => LORA,
+        MethodName::DeepLora => DEEP_LORA,
+        MethodName::SineLora => 2,
+        MethodName::Adalora => 3,
+    }
+}
 
 /// A deep network of full observation or of any width, where the depth is what differs.
 pub fn depth(depth: usize) -> usize {

@@ -101,6 +101,13 @@ pub enum Evidence {
         /// The paper's, from its authors' runs.
         theirs: Estimate,
     },
+    /// A statement that a mean is 0 (two things are the same), up to a stated margin.
+    Equal {
+        /// The mean difference.
+        estimate: Estimate,
+        /// The largest difference that still counts as none.
+        margin: f64,
+    },
     /// Nothing that bears on it, and why.
     None {
         /// In words: "the profile is too small", "no run was trained".
@@ -295,6 +302,7 @@ impl Evidence {
             Self::Exact { n, .. } | Self::EveryTrial { n, .. } => n,
             Self::Direction { estimate, .. } => estimate.n,
             Self::Size { ours, .. } => ours.n,
+            Self::Equal { estimate, .. } => estimate.n,
             Self::None { .. } => 0,
         }
     }
@@ -302,15 +310,18 @@ impl Evidence {
     /// The mean whose interval is shown.
     fn estimate(&self) -> Option<Estimate> {
         match self {
-            Self::Direction { estimate, .. } => Some(*estimate),
+            Self::Direction { estimate, .. } | Self::Equal { estimate, .. } => Some(*estimate),
             Self::Size { ours, theirs } => Some(ours.minus(theirs)),
             _ => None,
         }
     }
 
     fn p_value(&self) -> Option<f64> {
-        let value = if let Self::Direction { value, .. } = self { *value } else { 0.0 };
-        self.estimate()?.p_value(value)
+        match *self {
+            Self::Direction { estimate, value, .. } => estimate.p_value(value),
+            Self::Size { .. } => self.estimate()?.p_value(0.0),
+            _ => None,
+        }
     }
 
     /// The verdict, given the adjusted p-value of a test.
@@ -324,6 +335,7 @@ impl Evidence {
             Self::EveryTrial { holding, n } => {
                 Ruling::new(Verdict::Differs, format!("in {holding} of {n} trials only"))
             }
+            Self::Equal { estimate, margin } => equal(&estimate, margin),
             Self::Direction { .. } | Self::Size { .. } => match adjusted_p {
                 None => Ruling::new(Verdict::Inconclusive, "one trial says nothing about a mean"),
                 Some(p) => self.tested(p),
@@ -353,6 +365,17 @@ impl Evidence {
             }
             _ => Ruling::new(Verdict::Inconclusive, "the trials do not decide the sign"),
         }
+    }
+}
+
+/// Equal up to a margin: the whole interval lies within it; different: the whole interval lies outside.
+fn equal(estimate: &Estimate, margin: f64) -> Ruling {
+    let within = format!("equal means within ± {margin}");
+    match estimate.interval() {
+        None => Ruling::new(Verdict::Inconclusive, "one trial says nothing about a mean"),
+        Some((low, high)) if low >= -margin && high <= margin => Ruling::new(Verdict::Holds, within),
+        Some((low, high)) if low > margin || high < -margin => Ruling::new(Verdict::Differs, within),
+        Some(_) => Ruling::new(Verdict::Inconclusive, format!("{within}; the interval is wider")),
     }
 }
 
@@ -419,6 +442,15 @@ mod tests {
         assert_eq!(verdict(size(&[1.0, 1.1, 0.9], &[2.05, 1.95, 2.0])), Differs);
         assert_eq!(verdict(size(&[1.0, 9.0, -7.0], &[1.05, 0.95, 1.0])), Inconclusive);
         assert_eq!(verdict(size(&[1.0], &[1.05, 0.95, 1.0])), Inconclusive);
+    }
+
+    #[test]
+    fn equality_needs_the_whole_interval() {
+        let equal = |values: &[f64]| verdict(Evidence::Equal { estimate: Estimate::of(values).unwrap(), margin: 0.1 });
+        assert_eq!(equal(&[0.01, 0.02, 0.0]), Holds);
+        assert_eq!(equal(&[0.5, 0.51, 0.49]), Differs);
+        assert_eq!(equal(&[0.0, 0.3, -0.3]), Inconclusive);
+        assert_eq!(equal(&[0.0]), Inconclusive);
     }
 
     /// Each alone holds (p = 0.02); four of them together do not.

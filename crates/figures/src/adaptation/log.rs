@@ -22,6 +22,7 @@ pub struct Log<'a> {
     context: &'a TrialContext,
     par: Par,
     evaluation: Vec<Labelled>,
+    constant_loss: f64,
     activations: Activations<f32>,
     subspaces: Option<SubspaceLog>,
     notes: Notes,
@@ -46,6 +47,7 @@ impl<'a> Log<'a> {
     pub fn new(
         trial: &'a FineTuningTrial,
         task: &'a GatheredTask,
+        training: &[Labelled],
         context: &'a TrialContext,
         par: Par,
     ) -> anyhow::Result<Self> {
@@ -54,8 +56,10 @@ impl<'a> Log<'a> {
             _ => None,
         };
         let evaluation = trial.evaluation(task)?;
+        let labels: Vec<f32> = training.iter().map(|example| example.label).collect();
+        let constant_loss = task.loss().of_best_constant(&labels);
         let (activations, notes) = (Activations::new(), Notes::default());
-        Ok(Self { trial, task, context, par, evaluation, activations, subspaces, notes })
+        Ok(Self { trial, task, context, par, evaluation, constant_loss, activations, subspaces, notes })
     }
 
     /// Before the first step. If the run was killed after a checkpoint, it goes on there; a checkpoint that cannot be used is
@@ -141,13 +145,14 @@ impl<'a> Log<'a> {
         let alignments = self.subspaces.map_or(Ok(Vec::new()), SubspaceLog::alignments)?;
         let records = self.notes.records;
         let metric = records.last().and_then(|record| record.metric);
-        Ok(FineTuningOutcome { records, metric, diverged_at: None, spectra, alignments })
+        let constant_loss = self.constant_loss;
+        Ok(FineTuningOutcome { constant_loss, records, metric, diverged_at: None, spectra, alignments })
     }
 
     /// The outcome of a run that diverged.
     pub fn diverged(self, step: u64) -> FineTuningOutcome {
         let (spectra, alignments) = (Vec::new(), Vec::new());
         let (records, diverged_at) = (self.notes.records, Some(step));
-        FineTuningOutcome { records, metric: None, diverged_at, spectra, alignments }
+        FineTuningOutcome { constant_loss: self.constant_loss, records, metric: None, diverged_at, spectra, alignments }
     }
 }

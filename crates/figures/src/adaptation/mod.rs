@@ -2,6 +2,8 @@
 //! outcomes are summarized.
 
 mod comparison;
+mod differences;
+mod encoder_claims;
 mod draw;
 mod inputs;
 mod log;
@@ -21,7 +23,9 @@ pub use inputs::{FineTuningInputs, GatheredTask};
 pub use outcome::{FineTuningOutcome, TrainingRecord};
 pub use pair::PairExperiment;
 pub use plan::{Common, Run, RunPoint};
-pub use rows::{DifferenceRow, FinishedRun, RunRow, TimingRow, at, differences, distinct, metric_label, timing_table};
+pub use differences::{Compared, DifferenceRow, differences};
+pub use encoder_claims::by_encoder;
+pub use rows::{FinishedRun, RunRow, TimingRow, at, distinct, metric_label, timing_table};
 pub use settings::{
     DEEP_LORA, EncoderSettings, LORA, MethodName, MethodSettings, PAPERS_TASK, PairSettings, Protocol, Sources,
     TrainingSettings, adapted_in_words, check_deep, check_formed, check_protocols, check_tasks, grid, over_seeds,

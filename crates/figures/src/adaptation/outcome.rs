@@ -18,6 +18,8 @@ pub struct TrainingRecord {
 /// What a run yields.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FineTuningOutcome {
+    /// The training loss of the best constant: a run that ends above it has learned nothing.
+    pub constant_loss: f64,
     /// The records, the last one of the end.
     pub records: Vec<TrainingRecord>,
     /// The metric at the end; `None` if it diverged, or if the metric is undefined (constant predictions).

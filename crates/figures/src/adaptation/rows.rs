@@ -1,10 +1,7 @@
-//! Tables that several fine-tuning experiments write: one row per run, paired differences, inputs, seconds.
+//! Tables that several fine-tuning experiments write: one row per run, and its seconds.
 
-use lab::statistics::{Estimate, paired};
 use lab::{Finished, LabError, Table};
 use serde::{Deserialize, Serialize};
-
-use super::settings::{DEEP_LORA, LORA};
 
 use super::outcome::FineTuningOutcome;
 use super::plan::RunPoint;
@@ -34,6 +31,9 @@ pub struct RunRow {
     pub score: Option<f64>,
     /// The last recorded training loss.
     pub training_loss: f64,
+    /// The training loss of the best constant; empty in tables of before it was recorded.
+    #[serde(default)]
+    pub constant_loss: Option<f64>,
     /// The step at which the run diverged, if it did.
     pub diverged_at_step: Option<u64>,
 }
@@ -57,6 +57,7 @@ impl RunRow {
             trial: at.part.number(),
             score: outcome.metric,
             training_loss: outcome.training_loss(),
+            constant_loss: Some(outcome.constant_loss),
             diverged_at_step: outcome.diverged_at,
         }
     }
@@ -67,6 +68,12 @@ impl RunRow {
     /// it out of a mean would flatter its method.
     pub fn counted(&self) -> f64 {
         self.score.unwrap_or(0.0)
+    }
+
+    /// Whether it learned anything: a run that ends above the best constant's training loss did not, and no claim is made
+    /// from it.
+    pub fn is_trained(&self) -> bool {
+        self.diverged_at_step.is_none() && self.constant_loss.is_none_or(|constant| self.training_loss < constant)
     }
 }
 
@@ -85,66 +92,6 @@ pub struct TimingRow {
 /// If the table cannot be made.
 pub fn timing_table(name: &str, runs: &[FinishedRun]) -> Result<Table, LabError> {
     Table::companion(name, "timing", runs.iter().map(|run| TimingRow { run: run.at.to_string(), seconds: run.seconds }))
-}
-
-/// The difference of two methods over runs of the same numbers: a row of `NAME.differences.csv`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct DifferenceRow {
-    /// How the step sizes were come by.
-    pub protocol: String,
-    /// The task.
-    pub task: String,
-    /// What it is evaluated in.
-    pub metric: String,
-    /// What is subtracted from what.
-    pub difference: String,
-    /// Training examples n.
-    pub examples: usize,
-    /// Inner width r.
-    pub rank: usize,
-    /// Pairs of runs; an undefined score counts as 0.
-    pub pairs: usize,
-    /// Mean of the differences.
-    pub mean: f64,
-    /// Lower end of its 95 % confidence interval (Student's t); empty with fewer than two pairs.
-    pub low: Option<f64>,
-    /// Upper end.
-    pub high: Option<f64>,
-}
-
-/// Deep LoRA − LoRA for every protocol, task, n and r, in the order of the rows.
-pub fn differences(rows: &[RunRow]) -> Vec<DifferenceRow> {
-    let same = |a: &RunRow, b: &RunRow| {
-        (&a.protocol, &a.task, a.examples, a.rank) == (&b.protocol, &b.task, b.examples, b.rank)
-    };
-    let mut found: Vec<DifferenceRow> = Vec::new();
-    let mut seen: Vec<&RunRow> = Vec::new();
-    for row in rows.iter().filter(|row| row.method == LORA) {
-        if seen.iter().any(|other| same(row, other)) {
-            continue;
-        }
-        seen.push(row);
-        let of = |method: &str| -> Vec<(usize, f64)> {
-            let rows = rows.iter().filter(|other| other.method == method && same(row, other));
-            rows.map(|row| (row.trial, row.counted())).collect()
-        };
-        if let Some(estimate) = Estimate::of(&paired(&of(DEEP_LORA), &of(LORA))) {
-            let interval = estimate.interval();
-            found.push(DifferenceRow {
-                protocol: row.protocol.clone(),
-                task: row.task.clone(),
-                metric: row.metric.clone(),
-                difference: format!("{DEEP_LORA} - {LORA}"),
-                examples: row.examples,
-                rank: row.rank,
-                pairs: estimate.n,
-                mean: estimate.mean,
-                low: interval.map(|ends| ends.0),
-                high: interval.map(|ends| ends.1),
-            });
-        }
-    }
-    found
 }
 
 /// The distinct values of a column, in the order of the rows.
@@ -169,43 +116,5 @@ pub fn metric_label(metric: &str) -> &'static str {
         "pearson" => "Pearson correlation (dev)",
         "matthews" => "Matthews correlation (dev)",
         _ => "accuracy (dev)",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn row(method: &str, trial: usize, score: Option<f64>) -> RunRow {
-        RunRow {
-            protocol: "p".into(),
-            task: "t".into(),
-            metric: "pearson".into(),
-            method: method.into(),
-            examples: 16,
-            rank: 8,
-            steps: 1,
-            step_size: 0.1,
-            trial,
-            score,
-            training_loss: 0.0,
-            diverged_at_step: None,
-        }
-    }
-
-    #[test]
-    fn differences_are_of_runs_of_the_same_number() {
-        let rows = [
-            row(LORA, 0, Some(0.1)),
-            row(LORA, 1, Some(0.5)),
-            row(LORA, 2, None),
-            row(DEEP_LORA, 1, Some(0.75)),
-            row(DEEP_LORA, 0, Some(0.2)),
-            row(DEEP_LORA, 2, Some(0.9)),
-        ];
-        let found = differences(&rows);
-        assert_eq!((found.len(), found[0].pairs), (1, 3));
-        assert!((found[0].mean - 1.25 / 3.0).abs() < 1e-12);
-        assert!(found[0].low.unwrap() < 0.1 && found[0].high.unwrap() > 0.8);
     }
 }

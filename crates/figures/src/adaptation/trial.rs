@@ -165,7 +165,7 @@ impl Trial for FineTuningTrial {
         let optimizer = training::optimizer(&self.method, &adapters);
         let mut tuning = FineTuning::new(&network, adapters, optimizer, &examples, loss, plan).map_err(failed)?;
 
-        let mut log = Log::new(self, task, context, par)?;
+        let mut log = Log::new(self, task, &examples, context, par)?;
         log.start_or_resume(&mut tuning)?;
         while tuning.steps_done() < self.steps {
             match tuning.step(par) {

@@ -15,18 +15,18 @@ pub mod documents;
 pub mod drawing;
 pub mod factorization;
 pub mod few_shot;
-//PORT pub mod glue_table;
+pub mod glue_table;
 //PORT pub mod invariant_subspace;
-//PORT pub mod learned_ranks;
+pub mod learned_ranks;
 //PORT pub mod lora_compressed_vs_narrow;
 pub mod matrix;
 pub mod memory;
 pub mod palette;
-//PORT pub mod rank_sweep;
+pub mod rank_sweep;
 pub mod reference;
 //PORT pub mod scaling;
 pub mod statements;
-//PORT pub mod step_size;
+pub mod step_size;
 pub mod summary;
 //PORT pub mod svd_evolution;
 
@@ -46,10 +46,10 @@ pub fn experiments() -> Vec<lab::Entry> {
         //PORT         lab::entry::<scaling::Scaling>(),
         //PORT         lab::entry::<adaptation_subspaces::AdaptationSubspaces>(),
         lab::entry::<few_shot::FewShot>(),
-        //PORT         lab::entry::<step_size::StepSize>(),
-        //PORT         lab::entry::<learned_ranks::LearnedRanks>(),
-        //PORT         lab::entry::<rank_sweep::RankSweep>(),
+        lab::entry::<step_size::StepSize>(),
+        lab::entry::<learned_ranks::LearnedRanks>(),
+        lab::entry::<rank_sweep::RankSweep>(),
         //PORT         lab::entry::<lora_compressed_vs_narrow::LoraCompressedVsNarrow>(),
-        //PORT         lab::entry::<glue_table::GlueTable>(),
+        lab::entry::<glue_table::GlueTable>(),
     ]
 }

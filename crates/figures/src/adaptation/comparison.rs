@@ -5,10 +5,11 @@ use charts::Series;
 use super::rows::RunRow;
 use super::settings::{DEEP_LORA, LORA};
 use super::statistics::banded;
+use crate::palette;
 use crate::reference::{ReferenceRow, reference_points};
 
 /// The two methods with their hues.
-pub const PAIR: [(&str, usize); 2] = [(LORA, 0), (DEEP_LORA, 1)];
+pub const PAIR: [(&str, usize); 2] = [(LORA, palette::LORA), (DEEP_LORA, palette::DEEP_LORA)];
 
 /// The mean score against what varies, with its band, for the methods with their hues.
 pub fn score_series(rows: &[&RunRow], methods: &[(&str, usize)], x: impl Fn(&RunRow) -> f64) -> Vec<Series> {
@@ -30,14 +31,4 @@ pub fn reported_series(reference: &[ReferenceRow], metric: &str) -> Vec<Series> 
         (!points.is_empty()).then(|| Series::new(format!("{method}, paper (BERT-base)"), points).hue(hue).paper())
     };
     reported.filter_map(series).collect()
-}
-
-/// The mean score of a method at every x, ascending.
-pub fn mean_scores<'a>(
-    rows: impl IntoIterator<Item = &'a RunRow>,
-    method: &str,
-    x: impl Fn(&RunRow) -> f64,
-) -> Vec<(f64, f64)> {
-    let rows = rows.into_iter().filter(|row| row.method == method);
-    banded(rows.map(|row| (x(row), row.counted()))).mean
 }

@@ -17,7 +17,7 @@ mod spectra;
 mod statistics;
 mod trial;
 
-pub use comparison::{PAIR, mean_scores, reported_series, score_series};
+pub use comparison::{PAIR, reported_series, score_series};
 pub use draw::{Part, Pool, Reserved};
 pub use inputs::{FineTuningInputs, GatheredTask};
 pub use outcome::{FineTuningOutcome, TrainingRecord};

@@ -125,9 +125,9 @@ impl MethodSettings {
         check_not_negative("methods.adalora_orthogonality", self.adalora_orthogonality)
     }
 
-    /// What tables and figures call the methods.
-    pub fn labels(&self) -> Vec<&'static str> {
-        self.names.iter().map(|&name| self.method(name, self.rank).label()).collect()
+    /// What tables and figures call the methods, with their hues.
+    pub fn hues(&self) -> Vec<(&'static str, usize)> {
+        self.names.iter().map(|&name| (self.method(name, self.rank).label(), crate::palette::method(name))).collect()
     }
 
     /// A method with its settings and inner width `rank`.

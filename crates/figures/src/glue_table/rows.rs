@@ -1,0 +1,65 @@
+//! `glue-table.csv`: a row for every task.
+
+use lab::statistics::{deviation, mean};
+use serde::{Deserialize, Serialize};
+
+use crate::adaptation::{DEEP_LORA, DifferenceRow, LORA, RunRow};
+
+/// The status of a task with finished runs of both methods.
+pub(super) const RUN: &str = "run";
+/// The status of a task whose data is not to be had.
+pub(super) const NOT_RUN: &str = "not run: no data";
+const FAILED: &str = "failed: a method has no finished run";
+
+/// One task: a row of `glue-table.csv`, in the percents of the usual tables.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Row {
+    pub(super) protocol: String,
+    pub(super) task: String,
+    pub(super) metric: String,
+    pub(super) status: String,
+    pub(super) trials: usize,
+    pub(super) lora_mean_percent: Option<f64>,
+    pub(super) lora_deviation_percent: Option<f64>,
+    pub(super) deep_lora_mean_percent: Option<f64>,
+    pub(super) deep_lora_deviation_percent: Option<f64>,
+    pub(super) difference_percent: Option<f64>,
+    pub(super) difference_low_percent: Option<f64>,
+    pub(super) difference_high_percent: Option<f64>,
+}
+
+impl Row {
+    /// The task as the figure names it, which says why there are no bars.
+    pub(super) fn label(&self) -> String {
+        match &*self.status {
+            RUN => self.task.clone(),
+            NOT_RUN => format!("{}: no data", self.task),
+            _ => format!("{}: failed", self.task),
+        }
+    }
+}
+
+/// The row of a task from its runs and their paired difference.
+pub(super) fn row(protocol: &str, task: &str, runs: &[&RunRow], difference: Option<&DifferenceRow>) -> Row {
+    let percent = |x: f64| 100.0 * x;
+    let of = |method: &str| {
+        let scores: Vec<f64> = runs.iter().filter(|run| run.method == method).map(|run| run.counted()).collect();
+        (mean(&scores).map(percent), deviation(&scores).map(percent))
+    };
+    let ((lora_mean_percent, lora_deviation_percent), (deep_lora_mean_percent, deep_lora_deviation_percent)) =
+        (of(LORA), of(DEEP_LORA));
+    Row {
+        protocol: protocol.to_owned(),
+        task: task.to_owned(),
+        metric: runs.first().map_or(String::new(), |run| run.metric.clone()),
+        status: if difference.is_some_and(|row| row.pairs > 0) { RUN } else { FAILED }.to_owned(),
+        trials: difference.map_or(0, |row| row.pairs),
+        lora_mean_percent,
+        lora_deviation_percent,
+        deep_lora_mean_percent,
+        deep_lora_deviation_percent,
+        difference_percent: difference.and_then(|row| row.mean).map(percent),
+        difference_low_percent: difference.and_then(|row| row.low).map(percent),
+        difference_high_percent: difference.and_then(|row| row.high).map(percent),
+    }
+}

@@ -7,7 +7,7 @@
 //PORT pub mod ablations;
 pub mod adaptation;
 pub mod authors;
-//PORT pub mod adaptation_subspaces;
+pub mod adaptation_subspaces;
 pub mod completion;
 pub mod compressed_vs_narrow;
 pub mod depth_width_sweep;
@@ -18,7 +18,7 @@ pub mod few_shot;
 pub mod glue_table;
 //PORT pub mod invariant_subspace;
 pub mod learned_ranks;
-//PORT pub mod lora_compressed_vs_narrow;
+pub mod lora_compressed_vs_narrow;
 pub mod matrix;
 pub mod memory;
 pub mod palette;
@@ -44,12 +44,12 @@ pub fn experiments() -> Vec<lab::Entry> {
         lab::entry::<compressed_vs_narrow::CompressedVsNarrow>(),
         //PORT         lab::entry::<ablations::Ablations>(),
         //PORT         lab::entry::<scaling::Scaling>(),
-        //PORT         lab::entry::<adaptation_subspaces::AdaptationSubspaces>(),
+        lab::entry::<adaptation_subspaces::AdaptationSubspaces>(),
         lab::entry::<few_shot::FewShot>(),
         lab::entry::<step_size::StepSize>(),
         lab::entry::<learned_ranks::LearnedRanks>(),
         lab::entry::<rank_sweep::RankSweep>(),
-        //PORT         lab::entry::<lora_compressed_vs_narrow::LoraCompressedVsNarrow>(),
+        lab::entry::<lora_compressed_vs_narrow::LoraCompressedVsNarrow>(),
         lab::entry::<glue_table::GlueTable>(),
     ]
 }

@@ -1,0 +1,37 @@
+//! The tables: subspaces, spectra and losses.
+
+use serde::{Deserialize, Serialize};
+
+/// How far a matrix' subspace at one step is from its final one: a row of `adaptation-subspaces.csv`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Row {
+    pub(super) task: String,
+    pub(super) trial: usize,
+    pub(super) matrix: String,
+    pub(super) step: u64,
+    pub(super) mean_cosine: f64,
+    pub(super) smallest_cosine: f64,
+}
+
+/// One singular value of a final update: a row of `adaptation-subspaces.spectra.csv`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct SpectrumRow {
+    pub(super) task: String,
+    pub(super) trial: usize,
+    pub(super) matrix: String,
+    pub(super) index: usize,
+    pub(super) singular_value: f64,
+}
+
+/// The loss on the way: a row of `adaptation-subspaces.loss.csv`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct LossRow {
+    pub(super) task: String,
+    pub(super) trial: usize,
+    pub(super) step: u64,
+    pub(super) training_loss: f64,
+    /// The training loss of the best constant; empty in tables of before it was recorded.
+    #[serde(default)]
+    pub(super) constant_loss: Option<f64>,
+    pub(super) score: Option<f64>,
+}

@@ -2,7 +2,7 @@
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{Check, Claim, Inputs, LabError, Results, Table, TrialContext};
+use crate::{Check, Claim, Inputs, LabError, Memory, Results, Table, TrialContext};
 
 /// One experiment: settings → trials → tables (CSV) → drawings (PNG, SVG) and claims.
 pub trait Experiment: 'static {
@@ -48,6 +48,12 @@ pub trait Experiment: 'static {
         _finished: &[Finished<Self::Trial, Self::Outcome>],
     ) -> Vec<Planned<Self::Trial>> {
         Vec::new()
+    }
+
+    /// What a trial holds in memory at most: a trial that needs more than there is is refused before any runs. Nothing is known
+    /// unless this says so.
+    fn memory(_trial: &Self::Trial) -> Memory {
+        Memory::default()
     }
 
     /// Runs one trial. Must depend on nothing but `trial`, whatever the number of threads.

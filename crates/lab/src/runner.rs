@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::files;
+use crate::memory::{self, Need};
 use crate::panics;
 use crate::progress::{Progress, Style};
 use crate::store::{self, Key, Store};
@@ -40,12 +41,22 @@ impl<T, O> Ran<T, O> {
     }
 }
 
-/// Runs `plan` on `threads` threads. With `fresh`, stored trials are run again (and replaced).
+/// How a plan is run.
+#[derive(Clone, Copy)]
+pub(crate) struct How {
+    /// Number of threads.
+    pub(crate) threads: usize,
+    /// Stored trials are run again, and replaced.
+    pub(crate) fresh: bool,
+    /// Whatever memory they may need.
+    pub(crate) force: bool,
+}
+
+/// Runs `plan`, or nothing of it if a trial needs more memory than there is.
 pub(crate) fn run<E: Experiment>(
     plan: Vec<Planned<E::Trial>>,
     store: &Store,
-    threads: usize,
-    fresh: bool,
+    How { threads, fresh, force }: How,
     style: Style,
 ) -> Result<Ran<E::Trial, E::Outcome>, LabError> {
     refuse_duplicate_labels::<E>(&plan)?;
@@ -64,6 +75,9 @@ pub(crate) fn run<E: Experiment>(
     }
     let reused = jobs.iter().filter(|job| job.reused).count();
     tracing::info!("{}: {} trials, {reused} of them stored, {} to run", E::NAME, jobs.len(), jobs.len() - reused);
+    if !force {
+        check_memory::<E>(&jobs, threads)?;
+    }
     run_missing::<E>(&jobs, store, threads, style);
     copy_to_equal_trials(&jobs)?;
     let ends: Vec<_> = jobs.into_iter().map(|job| (job.reused, job.end.into_inner())).collect();
@@ -117,6 +131,16 @@ fn refuse_duplicate_labels<E: Experiment>(plan: &[Planned<E::Trial>]) -> Result<
         Some(planned) => Err(LabError::DuplicateLabel { experiment: E::NAME, label: planned.label.clone() }),
         None => Ok(()),
     }
+}
+
+/// Compares what the jobs that have no end yet need with the memory there is.
+fn check_memory<E: Experiment>(jobs: &[Job<'_, E::Trial, E::Outcome>], threads: usize) -> Result<(), LabError> {
+    let missing = jobs.iter().filter(|job| !job.reused).map(|Job { planned, .. }| Need {
+        label: &planned.label,
+        kernels: planned.kernels,
+        memory: E::memory(&planned.trial),
+    });
+    memory::check(E::NAME, &missing.collect::<Vec<_>>(), threads)
 }
 
 /// Runs the jobs that have no end yet: first those that want all threads, one at a time, then the others side by side.

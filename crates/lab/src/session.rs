@@ -29,6 +29,8 @@ pub(crate) struct Session {
     pub(crate) data_dir: Option<PathBuf>,
     pub(crate) threads: usize,
     pub(crate) fresh: bool,
+    /// `--force`: the memory that trials need is not compared with what there is.
+    pub(crate) force: bool,
     pub(crate) plot_only: bool,
     pub(crate) style: Style,
     pub(crate) machine: Machine,
@@ -192,7 +194,10 @@ impl<E: Experiment> Prepared<E> {
     /// Runs the trials of the plan, then those that are planned from their outcomes.
     fn run_stages(&self, session: &Session, store: &Store) -> Result<Ran<E::Trial, E::Outcome>, LabError> {
         let settings = &self.resolved.settings;
-        let run = |plan| runner::run::<E>(plan, store, session.threads, session.fresh, session.style);
+        let run = |plan| {
+            let how = runner::How { threads: session.threads, fresh: session.fresh, force: session.force };
+            runner::run::<E>(plan, store, how, session.style)
+        };
         let plan = guarded::<E, _, _>("making the plan", || Ok::<_, LabError>(E::plan(settings)))?;
         let mut ran = run(plan)?;
         let next = guarded::<E, _, _>("making the plan of the second stage", || {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use lab::{
-    BadInput, Check, Claim, Drawing, Experiment, Finished, Inputs, Invalid, Kernels, LabError, Planned, Results, Table,
-    TrialContext, TrialError, Verdict,
+    BadInput, Check, Claim, Drawing, Experiment, Finished, Inputs, Invalid, Kernels, LabError, Memory, Planned,
+    Results, Table, TrialContext, TrialError, Verdict,
 };
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +27,9 @@ pub struct Settings {
     /// Adds a second stage: a trial between the two steps that ended nearest to zero.
     #[serde(default)]
     refine: bool,
+    /// Bytes that a trial says it needs; it does not.
+    #[serde(default)]
+    ballast: usize,
     /// Asks for a directory of data that holds `start.txt`.
     #[serde(default)]
     wants_data: bool,
@@ -64,6 +67,8 @@ pub struct Trial {
     iterations: u64,
     #[serde(skip)]
     pause: Duration,
+    #[serde(skip)]
+    ballast: usize,
 }
 
 /// Where it ended.
@@ -115,7 +120,8 @@ impl Experiment for Decay {
                     Kind::Random => settings.start.scale * (1.0 + ((settings.seed as f64) + trial as f64).sin() / 3.0),
                 };
                 let pause = Duration::from_millis(settings.pause_ms);
-                let trial_of = Trial { step, start, iterations: settings.iterations, pause };
+                let (iterations, ballast) = (settings.iterations, settings.ballast);
+                let trial_of = Trial { step, start, iterations, pause, ballast };
                 // Steps above 1 overshoot: take those for the ones that would use all threads.
                 let kernels = if step > 1.0 { Kernels::Parallel } else { Kernels::Sequential };
                 plan.push(Planned {
@@ -140,6 +146,10 @@ impl Experiment for Decay {
             }
             _ => Vec::new(),
         }
+    }
+
+    fn memory(trial: &Trial) -> Memory {
+        Memory::default().and("ballast", 1, &[trial.ballast])
     }
 
     fn run(trial: &Trial, context: &TrialContext) -> Result<Outcome, TrialError> {

@@ -3,15 +3,15 @@
 
 use charts::{Axis, Figure, Lines, Series};
 use lab::{
-    Check, Claim, Drawing, Experiment, Finished, Invalid, Kernels, LabError, Planned, Results, Table, TrialContext,
-    TrialError,
+    Check, Claim, Drawing, Experiment, Finished, Invalid, Kernels, LabError, Memory, Planned, Results, Table,
+    TrialContext, TrialError,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::drawing::drawing;
 use crate::matrix::{
     self, InitializationSettings, MatrixOutcome, MatrixTrial, Network, ProblemSettings, Recovery, ScheduleSettings,
-    Start, check_depth, check_list, check_not_negative, check_positive, check_rank_guess, check_trials,
+    Start, check_depth, check_init_scale, check_list, check_not_negative, check_positive, check_rank_guess, check_runs,
 };
 use crate::statements::Statement;
 use crate::summary::{Averaged, averaged_in_logs, quotients, range};
@@ -60,12 +60,20 @@ struct DepthSettings {
     step_size: f64,
 }
 
+impl Vary {
+    /// Number of values of all factors.
+    fn values(&self) -> usize {
+        let Self { discrepant_steps, observed_fractions, init_scales, depths } = self;
+        discrepant_steps.len() + observed_fractions.len() + init_scales.len() + depths.len()
+    }
+}
+
 impl Check for Settings {
     fn check(&self) -> Result<(), Invalid> {
-        check_trials(self.trials)?;
+        check_runs(self.trials, &[2, self.vary.values()])?;
         self.problem.check("problem")?;
         check_depth("base.depth", self.base.depth)?;
-        check_positive("base.init_scale", self.base.init_scale)?;
+        check_init_scale("base.init_scale", self.base.init_scale, self.base.depth)?;
         check_positive("base.step_size", self.base.step_size)?;
         check_rank_guess("base.rank_guess", self.base.rank_guess, self.problem.size)?;
         check_not_negative("base.discrepant_step", self.base.discrepant_step)?;
@@ -85,12 +93,15 @@ impl Check for Settings {
             |scale| scale > 0.0 && scale.is_finite(),
             "a number above 0",
         )?;
+        for (i, scale) in self.vary.init_scales.iter().enumerate() {
+            check_init_scale(&format!("vary.init_scales.{i}"), *scale, self.base.depth)?;
+        }
         for (i, DepthSettings { depth, init_scale, step_size }) in self.vary.depths.iter().enumerate() {
             check_depth(&format!("vary.depths.{i}.depth"), *depth)?;
-            check_positive(&format!("vary.depths.{i}.init_scale"), *init_scale)?;
+            check_init_scale(&format!("vary.depths.{i}.init_scale"), *init_scale, *depth)?;
             check_positive(&format!("vary.depths.{i}.step_size"), *step_size)?;
         }
-        self.schedule.check("schedule")
+        self.schedule.check("schedule", &self.problem)
     }
 }
 
@@ -134,6 +145,10 @@ impl Experiment for Ablations {
             }
         }
         planned
+    }
+
+    fn memory(trial: &MatrixTrial) -> Memory {
+        trial.memory()
     }
 
     fn run(trial: &MatrixTrial, context: &TrialContext) -> Result<MatrixOutcome, TrialError> {

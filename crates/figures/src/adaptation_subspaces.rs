@@ -4,14 +4,14 @@ use adaptation::adapter::FullWidth;
 use adaptation::{Method, Selection, StepSchedule};
 use charts::{Axis, Figure, Lines, Series, Surface};
 use lab::{
-    Check, Claim, Drawing, Experiment, Finished, Inputs, Invalid, Kernels, LabError, Planned, Results, Table,
+    Check, Claim, Drawing, Experiment, Finished, Inputs, Invalid, Kernels, LabError, Memory, Planned, Results, Table,
     TrialContext, TrialError,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::adaptation::*;
 use crate::drawing::drawing;
-use crate::matrix::{check_not_negative, check_positive, check_trials};
+use crate::matrix::{check_init_scale_single, check_not_negative, check_positive, check_runs};
 use crate::statements::Statement;
 use crate::summary::{averaged, range};
 
@@ -40,11 +40,11 @@ pub struct Settings {
 
 impl Check for Settings {
     fn check(&self) -> Result<(), Invalid> {
-        check_trials(self.trials)?;
+        check_runs(self.trials, &[self.tasks.len()])?;
         check_tasks(&self.tasks)?;
         Invalid::unless(self.examples != Some(0), "examples", 0, "an integer from 1, or no such key: all")?;
         check_deep(self.depth, "depth")?;
-        check_positive("init_scale", self.init_scale)?;
+        check_init_scale_single("init_scale", self.init_scale, self.depth)?;
         check_positive("step_size", self.step_size)?;
         check_not_negative("final_step_size", self.final_step_size)?;
         let allowed = "a number from 0 to step_size";
@@ -154,6 +154,10 @@ impl Experiment for AdaptationSubspaces {
             }
         }
         plan
+    }
+
+    fn memory(trial: &FineTuningTrial) -> Memory {
+        trial.memory()
     }
 
     fn run(trial: &FineTuningTrial, context: &TrialContext) -> Result<FineTuningOutcome, TrialError> {

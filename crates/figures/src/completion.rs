@@ -2,7 +2,8 @@
 
 use charts::Series;
 use lab::{
-    Check, Claim, Drawing, Experiment, Finished, Invalid, LabError, Planned, Results, Table, TrialContext, TrialError,
+    Check, Claim, Drawing, Experiment, Finished, Invalid, LabError, Memory, Planned, Results, Table, TrialContext,
+    TrialError,
 };
 use serde::{Deserialize, Serialize};
 
@@ -33,16 +34,16 @@ pub struct Settings {
 impl Check for Settings {
     fn check(&self) -> Result<(), Invalid> {
         self.problem.check("problem")?;
-        self.schedule.check("schedule")?;
-        check_trials(self.trials)?;
+        self.schedule.check("schedule", &self.problem)?;
+        check_runs(self.trials, &[self.discrepant_steps.len() + 2])?;
         check_depth("depth", self.depth)?;
-        check_positive("init_scale", self.init_scale)?;
+        check_init_scale("init_scale", self.init_scale, self.depth)?;
         check_positive("step_size", self.step_size)?;
         check_rank_guess("rank_guess", self.rank_guess, self.problem.size)?;
         self.initialization.check("initialization", self.problem.observed_fraction)?;
         check_list("discrepant_steps", &self.discrepant_steps, |g| g >= 0.0 && g.is_finite(), "a number from 0")?;
         check_not_negative("spectral_discrepant_step", self.spectral_discrepant_step)?;
-        check_not_negative("original_tolerance", self.original_tolerance)?;
+        check_tolerance("original_tolerance", self.original_tolerance, &self.problem)?;
         Invalid::unless(self.trajectory_records >= 1, "trajectory_records", self.trajectory_records, "1 or more")
     }
 }
@@ -128,6 +129,10 @@ impl Experiment for Completion {
             snapshots: KEEP_ALL,
         };
         comparison_plan(&settings.networks(), settings.trials, trial)
+    }
+
+    fn memory(trial: &MatrixTrial) -> Memory {
+        trial.memory()
     }
 
     fn run(trial: &MatrixTrial, context: &TrialContext) -> Result<MatrixOutcome, TrialError> {

@@ -2,15 +2,15 @@
 
 use charts::{Axis, Figure, Lines, Series};
 use lab::{
-    Check, Claim, Drawing, Experiment, Finished, Invalid, Kernels, LabError, Planned, Results, Table, TrialContext,
-    TrialError,
+    Check, Claim, Drawing, Experiment, Finished, Invalid, Kernels, LabError, Memory, Planned, Results, Table,
+    TrialContext, TrialError,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::drawing::drawing;
 use crate::matrix::{
     self, InitializationSettings, MatrixOutcome, MatrixTrial, Network, ProblemSettings, Recovery, ScheduleSettings,
-    Start, check_depth, check_list, check_not_negative, check_positive, check_rank_guess, check_trials,
+    Start, check_depth, check_init_scale, check_list, check_not_negative, check_positive, check_rank_guess, check_runs,
 };
 use crate::reference::{read_reference, reference_points, reference_table};
 use crate::statements::Statement;
@@ -35,18 +35,18 @@ pub struct Settings {
 
 impl Check for Settings {
     fn check(&self) -> Result<(), Invalid> {
-        check_trials(self.trials)?;
+        check_runs(self.trials, &[3, self.rank_guesses.len()])?;
         self.problem.check("problem")?;
         check_list("rank_guesses", &self.rank_guesses, |rank| rank >= 1, "an integer from 1")?;
         for (i, &rank) in self.rank_guesses.iter().enumerate() {
             check_rank_guess(&format!("rank_guesses.{i}"), rank, self.problem.size)?;
         }
         check_depth("depth", self.depth)?;
-        check_positive("init_scale", self.init_scale)?;
+        check_init_scale("init_scale", self.init_scale, self.depth)?;
         check_positive("step_size", self.step_size)?;
         check_not_negative("discrepant_step", self.discrepant_step)?;
         self.initialization.check("initialization", self.problem.observed_fraction)?;
-        self.schedule.check("schedule")
+        self.schedule.check("schedule", &self.problem)
     }
 }
 
@@ -102,6 +102,10 @@ impl Experiment for CompressedVsNarrow {
             }
         }
         planned
+    }
+
+    fn memory(trial: &MatrixTrial) -> Memory {
+        trial.memory()
     }
 
     fn run(trial: &MatrixTrial, context: &TrialContext) -> Result<MatrixOutcome, TrialError> {

@@ -2,15 +2,15 @@
 
 use charts::{Axis, Figure, Legend, Lines, Series};
 use lab::{
-    Check, Claim, Drawing, Experiment, Finished, Invalid, Kernels, LabError, Planned, Results, Table, TrialContext,
-    TrialError,
+    Check, Claim, Drawing, Experiment, Finished, Invalid, Kernels, LabError, Memory, Planned, Results, Table,
+    TrialContext, TrialError,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::drawing::drawing;
 use crate::matrix::{
     self, MatrixOutcome, MatrixTrial, Network, ProblemSettings, Recovery, ScheduleSettings, Start, check_depth,
-    check_list, check_positive, check_trials,
+    check_init_scale, check_list, check_positive, check_runs,
 };
 use crate::reference::{read_reference, reference_points, reference_table};
 use crate::statements::Statement;
@@ -39,16 +39,16 @@ struct DepthSettings {
 
 impl Check for Settings {
     fn check(&self) -> Result<(), Invalid> {
-        check_trials(self.trials)?;
+        check_runs(self.trials, &[self.depths.len(), self.widths.len()])?;
         check_list("widths", &self.widths, |width| width >= 1, "an integer from 1")?;
-        check_positive("init_scale", self.init_scale)?;
         self.problem.check("problem")?;
         Invalid::unless(!self.depths.is_empty(), "depths", "[]", "at least one table")?;
         for (i, DepthSettings { depth, step_size }) in self.depths.iter().enumerate() {
             check_depth(&format!("depths.{i}.depth"), *depth)?;
+            check_init_scale("init_scale", self.init_scale, *depth)?;
             check_positive(&format!("depths.{i}.step_size"), *step_size)?;
         }
-        self.schedule.check("schedule")
+        self.schedule.check("schedule", &self.problem)
     }
 }
 
@@ -89,6 +89,10 @@ impl Experiment for DepthWidthSweep {
             }
         }
         planned
+    }
+
+    fn memory(trial: &MatrixTrial) -> Memory {
+        trial.memory()
     }
 
     fn run(trial: &MatrixTrial, context: &TrialContext) -> Result<MatrixOutcome, TrialError> {

@@ -1,7 +1,8 @@
 //! Figure 4: factorization of a fully observed matrix, the original network against its exact compressed twin.
 
 use lab::{
-    Check, Claim, Drawing, Experiment, Finished, Invalid, LabError, Planned, Results, Table, TrialContext, TrialError,
+    Check, Claim, Drawing, Experiment, Finished, Invalid, LabError, Memory, Planned, Results, Table, TrialContext,
+    TrialError,
 };
 use serde::{Deserialize, Serialize};
 
@@ -29,10 +30,10 @@ pub struct Settings {
 impl Check for Settings {
     fn check(&self) -> Result<(), Invalid> {
         self.problem.check("problem")?;
-        self.schedule.check("schedule")?;
-        check_trials(self.trials)?;
+        self.schedule.check("schedule", &self.problem)?;
+        check_runs(self.trials, &[2])?;
         check_depth("depth", self.depth)?;
-        check_positive("init_scale", self.init_scale)?;
+        check_init_scale("init_scale", self.init_scale, self.depth)?;
         check_positive("step_size", self.step_size)?;
         let ProblemSettings { size, rank, observed_fraction, .. } = self.problem;
         let full = observed_fraction == 1.0;
@@ -94,6 +95,10 @@ impl Experiment for Factorization {
             snapshots: KEEP_ALL,
         };
         comparison_plan(&settings.networks(), settings.trials, trial)
+    }
+
+    fn memory(trial: &MatrixTrial) -> Memory {
+        trial.memory()
     }
 
     fn run(trial: &MatrixTrial, context: &TrialContext) -> Result<MatrixOutcome, TrialError> {

@@ -4,13 +4,14 @@
 use adaptation::{Method, Selection};
 use charts::{Axis, Figure, Lines, Series};
 use lab::{
-    Check, Claim, Drawing, Experiment, Inputs, Invalid, LabError, Planned, Results, Table, TrialContext, TrialError,
+    Check, Claim, Drawing, Experiment, Inputs, Invalid, LabError, Memory, Planned, Results, Table, TrialContext,
+    TrialError,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::adaptation::*;
 use crate::drawing::drawing;
-use crate::matrix::{check_list, check_positive, check_trials};
+use crate::matrix::{check_list, check_positive, check_runs, check_trials};
 use crate::reference::{ReferenceRow, read_reference, reference_points, reference_table};
 use crate::statements::Statement;
 use crate::summary::mean_and_deviation;
@@ -46,8 +47,9 @@ pub struct ChoiceSettings {
 
 impl Check for Settings {
     fn check(&self) -> Result<(), Invalid> {
-        check_trials(self.trials)?;
-        Invalid::unless(self.further_trials >= 1, "further_trials", self.further_trials, "an integer from 1")?;
+        let grid = [self.tasks.len(), self.examples.len(), self.methods.names.len()];
+        check_runs(self.trials, &grid)?;
+        check_trials("further_trials", self.further_trials)?;
         check_tasks(&self.tasks)?;
         check_list("examples", &self.examples, |n| n >= 1, "an integer from 1")?;
         check_positive("step_size", self.step_size)?;
@@ -59,9 +61,11 @@ impl Check for Settings {
         }
         check_list("choice.methods", methods, |name| self.methods.names.contains(&name), "one of methods.names")?;
         check_list("choice.step_sizes", step_sizes, |step| step > 0.0 && step.is_finite(), "a number greater than 0")?;
-        Invalid::unless(*trials >= 1, "choice.trials", trials, "an integer from 1")?;
-        let allowed = "an integer from 2";
-        Invalid::unless(*validation_examples >= 2, "choice.validation_examples", validation_examples, allowed)
+        check_trials("choice.trials", *trials)?;
+        let most = u32::MAX as usize;
+        let fits = (2..=most).contains(validation_examples);
+        let allowed = format!("an integer from 2 to {most}");
+        Invalid::unless(fits, "choice.validation_examples", validation_examples, allowed)
     }
 }
 
@@ -238,6 +242,10 @@ impl Experiment for FewShot {
             }
         }
         plan
+    }
+
+    fn memory(trial: &FineTuningTrial) -> Memory {
+        trial.memory()
     }
 
     fn run(trial: &FineTuningTrial, context: &TrialContext) -> Result<FineTuningOutcome, TrialError> {

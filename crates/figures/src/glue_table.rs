@@ -1,7 +1,7 @@
 //! The table of GLUE: LoRA and Deep LoRA on eight tasks, with few examples.
 
 use charts::{Axis, Bars, Figure, Histogram};
-use lab::{Claim, Drawing, Experiment, Inputs, LabError, Planned, Results, Table, TrialContext, TrialError};
+use lab::{Claim, Drawing, Experiment, Inputs, LabError, Memory, Planned, Results, Table, TrialContext, TrialError};
 use serde::{Deserialize, Serialize};
 
 use crate::adaptation::*;
@@ -62,6 +62,10 @@ impl Experiment for GlueTable {
 
     fn plan(settings: &PairExperiment) -> Vec<Planned<FineTuningTrial>> {
         settings.plan(&Keep::Nothing)
+    }
+
+    fn memory(trial: &FineTuningTrial) -> Memory {
+        trial.memory()
     }
 
     fn run(trial: &FineTuningTrial, context: &TrialContext) -> Result<FineTuningOutcome, TrialError> {

@@ -1,7 +1,7 @@
 //! The numerical rank of every learned `ΔW`: LoRA against Deep LoRA.
 
 use charts::{Axis, Bars, Figure, Histogram};
-use lab::{Claim, Drawing, Experiment, Inputs, LabError, Planned, Results, Table, TrialContext, TrialError};
+use lab::{Claim, Drawing, Experiment, Inputs, LabError, Memory, Planned, Results, Table, TrialContext, TrialError};
 use serde::{Deserialize, Serialize};
 
 use crate::adaptation::*;
@@ -42,6 +42,10 @@ impl Experiment for LearnedRanks {
 
     fn plan(settings: &PairExperiment) -> Vec<Planned<FineTuningTrial>> {
         settings.plan(&Keep::Spectra)
+    }
+
+    fn memory(trial: &FineTuningTrial) -> Memory {
+        trial.memory()
     }
 
     fn run(trial: &FineTuningTrial, context: &TrialContext) -> Result<FineTuningOutcome, TrialError> {

@@ -5,13 +5,14 @@ use adaptation::adapter::{Compressed, DeepLora, FullWidth};
 use adaptation::{Method, Selection};
 use charts::{Axis, Figure, Lines, Series};
 use lab::{
-    Check, Claim, Drawing, Experiment, Inputs, Invalid, LabError, Planned, Results, Table, TrialContext, TrialError,
+    Check, Claim, Drawing, Experiment, Inputs, Invalid, LabError, Memory, Planned, Results, Table, TrialContext,
+    TrialError,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::adaptation::*;
 use crate::drawing::drawing;
-use crate::matrix::{check_not_negative, check_positive, check_trials};
+use crate::matrix::{check_init_scale_single, check_not_negative, check_positive, check_runs};
 use crate::statements::Statement;
 
 /// `experiments/lora-compressed-vs-narrow.toml`.
@@ -38,13 +39,13 @@ pub struct Settings {
 
 impl Check for Settings {
     fn check(&self) -> Result<(), Invalid> {
-        check_trials(self.trials)?;
+        check_runs(self.trials, &[NETWORKS.len(), self.tasks.len()])?;
         check_tasks(&self.tasks)?;
         Invalid::unless(self.examples >= 1, "examples", self.examples, "an integer from 1")?;
         let even = self.rank >= 2 && self.rank.is_multiple_of(2);
         Invalid::unless(even, "rank", self.rank, "an even integer from 2")?;
         check_deep(self.depth, "depth")?;
-        check_positive("init_scale", self.init_scale)?;
+        check_init_scale_single("init_scale", self.init_scale, self.depth)?;
         check_positive("step_size", self.step_size)?;
         check_positive("compressed_step_size", self.compressed_step_size)?;
         check_not_negative("discrepant_step", self.discrepant_step)?;
@@ -141,6 +142,10 @@ impl Experiment for LoraCompressedVsNarrow {
             }
         }
         plan
+    }
+
+    fn memory(trial: &FineTuningTrial) -> Memory {
+        trial.memory()
     }
 
     fn run(trial: &FineTuningTrial, context: &TrialContext) -> Result<FineTuningOutcome, TrialError> {

@@ -3,13 +3,14 @@
 use adaptation::Selection;
 use charts::{Axis, Figure, Lines};
 use lab::{
-    Check, Claim, Drawing, Experiment, Inputs, Invalid, LabError, Planned, Results, Table, TrialContext, TrialError,
+    Check, Claim, Drawing, Experiment, Inputs, Invalid, LabError, Memory, Planned, Results, Table, TrialContext,
+    TrialError,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::adaptation::*;
 use crate::drawing::drawing;
-use crate::matrix::{check_list, check_trials};
+use crate::matrix::{check_list, check_runs};
 use crate::reference::{read_reference, reference_table};
 use crate::statements::Statement;
 
@@ -33,7 +34,7 @@ pub struct Settings {
 
 impl Check for Settings {
     fn check(&self) -> Result<(), Invalid> {
-        check_trials(self.trials)?;
+        check_runs(self.trials, &[2, self.tasks.len(), self.protocols.len(), self.ranks.len()])?;
         check_tasks(&self.tasks)?;
         Invalid::unless(self.examples >= 1, "examples", self.examples, "an integer from 1")?;
         check_list("ranks", &self.ranks, |rank| rank >= 1, "an integer from 1")?;
@@ -98,6 +99,10 @@ impl Experiment for RankSweep {
             }
         }
         plan
+    }
+
+    fn memory(trial: &FineTuningTrial) -> Memory {
+        trial.memory()
     }
 
     fn run(trial: &FineTuningTrial, context: &TrialContext) -> Result<FineTuningOutcome, TrialError> {

@@ -3,13 +3,14 @@
 use adaptation::Selection;
 use charts::{Axis, Figure, Lines};
 use lab::{
-    Check, Claim, Drawing, Experiment, Inputs, Invalid, LabError, Planned, Results, Table, TrialContext, TrialError,
+    Check, Claim, Drawing, Experiment, Inputs, Invalid, LabError, Memory, Planned, Results, Table, TrialContext,
+    TrialError,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::adaptation::*;
 use crate::drawing::drawing;
-use crate::matrix::{check_list, check_trials};
+use crate::matrix::{check_list, check_runs};
 use crate::statements::Statement;
 use crate::summary::range;
 
@@ -32,7 +33,10 @@ pub struct Settings {
 
 impl Check for Settings {
     fn check(&self) -> Result<(), Invalid> {
-        check_trials(self.trials)?;
+        check_runs(
+            self.trials,
+            &[self.tasks.len(), self.examples.len(), self.methods.names.len(), self.step_sizes.len()],
+        )?;
         check_tasks(&self.tasks)?;
         check_list("examples", &self.examples, |n| n >= 1, "an integer from 1")?;
         let positive = |step: f64| step > 0.0 && step.is_finite();
@@ -103,6 +107,10 @@ impl Experiment for StepSize {
             }
         }
         plan
+    }
+
+    fn memory(trial: &FineTuningTrial) -> Memory {
+        trial.memory()
     }
 
     fn run(trial: &FineTuningTrial, context: &TrialContext) -> Result<FineTuningOutcome, TrialError> {

@@ -3,6 +3,7 @@
 
 mod comparison;
 mod draw;
+mod estimate;
 mod log;
 mod made_up;
 mod pair;

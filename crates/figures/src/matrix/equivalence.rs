@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     InitializationSettings, MatrixOutcome, MatrixTrial, Network, ProblemSettings, Recovery, ScheduleSettings, Start,
-    check_depth, check_not_negative, check_positive, check_rank_guess, mann_whitney,
+    check_depth, check_init_scale, check_not_negative, check_positive, check_rank_guess, check_trials, mann_whitney,
 };
 use crate::statements::Statement;
 use crate::summary::mean_and_deviation;
@@ -65,15 +65,16 @@ impl EquivalenceSettings {
     pub fn check(&self, key: &str) -> Result<(), Invalid> {
         let name = |field: &str| format!("{key}.{field}");
         Invalid::unless(self.draws >= 2, name("draws"), self.draws, "an integer from 2")?;
+        check_trials(&name("draws"), self.draws)?;
         check_depth(&name("depth"), self.depth)?;
         check_rank_guess(&name("rank_guess"), self.rank_guess, self.problem.size)?;
-        check_positive(&name("init_scale"), self.init_scale)?;
+        check_init_scale(&name("init_scale"), self.init_scale, self.depth)?;
         check_positive(&name("step_size"), self.step_size)?;
         check_not_negative(&name("discrepant_step"), self.discrepant_step)?;
         self.problem.check(&name("problem"))?;
         let fraction = self.problem.observed_fraction;
         Invalid::unless(fraction < 1.0, name("problem.observed_fraction"), fraction, "a number below 1")?;
-        self.schedule.check(&name("schedule"))
+        self.schedule.check(&name("schedule"), &self.problem)
     }
 
     /// All trials with their labels. Both ways have the same targets and observed entries, and initial factors of their own.

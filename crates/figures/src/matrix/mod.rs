@@ -3,6 +3,7 @@
 mod comparison;
 mod curve;
 mod equivalence;
+mod estimate;
 mod evolution;
 mod method;
 mod panels;
@@ -27,8 +28,9 @@ pub use panels::ComparisonPanels;
 pub use rank_test::mann_whitney;
 pub use scale::{RelativeNetwork, ScaleMethod, ScaleOutcome, ScaleTrial, TargetSettings, WideProblem, run_scale};
 pub use settings::{
-    InitializationSettings, LossSettings, ProblemSettings, ScheduleSettings, check_depth, check_list,
-    check_not_negative, check_positive, check_rank_guess, check_trials,
+    InitializationSettings, LossSettings, ProblemSettings, ScheduleSettings, check_depth, check_depth_from,
+    check_init_scale, check_init_scale_single, check_list, check_not_negative, check_positive, check_rank_guess,
+    check_runs, check_size, check_tolerance, check_trials,
 };
 pub use theorem::{
     BlockRow, CaseRow, DistanceRow, Points, TheoremCase, TheoremOutcome, TheoremTrial, block_rows, distance_rows,

@@ -43,13 +43,13 @@ impl ProblemSettings {
     /// Checks the section named `key`.
     pub fn check(&self, key: &str) -> Result<(), Invalid> {
         let ProblemSettings { size, rank, observed_fraction, .. } = *self;
-        Invalid::unless(size >= 1, format!("{key}.size"), size, "an integer from 1")?;
+        check_size(&format!("{key}.size"), size)?;
         let ranks = format!("an integer from 1 to the size ({size})");
         Invalid::unless((1..=size).contains(&rank), format!("{key}.rank"), rank, ranks)?;
         let key = format!("{key}.observed_fraction");
         let fits = observed_fraction > 0.0 && observed_fraction <= 1.0;
         Invalid::unless(fits, &key, observed_fraction, "a number in (0, 1]")?;
-        let some = observed_fraction * (size * size) as f64 >= 1.0;
+        let some = observed_fraction * (size as f64).powi(2) >= 1.0;
         Invalid::unless(some, &key, format!("{observed_fraction:e}"), "at least one entry of size × size")
     }
 }
@@ -94,14 +94,13 @@ pub struct ScheduleSettings {
 }
 
 impl ScheduleSettings {
-    /// Checks the section named `key`.
-    pub fn check(&self, key: &str) -> Result<(), Invalid> {
+    /// Checks the section named `key` for a problem.
+    pub fn check(&self, key: &str, problem: &ProblemSettings) -> Result<(), Invalid> {
         let ScheduleSettings { max_iterations, tolerance, record_every } = *self;
         let positive = "an integer from 1";
         Invalid::unless(max_iterations >= 1, format!("{key}.max_iterations"), max_iterations, positive)?;
         Invalid::unless(record_every >= 1, format!("{key}.record_every"), record_every, positive)?;
-        let fits = tolerance >= 0.0 && tolerance.is_finite();
-        Invalid::unless(fits, format!("{key}.tolerance"), tolerance, "a number from 0")
+        check_tolerance(&format!("{key}.tolerance"), tolerance, problem)
     }
 
     /// With another tolerance.
@@ -120,12 +119,54 @@ impl From<&ScheduleSettings> for Schedule {
     }
 }
 
-/// Checks that `trials` is at least 1.
-pub fn check_trials(trials: usize) -> Result<(), Invalid> {
-    Invalid::unless(trials >= 1, "trials", trials, "an integer from 1")
+/// Most repetitions of one thing.
+const MOST_TRIALS: usize = 10_000;
+
+/// Most runs of an experiment: each is a file of the store.
+const MOST_RUNS: usize = 100_000;
+
+/// Most elements of a list.
+const MOST_VALUES: usize = 1_000;
+
+/// Most factors: of more, εᴸ is 0 or ∞ in floating point for all but the ε next to 1.
+const MOST_FACTORS: usize = 10_000;
+
+/// Checks a number of trials.
+pub fn check_trials(key: &str, trials: usize) -> Result<(), Invalid> {
+    let allowed = format!(
+        "an integer from 1 to {MOST_TRIALS}: the standard error of a mean is then a hundredth of the deviation already"
+    );
+    Invalid::unless((1..=MOST_TRIALS).contains(&trials), key, trials, allowed)
 }
 
-/// Checks a list: not empty, every element allowed, and none twice.
+/// Checks `trials` and the number of runs that are planned for each: `check_runs(trials, &[depths, widths])`.
+pub fn check_runs(trials: usize, for_each: &[usize]) -> Result<(), Invalid> {
+    check_trials("trials", trials)?;
+    let runs = for_each.iter().fold(1_usize, |runs, &factor| runs.saturating_mul(factor));
+    let allowed = format!(
+        "so many that there are at most {MOST_RUNS} runs, of each of which the store keeps a file ({runs} for a trial)"
+    );
+    Invalid::unless(trials.saturating_mul(runs) <= MOST_RUNS, "trials", trials, allowed)
+}
+
+/// Checks the size of a matrix: its rows and columns are numbered in 32 bits.
+pub fn check_size(key: &str, size: usize) -> Result<(), Invalid> {
+    let most = u32::MAX as usize;
+    Invalid::unless((1..=most).contains(&size), key, size, format!("an integer from 1 to {most}"))
+}
+
+/// Checks a recorded training loss at which training stops. With a tolerance above the loss that it starts at, it would stop
+/// before its first step: half the mean square of the target's entries, which is below 1, or half their sum of squares.
+pub fn check_tolerance(key: &str, tolerance: f64, problem: &ProblemSettings) -> Result<(), Invalid> {
+    let start = match problem.loss {
+        LossSettings::Mean => 1.0,
+        LossSettings::Sum => (problem.size as f64).powi(2),
+    };
+    let allowed = format!("a number from 0 to below {start}: the loss that training starts at is below that");
+    Invalid::unless((0.0..start).contains(&tolerance), key, format!("{tolerance:e}"), allowed)
+}
+
+/// Checks a list: not empty nor endless, every element allowed, and none twice.
 pub fn check_list<T: Copy + PartialEq + std::fmt::Display>(
     key: &str,
     values: &[T],
@@ -133,6 +174,9 @@ pub fn check_list<T: Copy + PartialEq + std::fmt::Display>(
     allowed: &str,
 ) -> Result<(), Invalid> {
     Invalid::unless(!values.is_empty(), key, "[]", format!("a list with at least one value, each {allowed}"))?;
+    let allowed_length = format!("a list of at most {MOST_VALUES} values");
+    let length = format!("a list of {}", values.len());
+    Invalid::unless(values.len() <= MOST_VALUES, key, length, allowed_length)?;
     values.iter().enumerate().try_for_each(|(i, &value)| {
         let key = format!("{key}.{i}");
         Invalid::unless(holds(value), &key, value, allowed)?;
@@ -143,12 +187,39 @@ pub fn check_list<T: Copy + PartialEq + std::fmt::Display>(
 /// Checks a rank guess r̂: `1 ≤ r̂ ≤ size / 2`.
 pub fn check_rank_guess(key: &str, rank: usize, size: usize) -> Result<(), Invalid> {
     let allowed = format!("an integer from 1 to half the size ({})", size / 2);
-    Invalid::unless(rank >= 1 && 2 * rank <= size, key, rank, allowed)
+    Invalid::unless((1..=size / 2).contains(&rank), key, rank, allowed)
 }
 
 /// Checks a depth: at least two factors.
 pub fn check_depth(key: &str, depth: usize) -> Result<(), Invalid> {
-    Invalid::unless(depth >= 2, key, depth, "an integer from 2")
+    check_depth_from(key, depth, 2)
+}
+
+/// Checks a depth: at least `least` factors.
+pub fn check_depth_from(key: &str, depth: usize, least: usize) -> Result<(), Invalid> {
+    let allowed = format!("an integer from {least} to {MOST_FACTORS}");
+    Invalid::unless((least..=MOST_FACTORS).contains(&depth), key, depth, allowed)
+}
+
+/// Checks an init scale ε of a depth L: positive, and εᴸ, the size of the product at the start, neither under- nor overflows.
+pub fn check_init_scale(key: &str, scale: f64, depth: usize) -> Result<(), Invalid> {
+    check_power(key, scale, depth, f64::MIN_POSITIVE, f64::MAX)
+}
+
+/// The same in single precision.
+pub fn check_init_scale_single(key: &str, scale: f64, depth: usize) -> Result<(), Invalid> {
+    check_power(key, scale, depth, f32::MIN_POSITIVE.into(), f32::MAX.into())
+}
+
+fn check_power(key: &str, scale: f64, depth: usize, least: f64, most: f64) -> Result<(), Invalid> {
+    check_positive(key, scale)?;
+    let power = scale.powf(depth as f64);
+    let fate = if power < least { "underflows" } else { "overflows" };
+    let allowed = format!(
+        "a number ε greater than 0 whose power ε^L, with the depth L = {depth}, is from {least:.1e} to {most:.1e}; that of this \
+         one {fate}"
+    );
+    Invalid::unless((least..=most).contains(&power), key, format!("{scale:e}"), allowed)
 }
 
 /// Checks a number that must be greater than 0.

@@ -14,7 +14,7 @@ use crate::drawing::drawing;
 use crate::matrix::{check_list, check_positive, check_runs, check_trials};
 use crate::reference::{ReferenceRow, read_reference, reference_points, reference_table};
 use crate::statements::Statement;
-use crate::summary::mean_and_deviation;
+use crate::summary::mean;
 
 /// `experiments/few-shot.toml`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -182,10 +182,11 @@ fn chosen(runs: &[Run], task: &str, examples: usize, method: &str) -> Option<f64
     steps.sort_by(f64::total_cmp);
     let mean = |step: f64| {
         let scores = runs.iter().filter(|run| run.trial.step_size == step);
-        mean_and_deviation(&scores.map(|run| run.outcome.metric.unwrap_or(0.0)).collect::<Vec<_>>()).0
+        mean(&scores.map(|run| run.outcome.metric.unwrap_or(0.0)).collect::<Vec<_>>())
     };
+    let means = steps.into_iter().filter_map(|step| Some((step, mean(step)?)));
     // Of equal ones max_by takes the last.
-    steps.into_iter().rev().max_by(|a, b| mean(*a).total_cmp(&mean(*b)))
+    means.rev().max_by(|a, b| a.1.total_cmp(&b.1)).map(|(step, _)| step)
 }
 
 /// The experiment.
@@ -336,7 +337,7 @@ fn panel(
     for (hue, &name) in settings.methods.names.iter().enumerate() {
         let method = settings.methods.method(name, settings.methods.rank).label();
         let points = rows.iter().filter(|row| row.method == method);
-        let curve = banded(points.map(|row| (row.examples as f64, row.counted())));
+        let curve = banded(scored(points.copied(), |row| row.examples as f64));
         if !curve.mean.is_empty() {
             panel = panel.series(Series::new(method, curve.mean).band(curve.band).hue(hue).markers());
         }
@@ -351,11 +352,11 @@ fn panel(
 /// The paper's two findings, on one task with one protocol.
 fn judged(rows: &[&DifferenceRow], place: &str, tested: bool) -> [Claim; 2] {
     // The paper's numbers of examples.
-    let mut rows: Vec<&&DifferenceRow> = rows.iter().filter(|row| row.examples <= 256).collect();
+    let mut rows: Vec<&&DifferenceRow> = rows.iter().filter(|row| row.examples <= 256 && row.mean.is_some()).collect();
     rows.sort_by_key(|row| row.examples);
-    let text = |row: &&&DifferenceRow| format!("{} (n = {})", row.interval(), row.examples);
-    let measured = (!rows.is_empty()).then(|| rows.iter().map(text).collect::<Vec<_>>().join(", "));
-    let higher = rows.iter().all(|row| row.mean > 0.0);
+    let text = |row: &&&DifferenceRow| Some(format!("{}{} (n = {})", row.interval()?, row.doubts(), row.examples));
+    let measured = (!rows.is_empty()).then(|| rows.iter().filter_map(text).collect::<Vec<_>>().join(", "));
+    let higher = rows.iter().all(|row| row.mean > Some(0.0));
     // A lead of chance is none: with the fewest examples its interval must be above 0.
     let leads = rows.first().is_some_and(|few| few.low.is_some_and(|low| low > 0.0));
     let widens = leads && rows.first().zip(rows.last()).is_some_and(|(few, many)| few.mean > many.mean);

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::adaptation::*;
 use crate::drawing::drawing;
 use crate::statements::Statement;
-use crate::summary::mean_and_deviation;
+use crate::summary::{deviation, mean};
 
 const RUN: &str = "run";
 const NOT_RUN: &str = "not run: no data";
@@ -124,12 +124,12 @@ impl Experiment for GlueTable {
                 rows.iter().filter(|row| row.protocol == protocol.name && row.status == RUN).collect();
             let differences: Vec<f64> = rows.iter().filter_map(|row| row.difference_percent).collect();
             let positive = differences.iter().filter(|difference| **difference > 0.0).count();
-            let overall = mean_and_deviation(&differences).0;
-            let measured = (!differences.is_empty())
-                .then(|| format!("on {positive} of {} tasks, {overall:+.1} points on average", differences.len()));
+            let overall = mean(&differences);
+            let measured = overall
+                .map(|mean| format!("on {positive} of {} tasks, {mean:+.1} points on average", differences.len()));
             let claim = format!("{}: Deep LoRA scores higher than LoRA on most tasks and on average", protocol.name);
             let statement = Statement { claim: &claim, paper: "on most of the eight tasks and overall", tested };
-            claims.push(statement.judged(measured, 2 * positive > differences.len() && overall > 0.0));
+            claims.push(statement.judged(measured, 2 * positive > differences.len() && overall > Some(0.0)));
         }
         Ok(claims)
     }
@@ -139,10 +139,11 @@ impl Experiment for GlueTable {
 fn row(protocol: &str, task: &str, runs: &[&RunRow], difference: Option<&DifferenceRow>) -> Row {
     let percent = |x: f64| 100.0 * x;
     let of = |method: &str| {
-        let scores: Vec<f64> = runs.iter().filter(|run| run.method == method).map(|run| run.counted()).collect();
-        let (mean, deviation) = mean_and_deviation(&scores);
-        // One run has no deviation.
-        ((!scores.is_empty()).then(|| percent(mean)), (scores.len() > 1).then(|| percent(deviation)))
+        let scores: Vec<f64> = scored(runs.iter().copied().filter(|run| run.method == method), |_| 0.0)
+            .into_iter()
+            .map(|point| point.1)
+            .collect();
+        (mean(&scores).map(percent), deviation(&scores).map(percent))
     };
     let ((lora_mean_percent, lora_deviation_percent), (deep_lora_mean_percent, deep_lora_deviation_percent)) =
         (of(LORA), of(DEEP_LORA));
@@ -150,13 +151,13 @@ fn row(protocol: &str, task: &str, runs: &[&RunRow], difference: Option<&Differe
         protocol: protocol.to_owned(),
         task: task.to_owned(),
         metric: runs.first().map_or(String::new(), |run| run.metric.clone()),
-        status: if difference.is_some() { RUN } else { FAILED }.to_owned(),
+        status: if difference.is_some_and(|row| row.mean.is_some()) { RUN } else { FAILED }.to_owned(),
         trials: difference.map_or(0, |row| row.pairs),
         lora_mean_percent,
         lora_deviation_percent,
         deep_lora_mean_percent,
         deep_lora_deviation_percent,
-        difference_percent: difference.map(|row| percent(row.mean)),
+        difference_percent: difference.and_then(|row| row.mean).map(percent),
         difference_low_percent: difference.and_then(|row| row.low).map(percent),
         difference_high_percent: difference.and_then(|row| row.high).map(percent),
     }

@@ -8,7 +8,7 @@ use crate::adaptation::*;
 use crate::drawing::drawing;
 use crate::reference::{ReferenceRow, read_reference, reference_points, reference_table};
 use crate::statements::Statement;
-use crate::summary::mean_and_deviation;
+use crate::summary::{deviation, mean};
 
 /// One learned `ΔW`: a row of `learned-ranks.csv`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -139,7 +139,9 @@ fn shares(rows: &[Row], protocol: &str, task: &str, method: &str, largest: usize
         100.0 * ranks.iter().filter(|found| **found == rank).count() as f64 / ranks.len() as f64
     };
     (0..=largest)
-        .map(|rank| mean_and_deviation(&trials.iter().map(|&trial| share(rank, trial)).collect::<Vec<_>>()))
+        .map(|rank| trials.iter().map(|&trial| share(rank, trial)).collect::<Vec<_>>())
+        // Without a trial there is no bar, and of a single one no deviation.
+        .map(|shares| (mean(&shares).unwrap_or(f64::NAN), deviation(&shares).unwrap_or(f64::NAN)))
         .collect()
 }
 

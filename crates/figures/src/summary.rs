@@ -2,18 +2,20 @@
 
 use std::collections::BTreeMap;
 
-/// Mean and sample standard deviation (divisor n − 1; zero for a single value).
-pub fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    if values.len() < 2 {
-        return (mean, 0.0);
-    }
-    let squares = values.iter().map(|x| (x - mean).powi(2)).sum::<f64>();
-    (mean, (squares / (n - 1.0)).sqrt())
+/// Mean; `None` of nothing.
+pub fn mean(values: &[f64]) -> Option<f64> {
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
-/// A quantity over its trials: at every x, ascending, the mean and the interval mean ± deviation.
+/// Sample standard deviation (divisor n − 1); `None` with fewer than two values.
+pub fn deviation(values: &[f64]) -> Option<f64> {
+    let mean = mean(values).filter(|_| values.len() > 1)?;
+    let squares = values.iter().map(|x| (x - mean).powi(2)).sum::<f64>();
+    Some((squares / (values.len() as f64 - 1.0)).sqrt())
+}
+
+/// A quantity over its trials: at every x, ascending, the mean, and, where there is more than one trial, the interval mean ±
+/// deviation.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Averaged {
     /// (x, mean)
@@ -44,9 +46,10 @@ fn averaged_through(
     }
     let mut averaged = Averaged::default();
     for (x, values) in groups {
-        let (x, (mean, deviation)) = (f64::from_bits(x), mean_and_deviation(&values));
+        let x = f64::from_bits(x);
+        let Some(mean) = mean(&values) else { continue };
         averaged.mean.push((x, back(mean)));
-        averaged.band.push((x, back(mean - deviation), back(mean + deviation)));
+        averaged.band.extend(deviation(&values).map(|deviation| (x, back(mean - deviation), back(mean + deviation))));
     }
     averaged
 }
@@ -86,10 +89,19 @@ mod tests {
 
     #[test]
     fn known_values() {
-        assert_eq!(mean_and_deviation(&[3.0]), (3.0, 0.0));
-        let (mean, deviation) = mean_and_deviation(&[2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0]);
-        assert_eq!(mean, 5.0);
-        assert!((deviation - (32.0f64 / 7.0).sqrt()).abs() < 1e-15);
+        let values = [2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0];
+        assert_eq!(mean(&values), Some(5.0));
+        assert!((deviation(&values).unwrap() - (32.0f64 / 7.0).sqrt()).abs() < 1e-15);
+    }
+
+    #[test]
+    fn statistics_of_nothing_are_none() {
+        assert_eq!((mean(&[]), deviation(&[])), (None, None));
+        assert_eq!((mean(&[3.0]), deviation(&[3.0])), (Some(3.0), None));
+        assert_eq!(averaged([]), Averaged::default());
+        let one = averaged([(1.0, 2.0), (2.0, 3.0), (2.0, 5.0)]);
+        assert_eq!(one.mean, [(1.0, 2.0), (2.0, 4.0)]);
+        assert_eq!(one.band.iter().map(|band| band.0).collect::<Vec<_>>(), [2.0], "a band of one trial");
     }
 
     #[test]

@@ -17,7 +17,7 @@ mod trial;
 pub use comparison::{PAIR, mean_scores, reported_series, score_series};
 pub use draw::{Part, Pool, Reserved};
 pub use pair::PairExperiment;
-pub use rows::{DifferenceRow, Run, RunRow, TimingRow, at, differences, distinct, metric_label, timing_table};
+pub use rows::{DifferenceRow, Run, RunRow, TimingRow, at, differences, distinct, metric_label, scored, timing_table};
 pub use settings::{
     DEEP_LORA, EncoderSettings, LORA, MethodName, MethodSettings, PAPERS_TASK, PairSettings, Protocol, Sources,
     TrainingSettings, adapted_in_words, check_deep, check_formed, check_protocols, check_tasks, grid, over_seeds,

@@ -1,6 +1,6 @@
 //! Tables that several fine-tuning experiments write: one row per run, paired differences, inputs, seconds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lab::{Finished, LabError, Table};
 use serde::{Deserialize, Serialize};
@@ -70,6 +70,15 @@ impl RunRow {
     }
 }
 
+/// (x, score) of runs, an undefined score counted as [`RunRow::counted`] says; where no run of an x has a score there is nothing
+/// to average, and no point.
+pub fn scored<'a>(rows: impl IntoIterator<Item = &'a RunRow>, x: impl Fn(&RunRow) -> f64) -> Vec<(f64, f64)> {
+    let rows: Vec<(f64, &RunRow)> = rows.into_iter().map(|row| (x(row), row)).collect();
+    let defined: BTreeSet<u64> = rows.iter().filter(|(_, row)| row.score.is_some()).map(|(x, _)| x.to_bits()).collect();
+    let points = rows.into_iter().filter(|(x, _)| defined.contains(&x.to_bits()));
+    points.map(|(x, row)| (x, row.counted())).collect()
+}
+
 /// Seconds of one run: a row of `NAME.timing.csv`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TimingRow {
@@ -102,10 +111,16 @@ pub struct DifferenceRow {
     pub examples: usize,
     /// Inner width r.
     pub rank: usize,
-    /// Pairs of runs; an undefined score counts as 0.
+    /// Pairs of runs of the same number.
     pub pairs: usize,
-    /// Mean of the differences.
-    pub mean: f64,
+    /// Of their scores, those that are undefined (a run that diverged, constant predictions) and counted as 0.
+    #[serde(default)]
+    pub undefined: usize,
+    /// Runs of either method without a partner, which are left out.
+    #[serde(default)]
+    pub unpaired: usize,
+    /// Mean of the differences; empty without a pair, or if no score of any pair is defined.
+    pub mean: Option<f64>,
     /// Lower end of its 95 % confidence interval (Student's t); empty with fewer than two pairs.
     pub low: Option<f64>,
     /// Upper end.
@@ -113,14 +128,27 @@ pub struct DifferenceRow {
 }
 
 impl DifferenceRow {
-    /// The mean with its interval.
-    pub fn interval(&self) -> Interval {
-        Interval { count: self.pairs, mean: self.mean, low: self.low, high: self.high }
+    /// The mean with its interval, if there is one.
+    pub fn interval(&self) -> Option<Interval> {
+        Some(Interval { count: self.pairs, mean: self.mean?, low: self.low, high: self.high })
+    }
+
+    /// What a reader of the interval must know of it, if anything.
+    pub fn doubts(&self) -> String {
+        let scores = 2 * self.pairs;
+        if self.undefined > 0 {
+            format!(" with {} of {scores} scores undefined", self.undefined)
+        } else {
+            String::new()
+        }
     }
 }
 
-/// Deep LoRA − LoRA for every protocol, task, n and r, in the order of the rows.
+/// Deep LoRA − LoRA for every protocol, task, n and r, in the order of the rows; nothing if one of them was not run at all.
 pub fn differences(rows: &[RunRow]) -> Vec<DifferenceRow> {
+    if rows.iter().all(|row| row.method != DEEP_LORA) {
+        return Vec::new();
+    }
     let same = |a: &RunRow, b: &RunRow| {
         (&a.protocol, &a.task, a.examples, a.rank) == (&b.protocol, &b.task, b.examples, b.rank)
     };
@@ -131,26 +159,29 @@ pub fn differences(rows: &[RunRow]) -> Vec<DifferenceRow> {
             continue;
         }
         seen.push(row);
-        let of = |method: &str| -> BTreeMap<usize, f64> {
+        let of = |method: &str| -> BTreeMap<usize, &RunRow> {
             let rows = rows.iter().filter(|other| other.method == method && same(row, other));
-            rows.map(|row| (row.trial, row.counted())).collect()
+            rows.map(|row| (row.trial, row)).collect()
         };
         let (lora, deep) = (of(LORA), of(DEEP_LORA));
-        let paired: Vec<f64> = lora.iter().filter_map(|(trial, score)| Some(deep.get(trial)? - score)).collect();
-        if let Some(interval) = Interval::of(&paired) {
-            found.push(DifferenceRow {
-                protocol: row.protocol.clone(),
-                task: row.task.clone(),
-                metric: row.metric.clone(),
-                difference: format!("{DEEP_LORA} - {LORA}"),
-                examples: row.examples,
-                rank: row.rank,
-                pairs: interval.count,
-                mean: interval.mean,
-                low: interval.low,
-                high: interval.high,
-            });
-        }
+        let paired: Vec<_> = lora.iter().filter_map(|(trial, row)| Some((*row, *deep.get(trial)?))).collect();
+        let undefined = paired.iter().flat_map(|(a, b)| [a, b]).filter(|row| row.score.is_none()).count();
+        let differences: Vec<f64> = paired.iter().map(|(lora, deep)| deep.counted() - lora.counted()).collect();
+        let interval = Interval::of(&differences).filter(|_| undefined < 2 * paired.len());
+        found.push(DifferenceRow {
+            protocol: row.protocol.clone(),
+            task: row.task.clone(),
+            metric: row.metric.clone(),
+            difference: format!("{DEEP_LORA} - {LORA}"),
+            examples: row.examples,
+            rank: row.rank,
+            pairs: paired.len(),
+            undefined,
+            unpaired: lora.len() + deep.len() - 2 * paired.len(),
+            mean: interval.map(|interval| interval.mean),
+            low: interval.and_then(|interval| interval.low),
+            high: interval.and_then(|interval| interval.high),
+        });
     }
     found
 }
@@ -213,7 +244,30 @@ mod tests {
         ];
         let found = differences(&rows);
         assert_eq!((found.len(), found[0].pairs), (1, 3));
-        assert!((found[0].mean - 1.25 / 3.0).abs() < 1e-12);
+        assert!((found[0].mean.unwrap() - 1.25 / 3.0).abs() < 1e-12);
         assert!(found[0].low.unwrap() < 0.1 && found[0].high.unwrap() > 0.8);
+        assert_eq!((found[0].undefined, found[0].unpaired), (1, 0));
+        assert_eq!(found[0].doubts(), " with 1 of 6 scores undefined");
+    }
+
+    #[test]
+    fn differences_of_nothing_are_empty() {
+        let undefined = [row(LORA, 0, None), row(LORA, 1, None), row(DEEP_LORA, 0, None), row(DEEP_LORA, 1, None)];
+        let found = &differences(&undefined)[0];
+        assert_eq!((found.pairs, found.undefined, found.mean, found.low, found.high), (2, 4, None, None, None));
+        assert_eq!(found.interval(), None);
+        let one = [row(LORA, 0, Some(0.1)), row(DEEP_LORA, 0, Some(0.3)), row(DEEP_LORA, 1, Some(0.9))];
+        let found = &differences(&one)[0];
+        assert_eq!((found.pairs, found.unpaired, found.low, found.high), (1, 1, None, None));
+        let found = &differences(&[row(LORA, 0, Some(0.1)), row(DEEP_LORA, 1, Some(0.3))])[0];
+        assert_eq!((found.pairs, found.unpaired, found.mean), (0, 2, None));
+        assert_eq!(differences(&[row(LORA, 0, Some(0.1))]), []);
+    }
+
+    #[test]
+    fn scores_are_averaged_only_where_there_is_one() {
+        let mut rows = [row(LORA, 0, None), row(LORA, 1, Some(0.5)), row(LORA, 2, None)];
+        rows[2].examples = 32;
+        assert_eq!(scored(&rows, |row| row.examples as f64), [(16.0, 0.0), (16.0, 0.5)]);
     }
 }

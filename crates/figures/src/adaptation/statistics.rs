@@ -1,13 +1,14 @@
 //! Means over seeds: bands as the paper draws them, and paired differences with their confidence interval.
 
-use crate::summary::{Averaged, averaged, mean_and_deviation};
+use crate::summary::{Averaged, averaged, deviation, mean};
 
 /// Averages all y of the same x, with the paper's band: mean ± half a standard deviation.
 pub fn banded(points: impl IntoIterator<Item = (f64, f64)>) -> Averaged {
     let mut averaged = averaged(points);
-    for (band, mean) in averaged.band.iter_mut().zip(&averaged.mean) {
-        let half = (band.2 - mean.1) / 2.0;
-        *band = (mean.0, mean.1 - half, mean.1 + half);
+    for (x, low, high) in &mut averaged.band {
+        let Some((_, mean)) = averaged.mean.iter().find(|point| point.0 == *x) else { continue };
+        let half = (*high - mean) / 2.0;
+        (*low, *high) = (mean - half, mean + half);
     }
     averaged
 }
@@ -28,12 +29,8 @@ pub struct Interval {
 impl Interval {
     /// Of independent values; `None` if there are none.
     pub fn of(values: &[f64]) -> Option<Self> {
-        if values.is_empty() {
-            return None;
-        }
-        let (mean, deviation) = mean_and_deviation(values);
-        let count = values.len();
-        let half = (count > 1).then(|| t_quantile(count as u32 - 1) * deviation / (count as f64).sqrt());
+        let (mean, count) = (mean(values)?, values.len());
+        let half = deviation(values).map(|deviation| t_quantile(count as u32 - 1) * deviation / (count as f64).sqrt());
         Some(Self { count, mean, low: half.map(|half| mean - half), high: half.map(|half| mean + half) })
     }
 }

@@ -203,7 +203,7 @@ impl Common<'_> {
             evaluate_every: None,
             checkpoint_every,
             keep: Keep::Nothing,
-            divergence: Divergence::Fails,
+            divergence: Divergence::Counts,
         }
     }
 }

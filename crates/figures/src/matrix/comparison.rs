@@ -8,7 +8,7 @@ use lab::{Claim, Finished, Kernels, LabError, Planned, Table, Verdict};
 use super::{
     CurveRow, MatrixOutcome, MatrixTrial, Network, TimingRow, TrajectoryRow, curve_rows, timing_rows, trajectory_rows,
 };
-use crate::summary::{Averaged, averaged_in_logs, mean_and_deviation};
+use crate::summary::{Averaged, averaged_in_logs, mean};
 
 /// Keep the end-to-end products of all records.
 pub const KEEP_ALL: usize = usize::MAX;
@@ -139,7 +139,7 @@ pub fn total_seconds(clock: &[TimingRow], network: &str) -> Option<f64> {
         *total = total.max(row.seconds);
     }
     let totals: Vec<f64> = totals.into_values().collect();
-    (!totals.is_empty()).then(|| mean_and_deviation(&totals).0)
+    mean(&totals)
 }
 
 /// First recorded iteration at which a quantity is below `threshold`, mean over trials; `None` if one never gets there.
@@ -157,7 +157,7 @@ pub fn mean_iterations_below(
         }
     }
     let first: Option<Vec<f64>> = first.into_values().map(|t| t.map(|t| t as f64)).collect();
-    first.filter(|first| !first.is_empty()).map(|first| mean_and_deviation(&first).0)
+    mean(&first?)
 }
 
 /// The claim that `compressed` is at least `factor` times faster than `original`, judged at the paper's size only.

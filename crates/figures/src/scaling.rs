@@ -48,7 +48,7 @@ impl Check for Settings {
     fn check(&self) -> Result<(), Invalid> {
         check_runs(self.trials, &[3, self.sizes.len()])?;
         let allowed = "a number from 0 to below 1, the training loss at the start";
-        Invalid::unless((0.0..1.0).contains(&self.tolerance), "tolerance", self.tolerance, allowed)?;
+        Invalid::unless((0.0..1.0).contains(&self.tolerance), "tolerance", format!("{:e}", self.tolerance), allowed)?;
         Invalid::unless(self.record_every >= 1, "record_every", self.record_every, "an integer from 1")?;
         let held_out = self.held_out_entries;
         let allowed =

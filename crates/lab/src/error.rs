@@ -131,15 +131,15 @@ pub enum LabError {
         /// The experiment.
         experiment: &'static str,
         /// Which trials, and the verb.
-        who: String,
+        who: Box<str>,
         /// What they need, in units for people.
-        needed: String,
+        needed: Box<str>,
         /// The settings to blame.
-        keys: String,
+        keys: Box<str>,
         /// What there is, in units for people, and what sets it.
-        limit: String,
+        limit: Box<str>,
         /// What to do about it.
-        remedy: String,
+        remedy: &'static str,
     },
     /// Every trial failed.
     #[error("{experiment}: no trial finished, so there is nothing to tabulate or draw")]

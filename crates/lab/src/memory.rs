@@ -67,13 +67,13 @@ pub(crate) fn check(experiment: &'static str, needs: &[Need<'_>], threads: usize
 
 fn check_against(limit: &Limit, experiment: &'static str, needs: &[Need<'_>], threads: usize) -> Result<(), LabError> {
     let Some(largest) = needs.iter().max_by_key(|need| need.memory.bytes()) else { return Ok(()) };
-    let refused = |who: String, bytes: u64, what: &str| LabError::Memory {
+    let refused = |who: String, bytes: u64, remedy: &'static str| LabError::Memory {
         experiment,
-        who,
-        needed: HumanBytes(bytes).to_string(),
-        keys: largest.memory.keys(),
-        limit: limit.to_string(),
-        remedy: what.to_owned(),
+        who: who.into(),
+        needed: HumanBytes(bytes).to_string().into(),
+        keys: largest.memory.keys().into(),
+        limit: limit.to_string().into(),
+        remedy,
     };
     let alone = largest.memory.bytes();
     if alone > limit.bytes {

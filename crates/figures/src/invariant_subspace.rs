@@ -4,14 +4,14 @@ use std::collections::{BTreeSet, HashSet};
 
 use charts::{Axis, Figure, Lines, Series};
 use lab::{
-    Check, Claim, Drawing, Experiment, Finished, Invalid, Kernels, LabError, Planned, Results, Table, TrialContext,
-    TrialError, Verdict,
+    Check, Claim, Drawing, Experiment, Finished, Invalid, Kernels, LabError, Memory, Planned, Results, Table,
+    TrialContext, TrialError, Verdict,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::drawing::drawing;
 use crate::matrix::{
-    BlockRow, DistanceRow, MethodSettings, Points, TheoremCase, TheoremOutcome, TheoremTrial, block_rows, check_trials,
+    BlockRow, DistanceRow, MethodSettings, Points, TheoremCase, TheoremOutcome, TheoremTrial, block_rows, check_runs,
     distance_rows, have_learned, largest, largest_by_iteration, run_theorem,
 };
 
@@ -28,7 +28,7 @@ pub struct Settings {
 
 impl Check for Settings {
     fn check(&self) -> Result<(), Invalid> {
-        check_trials(self.trials)?;
+        check_runs(self.trials, &[self.cases.len()])?;
         Invalid::unless(self.max_iterations >= 1, "max_iterations", self.max_iterations, "an integer from 1")?;
         Invalid::unless(self.records >= 1, "records", self.records, "an integer from 1")?;
         Invalid::unless(!self.cases.is_empty(), "cases", "[]", "at least one table")?;
@@ -77,6 +77,10 @@ impl Experiment for InvariantSubspaces {
             }
         }
         planned
+    }
+
+    fn memory(trial: &TheoremTrial) -> Memory {
+        trial.memory()
     }
 
     fn run(trial: &TheoremTrial, context: &TrialContext) -> Result<TheoremOutcome, TrialError> {

@@ -8,6 +8,7 @@
 pub mod adaptation;
 pub mod authors;
 pub mod adaptation_subspaces;
+pub mod checks;
 pub mod completion;
 pub mod compressed_vs_narrow;
 pub mod depth_width_sweep;

@@ -2,16 +2,16 @@
 
 use charts::{Axis, Figure, Lines, Series};
 use lab::{
-    Check, Claim, Drawing, Experiment, Finished, Invalid, Kernels, LabError, Planned, Results, Table, TrialContext,
-    TrialError,
+    Check, Claim, Drawing, Experiment, Finished, Invalid, Kernels, LabError, Memory, Planned, Results, Table,
+    TrialContext, TrialError,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::drawing::drawing;
 use crate::matrix::{
     self, EquivalenceRow, EquivalenceSettings, MatrixOutcome, MatrixTrial, RelativeNetwork, ScaleMethod, ScaleOutcome,
-    ScaleTrial, Start, WideProblem, check_not_negative, check_trials, equivalence_claims, equivalence_row,
-    equivalence_series, run_scale,
+    ScaleTrial, Start, WideProblem, check_runs, check_size, equivalence_claims, equivalence_row, equivalence_series,
+    run_scale,
 };
 use crate::statements::Statement;
 use crate::summary::{averaged_in_logs, slope};
@@ -41,17 +41,24 @@ struct SizeSettings {
     original: Option<u64>,
 }
 
+/// Most unobserved entries that the recovery error is estimated on.
+const MOST_HELD_OUT: usize = 100_000_000;
+
 impl Check for Settings {
     fn check(&self) -> Result<(), Invalid> {
-        check_trials(self.trials)?;
-        check_not_negative("tolerance", self.tolerance)?;
+        check_runs(self.trials, &[3, self.sizes.len()])?;
+        let allowed = "a number from 0 to below 1, the training loss at the start";
+        Invalid::unless((0.0..1.0).contains(&self.tolerance), "tolerance", format!("{:e}", self.tolerance), allowed)?;
         Invalid::unless(self.record_every >= 1, "record_every", self.record_every, "an integer from 1")?;
         let held_out = self.held_out_entries;
-        Invalid::unless(held_out >= 2, "held_out_entries", held_out, "an integer from 2")?;
+        let allowed =
+            format!("an integer from 2 to {MOST_HELD_OUT}: more would not change the estimate's first four digits");
+        Invalid::unless((2..=MOST_HELD_OUT).contains(&held_out), "held_out_entries", held_out, allowed)?;
         Invalid::unless(!self.sizes.is_empty(), "sizes", "[]", "a list with at least one size")?;
         for (i, size) in self.sizes.iter().enumerate() {
             let known = self.sizes[..i].iter().any(|other| other.size == size.size);
             Invalid::unless(!known, format!("sizes.{i}.size"), size.size, "each size once")?;
+            check_size(&format!("sizes.{i}.size"), size.size)?;
             self.problem.check("problem", size.size)?;
             self.network.check("network", size.size)?;
         }
@@ -126,6 +133,13 @@ impl Experiment for Scaling {
             planned.push(Planned { label, trial: Trial::Equivalence(trial), kernels: Kernels::Sequential, cost: 1.0 });
         }
         planned
+    }
+
+    fn memory(trial: &Trial) -> Memory {
+        match trial {
+            Trial::Scale(trial) => trial.memory(),
+            Trial::Equivalence(trial) => trial.memory().within("equivalence"),
+        }
     }
 
     fn run(trial: &Trial, context: &TrialContext) -> Result<Outcome, TrialError> {

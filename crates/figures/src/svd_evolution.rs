@@ -5,8 +5,8 @@ use std::ops::RangeInclusive;
 
 use charts::{Axis, Figure, Surface};
 use lab::{
-    Check, Claim, Drawing, Experiment, Finished, Invalid, Kernels, LabError, Planned, Results, Table, TrialContext,
-    TrialError,
+    Check, Claim, Drawing, Experiment, Finished, Invalid, Kernels, LabError, Memory, Planned, Results, Table,
+    TrialContext, TrialError,
 };
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,7 @@ use crate::drawing::drawing;
 use crate::matrix::Side::{Left, Right};
 use crate::matrix::{
     EvolutionOutcome, EvolutionRow, EvolutionTrial, LossSettings, MethodSettings, Movement, OptimizerSettings,
-    ProblemSettings, by_index, check_depth, check_positive, check_trials, evolution_rows, run_evolution,
+    ProblemSettings, by_index, check_depth, check_init_scale, check_runs, evolution_rows, run_evolution,
 };
 use crate::statements::Statement;
 
@@ -41,9 +41,9 @@ struct Variant {
 
 impl Check for Settings {
     fn check(&self) -> Result<(), Invalid> {
-        check_trials(self.trials)?;
+        check_runs(self.trials, &[self.variants.len()])?;
         check_depth("depth", self.depth)?;
-        check_positive("init_scale", self.init_scale)?;
+        check_init_scale("init_scale", self.init_scale, self.depth)?;
         Invalid::unless(self.iterations >= 1, "iterations", self.iterations, "an integer from 1")?;
         self.problem.check("problem")?;
         let ProblemSettings { size, rank, .. } = self.problem;
@@ -78,6 +78,10 @@ impl Experiment for SvdEvolution {
         let variants = settings.variants.iter();
         let planned = variants.flat_map(|variant| (0..settings.trials).map(|trial| settings.planned(variant, trial)));
         planned.collect()
+    }
+
+    fn memory(trial: &EvolutionTrial) -> Memory {
+        trial.memory()
     }
 
     fn run(trial: &EvolutionTrial, context: &TrialContext) -> Result<EvolutionOutcome, TrialError> {

@@ -184,3 +184,150 @@ fn a_step_size_that_diverged_is_not_chosen() {
     assert!(rows.iter().any(|row| !row[diverged].is_empty()), "1e25 is far too large");
     assert!(rows.iter().all(|row| row[diverged].is_empty() == (&row[chosen] == "true")));
 }
+
+/// What is too large is refused in one sentence with what is allowed, before anything is allocated.
+#[test]
+fn sizes_without_end_are_refused_at_once() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let trials = "an integer from 1 to 10000";
+    for (experiment, setting, expected) in [
+        ("completion", "trials=1000000000", trials),
+        ("completion", "trials=9223372036854775807", trials),
+        ("completion", "problem.size=100000", "mostly because of problem.size"),
+        ("completion", "problem.size=10000000000000", "an integer from 1 to 4294967295"),
+        ("completion", "problem.size=9223372036854775807", "an integer from 1 to 4294967295"),
+        ("completion", "rank_guess=9223372036854775807", "to half the size (15)"),
+        ("completion", "depth=1000000000", "an integer from 2 to 10000"),
+        ("depth-width-sweep", "widths=[1000000000000]", "mostly because of width"),
+        ("ablations", "trials=10000", "at most 100000 runs"),
+        ("compressed-vs-narrow", "trials=10000000000", trials),
+        ("invariant-subspace", "cases.0.size=1000000000", "mostly because of cases.size"),
+        ("svd-evolution", "iterations=1000000000000000", "mostly because of iterations"),
+        ("scaling", "held_out_entries=1000000000000000", "an integer from 2 to 100000000"),
+        ("scaling", "held_out_entries=1000000000", "an integer from 2 to 100000000"),
+        ("scaling", "sizes=[{ size = 4000000000, sampled = 1 }]", "mostly because of sizes"),
+        ("scaling", "equivalence.draws=1000000000000", trials),
+        ("scaling", "equivalence.problem.size=1000000", "equivalence.problem.size"),
+        ("few-shot", "training.batch=1000000000", "an integer from 1 to 1000000"),
+        ("few-shot", "methods.depth=1000000000", "an integer from 3 to 10000"),
+        ("few-shot", "choice.trials=1000000000000", trials),
+        ("few-shot", "choice.validation_examples=9223372036854775807", "an integer from 2 to 4294967295"),
+        ("step-size", "trials=9223372036854775807", trials),
+        ("adaptation-subspaces", "depth=1000000000", "an integer from 3 to 10000"),
+    ] {
+        let started = std::time::Instant::now();
+        let output = smoke(experiment, directory.path(), &["-q", "--set", setting]);
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{experiment} {setting}: {text}");
+        assert!(text.contains(experiment) && text.contains(expected), "{experiment} {setting}: {text}");
+        assert_eq!(text.lines().count(), 1, "{experiment} {setting}: {text}");
+        assert!(started.elapsed().as_secs() < 10, "{experiment} {setting}: {:?}", started.elapsed());
+    }
+}
+
+/// Four thousand million rows do not fit; what comes after them in the list is run.
+#[test]
+fn the_experiments_after_one_that_is_too_large_are_run() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let arguments =
+        ["-q", "--set", "held_out_entries=100000000", "--set", "sizes=[{ size = 4000000000, sampled = 1 }]"];
+    let output = smoke("scaling,depth-width-sweep", directory.path(), &arguments);
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.contains("scaling: the trial \"") && text.contains("--force"), "{text}");
+    assert!(!directory.path().join("r/smoke/scaling.csv").exists());
+    assert!(directory.path().join("r/smoke/depth-width-sweep.csv").exists(), "{text}");
+}
+
+/// Under a limit of the address space, as a shell or a batch system sets it.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_limit_of_the_address_space_counts() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let binary = env!("CARGO_BIN_EXE_reproduce-all");
+    let text = format!(
+        "ulimit -v 2000000 && exec {binary:?} -q --threads 1 --only scaling --results {directory:?}/r --figures {directory:?}/f \
+         --set 'sizes=[{{ size = 1_000_000, sampled = 60 }}]'",
+        directory = directory.path().to_str().expect("text").trim_matches('"'),
+    );
+    let output = Command::new("sh").current_dir(repository()).args(["-c", &text]).output().expect("a shell");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.contains("scaling: the trial") && text.contains("sizes") && text.contains("ulimit -v"), "{text}");
+}
+
+#[test]
+fn values_that_cannot_be_meant_are_refused_with_the_reason() {
+    for (experiment, settings, expected) in [
+        (
+            "completion",
+            &["init_scale=1e-320", "depth=1000"][..],
+            "L = 1000, is from 2.2e-308 to 1.8e308; that of this one underflows",
+        ),
+        ("completion", &["init_scale=10", "depth=1000"], "that of this one overflows"),
+        ("few-shot", &["methods.init_scale=1e-20"], "from 1.2e-38 to 3.4e38; that of this one underflows"),
+        ("ablations", &["vary.init_scales.0=1e-200"], "vary.init_scales.0 = 1e-200"),
+        ("completion", &["schedule.tolerance=1e308"], "the loss that training starts at is below that"),
+        ("completion", &["original_tolerance=1"], "a number from 0 to below 1"),
+        ("ablations", &["schedule.tolerance=2"], "a number from 0 to below 1"),
+        ("scaling", &["tolerance=1e308"], "below 1, the training loss at the start"),
+        ("svd-evolution", &["variants.0.name=\"a\\u0007\""], "text without control characters"),
+        ("rank-sweep", &["protocols.0.name=\"a\\nb\""], "text without control characters"),
+        ("completion", &["problem.rank=\"many\""], "a whole number, not negative"),
+        ("few-shot", &["sources.x=3"], "pypi"),
+        ("few-shot", &["sources.x={ hub = 3 }"], "a table"),
+        ("few-shot", &["sources.x={ path = { directory = \"a\" }, hub = {} }"], "a table with one of the keys"),
+    ] {
+        let arguments: Vec<&str> = settings.iter().flat_map(|setting| ["--set", setting]).collect();
+        let (code, text) = error(experiment, &arguments);
+        assert_eq!(code, Some(2), "{experiment} {settings:?}: {text}");
+        assert!(text.contains(expected), "{experiment} {settings:?}: {text}");
+        assert!(!text.contains("struct ") && !text.contains("usize") && text.lines().count() == 1, "{text}");
+    }
+}
+
+/// Tables given on the command line are merged, as those of profiles are.
+#[test]
+fn a_table_on_the_command_line_leaves_the_other_keys() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let output = smoke("depth-width-sweep", directory.path(), &["--set", "schedule={ max_iterations = 20 }"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let meta = std::fs::read_to_string(directory.path().join("r/smoke/depth-width-sweep.meta.toml")).expect("a file");
+    assert!(meta.contains("max_iterations = 20\n") && meta.contains("record_every = 100"), "{meta}");
+}
+
+/// The rows of a table by the names of its columns.
+fn rows(directory: &Path, table: &str) -> Vec<std::collections::HashMap<String, String>> {
+    let path = directory.join(format!("r/smoke/{table}.csv"));
+    let mut reader = csv::Reader::from_path(path).expect("a table");
+    assert!(!reader.headers().expect("a header").is_empty(), "{table} has no header");
+    reader.deserialize().map(|row| row.expect("a row")).collect()
+}
+
+#[test]
+fn diverged_runs_are_rows_and_their_difference_is_empty() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let sets = ["--set", "step_size=1e30", "--set", "choice.step_sizes=[1e30]", "--set", "examples=[8]"];
+    let output = smoke("few-shot", directory.path(), &sets);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let runs = rows(directory.path(), "few-shot");
+    assert!(runs.len() >= 4 && runs.iter().all(|row| row["score"].is_empty() && !row["diverged_at_step"].is_empty()));
+    for row in rows(directory.path(), "few-shot.differences") {
+        assert_eq!((row["pairs"].as_str(), row["undefined"].as_str(), row["unpaired"].as_str()), ("2", "4", "0"));
+        assert_eq!((row["mean"].as_str(), row["low"].as_str(), row["high"].as_str()), ("", "", ""));
+    }
+    let claims = rows(directory.path(), "few-shot.claims");
+    assert!(claims.iter().all(|row| row["verdict"] == "not tested"), "{claims:?}");
+}
+
+#[test]
+fn an_interval_of_one_trial_is_empty() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let output = smoke("rank-sweep", directory.path(), &["--trials", "1", "--set", "ranks=[2]"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let differences = rows(directory.path(), "rank-sweep.differences");
+    assert!(!differences.is_empty());
+    for row in differences {
+        assert_eq!((row["pairs"].as_str(), row["low"].as_str(), row["high"].as_str()), ("1", "", ""));
+    }
+}

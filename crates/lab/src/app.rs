@@ -191,6 +191,7 @@ fn start(options: &Common) -> Result<Session, LabError> {
         data_dir: options.data_dir.clone(),
         threads,
         fresh: options.fresh,
+        force: options.force,
         plot_only: options.plot_only,
         style,
         machine: Machine::survey(threads),

@@ -2,6 +2,8 @@
 
 use std::fmt::Display;
 
+use crate::echo::Echo;
+
 /// Settings that can tell whether their values make sense together.
 pub trait Check {
     /// The first value that is not allowed, if any. Called before anything runs.
@@ -10,7 +12,7 @@ pub trait Check {
 
 /// A value that is not allowed. `lab` adds the file and line, or the `--set`, that it came from.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{key} = {value} is not allowed; allowed: {allowed}")]
+#[error("{} = {} is not allowed; allowed: {allowed}", Echo(key), Echo(value))]
 pub struct Invalid {
     /// Dotted key, as a user would write it after `--set`; an element of a list by its index: `cases.0.rank`.
     pub key: String,

@@ -78,6 +78,9 @@ pub(crate) struct Common {
     /// Run every trial again, ignoring stored ones
     #[arg(long, conflicts_with = "plot_only")]
     pub(crate) fresh: bool,
+    /// Run trials even if they may need more memory than there is
+    #[arg(long, conflicts_with = "plot_only")]
+    pub(crate) force: bool,
     /// Run nothing; redraw and recheck the claims from the tables that are there, with the settings they were made with
     #[arg(long)]
     pub(crate) plot_only: bool,

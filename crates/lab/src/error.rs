@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::BadInput;
+use crate::echo::Echo;
 use crate::settings::SettingsError;
 
 /// What ends a run.
@@ -12,7 +13,7 @@ pub enum LabError {
     #[error(transparent)]
     Settings(#[from] SettingsError),
     /// `--only` or `--skip` names something that is not an experiment.
-    #[error("{option} {name}: there is no such experiment; known: {known}")]
+    #[error("{option} {}: there is no such experiment; known: {known}", Echo(name))]
     UnknownExperiment {
         /// `--only` or `--skip`.
         option: &'static str,
@@ -22,7 +23,7 @@ pub enum LabError {
         known: String,
     },
     /// `--set` in `reproduce-all` names a key that no experiment has.
-    #[error("{option}: no selected experiment has the key {key}{}", nearest.as_ref().map(|n| format!(" (did you mean {n}?)")).unwrap_or_default())]
+    #[error("{}: no selected experiment has the key {}{}", Echo(option), Echo(key), nearest.as_ref().map(|n| format!(" (did you mean {n}?)")).unwrap_or_default())]
     UnusedOverride {
         /// The option as it was typed.
         option: String,
@@ -39,7 +40,8 @@ pub enum LabError {
     },
     /// A setting on the command line of `--plot-only`.
     #[error(
-        "{option}: --plot-only uses the settings stored with the tables (NAME.meta.toml); leave out --plot-only to run with others"
+        "{}: --plot-only uses the settings stored with the tables (NAME.meta.toml); leave out --plot-only to run with others",
+        Echo(option)
     )]
     PlotOnlyOverride {
         /// The option as it was typed.
@@ -121,6 +123,24 @@ pub enum LabError {
         /// The label.
         label: String,
     },
+    /// A trial, or those that run side by side, would need more memory than the process may use.
+    #[error(
+        "{experiment}: {who} about {needed} of memory (mostly because of {keys}), and this process may use {limit}; {remedy}, or pass --force to try"
+    )]
+    Memory {
+        /// The experiment.
+        experiment: &'static str,
+        /// Which trials, and the verb.
+        who: Box<str>,
+        /// What they need, in units for people.
+        needed: Box<str>,
+        /// The settings to blame.
+        keys: Box<str>,
+        /// What there is, in units for people, and what sets it.
+        limit: Box<str>,
+        /// What to do about it.
+        remedy: &'static str,
+    },
     /// Every trial failed.
     #[error("{experiment}: no trial finished, so there is nothing to tabulate or draw")]
     NothingFinished {
@@ -152,6 +172,7 @@ impl LabError {
             | Self::NothingSelected { .. }
             | Self::PlotOnlyOverride { .. }
             | Self::Threads { .. }
+            | Self::Memory { .. }
             | Self::MissingTable { .. }
             | Self::EmptyTable { .. } => 2,
             Self::Step { source, .. } | Self::Other(source) => match source.downcast_ref::<LabError>() {

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{Check, Finding, Gathering, Results, Table, TrialContext};
+use crate::{Check, Finding, Gathering, Memory, Results, Table, TrialContext};
 
 /// One experiment: settings → inputs → trials → tables (CSV) → drawings (PNG, SVG) and findings.
 pub trait Experiment: Sized + 'static {
@@ -93,6 +93,12 @@ pub trait Trial: Serialize + Send + Sync {
     /// What it yields and the store keeps. Stored with postcard: no `#[serde(untagged)]`, `flatten` or
     /// `skip_serializing_if`.
     type Outcome: Serialize + DeserializeOwned + Send;
+
+    /// What it holds in memory at most: a trial that needs more than there is is refused before any runs. Nothing is known
+    /// unless this says so.
+    fn memory(&self, _inputs: &Self::Inputs) -> Memory {
+        Memory::default()
+    }
 
     /// Runs it. Must depend on nothing but the trial and the inputs it names, whatever the number of threads.
     ///

@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::anyhow;
 
 use crate::files;
+use crate::memory::{self, Need};
 use crate::panics;
 use crate::progress::{Progress, Style};
 use crate::store::{self, Key, Store};
@@ -38,13 +39,23 @@ impl<E: Experiment> Ran<E> {
     }
 }
 
-/// Runs `plan` on `threads` threads. With `fresh`, stored trials are run again (and replaced).
+/// How a plan is run.
+#[derive(Clone, Copy)]
+pub(crate) struct How {
+    /// Number of threads.
+    pub(crate) threads: usize,
+    /// Stored trials are run again, and replaced.
+    pub(crate) fresh: bool,
+    /// Whatever memory they may need.
+    pub(crate) force: bool,
+}
+
+/// Runs `plan`, or nothing of it if a trial needs more memory than there is.
 pub(crate) fn run<E: Experiment>(
     plan: Plan<E>,
     inputs: &E::Inputs,
     store: &Store,
-    threads: usize,
-    fresh: bool,
+    How { threads, fresh, force }: How,
     style: Style,
 ) -> Result<Ran<E>, LabError> {
     let labels = labels::<E>(&plan)?;
@@ -63,6 +74,9 @@ pub(crate) fn run<E: Experiment>(
     }
     let reused = jobs.iter().filter(|job| job.reused).count();
     tracing::info!("{}: {} trials, {reused} of them stored, {} to run", E::NAME, jobs.len(), jobs.len() - reused);
+    if !force {
+        check_memory::<E>(&jobs, inputs, threads)?;
+    }
     run_missing::<E>(&jobs, inputs, store, threads, style);
     copy_to_equal_trials::<E>(&jobs)?;
     let ends: Vec<_> = jobs.into_iter().map(|job| (job.reused, job.end.into_inner())).collect();
@@ -119,6 +133,16 @@ fn labels<E: Experiment>(plan: &Plan<E>) -> Result<Vec<String>, LabError> {
         Some(label) => Err(LabError::DuplicateLabel { experiment: E::NAME, label: label.clone() }),
         None => Ok(labels),
     }
+}
+
+/// Compares what the jobs that have no end yet need with the memory there is.
+fn check_memory<E: Experiment>(jobs: &[Job<'_, E>], inputs: &E::Inputs, threads: usize) -> Result<(), LabError> {
+    let missing = jobs.iter().filter(|job| !job.reused).map(|Job { planned, label, .. }| Need {
+        label,
+        kernels: planned.kernels,
+        memory: planned.trial.memory(inputs),
+    });
+    memory::check(E::NAME, &missing.collect::<Vec<_>>(), threads)
 }
 
 /// Runs the jobs that have no end yet: first those that want all threads, one at a time, then the others side by side.

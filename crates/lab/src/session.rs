@@ -30,6 +30,8 @@ pub(crate) struct Session {
     pub(crate) data_dir: Option<PathBuf>,
     pub(crate) threads: usize,
     pub(crate) fresh: bool,
+    /// `--force`: the memory that trials need is not compared with what there is.
+    pub(crate) force: bool,
     pub(crate) plot_only: bool,
     pub(crate) style: Style,
     pub(crate) machine: Machine,
@@ -193,7 +195,10 @@ impl<E: Experiment> Prepared<E> {
     /// Runs the trials of the plan, then those that are planned from their outcomes.
     fn run_stages(&self, inputs: &E::Inputs, session: &Session, store: &Store) -> Result<Ran<E>, LabError> {
         let settings = &self.resolved.settings;
-        let run = |plan| runner::run::<E>(plan, inputs, store, session.threads, session.fresh, session.style);
+        let run = |plan| {
+            let how = runner::How { threads: session.threads, fresh: session.fresh, force: session.force };
+            runner::run::<E>(plan, inputs, store, how, session.style)
+        };
         let plan =
             guarded::<E, _, _>("making the plan", || E::plan(settings, inputs).map_err(|error| self.located(error)))?;
         let mut ran = run(plan)?;

@@ -2,7 +2,7 @@
 
 use charts::Series;
 
-use super::rows::RunRow;
+use super::rows::{RunRow, scored};
 use super::settings::{DEEP_LORA, LORA};
 use super::statistics::banded;
 use crate::palette;
@@ -15,8 +15,7 @@ pub const PAIR: [(&str, usize); 2] = [(LORA, palette::LORA), (DEEP_LORA, palette
 pub fn score_series(rows: &[&RunRow], methods: &[(&str, usize)], x: impl Fn(&RunRow) -> f64) -> Vec<Series> {
     let mut series = Vec::new();
     for &(method, hue) in methods {
-        let points = rows.iter().filter(|row| row.method == method).map(|row| (x(row), row.counted()));
-        let curve = banded(points);
+        let curve = banded(scored(rows.iter().copied().filter(|row| row.method == method), &x));
         if !curve.mean.is_empty() {
             series.push(Series::new(method, curve.mean).band(curve.band).hue(hue).markers());
         }

@@ -29,7 +29,10 @@ pub struct DifferenceRow {
     /// Pairs left out because a run ended above the best constant's training loss, or diverged.
     #[serde(default)]
     pub not_trained: usize,
-    /// Mean of the differences; empty without pairs.
+    /// Runs of either method without a partner, which are left out.
+    #[serde(default)]
+    pub unpaired: usize,
+    /// Mean of the differences; empty without pairs, or if no score of any pair is defined.
     pub mean: Option<f64>,
     /// Lower end of its 95 % confidence interval (Student's t); empty with fewer than two pairs.
     pub low: Option<f64>,
@@ -43,6 +46,8 @@ pub struct Compared<'a> {
     deep: Vec<&'a RunRow>,
     /// Pairs of the same number of which one is not trained.
     not_trained: usize,
+    /// Runs without a partner of the same number.
+    unpaired: usize,
 }
 
 impl<'a> Compared<'a> {
@@ -50,21 +55,23 @@ impl<'a> Compared<'a> {
     pub fn of(rows: impl IntoIterator<Item = &'a RunRow>) -> Self {
         let (mut lora, mut deep): (Vec<&RunRow>, Vec<&RunRow>) =
             rows.into_iter().filter(|row| [LORA, DEEP_LORA].contains(&row.method.as_str())).partition(|row| row.method == LORA);
+        let runs = lora.len() + deep.len();
         let has = |rows: &[&RunRow], row: &RunRow| rows.iter().any(|other| other.trial == row.trial);
         lora.retain(|row| has(&deep, row));
         deep.retain(|row| has(&lora, row));
-        let all = lora.len();
+        let (all, unpaired) = (lora.len(), runs - lora.len() - deep.len());
         let untrained: Vec<usize> =
             lora.iter().chain(&deep).filter(|row| !row.is_trained()).map(|row| row.trial).collect();
         lora.retain(|row| !untrained.contains(&row.trial));
         deep.retain(|row| !untrained.contains(&row.trial));
-        Self { not_trained: all - lora.len(), lora, deep }
+        Self { not_trained: all - lora.len(), unpaired, lora, deep }
     }
 
-    /// The mean of Deep LoRA − LoRA over the pairs; `None` without pairs.
+    /// The mean of Deep LoRA − LoRA over the pairs; `None` without pairs, or if no score of any pair is defined.
     pub fn difference(&self) -> Option<Estimate> {
         let scores = |rows: &[&RunRow]| rows.iter().map(|row| (row.trial, row.counted())).collect::<Vec<_>>();
-        Estimate::of(&paired(&scores(&self.deep), &scores(&self.lora)))
+        let estimate = Estimate::of(&paired(&scores(&self.deep), &scores(&self.lora)));
+        estimate.filter(|_| self.undefined() < self.lora.len() + self.deep.len())
     }
 
     fn undefined(&self) -> usize {
@@ -88,12 +95,15 @@ impl<'a> Compared<'a> {
     }
 }
 
-/// Deep LoRA − LoRA for every protocol, task, n and r that has both, in the order of the rows.
+/// Deep LoRA − LoRA for every protocol, task, n and r, in the order of the rows; nothing if Deep LoRA was not run at all.
 pub fn differences(rows: &[RunRow]) -> Vec<DifferenceRow> {
     let same = |a: &RunRow, b: &RunRow| {
         (&a.protocol, &a.task, a.examples, a.rank) == (&b.protocol, &b.task, b.examples, b.rank)
     };
     let mut found: Vec<DifferenceRow> = Vec::new();
+    if rows.iter().all(|row| row.method != DEEP_LORA) {
+        return found;
+    }
     let mut seen: Vec<&RunRow> = Vec::new();
     for row in rows.iter().filter(|row| row.method == LORA) {
         if seen.iter().any(|other| same(row, other)) {
@@ -102,9 +112,6 @@ pub fn differences(rows: &[RunRow]) -> Vec<DifferenceRow> {
         seen.push(row);
         let compared = Compared::of(rows.iter().filter(|other| same(row, other)));
         let estimate = compared.difference();
-        if estimate.is_none() && compared.not_trained == 0 {
-            continue;
-        }
         let interval = estimate.and_then(|estimate| estimate.interval());
         found.push(DifferenceRow {
             protocol: row.protocol.clone(),
@@ -116,6 +123,7 @@ pub fn differences(rows: &[RunRow]) -> Vec<DifferenceRow> {
             pairs: estimate.map_or(0, |estimate| estimate.n),
             undefined: compared.undefined(),
             not_trained: compared.not_trained,
+            unpaired: compared.unpaired,
             mean: estimate.map(|estimate| estimate.mean),
             low: interval.map(|ends| ends.0),
             high: interval.map(|ends| ends.1),
@@ -152,7 +160,19 @@ mod tests {
         let rows = [untrained, row(LORA, 1, Some(0.5)), row(DEEP_LORA, 0, Some(0.9)), row(DEEP_LORA, 1, Some(0.75))];
         let found = &differences(&rows)[0];
         assert_eq!((found.pairs, found.not_trained, found.mean, found.low), (1, 1, Some(0.25), None));
-        assert!(differences(&rows[2..]).is_empty(), "a difference needs both");
+        assert!(differences(&rows[..2]).is_empty(), "a difference needs both");
+    }
+
+    #[test]
+    fn differences_of_nothing_are_empty() {
+        let undefined = [row(LORA, 0, None), row(LORA, 1, None), row(DEEP_LORA, 0, None), row(DEEP_LORA, 1, None)];
+        let found = &differences(&undefined)[0];
+        assert_eq!((found.pairs, found.undefined, found.mean, found.low, found.high), (0, 4, None, None, None));
+        let one = [row(LORA, 0, Some(0.1)), row(DEEP_LORA, 0, Some(0.3)), row(DEEP_LORA, 1, Some(0.9))];
+        let found = &differences(&one)[0];
+        assert_eq!((found.pairs, found.unpaired, found.low, found.high), (1, 1, None, None));
+        let found = &differences(&[row(LORA, 0, Some(0.1)), row(DEEP_LORA, 1, Some(0.3))])[0];
+        assert_eq!((found.pairs, found.unpaired, found.mean), (0, 2, None));
     }
 
     #[test]

@@ -63,7 +63,7 @@ pub struct Reserved {
 impl Reserved {
     /// Number of examples kept apart.
     pub fn total(self) -> usize {
-        self.validation + self.subsets * self.subset
+        self.validation.saturating_add(self.subsets.saturating_mul(self.subset))
     }
 }
 

@@ -4,6 +4,7 @@
 mod comparison;
 mod differences;
 mod encoder_claims;
+mod estimate;
 mod draw;
 mod inputs;
 mod log;
@@ -25,7 +26,7 @@ pub use pair::PairExperiment;
 pub use plan::{Common, Run, RunPoint};
 pub use differences::{Compared, DifferenceRow, differences};
 pub use encoder_claims::by_encoder;
-pub use rows::{FinishedRun, RunRow, TimingRow, at, distinct, metric_label, timing_table};
+pub use rows::{FinishedRun, RunRow, TimingRow, at, distinct, metric_label, scored, timing_table};
 pub use settings::{
     DEEP_LORA, EncoderSettings, LORA, MethodName, MethodSettings, PAPERS_TASK, PairSettings, Protocol, Sources,
     TrainingSettings, adapted_in_words, check_deep, check_formed, check_protocols, check_tasks, grid, over_seeds,

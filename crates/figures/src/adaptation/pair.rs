@@ -11,7 +11,7 @@ use super::settings::{
     over_seeds,
 };
 use super::trial::{FineTuningTrial, Keep};
-use crate::matrix::check_trials;
+use crate::checks::check_runs;
 
 /// `experiments/learned-ranks.toml` and `experiments/glue-table.toml`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -44,7 +44,7 @@ pub struct PairExperiment {
 
 impl Check for PairExperiment {
     fn check(&self) -> Result<(), Invalid> {
-        check_trials(self.trials)?;
+        check_runs(self.trials, &[2, self.tasks.len(), self.protocols.len()])?;
         check_tasks(&self.tasks)?;
         Invalid::unless(self.examples >= 1, "examples", self.examples, "an integer from 1")?;
         Invalid::unless(self.rank >= 1, "rank", self.rank, "an integer from 1")?;

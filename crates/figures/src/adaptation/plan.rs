@@ -100,7 +100,7 @@ impl Common<'_> {
             evaluate_every: None,
             checkpoint_every,
             keep: Keep::Nothing,
-            divergence: Divergence::Fails,
+            divergence: Divergence::Counts,
         };
         let (protocol, method) = (protocol.to_owned(), method.label().to_owned());
         Run { protocol, method, rank, metric: task.metric.name(), trial }

@@ -1,5 +1,7 @@
 //! Tables that several fine-tuning experiments write: one row per run, and its seconds.
 
+use std::collections::BTreeSet;
+
 use lab::{Finished, LabError, Table};
 use serde::{Deserialize, Serialize};
 
@@ -116,5 +118,40 @@ pub fn metric_label(metric: &str) -> &'static str {
         "pearson" => "Pearson correlation (dev)",
         "matthews" => "Matthews correlation (dev)",
         _ => "accuracy (dev)",
+    }
+}
+
+/// (x, score) of runs, an undefined score counted as [`RunRow::counted`] says; where no run of an x has a score there is nothing
+/// to average, and no point.
+pub fn scored<'a>(rows: impl IntoIterator<Item = &'a RunRow>, x: impl Fn(&RunRow) -> f64) -> Vec<(f64, f64)> {
+    let rows: Vec<(f64, &RunRow)> = rows.into_iter().map(|row| (x(row), row)).collect();
+    let defined: BTreeSet<u64> = rows.iter().filter(|(_, row)| row.score.is_some()).map(|(x, _)| x.to_bits()).collect();
+    let points = rows.into_iter().filter(|(x, _)| defined.contains(&x.to_bits()));
+    points.map(|(x, row)| (x, row.counted())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scores_are_averaged_only_where_there_is_one() {
+        let row = |trial, examples, score| RunRow {
+            protocol: "p".into(),
+            task: "t".into(),
+            metric: "pearson".into(),
+            method: "m".into(),
+            examples,
+            rank: 8,
+            steps: 1,
+            step_size: 0.1,
+            trial,
+            score,
+            training_loss: 0.0,
+            constant_loss: None,
+            diverged_at_step: None,
+        };
+        let rows = [row(0, 16, None), row(1, 16, Some(0.5)), row(2, 32, None)];
+        assert_eq!(scored(&rows, |row| row.examples as f64), [(16.0, 0.0), (16.0, 0.5)]);
     }
 }

@@ -8,7 +8,7 @@ use lab::Invalid;
 use serde::{Deserialize, Serialize};
 use sources::Source;
 
-use crate::matrix::{check_list, check_not_negative, check_positive};
+use crate::checks::{check_depth_from, check_init_scale_single, check_list, check_not_negative, check_positive};
 
 /// `[encoder]`: the pretrained encoder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -48,11 +48,15 @@ pub struct TrainingSettings {
     pub checkpoint_every: Option<u64>,
 }
 
+/// Most examples of a step; the largest task has half as many.
+const MOST_EXAMPLES: usize = 1_000_000;
+
 impl TrainingSettings {
     /// Checks the section `[training]`.
     pub fn check(&self) -> Result<(), Invalid> {
         Invalid::unless(self.steps >= 1, "training.steps", self.steps, "an integer from 1")?;
-        Invalid::unless(self.batch >= 1, "training.batch", self.batch, "an integer from 1")?;
+        let allowed = format!("an integer from 1 to {MOST_EXAMPLES}");
+        Invalid::unless((1..=MOST_EXAMPLES).contains(&self.batch), "training.batch", self.batch, allowed)?;
         let allowed = format!("an integer from 1 to the steps ({})", self.steps);
         let fits = (1..=self.steps).contains(&self.record_every);
         Invalid::unless(fits, "training.record_every", self.record_every, allowed)?;
@@ -120,7 +124,7 @@ impl MethodSettings {
         check_list("methods.names", &self.names, |_| true, "a method")?;
         Invalid::unless(self.rank >= 1, "methods.rank", self.rank, "an integer from 1")?;
         check_deep(self.depth, "methods.depth")?;
-        check_positive("methods.init_scale", self.init_scale)?;
+        check_init_scale_single("methods.init_scale", self.init_scale, self.depth)?;
         check_positive("methods.sine_frequency", self.sine_frequency)?;
         check_not_negative("methods.adalora_orthogonality", self.adalora_orthogonality)
     }
@@ -144,7 +148,7 @@ impl MethodSettings {
 
 /// Checks the depth L of Deep LoRA.
 pub fn check_deep(depth: usize, key: &str) -> Result<(), Invalid> {
-    Invalid::unless(depth >= 3, key, depth, "an integer from 3")
+    check_depth_from(key, depth, 3)
 }
 
 /// `[[protocols]]`: how the step sizes of LoRA and Deep LoRA were come by, and what they are.
@@ -286,7 +290,7 @@ impl PairSettings {
     /// Checks the section `[methods]`.
     pub fn check(&self) -> Result<(), Invalid> {
         check_deep(self.depth, "methods.depth")?;
-        check_positive("methods.init_scale", self.init_scale)
+        check_init_scale_single("methods.init_scale", self.init_scale, self.depth)
     }
 
     /// LoRA and Deep LoRA with inner width `rank`, each with its step size for a task.

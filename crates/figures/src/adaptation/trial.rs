@@ -9,10 +9,11 @@ use adaptation::{Head, Method, Network, Pooling, Selection, Site, StepSchedule};
 use anyhow::Context;
 use dynamics::random::{Generator, stream};
 use faer::Par;
-use lab::{Trial, TrialContext, TrialError};
+use lab::{Memory, Trial, TrialContext, TrialError};
 use rand::RngExt;
 use serde::Serialize;
 
+use super::estimate;
 use super::draw::{Part, Pool, Reserved, part_of_dev};
 use super::log::Log;
 use super::outcome::FineTuningOutcome;
@@ -151,6 +152,10 @@ impl FineTuningTrial {
 impl Trial for FineTuningTrial {
     type Inputs = FineTuningInputs;
     type Outcome = FineTuningOutcome;
+
+    fn memory(&self, inputs: &FineTuningInputs) -> Memory {
+        estimate::memory(self, inputs)
+    }
 
     fn run(&self, inputs: &FineTuningInputs, context: &TrialContext) -> Result<FineTuningOutcome, TrialError> {
         let (encoder, task) = (Arc::clone(&inputs.encoder.encoder), inputs.task(&self.task)?);

@@ -5,7 +5,7 @@ use lab::{Check, Invalid};
 use serde::{Deserialize, Serialize};
 
 use crate::adaptation::*;
-use crate::matrix::{check_not_negative, check_positive, check_trials};
+use crate::checks::{check_init_scale_single, check_not_negative, check_positive, check_runs};
 
 /// `experiments/adaptation-subspaces.toml`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -32,11 +32,11 @@ pub struct Settings {
 
 impl Check for Settings {
     fn check(&self) -> Result<(), Invalid> {
-        check_trials(self.trials)?;
+        check_runs(self.trials, &[self.tasks.len()])?;
         check_tasks(&self.tasks)?;
         Invalid::unless(self.examples != Some(0), "examples", 0, "an integer from 1, or no such key: all")?;
         check_deep(self.depth, "depth")?;
-        check_positive("init_scale", self.init_scale)?;
+        check_init_scale_single("init_scale", self.init_scale, self.depth)?;
         check_positive("step_size", self.step_size)?;
         check_not_negative("final_step_size", self.final_step_size)?;
         let allowed = "a number from 0 to step_size";

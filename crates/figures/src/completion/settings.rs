@@ -3,6 +3,7 @@
 use lab::{Check, Invalid};
 use serde::{Deserialize, Serialize};
 
+use crate::checks::{check_depth, check_init_scale, check_list, check_not_negative, check_positive, check_runs};
 use crate::matrix::*;
 use crate::palette;
 
@@ -29,16 +30,16 @@ pub struct Settings {
 impl Check for Settings {
     fn check(&self) -> Result<(), Invalid> {
         self.problem.check("problem")?;
-        self.schedule.check("schedule")?;
-        check_trials(self.trials)?;
+        self.schedule.check("schedule", &self.problem)?;
+        check_runs(self.trials, &[self.discrepant_steps.len() + 2])?;
         check_depth("depth", self.depth)?;
-        check_positive("init_scale", self.init_scale)?;
+        check_init_scale("init_scale", self.init_scale, self.depth)?;
         check_positive("step_size", self.step_size)?;
         check_rank_guess("rank_guess", self.rank_guess, self.problem.size)?;
         self.initialization.check("initialization", self.problem.observed_fraction)?;
         check_list("discrepant_steps", &self.discrepant_steps, |g| g >= 0.0 && g.is_finite(), "a number from 0")?;
         check_not_negative("spectral_discrepant_step", self.spectral_discrepant_step)?;
-        check_not_negative("original_tolerance", self.original_tolerance)?;
+        check_tolerance("original_tolerance", self.original_tolerance, &self.problem)?;
         Invalid::unless(self.trajectory_records >= 1, "trajectory_records", self.trajectory_records, "1 or more")
     }
 }

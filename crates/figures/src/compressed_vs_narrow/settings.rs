@@ -3,10 +3,10 @@
 use lab::{Check, Invalid};
 use serde::{Deserialize, Serialize};
 
-use crate::matrix::{
-    InitializationSettings, Network, ProblemSettings, ScheduleSettings, check_depth, check_list, check_not_negative,
-    check_positive, check_rank_guess, check_trials,
+use crate::checks::{
+    check_depth, check_init_scale, check_list, check_not_negative, check_positive, check_runs,
 };
+use crate::matrix::{InitializationSettings, Network, ProblemSettings, ScheduleSettings, check_rank_guess};
 use crate::palette;
 
 /// `experiments/compressed-vs-narrow.toml`.
@@ -28,18 +28,18 @@ pub struct Settings {
 
 impl Check for Settings {
     fn check(&self) -> Result<(), Invalid> {
-        check_trials(self.trials)?;
+        check_runs(self.trials, &[3, self.rank_guesses.len()])?;
         self.problem.check("problem")?;
         check_list("rank_guesses", &self.rank_guesses, |rank| rank >= 1, "an integer from 1")?;
         for (i, &rank) in self.rank_guesses.iter().enumerate() {
             check_rank_guess(&format!("rank_guesses.{i}"), rank, self.problem.size)?;
         }
         check_depth("depth", self.depth)?;
-        check_positive("init_scale", self.init_scale)?;
+        check_init_scale("init_scale", self.init_scale, self.depth)?;
         check_positive("step_size", self.step_size)?;
         check_not_negative("discrepant_step", self.discrepant_step)?;
         self.initialization.check("initialization", self.problem.observed_fraction)?;
-        self.schedule.check("schedule")
+        self.schedule.check("schedule", &self.problem)
     }
 }
 

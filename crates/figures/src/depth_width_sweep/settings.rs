@@ -3,7 +3,8 @@
 use lab::{Check, Invalid};
 use serde::{Deserialize, Serialize};
 
-use crate::matrix::{ProblemSettings, ScheduleSettings, check_depth, check_list, check_positive, check_trials};
+use crate::checks::{check_depth, check_init_scale, check_list, check_positive, check_runs};
+use crate::matrix::{ProblemSettings, ScheduleSettings};
 
 /// `experiments/depth-width-sweep.toml`.
 #[derive(Serialize, Deserialize)]
@@ -28,16 +29,16 @@ pub(super) struct DepthSettings {
 
 impl Check for Settings {
     fn check(&self) -> Result<(), Invalid> {
-        check_trials(self.trials)?;
+        check_runs(self.trials, &[self.depths.len(), self.widths.len()])?;
         check_list("widths", &self.widths, |width| width >= 1, "an integer from 1")?;
-        check_positive("init_scale", self.init_scale)?;
         self.problem.check("problem")?;
         Invalid::unless(!self.depths.is_empty(), "depths", "[]", "at least one table")?;
         for (i, DepthSettings { depth, step_size }) in self.depths.iter().enumerate() {
             check_depth(&format!("depths.{i}.depth"), *depth)?;
+            check_init_scale("init_scale", self.init_scale, *depth)?;
             check_positive(&format!("depths.{i}.step_size"), *step_size)?;
         }
-        self.schedule.check("schedule")
+        self.schedule.check("schedule", &self.problem)
     }
 }
 

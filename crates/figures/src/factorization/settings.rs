@@ -3,6 +3,7 @@
 use lab::{Check, Invalid};
 use serde::{Deserialize, Serialize};
 
+use crate::checks::{check_depth, check_init_scale, check_positive, check_runs};
 use crate::matrix::*;
 use crate::palette;
 
@@ -28,10 +29,10 @@ pub struct Settings {
 impl Check for Settings {
     fn check(&self) -> Result<(), Invalid> {
         self.problem.check("problem")?;
-        self.schedule.check("schedule")?;
-        check_trials(self.trials)?;
+        self.schedule.check("schedule", &self.problem)?;
+        check_runs(self.trials, &[2])?;
         check_depth("depth", self.depth)?;
-        check_positive("init_scale", self.init_scale)?;
+        check_init_scale("init_scale", self.init_scale, self.depth)?;
         check_positive("step_size", self.step_size)?;
         let ProblemSettings { size, rank, observed_fraction, .. } = self.problem;
         let full = observed_fraction == 1.0;

@@ -52,7 +52,7 @@ fn panel(
         let method = settings.methods.method(name, settings.methods.rank).label();
         let hue = palette::method(name);
         let points = rows.iter().filter(|row| row.method == method);
-        let curve = banded(points.map(|row| (row.examples as f64, row.counted())));
+        let curve = banded(scored(points.copied(), |row| row.examples as f64));
         if !curve.mean.is_empty() {
             panel = panel.series(Series::new(method, curve.mean).band(curve.band).hue(hue).markers());
         }

@@ -5,7 +5,7 @@ use lab::{Check, Invalid};
 use serde::{Deserialize, Serialize};
 
 use crate::adaptation::*;
-use crate::matrix::{check_list, check_positive, check_trials};
+use crate::checks::{check_list, check_positive, check_runs, check_trials};
 
 /// `experiments/few-shot.toml`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -38,8 +38,8 @@ pub struct ChoiceSettings {
 
 impl Check for Settings {
     fn check(&self) -> Result<(), Invalid> {
-        check_trials(self.trials)?;
-        Invalid::unless(self.further_trials >= 1, "further_trials", self.further_trials, "an integer from 1")?;
+        check_runs(self.trials, &[self.tasks.len(), self.examples.len(), self.methods.names.len()])?;
+        check_trials("further_trials", self.further_trials)?;
         check_tasks(&self.tasks)?;
         check_list("examples", &self.examples, |n| n >= 1, "an integer from 1")?;
         check_positive("step_size", self.step_size)?;
@@ -51,9 +51,11 @@ impl Check for Settings {
         }
         check_list("choice.methods", methods, |name| self.methods.names.contains(&name), "one of methods.names")?;
         check_list("choice.step_sizes", step_sizes, |step| step > 0.0 && step.is_finite(), "a number greater than 0")?;
-        Invalid::unless(*trials >= 1, "choice.trials", trials, "an integer from 1")?;
-        let allowed = "an integer from 2";
-        Invalid::unless(*validation_examples >= 2, "choice.validation_examples", validation_examples, allowed)
+        check_trials("choice.trials", *trials)?;
+        let most = u32::MAX as usize;
+        let allowed = format!("an integer from 2 to {most}");
+        let fits = (2..=most).contains(validation_examples);
+        Invalid::unless(fits, "choice.validation_examples", validation_examples, allowed)
     }
 }
 

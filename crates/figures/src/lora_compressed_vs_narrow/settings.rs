@@ -6,7 +6,7 @@ use lab::{Check, Invalid};
 use serde::{Deserialize, Serialize};
 
 use crate::adaptation::*;
-use crate::matrix::{check_not_negative, check_positive, check_trials};
+use crate::checks::{check_init_scale_single, check_not_negative, check_positive, check_runs};
 use crate::palette;
 
 /// `experiments/lora-compressed-vs-narrow.toml`.
@@ -33,13 +33,13 @@ pub struct Settings {
 
 impl Check for Settings {
     fn check(&self) -> Result<(), Invalid> {
-        check_trials(self.trials)?;
+        check_runs(self.trials, &[Twin::ALL.len(), self.tasks.len()])?;
         check_tasks(&self.tasks)?;
         Invalid::unless(self.examples >= 1, "examples", self.examples, "an integer from 1")?;
         let even = self.rank >= 2 && self.rank.is_multiple_of(2);
         Invalid::unless(even, "rank", self.rank, "an even integer from 2")?;
         check_deep(self.depth, "depth")?;
-        check_positive("init_scale", self.init_scale)?;
+        check_init_scale_single("init_scale", self.init_scale, self.depth)?;
         check_positive("step_size", self.step_size)?;
         check_positive("compressed_step_size", self.compressed_step_size)?;
         check_not_negative("discrepant_step", self.discrepant_step)?;

@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     InitializationSettings, MatrixOutcome, MatrixTrial, Network, ProblemSettings, Recovery, ScheduleSettings, Start,
-    check_depth, check_not_negative, check_positive, check_rank_guess, mann_whitney,
+    check_depth, check_init_scale, check_not_negative, check_positive, check_rank_guess, check_trials, mann_whitney,
 };
 use crate::statements::Statement;
-use crate::summary::mean_and_deviation;
+use crate::summary::{deviation, mean};
 
 /// `[equivalence]`: the network that is made in both ways, and how often.
 #[derive(Clone, Serialize, Deserialize)]
@@ -65,15 +65,16 @@ impl EquivalenceSettings {
     pub fn check(&self, key: &str) -> Result<(), Invalid> {
         let name = |field: &str| format!("{key}.{field}");
         Invalid::unless(self.draws >= 2, name("draws"), self.draws, "an integer from 2")?;
+        check_trials(&name("draws"), self.draws)?;
         check_depth(&name("depth"), self.depth)?;
         check_rank_guess(&name("rank_guess"), self.rank_guess, self.problem.size)?;
-        check_positive(&name("init_scale"), self.init_scale)?;
+        check_init_scale(&name("init_scale"), self.init_scale, self.depth)?;
         check_positive(&name("step_size"), self.step_size)?;
         check_not_negative(&name("discrepant_step"), self.discrepant_step)?;
         self.problem.check(&name("problem"))?;
         let fraction = self.problem.observed_fraction;
         Invalid::unless(fraction < 1.0, name("problem.observed_fraction"), fraction, "a number below 1")?;
-        self.schedule.check(&name("schedule"))
+        self.schedule.check(&name("schedule"), &self.problem)
     }
 
     /// All trials with their labels. Both ways have the same targets and observed entries, and initial factors of their own.
@@ -129,17 +130,15 @@ pub fn equivalence_claims(settings: &EquivalenceSettings, rows: &[EquivalenceRow
     let tested = settings.problem.size >= 100 && settings.draws >= 8 && rows.iter().all(|row| row.converged);
     let compare = |claim: &str, [a, b]: [Vec<f64>; 2], digits: fn(f64) -> String| {
         let statement = Statement { claim, paper: "not in the paper", tested };
-        if a.is_empty() || b.is_empty() {
-            return statement.judged(None, false);
-        }
-        let ([(mean_a, deviation_a), (mean_b, deviation_b)], p) =
-            ([&a, &b].map(|x| mean_and_deviation(x)), mann_whitney(&a, &b));
+        let (Some(mean_a), Some(mean_b)) = (mean(&a), mean(&b)) else { return statement.judged(None, false) };
+        let p = mann_whitney(&a, &b);
+        let spread = |values: &[f64]| deviation(values).map_or("(one draw)".to_owned(), |x| format!("± {}", digits(x)));
         let measured = format!(
-            "explicit {} ± {}, sampled {} ± {}, Mann–Whitney p = {p:.2}",
+            "explicit {} {}, sampled {} {}, Mann–Whitney p = {p:.2}",
             digits(mean_a),
-            digits(deviation_a),
+            spread(&a),
             digits(mean_b),
-            digits(deviation_b)
+            spread(&b)
         );
         statement.judged(Some(measured), (mean_b / mean_a - 1.0).abs() <= CLOSE && p >= SIGNIFICANT)
     };

@@ -4,7 +4,7 @@ use dynamics::{DynamicsError, Method, Optimizer};
 use lab::Invalid;
 use serde::{Deserialize, Serialize};
 
-use super::{check_not_negative, check_positive};
+use crate::checks::{check_not_negative, check_positive};
 
 /// `method = "gradient-descent"`, `method = { heavy-ball = { momentum = 0.9 } }`, …
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

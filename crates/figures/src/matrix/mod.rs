@@ -3,6 +3,7 @@
 mod comparison;
 mod curve;
 //PORT mod equivalence;
+//PORT mod estimate;
 //PORT mod evolution;
 mod method;
 mod panels;
@@ -21,8 +22,7 @@ pub use curve::{CurveRow, TimingRow, curve_rows, timing_rows};
 pub use method::{MethodSettings, OptimizerSettings};
 pub use panels::ComparisonPanels;
 pub use settings::{
-    InitializationSettings, LossSettings, ProblemSettings, ScheduleSettings, check_depth, check_list,
-    check_not_negative, check_positive, check_rank_guess, check_trials,
+    InitializationSettings, LossSettings, ProblemSettings, ScheduleSettings, check_rank_guess, check_tolerance,
 };
 pub use trajectory::{TrajectoryRow, trajectory_rows};
 pub use trial::{MatrixOutcome, MatrixTrial, Network, Recovery, Start, StoredProduct};

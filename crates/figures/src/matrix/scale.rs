@@ -14,7 +14,7 @@ use lab::{Invalid, TrialContext, TrialError};
 use serde::{Deserialize, Serialize};
 
 use super::trial::as_trial_error;
-use super::{Start, check_depth, check_not_negative, check_positive};
+use super::{Start, check_depth, check_init_scale, check_not_negative, check_positive};
 use crate::memory::Watch;
 
 /// Largest size at which a dense target is decomposed.
@@ -79,7 +79,7 @@ impl RelativeNetwork {
     pub fn check(&self, key: &str, size: usize) -> Result<(), Invalid> {
         check_depth(&format!("{key}.depth"), self.depth)?;
         super::check_rank_guess(&format!("{key}.rank_guess"), self.rank_guess, size)?;
-        check_positive(&format!("{key}.init_scale"), self.init_scale)?;
+        check_init_scale(&format!("{key}.init_scale"), self.init_scale, self.depth)?;
         check_positive(&format!("{key}.step_size"), self.step_size)?;
         check_not_negative(&format!("{key}.discrepant_step"), self.discrepant_step)
     }

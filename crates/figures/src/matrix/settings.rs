@@ -5,6 +5,7 @@ use lab::Invalid;
 use serde::{Deserialize, Serialize};
 
 use super::Network;
+use crate::checks::check_size;
 
 /// `[problem]`: a square low-rank target and what is observed of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,13 +44,13 @@ impl ProblemSettings {
     /// Checks the section named `key`.
     pub fn check(&self, key: &str) -> Result<(), Invalid> {
         let ProblemSettings { size, rank, observed_fraction, .. } = *self;
-        Invalid::unless(size >= 1, format!("{key}.size"), size, "an integer from 1")?;
+        check_size(&format!("{key}.size"), size)?;
         let ranks = format!("an integer from 1 to the size ({size})");
         Invalid::unless((1..=size).contains(&rank), format!("{key}.rank"), rank, ranks)?;
         let key = format!("{key}.observed_fraction");
         let fits = observed_fraction > 0.0 && observed_fraction <= 1.0;
         Invalid::unless(fits, &key, observed_fraction, "a number in (0, 1]")?;
-        let some = observed_fraction * (size * size) as f64 >= 1.0;
+        let some = observed_fraction * (size as f64).powi(2) >= 1.0;
         Invalid::unless(some, &key, format!("{observed_fraction:e}"), "at least one entry of size × size")
     }
 }
@@ -94,14 +95,13 @@ pub struct ScheduleSettings {
 }
 
 impl ScheduleSettings {
-    /// Checks the section named `key`.
-    pub fn check(&self, key: &str) -> Result<(), Invalid> {
+    /// Checks the section named `key` for a problem.
+    pub fn check(&self, key: &str, problem: &ProblemSettings) -> Result<(), Invalid> {
         let ScheduleSettings { max_iterations, tolerance, record_every } = *self;
         let positive = "an integer from 1";
         Invalid::unless(max_iterations >= 1, format!("{key}.max_iterations"), max_iterations, positive)?;
         Invalid::unless(record_every >= 1, format!("{key}.record_every"), record_every, positive)?;
-        let fits = tolerance >= 0.0 && tolerance.is_finite();
-        Invalid::unless(fits, format!("{key}.tolerance"), tolerance, "a number from 0")
+        check_tolerance(&format!("{key}.tolerance"), tolerance, problem)
     }
 
     /// With another tolerance.
@@ -120,43 +120,19 @@ impl From<&ScheduleSettings> for Schedule {
     }
 }
 
-/// Checks that `trials` is at least 1.
-pub fn check_trials(trials: usize) -> Result<(), Invalid> {
-    Invalid::unless(trials >= 1, "trials", trials, "an integer from 1")
-}
-
-/// Checks a list: not empty, every element allowed, and none twice.
-pub fn check_list<T: Copy + PartialEq + std::fmt::Display>(
-    key: &str,
-    values: &[T],
-    holds: impl Fn(T) -> bool,
-    allowed: &str,
-) -> Result<(), Invalid> {
-    Invalid::unless(!values.is_empty(), key, "[]", format!("a list with at least one value, each {allowed}"))?;
-    values.iter().enumerate().try_for_each(|(i, &value)| {
-        let key = format!("{key}.{i}");
-        Invalid::unless(holds(value), &key, value, allowed)?;
-        Invalid::unless(!values[..i].contains(&value), &key, value, "each value once")
-    })
+/// Checks a recorded training loss at which training stops. With a tolerance above the loss that it starts at, it would stop
+/// before its first step: half the mean square of the target's entries, which is below 1, or half their sum of squares.
+pub fn check_tolerance(key: &str, tolerance: f64, problem: &ProblemSettings) -> Result<(), Invalid> {
+    let start = match problem.loss {
+        LossSettings::Mean => 1.0,
+        LossSettings::Sum => (problem.size as f64).powi(2),
+    };
+    let allowed = format!("a number from 0 to below {start}: the loss that training starts at is below that");
+    Invalid::unless((0.0..start).contains(&tolerance), key, format!("{tolerance:e}"), allowed)
 }
 
 /// Checks a rank guess r̂: `1 ≤ r̂ ≤ size / 2`.
 pub fn check_rank_guess(key: &str, rank: usize, size: usize) -> Result<(), Invalid> {
     let allowed = format!("an integer from 1 to half the size ({})", size / 2);
-    Invalid::unless(rank >= 1 && 2 * rank <= size, key, rank, allowed)
-}
-
-/// Checks a depth: at least two factors.
-pub fn check_depth(key: &str, depth: usize) -> Result<(), Invalid> {
-    Invalid::unless(depth >= 2, key, depth, "an integer from 2")
-}
-
-/// Checks a number that must be greater than 0.
-pub fn check_positive(key: &str, value: f64) -> Result<(), Invalid> {
-    Invalid::unless(value > 0.0 && value.is_finite(), key, value, "a number greater than 0")
-}
-
-/// Checks a number that must be at least 0.
-pub fn check_not_negative(key: &str, value: f64) -> Result<(), Invalid> {
-    Invalid::unless(value >= 0.0 && value.is_finite(), key, value, "a number from 0")
+    Invalid::unless((1..=size / 2).contains(&rank), key, rank, allowed)
 }

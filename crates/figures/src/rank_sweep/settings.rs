@@ -5,7 +5,7 @@ use lab::{Check, Invalid};
 use serde::{Deserialize, Serialize};
 
 use crate::adaptation::*;
-use crate::matrix::{check_list, check_trials};
+use crate::checks::{check_list, check_runs};
 
 /// `experiments/rank-sweep.toml`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -27,7 +27,7 @@ pub struct Settings {
 
 impl Check for Settings {
     fn check(&self) -> Result<(), Invalid> {
-        check_trials(self.trials)?;
+        check_runs(self.trials, &[2, self.tasks.len(), self.protocols.len(), self.ranks.len()])?;
         check_tasks(&self.tasks)?;
         Invalid::unless(self.examples >= 1, "examples", self.examples, "an integer from 1")?;
         check_list("ranks", &self.ranks, |rank| rank >= 1, "an integer from 1")?;

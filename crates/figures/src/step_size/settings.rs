@@ -5,7 +5,7 @@ use lab::{Check, Invalid};
 use serde::{Deserialize, Serialize};
 
 use crate::adaptation::*;
-use crate::matrix::{check_list, check_trials};
+use crate::checks::{check_list, check_runs};
 
 /// `experiments/step-size.toml`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -26,7 +26,8 @@ pub struct Settings {
 
 impl Check for Settings {
     fn check(&self) -> Result<(), Invalid> {
-        check_trials(self.trials)?;
+        let grid = [self.tasks.len(), self.examples.len(), self.methods.names.len(), self.step_sizes.len()];
+        check_runs(self.trials, &grid)?;
         check_tasks(&self.tasks)?;
         check_list("examples", &self.examples, |n| n >= 1, "an integer from 1")?;
         let positive = |step: f64| step > 0.0 && step.is_finite();

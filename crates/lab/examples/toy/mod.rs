@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use lab::{
-    BadInput, Check, Drawing, Evidence, Experiment, Finding, FinishedOf, Gathering, Invalid, Kernels, Plan, Planned,
+    BadInput, Check, Drawing, Evidence, Experiment, Finding, FinishedOf, Gathering, Invalid, Kernels, Memory, Plan, Planned,
     Results, Table, Trial, TrialContext, TrialError,
 };
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,9 @@ pub struct Settings {
     /// Adds a second stage: a trial between the two steps that ended nearest to zero.
     #[serde(default)]
     refine: bool,
+    /// Bytes that a trial says it needs; it does not.
+    #[serde(default)]
+    ballast: usize,
     /// Asks for a directory of data that holds `start.txt`.
     #[serde(default)]
     wants_data: bool,
@@ -98,6 +101,8 @@ pub struct Descent {
     iterations: u64,
     #[serde(skip)]
     pause: Duration,
+    #[serde(skip)]
+    ballast: usize,
 }
 
 /// Where it ended.
@@ -123,6 +128,10 @@ impl Trial for Descent {
     type Inputs = ();
     type Outcome = Outcome;
 
+    fn memory(&self, (): &()) -> Memory {
+        Memory::default().and("ballast", 1, &[self.ballast])
+    }
+
     fn run(&self, (): &(), context: &TrialContext) -> Result<Outcome, TrialError> {
         assert!(self.step != 1.75, "the toy panics at step 1.75");
         let mut x = self.start;
@@ -145,7 +154,7 @@ impl Settings {
             Kind::Fixed => self.start.scale,
             Kind::Random => self.start.scale * (1.0 + ((self.seed as f64) + trial as f64).sin() / 3.0),
         };
-        Descent { step, start, iterations: self.iterations, pause }
+        Descent { step, start, iterations: self.iterations, pause, ballast: self.ballast }
     }
 }
 

@@ -1,6 +1,6 @@
 //! From a tree of values to a settings struct, with errors that know the key and where its value was written.
 
-use std::collections::btree_map;
+use std::collections::{BTreeMap, btree_map};
 use std::fmt::{self, Display};
 
 use serde::de::value::{MapAccessDeserializer, StrDeserializer};
@@ -124,7 +124,9 @@ impl<'de> Deserializer<'de> for &'de Node {
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
         let result = match &self.content {
-            Content::Text(text) => visitor.visit_str(text),
+            Content::Text(text) if text.chars().all(is_printable) => visitor.visit_str(text),
+            Content::Text(_) => Err(de::Error::custom("text without control characters (line breaks, tabs, …)")),
+            Content::Nothing => visitor.visit_unit(),
             Content::Whole(value) => visitor.visit_i64(*value),
             Content::Number(value) => visitor.visit_f64(*value),
             Content::Flag(value) => visitor.visit_bool(*value),
@@ -157,9 +159,10 @@ impl<'de> Deserializer<'de> for &'de Node {
     ) -> Result<V::Value, Problem> {
         let result = match &self.content {
             Content::Text(text) => visitor.visit_enum(StrDeserializer::new(text)),
-            Content::Table(entries) if entries.len() == 1 => {
-                visitor.visit_enum(MapAccessDeserializer::new(Entries::new(entries)))
-            }
+            Content::Table(entries) => match on_top(entries) {
+                Some(entry) => visitor.visit_enum(MapAccessDeserializer::new(entry)),
+                None => Err(de::Error::custom(format!("a table with one of the keys {}", variants.join(", ")))),
+            },
             _ => Err(de::Error::unknown_variant("", variants)),
         };
         result.map_err(|problem| problem.at(self))
@@ -169,6 +172,20 @@ impl<'de> Deserializer<'de> for &'de Node {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
         tuple_struct map struct identifier ignored_any
     }
+}
+
+/// Whether a character may stand in text, which ends up in file names, tables and pictures: XML has no place for the others.
+fn is_printable(character: char) -> bool {
+    !character.is_control() && !matches!(character, '\u{fffe}' | '\u{ffff}')
+}
+
+/// The variant that a table names: its only key, or, as tables are merged, the only one that was laid on top of the others.
+fn on_top(entries: &BTreeMap<String, Node>) -> Option<Entries<'_>> {
+    let weight = |node: &Node| node.origin.place.weight();
+    let most = entries.values().map(weight).max()?;
+    let mut top = entries.range::<String, _>(..).filter(|(_, node)| weight(node) == most);
+    let (key, _) = top.next()?;
+    top.next().is_none().then(|| Entries { rest: entries.range::<String, _>(key..=key), current: None })
 }
 
 /// The elements of a list; each index becomes part of the key of a problem below it.
@@ -189,13 +206,13 @@ impl<'de> SeqAccess<'de> for Elements<'de> {
 
 /// The entries of a table; each key becomes part of the key of a problem below it.
 struct Entries<'de> {
-    rest: btree_map::Iter<'de, String, Node>,
+    rest: btree_map::Range<'de, String, Node>,
     current: Option<(&'de str, &'de Node)>,
 }
 
 impl<'de> Entries<'de> {
-    fn new(entries: &'de std::collections::BTreeMap<String, Node>) -> Self {
-        Self { rest: entries.iter(), current: None }
+    fn new(entries: &'de BTreeMap<String, Node>) -> Self {
+        Self { rest: entries.range::<String, _>(..), current: None }
     }
 }
 

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 
+use crate::echo::Echo;
 use crate::{Check, Invalid};
 use decode::{Kind, Problem};
 use tree::{Content, Node};
@@ -23,6 +24,9 @@ pub use tree::{Origin, Place};
 pub const PAPER: &str = "paper";
 /// The profile of a run that names none.
 pub const DEFAULT_PROFILE: &str = "quick";
+
+/// Most parts of a dotted key: far more than any settings have.
+const DEEPEST: usize = 32;
 
 /// Why settings are not usable.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +48,7 @@ pub enum SettingsError {
         source: std::io::Error,
     },
     /// The file is not TOML.
-    #[error("{path}:{line}: not valid TOML: {message}: {text}")]
+    #[error("{path}:{line}: not valid TOML: {}: {}", Echo(message), Echo(text))]
     Syntax {
         /// The file.
         path: PathBuf,
@@ -56,7 +60,7 @@ pub enum SettingsError {
         text: String,
     },
     /// The file has no such profile.
-    #[error("{path}: there is no profile {profile}; known: {known}")]
+    #[error("{path}: there is no profile {}; known: {}", Echo(profile), Echo(known))]
     UnknownProfile {
         /// The file.
         path: PathBuf,
@@ -66,13 +70,13 @@ pub enum SettingsError {
         known: String,
     },
     /// An override is not of the form `key=value`.
-    #[error("--set {text}: expected key=value with a TOML value or a bare word, as in --set problem.rank=5")]
+    #[error("--set {}: expected key=value with a TOML value or a bare word, as in --set problem.rank=5", Echo(text))]
     Override {
         /// The text after `--set`.
         text: String,
     },
     /// A key the experiment does not have.
-    #[error("{origin}: unknown key {key}{}; allowed here: {allowed}", nearest.as_ref().map(|n| format!(" (did you mean {n}?)")).unwrap_or_default())]
+    #[error("{origin}: unknown key {}{}; allowed here: {allowed}", Echo(key), nearest.as_ref().map(|n| format!(" (did you mean {n}?)")).unwrap_or_default())]
     UnknownKey {
         /// Where it was written.
         origin: Origin,
@@ -84,15 +88,17 @@ pub enum SettingsError {
         nearest: Option<Box<str>>,
     },
     /// A key the experiment needs.
-    #[error("{origin}: the key {key} is missing")]
+    #[error("{origin}: the key {} is missing; allowed: {allowed}", Echo(key))]
     MissingKey {
         /// The file, or the line of the table that lacks it.
         origin: Origin,
         /// Dotted key.
-        key: String,
+        key: Box<str>,
+        /// What its value may be, in words.
+        allowed: Box<str>,
     },
     /// An override of an element that its list does not have.
-    #[error("{origin}: there is no {key}: the list {list} has {length} element{}, counted from 0", if *length == 1 { "" } else { "s" })]
+    #[error("{origin}: there is no {}: the list {} has {length} element{}, counted from 0", Echo(key), Echo(list), if *length == 1 { "" } else { "s" })]
     NoElement {
         /// The command line option.
         origin: Origin,
@@ -142,7 +148,8 @@ impl Override {
         let broken = || SettingsError::Override { text: text.to_owned() };
         let (key, value) = text.split_once('=').ok_or_else(broken)?;
         let (key, value) = (key.trim(), value.trim());
-        if key.split('.').any(str::is_empty) || value.is_empty() {
+        let parts = key.split('.').count();
+        if parts > DEEPEST || key.split('.').any(str::is_empty) || value.is_empty() {
             return Err(broken());
         }
         let content = match tree::parse_value(value) {
@@ -220,7 +227,8 @@ pub fn load<S: DeserializeOwned + Check>(
 /// The settings a table was made with, from the `settings` of its `NAME.meta.toml`.
 pub(crate) fn load_stored<S: DeserializeOwned + Check>(path: &Path) -> Result<S, SettingsError> {
     let meta = parse(path)?;
-    let missing = || SettingsError::MissingKey { origin: whole_file(&meta), key: "settings".into() };
+    let missing =
+        || SettingsError::MissingKey { origin: whole_file(&meta), key: "settings".into(), allowed: "a table".into() };
     checked(meta.get("settings").ok_or_else(missing)?)
 }
 
@@ -278,28 +286,44 @@ fn not_a_table(key: &str, node: &Node) -> SettingsError {
 }
 
 fn decode_at<S: DeserializeOwned>(tree: &Node) -> Result<S, SettingsError> {
-    decode::decode(tree).map_err(|problem| explain(tree, problem))
+    decode::decode(tree).map_err(|problem| explain::<S>(tree, problem))
 }
 
-fn explain(tree: &Node, problem: Problem) -> SettingsError {
+fn explain<S: DeserializeOwned>(tree: &Node, problem: Problem) -> SettingsError {
     let key = problem.key();
     let origin = problem.origin.clone().unwrap_or_else(|| whole_file(tree));
     match problem.kind {
         Kind::UnknownKey { key: name, allowed } => {
+            // What is that long is no slip of the pen, and takes its time to compare.
             let nearest = allowed
                 .iter()
+                .filter(|_| name.len() < 100)
                 .map(|candidate| (strsim::jaro_winkler(&name, candidate), *candidate))
                 .filter(|(likeness, _)| *likeness > 0.8)
                 .max_by(|a, b| a.0.total_cmp(&b.0))
                 .map(|(_, candidate)| candidate.into());
             SettingsError::UnknownKey { origin, key: key.into(), allowed: allowed.join(", ").into(), nearest }
         }
-        Kind::MissingKey(_) if problem.path.is_empty() => SettingsError::MissingKey { origin: whole_file(tree), key },
-        Kind::MissingKey(_) => SettingsError::MissingKey { origin, key },
+        Kind::MissingKey(_) => {
+            let origin = if problem.path.is_empty() { whole_file(tree) } else { origin };
+            let allowed = allowed_at::<S>(tree, &key).unwrap_or_else(|| "see --help".into());
+            SettingsError::MissingKey { origin, key: key.into(), allowed: allowed.into() }
+        }
         Kind::Value { value, allowed } => SettingsError::Invalid {
             origin,
             invalid: Box::new(Invalid { key, value: value.unwrap_or_default(), allowed }),
         },
+    }
+}
+
+/// What the value of a key that is missing may be, in words: what is said of nothing in its place.
+fn allowed_at<S: DeserializeOwned>(tree: &Node, key: &str) -> Option<String> {
+    let mut tree = tree.clone();
+    let nothing = Node { content: Content::Nothing, origin: tree.origin.clone() };
+    tree.set(&key.split('.').collect::<Vec<_>>(), nothing);
+    match decode::decode::<S>(&tree).err()? {
+        Problem { kind: Kind::Value { allowed, .. }, .. } => Some(allowed),
+        _ => None,
     }
 }
 

@@ -18,6 +18,8 @@ struct Settings {
     layers: Option<NonZeroUsize>,
     #[serde(default)]
     tolerance: f64,
+    #[serde(default)]
+    note: String,
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -32,6 +34,7 @@ struct Problem {
 enum Kind {
     Full,
     Partial { fraction: f64 },
+    Other { share: f64 },
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -128,6 +131,105 @@ fn set_wins_and_takes_toml_values_and_bare_words() {
 }
 
 #[test]
+fn a_table_on_the_command_line_is_merged_like_a_profiles() {
+    let settings = load_text(GOOD, "quick", &["problem={ rank = 7 }"]).unwrap();
+    assert_eq!(settings.problem, Problem { rank: 7, kind: Kind::Full });
+    let settings = load_text(GOOD, "smoke", &["cases.1={ epsilon = 2 }", "problem={}"]).unwrap();
+    assert_eq!(settings.cases[1], Case { epsilon: 2.0, range: [0.5, 1.0] });
+    assert_eq!(settings.problem.kind, Kind::Partial { fraction: 0.5 });
+}
+
+#[test]
+fn of_merged_variants_the_one_laid_on_top_counts() {
+    let sets = ["problem.kind={ other = { share = 0.25 } }"];
+    assert_eq!(load_text(GOOD, "smoke", &sets).unwrap().problem.kind, Kind::Other { share: 0.25 });
+    let sets = ["problem.kind={ partial = { fraction = 0.25 } }"];
+    assert_eq!(load_text(GOOD, "smoke", &sets).unwrap().problem.kind, Kind::Partial { fraction: 0.25 });
+    let both = ["problem.kind={ partial = { fraction = 0.25 }, other = { share = 0.25 } }"];
+    let text = message(GOOD, "smoke", &both);
+    assert!(
+        text.ends_with(
+            "problem.kind = a table is not allowed; allowed: a table with one of the keys full, partial, other"
+        ),
+        "{text}"
+    );
+}
+
+#[test]
+fn text_without_end_is_cut() {
+    let long = "x".repeat(1 << 20);
+    for set in
+        [format!("problem.rank={long}"), format!("{long}=1"), format!("problem.{long}=1"), format!("widths=[{long}")]
+    {
+        let text = message(GOOD, "quick", &[&set]);
+        assert!(text.len() < 1000 && text.contains("more characters"), "{}", &text[..text.len().min(2000)]);
+    }
+    for line in [format!("zebra = \"{long}\"\n"), format!("seed = = {long}\n"), format!("{long} = 1\n"), long.clone()] {
+        let text = message(&format!("{line}{GOOD}"), "quick", &[]);
+        assert!(text.len() < 1000, "{}", &text[..text.len().min(2000)]);
+    }
+    let text = message(&GOOD.replace("trials = 5", &format!("trials = \"{long}\"")), "quick", &[]);
+    assert!(text.len() < 600 && text.contains("a whole number"), "{}", &text[..text.len().min(2000)]);
+}
+
+#[test]
+fn carriage_returns_alone_and_deep_nesting_are_said_shortly() {
+    let text = message(&GOOD.replace('\n', "\r"), "quick", &[]);
+    assert!(text.starts_with("x.toml:1: not valid TOML: its lines end in carriage returns alone"), "{text}");
+    assert!(text.len() < 500 && !text.contains(['\r', '\n']), "{text}");
+    let deep = 200_000;
+    for text in [
+        format!("seed = {}{}\n", "[".repeat(deep), "]".repeat(deep)),
+        format!("seed = {}\n", "{ a = ".repeat(deep)),
+        format!("{}a = 1\n", "a.".repeat(deep)),
+        format!("[{}a]\n", "a.".repeat(deep)),
+    ] {
+        let text = message(&text, "quick", &[]);
+        assert!(text.starts_with("x.toml") && text.len() < 600, "{}", &text[..text.len().min(2000)]);
+    }
+    for set in [format!("{}a=1", "a.".repeat(deep)), format!("seed={}", "[".repeat(deep))] {
+        let text = message(GOOD, "quick", &[&set]);
+        assert!(text.contains("expected key=value") && text.len() < 600, "{}", &text[..text.len().min(2000)]);
+    }
+}
+
+#[test]
+fn many_unknown_keys_take_no_time() {
+    let text = (0..400_000).fold(String::from("seed = 1\n"), |text, key| text + &format!("k{key} = 1\n"));
+    let started = std::time::Instant::now();
+    let text = message(&text, "quick", &[]);
+    assert!(text.starts_with("x.toml:2: unknown key k0"), "{text}");
+    assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+}
+
+#[test]
+fn text_that_a_picture_cannot_hold_is_refused() {
+    for bad in ["\\u0000", "\\t", "\\n", "\\u001b", "\\u007f", "\\uFFFE"] {
+        let text = message(&format!("note = \"a{bad}\"\n{GOOD}"), "paper", &[]);
+        assert!(text.ends_with("allowed: text without control characters (line breaks, tabs, …)"), "{text}");
+        assert!(!text.chars().any(char::is_control), "{text}");
+    }
+}
+
+#[test]
+fn overrides_with_odd_keys_are_refused_in_one_sentence() {
+    for (set, expected) in [
+        ("\"a b\"=1", "unknown key \"a b\""),
+        ("é=1", "unknown key é"),
+        ("profiles.x=1", "unknown key profiles"),
+        ("widths.-1=1", "there is no widths.-1"),
+        ("widths.99999999999999999999=1", "there is no widths.99999999999999999999"),
+        ("problem.rank.x.y=1", "problem.rank = a table is not allowed; allowed: a whole number"),
+        ("a\u{7}b=1", "unknown key a\\u{7}b"),
+        (".=1", "expected key=value"),
+        ("\n=1", "expected key=value"),
+    ] {
+        let text = message(GOOD, "quick", &[set]);
+        assert!(text.contains(expected) && !text.chars().any(char::is_control), "{set}: {text}");
+    }
+}
+
+#[test]
 fn an_unknown_key_names_itself_and_the_nearest() {
     assert_eq!(
         message(&GOOD.replace("rank = 10", "rnak = 10"), "paper", &[]),
@@ -135,7 +237,7 @@ fn an_unknown_key_names_itself_and_the_nearest() {
     );
     assert_eq!(
         message(&format!("zebra = 1\n{GOOD}"), "paper", &[]),
-        "x.toml:1: unknown key zebra; allowed here: seed, trials, widths, problem, cases, layers, tolerance"
+        "x.toml:1: unknown key zebra; allowed here: seed, trials, widths, problem, cases, layers, tolerance, note"
     );
 }
 
@@ -171,7 +273,7 @@ fn a_wrong_type_names_file_line_key_and_value() {
     );
     assert_eq!(
         message(&GOOD.replace("\"full\"", "\"most\""), "quick", &[]),
-        "x.toml:7: problem.kind = \"most\" is not allowed; allowed: \"full\", \"partial\""
+        "x.toml:7: problem.kind = \"most\" is not allowed; allowed: \"full\", \"partial\", \"other\""
     );
     assert_eq!(
         message(&GOOD.replace("fraction = 0.5", "fraction = true"), "quick", &[]),
@@ -189,12 +291,21 @@ fn a_list_of_the_wrong_length_is_refused() {
 
 #[test]
 fn a_missing_key_is_named() {
-    assert_eq!(message(&GOOD.replace("seed = 1\n", ""), "quick", &[]), "x.toml: the key seed is missing");
+    assert_eq!(
+        message(&GOOD.replace("seed = 1\n", ""), "quick", &[]),
+        "x.toml: the key seed is missing; allowed: a whole number, not negative"
+    );
     assert_eq!(
         message(&GOOD.replace("epsilon = 1e-3\n", ""), "quick", &[]),
-        "x.toml:13: the key cases.1.epsilon is missing"
+        "x.toml:13: the key cases.1.epsilon is missing; allowed: a number"
     );
-    assert_eq!(message("", "paper", &[]), "x.toml: the key seed is missing");
+    assert_eq!(message("", "paper", &[]), "x.toml: the key seed is missing; allowed: a whole number, not negative");
+    assert_eq!(
+        message(&GOOD.replace("kind = \"full\"\n", ""), "paper", &[]),
+        "x.toml:5: the key problem.kind is missing; allowed: \"full\", \"partial\", \"other\""
+    );
+    let text = message("seed = 1\ntrials = 1\nwidths = [1]\n", "paper", &[]);
+    assert_eq!(text, "x.toml: the key problem is missing; allowed: a table");
 }
 
 #[test]
@@ -266,7 +377,10 @@ fn stored_settings_are_read_back_and_their_mistakes_located() {
     let stored = format!("profile = \"smoke\"\n[settings]\n{}", toml::to_string(&settings).unwrap());
     let stored = stored.replace("[problem", "[settings.problem").replace("[[cases", "[[settings.cases");
     assert_eq!(read(&stored), Ok(settings));
-    assert_eq!(read("profile = \"smoke\"\n"), Err("toy.meta.toml: the key settings is missing".into()));
+    assert_eq!(
+        read("profile = \"smoke\"\n"),
+        Err("toy.meta.toml: the key settings is missing; allowed: a table".into())
+    );
     let message = read(&stored.replace("seed = 1", "sed = 1")).unwrap_err();
     assert!(message.starts_with("toy.meta.toml:3: unknown key sed (did you mean seed?)"), "{message}");
     let message = read(&stored.replace("rank = 10", "rank = 31")).unwrap_err();

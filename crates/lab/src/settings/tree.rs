@@ -8,6 +8,7 @@ use std::sync::Arc;
 use toml_edit::{Document, Item, TableLike, Value};
 
 use super::SettingsError;
+use crate::echo::Echo;
 
 /// Where a value was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +37,18 @@ impl fmt::Display for Origin {
             Place::File => write!(f, "{file}"),
             Place::Line(line, None) => write!(f, "{file}:{line}"),
             Place::Line(line, Some(profile)) => write!(f, "{file}:{line} [profiles.{profile}]"),
-            Place::Option(option) => write!(f, "{file} with {option}"),
+            Place::Option(option) => write!(f, "{file} with {}", Echo(option)),
+        }
+    }
+}
+
+impl Place {
+    /// How much what was written there counts: the file's own values least, then profiles, then the command line.
+    pub(crate) fn weight(&self) -> usize {
+        match self {
+            Self::File | Self::Line(_, None) => 0,
+            Self::Line(_, Some(_)) => 1,
+            Self::Option(_) => 2,
         }
     }
 }
@@ -58,19 +70,21 @@ pub(crate) enum Content {
     Number(f64),
     Flag(bool),
     Date(String),
+    /// No value, which TOML does not have: it stands where a key is missing.
+    Nothing,
 }
 
 /// A single TOML value, as on the right of `=`; `None` if `text` is not one. Its origins mean nothing yet.
 pub(crate) fn parse_value(text: &str) -> Option<Content> {
     let value: Value = text.parse().ok()?;
-    let source = Source { file: Path::new("").into(), text };
+    let source = Source::new(&Path::new("").into(), text);
     Some(source.value(&value, source.at_line(1)).content)
 }
 
 impl Node {
     /// Parses a settings file's text.
     pub(crate) fn parse(file: &Arc<Path>, text: &str) -> Result<Self, SettingsError> {
-        let source = Source { file: file.clone(), text };
+        let source = Source::new(file, text);
         match Document::parse(text) {
             Ok(document) => Ok(source.table(document.as_table(), source.at_line(1))),
             Err(error) => {
@@ -78,7 +92,7 @@ impl Node {
                 Err(SettingsError::Syntax {
                     path: file.to_path_buf(),
                     line,
-                    message: error.message().replace('\n', "; "),
+                    message: source.why(&error),
                     text: text.lines().nth(line - 1).unwrap_or_default().trim().to_owned(),
                 })
             }
@@ -88,7 +102,8 @@ impl Node {
     /// Lays `over` on top: tables are merged key by key, everything else is replaced.
     pub(crate) fn merge(&mut self, over: Node) {
         match (&mut self.content, over) {
-            (Content::Table(base), Node { content: Content::Table(entries), .. }) => {
+            (Content::Table(base), Node { content: Content::Table(entries), origin }) => {
+                self.origin = origin;
                 for (key, value) in entries {
                     match base.get_mut(&key) {
                         Some(node) => node.merge(value),
@@ -102,18 +117,20 @@ impl Node {
         }
     }
 
-    /// Puts `value` at a dotted key; a number names an element of a list. Tables on the way are made.
+    /// Lays `value` on top of what is at a dotted key, as [`merge`](Self::merge) does; a number names an element of a list.
+    /// Tables on the way are made.
     pub(crate) fn set(&mut self, path: &[&str], value: Node) {
         let Some((first, rest)) = path.split_first() else {
-            *self = value;
-            return;
+            return self.merge(value);
         };
         if let (Content::List(elements), Ok(index)) = (&mut self.content, first.parse::<usize>())
             && let Some(element) = elements.get_mut(index)
         {
             return element.set(rest, value);
         }
-        if !matches!(self.content, Content::Table(_)) {
+        if matches!(self.content, Content::Table(_)) {
+            self.origin = value.origin.clone();
+        } else {
             *self = Node { content: Content::Table(BTreeMap::new()), origin: value.origin.clone() };
         }
         if let Content::Table(entries) = &mut self.content {
@@ -188,6 +205,7 @@ impl fmt::Display for Content {
             Self::Number(value) => write!(f, "{value:?}"),
             Self::Flag(value) => write!(f, "{value}"),
             Self::Date(value) => f.write_str(value),
+            Self::Nothing => f.write_str("nothing"),
         }
     }
 }
@@ -196,12 +214,25 @@ impl fmt::Display for Content {
 struct Source<'a> {
     file: Arc<Path>,
     text: &'a str,
+    /// Where the lines end, ascending.
+    ends: Vec<usize>,
 }
 
-impl Source<'_> {
+impl<'a> Source<'a> {
+    fn new(file: &Arc<Path>, text: &'a str) -> Self {
+        Self { file: file.clone(), text, ends: text.match_indices('\n').map(|(at, _)| at).collect() }
+    }
+
     fn line(&self, position: usize) -> usize {
-        let before = &self.text.as_bytes()[..position.min(self.text.len())];
-        1 + before.iter().filter(|byte| **byte == b'\n').count()
+        1 + self.ends.partition_point(|&end| end < position)
+    }
+
+    /// What the parser said, on one line.
+    fn why(&self, error: &toml_edit::TomlError) -> String {
+        if self.ends.is_empty() && self.text.contains('\r') {
+            return "its lines end in carriage returns alone; save it with line feeds".to_owned();
+        }
+        error.message().replace('\n', "; ")
     }
 
     fn at_line(&self, line: usize) -> Origin {

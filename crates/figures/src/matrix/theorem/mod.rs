@@ -13,7 +13,7 @@ use lab::{Invalid, TrialContext, TrialError};
 use serde::{Deserialize, Serialize};
 
 use super::trial::as_trial_error;
-use super::{OptimizerSettings, check_depth, check_positive};
+use super::{OptimizerSettings, check_depth, check_init_scale, check_size};
 
 mod rows;
 mod summary;
@@ -47,10 +47,11 @@ impl TheoremCase {
         let name = self.name.as_str();
         Invalid::unless(!name.is_empty(), format!("{key}.name"), "\"\"", "a name")?;
         Invalid::unless(self.size >= 3, format!("{key}.size"), self.size, "an integer from 3")?;
+        check_size(&format!("{key}.size"), self.size)?;
         let ranks = format!("an integer from 1 to {}, below half the size ({})", (self.size - 1) / 2, self.size);
-        Invalid::unless(self.rank >= 1 && 2 * self.rank < self.size, format!("{key}.rank"), self.rank, ranks)?;
+        Invalid::unless((1..=(self.size - 1) / 2).contains(&self.rank), format!("{key}.rank"), self.rank, ranks)?;
         check_depth(&format!("{key}.depth"), self.depth)?;
-        check_positive(&format!("{key}.init_scale"), self.init_scale)?;
+        check_init_scale(&format!("{key}.init_scale"), self.init_scale, self.depth)?;
         let iterations = self.iterations;
         Invalid::unless(iterations >= 1, format!("{key}.iterations"), iterations, "an integer from 1")?;
         self.optimizer.check(&format!("{key}.optimizer"))

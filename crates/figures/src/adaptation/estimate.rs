@@ -1,0 +1,45 @@
+//! What a fine-tuning run holds in memory at most, the encoder and the data, which all runs share, not counted.
+
+use adaptation::{Config, Method};
+use lab::Memory;
+
+use super::inputs::FineTuningInputs;
+use super::trial::FineTuningTrial;
+
+/// Copies of each parameter: its value, its gradient, two moments of the optimizer.
+const PER_PARAMETER: usize = 4;
+/// Matrices for each factor of a product that is multiplied out: those, and the products on both of its sides.
+const PER_FACTOR: usize = 6;
+/// Hidden states that a layer keeps of a token for the way back.
+const PER_LAYER: usize = 12;
+
+/// What a run holds at most; nothing is known of a task that was not gathered.
+pub(super) fn memory(trial: &FineTuningTrial, inputs: &FineTuningInputs) -> Memory {
+    let Ok(task) = inputs.task(&trial.task) else { return Memory::default() };
+    let config = inputs.encoder.encoder.config();
+    let longest = task.train.iter().map(|example| example.ids.len()).max().unwrap_or(0);
+    let tokens = trial.batch.min(trial.examples).saturating_mul(longest);
+    let Config { hidden_size, intermediate_size, heads, layers, .. } = *config;
+    let per_token = PER_LAYER * hidden_size + 3 * intermediate_size + 2 * heads * longest;
+    let sites = trial.adapted.sites(config).into_iter().filter(|site| !site.is_embedding());
+    let memory = Memory::default().and("training.batch", 4, &[tokens, layers, per_token]);
+    sites.fold(memory, |memory, site| adapter(memory, &trial.method, config.shape(site)))
+}
+
+/// With an adapter of a weight of this shape.
+fn adapter(memory: Memory, method: &Method, (m, n): (usize, usize)) -> Memory {
+    let (sides, wide) = (m + n, m.max(n));
+    let full = |memory: Memory, depth: usize| memory.and("depth", 4, &[PER_FACTOR, depth, wide, wide]);
+    let thin = |memory: Memory, rank: usize| memory.and("rank", 4, &[PER_PARAMETER, rank, sides]);
+    match method {
+        Method::Lora(settings) => thin(memory, settings.rank),
+        Method::DeepLora(settings) => {
+            thin(memory, settings.rank).and("depth", 4, &[PER_FACTOR, settings.depth, settings.rank, settings.rank])
+        }
+        Method::FullWidth(settings) => full(memory, settings.depth),
+        // Made from the factors of full width.
+        Method::Compressed(settings) => full(thin(memory, settings.rank), settings.depth),
+        Method::SineLora(settings) => thin(memory, settings.rank).and("rank", 4, &[2, m, n]),
+        Method::Adalora(settings) => thin(memory, settings.rank),
+    }
+}

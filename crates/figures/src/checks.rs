@@ -1,0 +1,99 @@
+//! Checks of settings that both halves have: numbers of runs, lists, depths, init scales.
+
+use lab::Invalid;
+
+/// Most repetitions of one thing.
+const MOST_TRIALS: usize = 10_000;
+
+/// Most runs of an experiment: each is a file of the store.
+const MOST_RUNS: usize = 100_000;
+
+/// Most elements of a list.
+const MOST_VALUES: usize = 1_000;
+
+/// Most factors: of more, εᴸ is 0 or ∞ in floating point for all but the ε next to 1.
+const MOST_FACTORS: usize = 10_000;
+
+/// Checks a number of trials.
+pub fn check_trials(key: &str, trials: usize) -> Result<(), Invalid> {
+    let allowed = format!(
+        "an integer from 1 to {MOST_TRIALS}: the standard error of a mean is then a hundredth of the deviation already"
+    );
+    Invalid::unless((1..=MOST_TRIALS).contains(&trials), key, trials, allowed)
+}
+
+/// Checks `trials` and the number of runs that are planned for each: `check_runs(trials, &[depths, widths])`.
+pub fn check_runs(trials: usize, for_each: &[usize]) -> Result<(), Invalid> {
+    check_trials("trials", trials)?;
+    let runs = for_each.iter().fold(1_usize, |runs, &factor| runs.saturating_mul(factor));
+    let allowed = format!(
+        "so many that there are at most {MOST_RUNS} runs, of each of which the store keeps a file ({runs} for a trial)"
+    );
+    Invalid::unless(trials.saturating_mul(runs) <= MOST_RUNS, "trials", trials, allowed)
+}
+
+/// Checks the size of a matrix: its rows and columns are numbered in 32 bits.
+pub fn check_size(key: &str, size: usize) -> Result<(), Invalid> {
+    let most = u32::MAX as usize;
+    Invalid::unless((1..=most).contains(&size), key, size, format!("an integer from 1 to {most}"))
+}
+
+/// Checks a list: not empty nor endless, every element allowed, and none twice.
+pub fn check_list<T: Copy + PartialEq + std::fmt::Display>(
+    key: &str,
+    values: &[T],
+    holds: impl Fn(T) -> bool,
+    allowed: &str,
+) -> Result<(), Invalid> {
+    Invalid::unless(!values.is_empty(), key, "[]", format!("a list with at least one value, each {allowed}"))?;
+    let allowed_length = format!("a list of at most {MOST_VALUES} values");
+    let length = format!("a list of {}", values.len());
+    Invalid::unless(values.len() <= MOST_VALUES, key, length, allowed_length)?;
+    values.iter().enumerate().try_for_each(|(i, &value)| {
+        let key = format!("{key}.{i}");
+        Invalid::unless(holds(value), &key, value, allowed)?;
+        Invalid::unless(!values[..i].contains(&value), &key, value, "each value once")
+    })
+}
+
+/// Checks a depth: at least two factors.
+pub fn check_depth(key: &str, depth: usize) -> Result<(), Invalid> {
+    check_depth_from(key, depth, 2)
+}
+
+/// Checks a depth: at least `least` factors.
+pub fn check_depth_from(key: &str, depth: usize, least: usize) -> Result<(), Invalid> {
+    let allowed = format!("an integer from {least} to {MOST_FACTORS}");
+    Invalid::unless((least..=MOST_FACTORS).contains(&depth), key, depth, allowed)
+}
+
+/// Checks an init scale ε of a depth L: positive, and εᴸ, the size of the product at the start, neither under- nor overflows.
+pub fn check_init_scale(key: &str, scale: f64, depth: usize) -> Result<(), Invalid> {
+    check_power(key, scale, depth, f64::MIN_POSITIVE, f64::MAX)
+}
+
+/// The same in single precision.
+pub fn check_init_scale_single(key: &str, scale: f64, depth: usize) -> Result<(), Invalid> {
+    check_power(key, scale, depth, f32::MIN_POSITIVE.into(), f32::MAX.into())
+}
+
+fn check_power(key: &str, scale: f64, depth: usize, least: f64, most: f64) -> Result<(), Invalid> {
+    check_positive(key, scale)?;
+    let power = scale.powf(depth as f64);
+    let fate = if power < least { "underflows" } else { "overflows" };
+    let allowed = format!(
+        "a number ε greater than 0 whose power ε^L, with the depth L = {depth}, is from {least:.1e} to {most:.1e}; that of this \
+         one {fate}"
+    );
+    Invalid::unless((least..=most).contains(&power), key, format!("{scale:e}"), allowed)
+}
+
+/// Checks a number that must be greater than 0.
+pub fn check_positive(key: &str, value: f64) -> Result<(), Invalid> {
+    Invalid::unless(value > 0.0 && value.is_finite(), key, value, "a number greater than 0")
+}
+
+/// Checks a number that must be at least 0.
+pub fn check_not_negative(key: &str, value: f64) -> Result<(), Invalid> {
+    Invalid::unless(value >= 0.0 && value.is_finite(), key, value, "a number from 0")
+}

@@ -1,16 +1,16 @@
 //! The binaries' `main`: one experiment, or all of them.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, FromArgMatches};
+use clap::{Command, CommandFactory, FromArgMatches};
 
 use crate::cli::{All, Common, DEFAULT_RESULTS, Single, most_threads};
 use crate::session::{self, Ready, Report, Session};
 use crate::settings::{Override, SettingsError};
-use crate::{Experiment, LabError, logging, provenance::Machine, summary};
+use crate::{Experiment, LabError, logging, provenance, provenance::Machine, signals, summary};
 
 /// Loads an experiment's settings: file, profile, overrides.
 type Prepare = fn(&Path, &str, &[Override]) -> Result<Box<dyn Ready>, SettingsError>;
@@ -33,8 +33,7 @@ pub fn entry<E: Experiment>() -> Entry {
 pub fn main<E: Experiment>() -> ExitCode {
     let long = format!("{}\n\n{}", E::ABOUT, E::LONG_ABOUT);
     let command = Single::command().name(E::NAME).about(E::ABOUT).long_about(long);
-    let options = Single::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit());
-    exit(run_single(entry::<E>(), &options))
+    start_process(command, |options: Single| run_single(entry::<E>(), &options))
 }
 
 /// `main` of `reproduce-all`. Exit codes as of [`main`].
@@ -42,12 +41,15 @@ pub fn main_all(list: &[Entry]) -> ExitCode {
     let about = "Runs every experiment: settings to trials to tables to figures";
     let long = format!("{about}.\n\nExperiments:\n{}", listing(list));
     let command = All::command().name("reproduce-all").about(about).long_about(long);
-    let options = All::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit());
-    exit(run_all(list, &options))
+    start_process(command, |options: All| run_all(list, &options))
 }
 
-/// Prints what ended the program before its end, if anything did.
-fn exit(result: Result<u8, LabError>) -> ExitCode {
+/// Does `work` with the options of the command line, or what those ask for instead: help, version.
+fn start_process<O: FromArgMatches>(command: Command, work: impl FnOnce(O) -> Result<u8, LabError>) -> ExitCode {
+    // Uncaught, signals end the program as they would any other.
+    let _ = signals::catch();
+    let parsed = command.try_get_matches().and_then(|matches| O::from_arg_matches(&matches));
+    let result = parsed.map_or_else(|message| said(&message), work);
     let code = result.unwrap_or_else(|error| {
         let code = error.exit_code();
         // If stderr is closed there is nobody to tell.
@@ -55,6 +57,15 @@ fn exit(result: Result<u8, LabError>) -> ExitCode {
         code
     });
     ExitCode::from(code)
+}
+
+/// Prints what the command line's parser has to say: help and version on stdout, mistakes on stderr.
+fn said(message: &clap::Error) -> Result<u8, LabError> {
+    let written = message.print();
+    if !message.use_stderr() {
+        printed(written)?;
+    }
+    Ok(u8::try_from(message.exit_code()).unwrap_or(2))
 }
 
 fn run_single(entry: Entry, options: &Single) -> Result<u8, LabError> {
@@ -67,16 +78,12 @@ fn run_single(entry: Entry, options: &Single) -> Result<u8, LabError> {
     };
     let session = start(&options.common)?;
     let report = perform(ready.as_ref(), &session);
-    if !options.common.quiet {
-        print(&summary::of_one(&report));
-    }
-    Ok(report.exit_code())
+    conclude(std::slice::from_ref(&report), &options.common, || summary::of_one(&report))
 }
 
 fn run_all(list: &[Entry], options: &All) -> Result<u8, LabError> {
     if options.list {
-        print(&listing(list));
-        return Ok(0);
+        return print(&listing(list)).map(|()| 0);
     }
     let selected = select(list, &options.only, &options.skip)?;
     options.common.check_plot_only()?;
@@ -87,10 +94,21 @@ fn run_all(list: &[Entry], options: &All) -> Result<u8, LabError> {
     };
     let session = start(&options.common)?;
     let reports: Vec<Report> = jobs.iter().map(|ready| perform(ready.as_ref(), &session)).collect();
-    if !options.common.quiet {
-        print(&summary::of_all(&reports, &session));
+    conclude(&reports, &options.common, || summary::of_all(&reports, &session))
+}
+
+/// Prints the closing table. The exit code is that of the first experiment that did not go well.
+fn conclude(reports: &[Report], options: &Common, table: impl FnOnce() -> String) -> Result<u8, LabError> {
+    let code = reports.iter().map(Report::exit_code).find(|code| *code != 0);
+    let shown = if options.quiet { Ok(()) } else { print(&table()) };
+    match (code, shown) {
+        (None, shown) => shown.map(|()| 0),
+        (Some(code), Ok(())) => Ok(code),
+        (Some(code), Err(error)) => {
+            tracing::error!("{}", summary::chain(&error));
+            Ok(code)
+        }
     }
-    Ok(reports.iter().map(Report::exit_code).find(|code| *code != 0).unwrap_or(0))
 }
 
 fn listing(list: &[Entry]) -> String {
@@ -162,10 +180,14 @@ fn start(options: &Common) -> Result<Session, LabError> {
         threads,
         fresh: options.fresh,
         plot_only: options.plot_only,
+        accept_edited: options.accept_edited,
         style,
         machine: Machine::survey(threads),
     };
     session.check_outputs()?;
+    if let (Some(reason), false) = (provenance::REVISION_UNKNOWN, options.plot_only) {
+        tracing::warn!("NAME.meta.toml will not say which revision of the code ran: {reason}");
+    }
     Ok(session)
 }
 
@@ -183,12 +205,24 @@ fn repeated(options: &Common) -> String {
 fn perform(ready: &dyn Ready, session: &Session) -> Report {
     let report = ready.run(session);
     for error in &report.errors {
-        tracing::error!("{}", summary::chain(error));
+        let text = summary::chain(error);
+        match text.contains(report.experiment) {
+            true => tracing::error!("{text}"),
+            false => tracing::error!("{}: {text}", report.experiment),
+        }
     }
     report
 }
 
-/// Prints to stdout; if it is closed there is nobody to tell.
-fn print(text: &str) {
-    let _ = std::io::stdout().write_all(text.as_bytes());
+/// Prints to stdout.
+fn print(text: &str) -> Result<(), LabError> {
+    printed(io::stdout().write_all(text.as_bytes()))
+}
+
+/// What became of writing to stdout. A reader who closed the pipe has read enough.
+fn printed(written: io::Result<()>) -> Result<(), LabError> {
+    match written.and_then(|()| io::stdout().flush()) {
+        Err(source) if source.kind() != io::ErrorKind::BrokenPipe => Err(LabError::Print { source }),
+        _ => Ok(()),
+    }
 }

@@ -44,11 +44,9 @@ pub struct Claim {
 }
 
 impl Claim {
-    const COLUMNS: [&str; 4] = ["claim", "paper", "measured", "verdict"];
-
     /// `NAME.claims.csv`. It has its header even if there are no claims.
     pub(crate) fn table(name: &str, claims: &[Self]) -> Result<Table, LabError> {
-        Table::with_header(format!("{name}.claims"), &Self::COLUMNS, claims)
+        Table::companion(name, "claims", claims.iter().cloned())
     }
 }
 

@@ -14,6 +14,7 @@ use crate::settings::{self, Override, Resolved, SettingsError};
 use crate::store::Store;
 use crate::{
     BadInput, Claim, Drawing, Experiment, Finished, Inputs, Invalid, LabError, Results, Table, files, panics, runner,
+    seal,
 };
 
 /// What the experiments of one process have in common.
@@ -30,6 +31,8 @@ pub(crate) struct Session {
     pub(crate) threads: usize,
     pub(crate) fresh: bool,
     pub(crate) plot_only: bool,
+    /// `--accept-edited`
+    pub(crate) accept_edited: bool,
     pub(crate) style: Style,
     pub(crate) machine: Machine,
 }
@@ -92,9 +95,28 @@ impl Report {
 
     fn write(&mut self, path: PathBuf, bytes: &[u8]) -> Result<(), LabError> {
         files::write(&path, bytes)?;
+        self.wrote(path);
+        Ok(())
+    }
+
+    /// Replaces the tables of an earlier run and their seal by those of this one.
+    fn write_sealed(
+        &mut self,
+        session: &Session,
+        tables: &[Table],
+        meta: PathBuf,
+        text: &[u8],
+    ) -> Result<(), LabError> {
+        let path = |table: &Table| session.results.join(table.file());
+        let files: Vec<_> = tables.iter().map(|table| (path(table), table.bytes())).collect();
+        files::replace_sealed(&files, (&meta, text))?;
+        files.into_iter().map(|(path, _)| path).chain([meta]).for_each(|path| self.wrote(path));
+        Ok(())
+    }
+
+    fn wrote(&mut self, path: PathBuf) {
         tracing::debug!("wrote {}", path.display());
         self.files.push(path);
-        Ok(())
     }
 }
 
@@ -140,13 +162,21 @@ impl<E: Experiment> Ready for Redraw<E> {
     fn run(&self, session: &Session) -> Report {
         reported(E::NAME, |report| {
             // Before the lock is taken, whose file would make a directory for a mistyped profile.
-            session.tables(E::NAME).require_rows(E::NAME)?;
+            let tables = session.tables(E::NAME);
+            tables.require(E::NAME)?;
+            let _store = match Store::open(&session.results, E::NAME) {
+                // Where nobody may write there is nothing to lock.
+                Err(LabError::Write { source, .. }) if files::is_read_only(&source) => None,
+                opened => Some(opened?),
+            };
             let path = session.meta(E::NAME);
             if !path.exists() {
-                return Err(LabError::MissingTable { path, command: session.command(E::NAME) });
+                return Err(LabError::Unfinished { path, command: session.command(E::NAME) });
             }
-            let _store = Store::open(&session.results, E::NAME)?;
             let settings: E::Settings = settings::load_stored(&path)?;
+            if !seal::check(&path, &tables, session.accept_edited)? {
+                tables.require_rows(E::NAME)?;
+            }
             read_tables::<E>(&settings, session, report);
             Ok(())
         })
@@ -157,7 +187,9 @@ impl<E: Experiment> Ready for Redraw<E> {
 fn reported(experiment: &'static str, work: impl FnOnce(&mut Report) -> Result<(), LabError>) -> Report {
     let started = Instant::now();
     let mut report = Report::new(experiment);
-    if let Err(error) = work(&mut report) {
+    // Whatever happens in one experiment, the next one is run.
+    let failed = |source| LabError::Step { experiment, step: "running", source };
+    if let Err(error) = panics::catching(|| work(&mut report)).map_err(failed).flatten() {
         report.errors.push(error);
     }
     report.run.wall_seconds = started.elapsed().as_secs_f64();
@@ -181,11 +213,9 @@ impl<E: Experiment> Prepared<E> {
         if ran.finished.is_empty() && !ran.failed.is_empty() {
             return Err(LabError::NothingFinished { experiment: E::NAME });
         }
-        for table in self.tables(&ran.finished)? {
-            let path = session.results.join(format!("{}.csv", table.stem()));
-            report.write(path, table.bytes())?;
-        }
-        self.write_meta(session, started, inputs.into_recorded(), report)?;
+        let tables = self.tables(&ran.finished)?;
+        let meta = self.meta(session, started, inputs.into_recorded(), &tables, report)?;
+        report.write_sealed(session, &tables, session.meta(E::NAME), meta.as_bytes())?;
         Ok(store)
     }
 
@@ -217,13 +247,15 @@ impl<E: Experiment> Prepared<E> {
         }
     }
 
-    fn write_meta(
+    /// The text of `NAME.meta.toml`.
+    fn meta(
         &self,
         session: &Session,
         started: String,
         inputs: BTreeMap<String, String>,
-        report: &mut Report,
-    ) -> Result<(), LabError> {
+        tables: &[Table],
+        report: &Report,
+    ) -> Result<String, LabError> {
         let meta = Meta {
             experiment: E::NAME,
             profile: &self.resolved.profile,
@@ -231,13 +263,13 @@ impl<E: Experiment> Prepared<E> {
             overrides: &self.resolved.overrides,
             started,
             run: report.run.clone(),
+            tables: seal::of(tables),
             machine: &session.machine,
             inputs,
             settings: &self.resolved.settings,
             crates: provenance::crates(),
         };
-        let text = guarded::<E, _, _>("writing the provenance", || toml::to_string(&meta))?;
-        report.write(session.meta(E::NAME), text.as_bytes())
+        guarded::<E, _, _>("writing the provenance", || toml::to_string(&meta))
     }
 }
 
@@ -258,7 +290,13 @@ fn judge<E: Experiment>(settings: &E::Settings, session: &Session, report: &mut 
     }
     let table = Claim::table(E::NAME, &claims)?;
     report.claims = claims;
-    report.write(session.results.join(format!("{}.csv", table.stem())), table.bytes())
+    match report.write(session.results.join(table.file()), table.bytes()) {
+        Err(LabError::Write { path, source }) if session.plot_only && files::is_read_only(&source) => {
+            tracing::warn!("cannot write {} ({source}): the claims are only shown", path.display());
+            Ok(())
+        }
+        written => written,
+    }
 }
 
 fn draw<E: Experiment>(settings: &E::Settings, session: &Session, report: &mut Report) -> Result<(), LabError> {

@@ -49,18 +49,26 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), LabError> {
 
 /// Replaces `files` and then `seal`, all in one directory, so that the seal is never beside files of another generation:
 /// everything is written first (a full disk leaves all as it was), then the old seal goes, the files are replaced, and
-/// the new seal comes last. What is interrupted leaves no seal.
-pub(crate) fn replace_sealed(files: &[(PathBuf, &[u8])], seal: (&Path, &[u8])) -> Result<(), LabError> {
+/// the new seal comes last. What is interrupted leaves no seal. With the old seal goes `derived`, which was made from the
+/// old files.
+pub(crate) fn replace_sealed(
+    files: &[(PathBuf, &[u8])],
+    seal: (&Path, &[u8]),
+    derived: &Path,
+) -> Result<(), LabError> {
     let partials: Result<Vec<_>, _> = files.iter().map(|(path, bytes)| Partial::write(path, bytes)).collect();
     let (partials, (path, bytes)) = (partials?, seal);
     let last = Partial::write(path, bytes)?;
     let _whole = REPLACING.lock().unwrap_or_else(PoisonError::into_inner);
-    match fs::remove_file(path) {
-        Err(source) if source.kind() != ErrorKind::NotFound => {
-            return Err(LabError::Write { path: path.to_owned(), source });
+    for old in [path, derived] {
+        match fs::remove_file(old) {
+            Err(source) if source.kind() != ErrorKind::NotFound => {
+                return Err(LabError::Write { path: old.to_owned(), source });
+            }
+            _ => {}
         }
-        _ => sync_directory_of(path),
     }
+    sync_directory_of(path);
     partials.into_iter().try_for_each(Partial::put_in_place)?;
     sync_directory_of(path);
     last.put_in_place()?;
@@ -188,17 +196,19 @@ mod tests {
     #[test]
     fn a_seal_is_there_only_while_all_its_files_are() {
         let directory = tempfile::tempdir().unwrap();
-        let [a, b, seal] = ["a.csv", "b.csv", "meta.toml"].map(|name| directory.path().join(name));
-        let replace = |text: &[u8]| replace_sealed(&[(a.clone(), text), (b.clone(), text)], (&seal, text));
+        let [a, b, seal, derived] =
+            ["a.csv", "b.csv", "meta.toml", "claims.csv"].map(|name| directory.path().join(name));
+        let replace = |text: &[u8]| replace_sealed(&[(a.clone(), text), (b.clone(), text)], (&seal, text), &derived);
         let content = || [&a, &b, &seal].map(|path| fs::read(path).ok());
         replace(b"old").unwrap();
         assert_eq!(content(), [(); 3].map(|()| Some(b"old".to_vec())));
         // The second file cannot be replaced: the first one is new by then.
         fs::remove_file(&b).unwrap();
         fs::create_dir(&b).unwrap();
+        fs::write(&derived, "of the old files").unwrap();
         assert!(replace(b"new").unwrap_err().to_string().contains("b.csv"));
         assert_eq!(content(), [Some(b"new".to_vec()), None, None]);
-        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2, "no temporary file is left");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2, "neither a temporary file nor what was derived is left");
         fs::remove_dir(&b).unwrap();
         replace(b"third").unwrap();
         assert_eq!(content(), [(); 3].map(|()| Some(b"third".to_vec())));

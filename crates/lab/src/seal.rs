@@ -2,7 +2,7 @@
 //!
 //! It is removed before the first table of a new run is replaced and written last, so tables without it are of a run that
 //! did not finish, and tables that differ from it are of another run, cut, or edited. Claims are no part of it: they are
-//! made from the tables, here and by every `--plot-only`.
+//! made from the tables, here and by every `--plot-only`, and removed with it.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;

@@ -99,18 +99,14 @@ impl Report {
         Ok(())
     }
 
-    /// Replaces the tables of an earlier run and their seal by those of this one.
-    fn write_sealed(
-        &mut self,
-        session: &Session,
-        tables: &[Table],
-        meta: PathBuf,
-        text: &[u8],
-    ) -> Result<(), LabError> {
+    /// Replaces the tables of an earlier run and their seal by those of this one. The claims of the earlier run go too.
+    fn write_sealed(&mut self, session: &Session, tables: &[Table], meta: &str) -> Result<(), LabError> {
         let path = |table: &Table| session.results.join(table.file());
         let files: Vec<_> = tables.iter().map(|table| (path(table), table.bytes())).collect();
-        files::replace_sealed(&files, (&meta, text))?;
-        files.into_iter().map(|(path, _)| path).chain([meta]).for_each(|path| self.wrote(path));
+        let seal = session.meta(self.experiment);
+        let claims = session.results.join(format!("{}.claims.csv", self.experiment));
+        files::replace_sealed(&files, (&seal, meta.as_bytes()), &claims)?;
+        files.into_iter().map(|(path, _)| path).chain([seal]).for_each(|path| self.wrote(path));
         Ok(())
     }
 
@@ -215,7 +211,7 @@ impl<E: Experiment> Prepared<E> {
         }
         let tables = self.tables(&ran.finished)?;
         let meta = self.meta(session, started, inputs.into_recorded(), &tables, report)?;
-        report.write_sealed(session, &tables, session.meta(E::NAME), meta.as_bytes())?;
+        report.write_sealed(session, &tables, &meta)?;
         Ok(store)
     }
 

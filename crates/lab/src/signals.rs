@@ -71,8 +71,9 @@ fn stop(signal: &str, code: i32) {
     let _whole = crate::files::REPLACING.lock().unwrap_or_else(PoisonError::into_inner);
     let line = match &*running() {
         Some(Running { experiment, store, stored }) => format!(
-            "{experiment}: {stored} trials of this run are stored in {}, beside those of earlier runs; \
+            "{experiment}: {stored} trial{} of this run stored in {}, beside those of earlier runs; \
              the same command without --fresh goes on from there",
+            if *stored == 1 { "" } else { "s" },
             store.display()
         ),
         None => "no experiment was running".into(),

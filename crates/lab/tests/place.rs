@@ -121,3 +121,14 @@ pub fn example(name: &str) -> PathBuf {
     assert!(path.exists(), "{} is missing: cargo build --examples", path.display());
     path
 }
+
+/// What a run warns of whose code was compiled outside its git repository.
+pub const REVISION_UNKNOWN: &str = "warning: NAME.meta.toml will not say which revision of the code ran: ";
+
+/// The lines of `stderr` after that warning, if it is there.
+pub fn without_revision(stderr: &str) -> &str {
+    match stderr.split_once('\n') {
+        Some((first, rest)) if first.contains(REVISION_UNKNOWN) => rest,
+        _ => stderr,
+    }
+}

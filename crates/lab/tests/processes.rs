@@ -28,9 +28,9 @@ fn a_signal_ends_a_run_with_what_is_stored_and_how_to_go_on() {
         let stored = place.stored().len();
         assert!(ran.code == Some(code) && (3..9).contains(&stored), "{:?}: {}", ran.code, ran.stderr);
         let start = format!("stopped by SIG{name}: toy-decay: ");
-        let end = " trials of this run are stored in results/quick/.store/toy-decay, beside those of earlier runs; \
+        let end = " trials of this run stored in results/quick/.store/toy-decay, beside those of earlier runs; \
             the same command without --fresh goes on from there\n";
-        let said = ran.stderr.strip_prefix(&start).and_then(|rest| rest.strip_suffix(end));
+        let said = without_revision(&ran.stderr).strip_prefix(&start).and_then(|rest| rest.strip_suffix(end));
         let said: usize = said.unwrap_or_else(|| panic!("{}", ran.stderr)).parse().unwrap();
         assert!(said <= stored && stored <= said + 2, "{said} of {stored}");
         assert_eq!(place.run(&slow[..4]).decay(), (9 - stored, stored, 0));
@@ -91,5 +91,27 @@ fn a_reader_who_has_read_enough_ends_nothing() {
         let ran = Ran::from(child.wait_with_output().unwrap());
         assert_eq!(ran.code, Some(0), "{argument}: {}", ran.stderr);
         assert!(!ran.stderr.contains("error"), "{argument}: {}", ran.stderr);
+    }
+}
+
+/// The clock of a machine that has lost its battery, or that somebody set.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_wrong_clock_ends_nothing() {
+    for (seconds, started) in [
+        ("1000000000", "2001-09-09T01:46:40Z"),
+        ("-1", "before the year 1970"),
+        ("-9000000000000000000", "before the year 1970"),
+        ("253402300800", "after the year 9999"),
+        ("9000000000000000000", "after the year 9999"),
+    ] {
+        let place = Place::new();
+        let mut command = place.command("toy-decay", &["--trials=1"]);
+        command.env("LD_PRELOAD", example("libwrong_clock.so")).env("CLOCK_SECONDS", seconds);
+        let ran = Ran::from(command.output().unwrap());
+        assert_eq!(ran.code, Some(0), "{seconds}: {}", ran.stderr);
+        assert!(ran.stderr.lines().all(|line| line.starts_with(&format!("{started} "))), "{}", ran.stderr);
+        let meta: toml::Table = place.read("results/quick/toy-decay.meta.toml").parse().unwrap();
+        assert_eq!(meta["started"].as_str(), Some(started));
     }
 }

@@ -29,7 +29,7 @@ fn provenance_says_what_it_was_made_with() {
     assert_eq!(meta["machine"]["threads"].as_integer(), Some(1));
     // The code was compiled just now, before this test, which therefore knows its revision.
     let Revision { commit, dirty, .. } = Revision::of(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."));
-    let warnings = ran.stderr.matches("warning: NAME.meta.toml will not say which revision of the code ran: ").count();
+    let warnings = ran.stderr.matches(REVISION_UNKNOWN).count();
     assert_eq!(warnings, usize::from(commit.is_err()), "{}", ran.stderr);
     assert_eq!(text("machine", "git_revision"), commit.unwrap_or("unknown".into()));
     assert_eq!(meta["machine"].get("git_dirty").map(|dirty| dirty.as_bool().unwrap()), dirty);
@@ -120,4 +120,28 @@ fn the_revision_is_that_of_the_code() {
         assert_eq!((found().commit.unwrap(), found().dirty), (second, Some(false)), "{name}");
         assert_ne!(watched(root), before, "{name}: cargo must notice a commit");
     }
+}
+
+/// Git refuses a checkout of another user, unless it is told that it is trusted.
+#[cfg(unix)]
+#[test]
+fn the_revision_of_another_users_checkout_is_known() {
+    use std::os::unix::fs::{MetadataExt, chown};
+
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path().join("theirs");
+    workspace(&root);
+    git(&root, &["init", "--quiet"]);
+    let first = commit(&root);
+    // Only root can give something away.
+    if fs::metadata(&root).unwrap().uid() == 0 {
+        for path in [root.join(".git"), root.clone()] {
+            chown(path, Some(65_534), Some(65_534)).unwrap();
+        }
+        let mut plain = Command::new("git");
+        plain.current_dir(&root).args(["rev-parse", "HEAD"]).env("GIT_CONFIG_GLOBAL", "/dev/null");
+        assert!(!plain.output().unwrap().status.success(), "git must refuse, or this tests nothing");
+    }
+    let Revision { commit, dirty, .. } = Revision::of(&root);
+    assert_eq!((commit, dirty), (Ok(first), Some(false)));
 }

@@ -29,7 +29,8 @@ pub fn entry<E: Experiment>() -> Entry {
     Entry { name: E::NAME, about: E::ABOUT, prepare: session::prepare::<E>, redraw: session::redraw::<E> }
 }
 
-/// `main` of the binary of one figure. Exit code 0: done; 1: something failed, a trial perhaps; 2: bad input.
+/// `main` of the binary of one figure. Exit code 0: done; 1: something failed, a trial perhaps; 2: bad input;
+/// 130 and 143: ended by SIGINT or SIGTERM.
 pub fn main<E: Experiment>() -> ExitCode {
     let long = format!("{}\n\n{}", E::ABOUT, E::LONG_ABOUT);
     let command = Single::command().name(E::NAME).about(E::ABOUT).long_about(long);

@@ -51,11 +51,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), LabError> {
 /// everything is written first (a full disk leaves all as it was), then the old seal goes, the files are replaced, and
 /// the new seal comes last. What is interrupted leaves no seal. With the old seal goes `derived`, which was made from the
 /// old files.
-pub(crate) fn replace_sealed(
-    files: &[(PathBuf, &[u8])],
-    seal: (&Path, &[u8]),
-    derived: &Path,
-) -> Result<(), LabError> {
+pub(crate) fn replace_sealed(files: &[(PathBuf, &[u8])], seal: (&Path, &[u8]), derived: &Path) -> Result<(), LabError> {
     let partials: Result<Vec<_>, _> = files.iter().map(|(path, bytes)| Partial::write(path, bytes)).collect();
     let (partials, (path, bytes)) = (partials?, seal);
     let last = Partial::write(path, bytes)?;
@@ -208,7 +204,11 @@ mod tests {
         fs::write(&derived, "of the old files").unwrap();
         assert!(replace(b"new").unwrap_err().to_string().contains("b.csv"));
         assert_eq!(content(), [Some(b"new".to_vec()), None, None]);
-        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2, "neither a temporary file nor what was derived is left");
+        assert_eq!(
+            fs::read_dir(directory.path()).unwrap().count(),
+            2,
+            "neither a temporary file nor what was derived is left"
+        );
         fs::remove_dir(&b).unwrap();
         replace(b"third").unwrap();
         assert_eq!(content(), [(); 3].map(|()| Some(b"third".to_vec())));

@@ -321,3 +321,19 @@ fn summarize<T, O>(ran: &Ran<T, O>, run: &mut Run) {
     run.trial_seconds = ran.finished.iter().map(|finished| finished.seconds).sum();
     run.failures = ran.failed.iter().map(|(label, error)| format!("{label}: {}", runner::describe(error))).collect();
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_ends_its_experiment_alone_and_names_it() {
+        let report = reported("toy", |report| {
+            report.run.trials_run = 3;
+            panic!("capacity overflow");
+        });
+        let text = crate::summary::chain(&report.errors[0]);
+        assert!(text.starts_with("toy: running: panicked") && text.ends_with(": capacity overflow"), "{text}");
+        assert_eq!((report.exit_code(), report.run.trials_run), (1, 3));
+    }
+}

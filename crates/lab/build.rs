@@ -1,13 +1,17 @@
-//! Notes the versions of the workspace's crates, of what they depend on and of the compiler, for provenance.
+//! Notes the git revision, the versions of the workspace's crates, of what they depend on and of the compiler, for
+//! provenance.
+
+#[path = "build/revision.rs"]
+mod revision;
 
 use std::path::Path;
 use std::process::Command;
 use std::{env, fs};
 
 fn main() {
-    let lock = Path::new(&env::var("CARGO_MANIFEST_DIR").unwrap()).join("../../Cargo.lock");
-    println!("cargo::rerun-if-changed={}", lock.display());
-    let text = fs::read_to_string(&lock).unwrap_or_default();
+    let root = Path::new(&env::var("CARGO_MANIFEST_DIR").unwrap()).join("../..");
+    note_revision(&root);
+    let text = fs::read_to_string(root.join("Cargo.lock")).unwrap_or_default();
     let code = format!("&{:?}", direct_dependencies(&text));
     fs::write(Path::new(&env::var("OUT_DIR").unwrap()).join("crates.rs"), code).unwrap();
 
@@ -15,6 +19,21 @@ fn main() {
     let rustc = rustc.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default();
     println!("cargo::rustc-env=LAB_RUSTC={rustc}");
     println!("cargo::rustc-env=LAB_TARGET={}", env::var("TARGET").unwrap());
+}
+
+/// `LAB_GIT_REVISION` and `LAB_GIT_DIRTY` (`true`, `false`), or `LAB_GIT_UNKNOWN`: why there are none.
+fn note_revision(root: &Path) {
+    let revision = revision::Revision::of(root);
+    for path in &revision.watched {
+        println!("cargo::rerun-if-changed={}", path.display());
+    }
+    match revision.commit {
+        Ok(commit) => println!("cargo::rustc-env=LAB_GIT_REVISION={commit}"),
+        Err(reason) => println!("cargo::rustc-env=LAB_GIT_UNKNOWN={reason}"),
+    }
+    if let Some(dirty) = revision.dirty {
+        println!("cargo::rustc-env=LAB_GIT_DIRTY={dirty}");
+    }
 }
 
 /// Name and version of every workspace member (it has no `source`) and of everything a member names as a dependency.

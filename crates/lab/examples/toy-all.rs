@@ -25,7 +25,7 @@ impl Check for Settings {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 struct Row {
     value: f64,
 }

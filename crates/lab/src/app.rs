@@ -1,16 +1,16 @@
 //! The binaries' `main`: one experiment, or all of them.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{CommandFactory, FromArgMatches};
+use clap::{Command, CommandFactory, FromArgMatches};
 
 use crate::cli::{All, Common, DEFAULT_RESULTS, Single, most_threads};
 use crate::session::{self, Ready, Report, Session};
 use crate::settings::{self, Override, SettingsError};
-use crate::{Experiment, LabError, logging, provenance::Machine, report, summary};
+use crate::{Experiment, LabError, logging, provenance, provenance::Machine, report, signals, summary};
 
 /// Loads an experiment's settings: file, profile, overrides.
 type Prepare = fn(&Path, &str, &[Override]) -> Result<Box<dyn Ready>, SettingsError>;
@@ -36,12 +36,12 @@ pub fn entry<E: Experiment>() -> Entry {
     Entry { name: E::NAME, about: E::ABOUT, prepare: session::prepare::<E>, redraw: session::redraw::<E> }
 }
 
-/// `main` of the binary of one figure. Exit code 0: done; 1: something failed, a trial perhaps; 2: bad input.
+/// `main` of the binary of one figure. Exit code 0: done; 1: something failed, a trial perhaps; 2: bad input;
+/// 130 and 143: ended by SIGINT or SIGTERM.
 pub fn main<E: Experiment>() -> ExitCode {
     let long = format!("{}\n\n{}", E::ABOUT, E::LONG_ABOUT);
     let command = Single::command().name(E::NAME).about(E::ABOUT).long_about(long);
-    let options = Single::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit());
-    exit(run_single(entry::<E>(), &options))
+    start_process(command, |options: Single| run_single(entry::<E>(), &options))
 }
 
 /// `main` of `reproduce-all`. Exit codes as of [`main`].
@@ -49,12 +49,15 @@ pub fn main_all(list: &[Entry], statements: &str) -> ExitCode {
     let about = "Runs every experiment: settings to trials to tables to figures";
     let long = format!("{about}.\n\nExperiments:\n{}", listing(list));
     let command = All::command().name("reproduce-all").about(about).long_about(long);
-    let options = All::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit());
-    exit(run_all(list, statements, &options))
+    start_process(command, |options: All| run_all(list, statements, &options))
 }
 
-/// Prints what ended the program before its end, if anything did.
-fn exit(result: Result<u8, LabError>) -> ExitCode {
+/// Does `work` with the options of the command line, or what those ask for instead: help, version.
+fn start_process<O: FromArgMatches>(command: Command, work: impl FnOnce(O) -> Result<u8, LabError>) -> ExitCode {
+    // Uncaught, signals end the program as they would any other.
+    let _ = signals::catch();
+    let parsed = command.try_get_matches().and_then(|matches| O::from_arg_matches(&matches));
+    let result = parsed.map_or_else(|message| said(&message), work);
     let code = result.unwrap_or_else(|error| {
         let code = error.exit_code();
         // If stderr is closed there is nobody to tell.
@@ -64,12 +67,20 @@ fn exit(result: Result<u8, LabError>) -> ExitCode {
     ExitCode::from(code)
 }
 
+/// Prints what the command line's parser has to say: help and version on stdout, mistakes on stderr.
+fn said(message: &clap::Error) -> Result<u8, LabError> {
+    let written = message.print();
+    if !message.use_stderr() {
+        printed(written)?;
+    }
+    Ok(u8::try_from(message.exit_code()).unwrap_or(2))
+}
+
 fn run_single(entry: Entry, options: &Single) -> Result<u8, LabError> {
     let default = Path::new("experiments").join(format!("{}.toml", entry.name));
     let path = options.config.as_deref().unwrap_or(&default);
     if options.settings {
-        print(&settings::list(path)?.text());
-        return Ok(0);
+        return print(&settings::list(path)?.text()).map(|()| 0);
     }
     options.common.check_plot_only()?;
     let ready = match options.common.plot_only {
@@ -78,20 +89,16 @@ fn run_single(entry: Entry, options: &Single) -> Result<u8, LabError> {
     };
     let session = start(&options.common)?;
     let report = perform(ready.as_ref(), &session);
-    if !options.common.quiet {
-        print(&summary::of_one(&report));
-    }
-    Ok(report.exit_code())
+    conclude(std::slice::from_ref(&report), &options.common, || summary::of_one(&report))
 }
 
 fn run_all(list: &[Entry], statements: &str, options: &All) -> Result<u8, LabError> {
     if options.list {
-        print(&listing(list));
-        return Ok(0);
+        return print(&listing(list)).map(|()| 0);
     }
     if options.report {
-        print(&format!("{}\n", write_report(list, statements, options)?.display()));
-        return Ok(0);
+        let path = write_report(list, statements, options)?;
+        return print(&format!("{}\n", path.display())).map(|()| 0);
     }
     let selected = select(list, &options.only, &options.skip)?;
     options.common.check_plot_only()?;
@@ -102,14 +109,23 @@ fn run_all(list: &[Entry], statements: &str, options: &All) -> Result<u8, LabErr
     };
     let session = start(&options.common)?;
     let reports: Vec<Report> = jobs.iter().map(|ready| perform(ready.as_ref(), &session)).collect();
-    if !options.common.quiet {
-        print(&summary::of_all(&reports, &session));
-    }
     let path = write_report(list, statements, options)?;
-    if !options.common.quiet {
-        print(&format!("report: {}\n", path.display()));
+    let table = || format!("{}report: {}\n", summary::of_all(&reports, &session), path.display());
+    conclude(&reports, &options.common, table)
+}
+
+/// Prints the closing table. The exit code is that of the first experiment that did not go well.
+fn conclude(reports: &[Report], options: &Common, table: impl FnOnce() -> String) -> Result<u8, LabError> {
+    let code = reports.iter().map(Report::exit_code).find(|code| *code != 0);
+    let shown = if options.quiet { Ok(()) } else { print(&table()) };
+    match (code, shown) {
+        (None, shown) => shown.map(|()| 0),
+        (Some(code), Ok(())) => Ok(code),
+        (Some(code), Err(error)) => {
+            tracing::error!("{}", summary::chain(&error));
+            Ok(code)
+        }
     }
-    Ok(reports.iter().map(Report::exit_code).find(|code| *code != 0).unwrap_or(0))
 }
 
 /// Writes the report of the profile from what is on disk: also of experiments that this run did not touch.
@@ -193,10 +209,14 @@ fn start(options: &Common) -> Result<Session, LabError> {
         fresh: options.fresh,
         force: options.force,
         plot_only: options.plot_only,
+        accept_edited: options.accept_edited,
         style,
         machine: Machine::survey(threads),
     };
     session.check_outputs()?;
+    if let (Some(reason), false) = (provenance::REVISION_UNKNOWN, options.plot_only) {
+        tracing::warn!("NAME.meta.toml will not say which revision of the code ran: {reason}");
+    }
     Ok(session)
 }
 
@@ -214,12 +234,24 @@ fn repeated(options: &Common) -> String {
 fn perform(ready: &dyn Ready, session: &Session) -> Report {
     let report = ready.run(session);
     for error in &report.errors {
-        tracing::error!("{}", summary::chain(error));
+        let text = summary::chain(error);
+        match text.contains(report.experiment) {
+            true => tracing::error!("{text}"),
+            false => tracing::error!("{}: {text}", report.experiment),
+        }
     }
     report
 }
 
-/// Prints to stdout; if it is closed there is nobody to tell.
-fn print(text: &str) {
-    let _ = std::io::stdout().write_all(text.as_bytes());
+/// Prints to stdout.
+fn print(text: &str) -> Result<(), LabError> {
+    printed(io::stdout().write_all(text.as_bytes()))
+}
+
+/// What became of writing to stdout. A reader who closed the pipe has read enough.
+fn printed(written: io::Result<()>) -> Result<(), LabError> {
+    match written.and_then(|()| io::stdout().flush()) {
+        Err(source) if source.kind() != io::ErrorKind::BrokenPipe => Err(LabError::Print { source }),
+        _ => Ok(()),
+    }
 }

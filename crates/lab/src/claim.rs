@@ -380,9 +380,9 @@ fn equal(estimate: &Estimate, margin: f64) -> Ruling {
 }
 
 impl Claim {
-    /// `NAME.claims.csv`.
+    /// `NAME.claims.csv`. It has its header even if there are no claims.
     pub(crate) fn table(name: &str, claims: &[Self]) -> Result<Table, LabError> {
-        Table::companion(name, "claims", claims)
+        Table::companion(name, "claims", claims.iter().cloned())
     }
 }
 

@@ -84,6 +84,9 @@ pub(crate) struct Common {
     /// Run nothing; redraw and recheck the claims from the tables that are there, with the settings they were made with
     #[arg(long)]
     pub(crate) plot_only: bool,
+    /// Draw tables that are not as their run wrote them, because you edited them, say
+    #[arg(long, requires = "plot_only")]
+    pub(crate) accept_edited: bool,
     /// Show warnings and errors only
     #[arg(short, long, conflicts_with = "verbose")]
     pub(crate) quiet: bool,

@@ -65,10 +65,41 @@ pub enum LabError {
         /// What to type.
         command: String,
     },
-    /// A table to draw from has no rows.
-    #[error("{path}: the table has no rows; make it again with: {command}")]
+    /// A table to draw from has no rows, or not even a header.
+    #[error("{path}: the table has no {what}; make it again with: {command}")]
     EmptyTable {
         /// The table.
+        path: PathBuf,
+        /// `rows` or `header`.
+        what: &'static str,
+        /// What to type.
+        command: String,
+    },
+    /// There are tables, but not the file that their run writes last.
+    #[error("{path}: no such file: the run that wrote the tables beside it did not finish; make them with: {command}")]
+    Unfinished {
+        /// `NAME.meta.toml`.
+        path: PathBuf,
+        /// What to type.
+        command: String,
+    },
+    /// Tables are not those that their run wrote.
+    #[error(
+        "{}; if you edited it, pass --accept-edited to draw it all the same, else make it again with: {command}",
+        differences.join("; ")
+    )]
+    TableDiffers {
+        /// Each table and how it differs.
+        differences: Vec<String>,
+        /// What to type.
+        command: String,
+    },
+    /// The hashes of the tables are not to be understood.
+    #[error(
+        "{path}: its section [tables] is damaged: each file has rows (a whole number) and blake3 (a text); make the tables again with: {command}"
+    )]
+    ReadSeal {
+        /// `NAME.meta.toml`.
         path: PathBuf,
         /// What to type.
         command: String,
@@ -94,6 +125,12 @@ pub enum LabError {
     Write {
         /// The file or directory.
         path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// What was to be printed could not be.
+    #[error("cannot write to standard output")]
+    Print {
         /// What the system said.
         source: std::io::Error,
     },
@@ -174,7 +211,10 @@ impl LabError {
             | Self::Threads { .. }
             | Self::Memory { .. }
             | Self::MissingTable { .. }
-            | Self::EmptyTable { .. } => 2,
+            | Self::EmptyTable { .. }
+            | Self::Unfinished { .. }
+            | Self::TableDiffers { .. }
+            | Self::ReadSeal { .. } => 2,
             Self::Step { source, .. } | Self::Other(source) => match source.downcast_ref::<LabError>() {
                 Some(error) => error.exit_code(),
                 None => 1 + u8::from(source.is::<BadInput>()),

@@ -1,30 +1,123 @@
-//! Files that are whole or absent: written under a temporary name, flushed to disk, renamed.
+//! Files that are whole or absent: written under a temporary name, flushed to disk, renamed. Files that belong together
+//! are replaced together, under a seal that is there only while all of them are.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use crate::LabError;
 
 /// Part of every temporary file's name; the full name is `.NAME.EXT.partial-PROCESS`.
 const PARTIAL: &str = ".partial-";
 
-/// Writes `bytes` to `path`, replacing what is there, or leaves everything as it was.
-pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), LabError> {
-    let partial = partial_path(path);
-    let result = write_and_rename(&partial, path, bytes);
-    if result.is_err() {
-        // Already failing: if the removal fails too, the next run's clean-up does it.
-        let _ = fs::remove_file(&partial);
-    }
-    result.map_err(|source| LabError::Write { path: path.to_owned(), source })
+/// Held while [`replace_sealed`] replaces files, so that a signal does not end the program in between.
+pub(crate) static REPLACING: Mutex<()> = Mutex::new(());
+
+/// A file's new content, on disk under a temporary name that is removed if it is not put in place.
+struct Partial<'a> {
+    partial: PathBuf,
+    path: &'a Path,
 }
 
-fn write_and_rename(partial: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create(partial)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(partial, path)
+impl<'a> Partial<'a> {
+    fn write(path: &'a Path, bytes: &[u8]) -> Result<Self, LabError> {
+        let new = Self { partial: partial_path(path), path };
+        let written = File::create(&new.partial).and_then(|mut file| {
+            file.write_all(bytes)?;
+            file.sync_all()
+        });
+        written.map(|()| new).map_err(|source| LabError::Write { path: path.to_owned(), source })
+    }
+
+    fn put_in_place(self) -> Result<(), LabError> {
+        fs::rename(&self.partial, self.path).map_err(|source| LabError::Write { path: self.path.to_owned(), source })
+    }
+}
+
+impl Drop for Partial<'_> {
+    fn drop(&mut self) {
+        // In place, it is gone. If the removal fails otherwise, the next run's clean-up does it.
+        let _ = fs::remove_file(&self.partial);
+    }
+}
+
+/// Writes `bytes` to `path`, replacing what is there, or leaves everything as it was.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), LabError> {
+    Partial::write(path, bytes)?.put_in_place()
+}
+
+/// Replaces `files` and then `seal`, all in one directory, so that the seal is never beside files of another generation:
+/// everything is written first (a full disk leaves all as it was), then the old seal goes, the files are replaced, and
+/// the new seal comes last. What is interrupted leaves no seal. With the old seal goes `derived`, which was made from the
+/// old files.
+pub(crate) fn replace_sealed(files: &[(PathBuf, &[u8])], seal: (&Path, &[u8]), derived: &Path) -> Result<(), LabError> {
+    let partials: Result<Vec<_>, _> = files.iter().map(|(path, bytes)| Partial::write(path, bytes)).collect();
+    let (partials, (path, bytes)) = (partials?, seal);
+    let last = Partial::write(path, bytes)?;
+    let _whole = REPLACING.lock().unwrap_or_else(PoisonError::into_inner);
+    for old in [path, derived] {
+        match fs::remove_file(old) {
+            Err(source) if source.kind() != ErrorKind::NotFound => {
+                return Err(LabError::Write { path: old.to_owned(), source });
+            }
+            _ => {}
+        }
+    }
+    sync_directory_of(path);
+    partials.into_iter().try_for_each(Partial::put_in_place)?;
+    sync_directory_of(path);
+    last.put_in_place()?;
+    sync_directory_of(path);
+    Ok(())
+}
+
+/// Makes renames and removals lasting in the order they were made, where the file system can.
+fn sync_directory_of(path: &Path) {
+    // Not all file systems can; the files themselves are on disk.
+    let _ = path.parent().map(|directory| File::open(directory).and_then(|directory| directory.sync_all()));
+}
+
+/// Reads a file. What is none, a FIFO say, is an error and not waited for.
+pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
+    refuse_special(path)?;
+    fs::read(path)
+}
+
+/// Reads a text file, as [`read`] does.
+pub(crate) fn read_to_string(path: &Path) -> io::Result<String> {
+    refuse_special(path)?;
+    fs::read_to_string(path)
+}
+
+/// An error if `path` is there and no regular file (or a link to one).
+pub(crate) fn refuse_special(path: &Path) -> io::Result<()> {
+    let kind = fs::metadata(path)?.file_type();
+    match kind.is_file() {
+        true => Ok(()),
+        false => Err(io::Error::other(format!("it is {}, not a file", special(kind)))),
+    }
+}
+
+#[cfg(unix)]
+fn special(kind: fs::FileType) -> &'static str {
+    use std::os::unix::fs::FileTypeExt;
+    match () {
+        () if kind.is_dir() => "a directory",
+        () if kind.is_fifo() => "a FIFO (named pipe)",
+        () if kind.is_socket() => "a socket",
+        () => "a device",
+    }
+}
+
+#[cfg(not(unix))]
+fn special(kind: fs::FileType) -> &'static str {
+    if kind.is_dir() { "a directory" } else { "something else" }
+}
+
+/// Whether a write failed because it is not allowed there.
+pub(crate) fn is_read_only(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem)
 }
 
 fn partial_path(path: &Path) -> PathBuf {
@@ -45,7 +138,7 @@ pub(crate) fn ensure_writable(directory: &Path) -> Result<(), LabError> {
 /// Removes a directory and all that is in it, if it is there.
 pub(crate) fn remove_directory(directory: &Path) {
     match fs::remove_dir_all(directory) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
             tracing::warn!("cannot remove {}: {error}", directory.display());
         }
         _ => {}
@@ -94,6 +187,40 @@ mod tests {
         let error = write(&path, b"x").unwrap_err().to_string();
         assert!(error.starts_with("cannot write ") && error.contains("a.csv"), "{error}");
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_seal_is_there_only_while_all_its_files_are() {
+        let directory = tempfile::tempdir().unwrap();
+        let [a, b, seal, derived] =
+            ["a.csv", "b.csv", "meta.toml", "claims.csv"].map(|name| directory.path().join(name));
+        let replace = |text: &[u8]| replace_sealed(&[(a.clone(), text), (b.clone(), text)], (&seal, text), &derived);
+        let content = || [&a, &b, &seal].map(|path| fs::read(path).ok());
+        replace(b"old").unwrap();
+        assert_eq!(content(), [(); 3].map(|()| Some(b"old".to_vec())));
+        // The second file cannot be replaced: the first one is new by then.
+        fs::remove_file(&b).unwrap();
+        fs::create_dir(&b).unwrap();
+        fs::write(&derived, "of the old files").unwrap();
+        assert!(replace(b"new").unwrap_err().to_string().contains("b.csv"));
+        assert_eq!(content(), [Some(b"new".to_vec()), None, None]);
+        assert_eq!(
+            fs::read_dir(directory.path()).unwrap().count(),
+            2,
+            "neither a temporary file nor what was derived is left"
+        );
+        fs::remove_dir(&b).unwrap();
+        replace(b"third").unwrap();
+        assert_eq!(content(), [(); 3].map(|()| Some(b"third".to_vec())));
+    }
+
+    #[test]
+    fn what_is_no_file_is_not_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let error = read(directory.path()).unwrap_err().to_string();
+        assert_eq!(error, "it is a directory, not a file");
+        let missing = read_to_string(&directory.path().join("x")).unwrap_err();
+        assert_eq!(missing.kind(), ErrorKind::NotFound);
     }
 
     #[test]

@@ -2,14 +2,13 @@
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
-use std::time::SystemTime;
 
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, format::Writer};
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::panics;
 use crate::progress::{BARS, Style};
+use crate::{panics, provenance};
 
 /// Starts logging for this process, routes panics into the log, and says how to show progress.
 pub(crate) fn start(quiet: bool, verbose: bool) -> Style {
@@ -63,7 +62,7 @@ where
 {
     fn format_event(&self, context: &FmtContext<'_, S, N>, mut out: Writer<'_>, event: &Event<'_>) -> fmt::Result {
         if self.stamped {
-            write!(out, "{} ", humantime::format_rfc3339_seconds(SystemTime::now()))?;
+            write!(out, "{} ", provenance::now())?;
         }
         match *event.metadata().level() {
             Level::ERROR => out.write_str("error: ")?,

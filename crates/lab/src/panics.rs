@@ -29,9 +29,10 @@ pub(crate) fn install() {
 
 /// Runs `work`; a panic in it becomes an error. What `work` touches must not be used after a panic.
 pub(crate) fn catching<R>(work: impl FnOnce() -> R) -> Result<R, anyhow::Error> {
-    PLACE.set(Some(String::new()));
+    // Nested in another, it gives way to that again.
+    let outer = PLACE.replace(Some(String::new()));
     let result = panic::catch_unwind(AssertUnwindSafe(work));
-    let place = PLACE.take().unwrap_or_default();
+    let place = PLACE.replace(outer).unwrap_or_default();
     result.map_err(|panic| anyhow!("panicked{place}: {}", message(panic.as_ref())))
 }
 
@@ -51,5 +52,16 @@ mod tests {
         let text = error.to_string();
         assert!(text.starts_with("panicked") && text.ends_with(": width 3"), "{text}");
         assert_eq!(catching(|| 7).unwrap(), 7);
+    }
+
+    #[test]
+    fn a_panic_after_a_caught_one_is_caught_with_its_place() {
+        install();
+        let twice: Result<(), _> = catching(|| {
+            catching(|| panic!("inner")).unwrap_err();
+            panic!("outer")
+        });
+        let text = twice.unwrap_err().to_string();
+        assert!(text.starts_with("panicked at ") && text.ends_with(": outer"), "{text}");
     }
 }

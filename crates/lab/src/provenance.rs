@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::process::Command;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
+
+use crate::seal::Seals;
 
 /// Name and version of the workspace's crates and of what they depend on, from `Cargo.lock`.
 const CRATES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/crates.rs"));
@@ -12,8 +14,9 @@ const CRATES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/crates.rs"))
 /// What is the same for every experiment of one process. Taken before anything is written.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Machine {
-    git_revision: String,
-    /// Whether tracked files other than results and figures differ from the revision; left out if unknown.
+    /// Of the code that was compiled.
+    git_revision: &'static str,
+    /// Whether that code differed from the revision; left out if unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     git_dirty: Option<bool>,
     cpu: String,
@@ -26,11 +29,9 @@ pub(crate) struct Machine {
 impl Machine {
     /// Looks around. What cannot be found out is "unknown", or left out.
     pub(crate) fn survey(threads: usize) -> Self {
-        let changed = ["status", "--porcelain", "--untracked-files=no", "--", ":/"];
-        let outputs = [":(top,exclude)results", ":(top,exclude)figures"];
         Self {
-            git_revision: git(&["rev-parse", "HEAD"]).unwrap_or_else(|| "unknown".into()),
-            git_dirty: git(&[&changed[..], &outputs[..]].concat()).map(|files| !files.is_empty()),
+            git_revision: option_env!("LAB_GIT_REVISION").unwrap_or("unknown"),
+            git_dirty: option_env!("LAB_GIT_DIRTY").map(|dirty| dirty == "true"),
             cpu: cpu().unwrap_or_else(|| "unknown".into()),
             logical_cores: std::thread::available_parallelism().map_or(1, usize::from),
             threads,
@@ -40,11 +41,8 @@ impl Machine {
     }
 }
 
-/// The output of a git command in the current directory, if there is git and a repository.
-fn git(arguments: &[&str]) -> Option<String> {
-    let output = Command::new("git").args(arguments).output().ok().filter(|output| output.status.success())?;
-    Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-}
+/// Why nobody knows which revision was compiled, if nobody does.
+pub(crate) const REVISION_UNKNOWN: Option<&str> = option_env!("LAB_GIT_UNKNOWN");
 
 fn cpu() -> Option<String> {
     match std::fs::read_to_string("/proc/cpuinfo") {
@@ -70,6 +68,7 @@ pub(crate) struct Meta<'a, S> {
     /// UTC.
     pub(crate) started: String,
     pub(crate) run: Run,
+    pub(crate) tables: Seals,
     pub(crate) machine: &'a Machine,
     /// Hashes of what was gathered: models, data.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -99,7 +98,18 @@ pub(crate) fn crates() -> BTreeMap<&'static str, &'static str> {
 
 /// Now, as RFC 3339 in UTC.
 pub(crate) fn now() -> String {
-    humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
+    timestamp(SystemTime::now())
+}
+
+/// `time` as RFC 3339 in UTC, or that it is outside the years that this form has: a machine's clock may be far off.
+fn timestamp(time: SystemTime) -> String {
+    /// 9999-12-31T23:59:59Z.
+    const LAST: Duration = Duration::from_secs(253_402_300_799);
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(since) if since.as_secs() <= LAST.as_secs() => humantime::format_rfc3339_seconds(time).to_string(),
+        Ok(_) => "after the year 9999".into(),
+        Err(_) => "before the year 1970".into(),
+    }
 }
 
 #[cfg(test)]
@@ -118,5 +128,21 @@ mod tests {
     fn now_is_rfc_3339() {
         let now = now();
         assert!(now.ends_with('Z') && now.as_bytes()[10] == b'T' && now.len() == 20, "{now}");
+    }
+
+    #[test]
+    fn every_clock_has_a_timestamp() {
+        let last = UNIX_EPOCH + Duration::from_secs(253_402_300_799);
+        let second = Duration::from_secs(1);
+        for (time, text) in [
+            (UNIX_EPOCH, "1970-01-01T00:00:00Z"),
+            (last + Duration::from_millis(999), "9999-12-31T23:59:59Z"),
+            (last + second, "after the year 9999"),
+            (UNIX_EPOCH + Duration::from_secs(i64::MAX as u64), "after the year 9999"),
+            (UNIX_EPOCH - Duration::from_nanos(1), "before the year 1970"),
+            (UNIX_EPOCH - Duration::from_secs(i64::MAX as u64), "before the year 1970"),
+        ] {
+            assert_eq!(timestamp(time), text);
+        }
     }
 }

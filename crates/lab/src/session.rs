@@ -14,7 +14,7 @@ use crate::settings::{self, Override, Resolved, SettingsError};
 use crate::store::Store;
 use crate::{
     BadInput, Claim, Drawing, Experiment, FinishedOf, Gathering, Invalid, LabError, Results, Table, claim, files,
-    panics, runner,
+    panics, runner, seal,
 };
 
 /// What the experiments of one process have in common.
@@ -33,6 +33,8 @@ pub(crate) struct Session {
     /// `--force`: the memory that trials need is not compared with what there is.
     pub(crate) force: bool,
     pub(crate) plot_only: bool,
+    /// `--accept-edited`
+    pub(crate) accept_edited: bool,
     pub(crate) style: Style,
     pub(crate) machine: Machine,
 }
@@ -95,9 +97,24 @@ impl Report {
 
     fn write(&mut self, path: PathBuf, bytes: &[u8]) -> Result<(), LabError> {
         files::write(&path, bytes)?;
+        self.wrote(path);
+        Ok(())
+    }
+
+    /// Replaces the tables of an earlier run and their seal by those of this one. The claims of the earlier run go too.
+    fn write_sealed(&mut self, session: &Session, tables: &[Table], meta: &str) -> Result<(), LabError> {
+        let path = |table: &Table| session.results.join(table.file());
+        let files: Vec<_> = tables.iter().map(|table| (path(table), table.bytes())).collect();
+        let seal = session.meta(self.experiment);
+        let claims = session.results.join(format!("{}.claims.csv", self.experiment));
+        files::replace_sealed(&files, (&seal, meta.as_bytes()), &claims)?;
+        files.into_iter().map(|(path, _)| path).chain([seal]).for_each(|path| self.wrote(path));
+        Ok(())
+    }
+
+    fn wrote(&mut self, path: PathBuf) {
         tracing::debug!("wrote {}", path.display());
         self.files.push(path);
-        Ok(())
     }
 }
 
@@ -143,13 +160,21 @@ impl<E: Experiment> Ready for Redraw<E> {
     fn run(&self, session: &Session) -> Report {
         reported(E::NAME, |report| {
             // Before the lock is taken, whose file would make a directory for a mistyped profile.
-            session.tables(E::NAME).require_rows(E::NAME)?;
+            let tables = session.tables(E::NAME);
+            tables.require(E::NAME)?;
+            let _store = match Store::open(&session.results, E::NAME) {
+                // Where nobody may write there is nothing to lock.
+                Err(LabError::Write { source, .. }) if files::is_read_only(&source) => None,
+                opened => Some(opened?),
+            };
             let path = session.meta(E::NAME);
             if !path.exists() {
-                return Err(LabError::MissingTable { path, command: session.command(E::NAME) });
+                return Err(LabError::Unfinished { path, command: session.command(E::NAME) });
             }
-            let _store = Store::open(&session.results, E::NAME)?;
             let settings: E::Settings = settings::load_stored(&path)?;
+            if !seal::check(&path, &tables, session.accept_edited)? {
+                tables.require_rows(E::NAME)?;
+            }
             read_tables::<E>(&settings, session, report);
             Ok(())
         })
@@ -160,7 +185,9 @@ impl<E: Experiment> Ready for Redraw<E> {
 fn reported(experiment: &'static str, work: impl FnOnce(&mut Report) -> Result<(), LabError>) -> Report {
     let started = Instant::now();
     let mut report = Report::new(experiment);
-    if let Err(error) = work(&mut report) {
+    // Whatever happens in one experiment, the next one is run.
+    let failed = |source| LabError::Step { experiment, step: "running", source };
+    if let Err(error) = panics::catching(|| work(&mut report)).map_err(failed).flatten() {
         report.errors.push(error);
     }
     report.run.wall_seconds = started.elapsed().as_secs_f64();
@@ -184,11 +211,9 @@ impl<E: Experiment> Prepared<E> {
         if ran.finished.is_empty() && !ran.failed.is_empty() {
             return Err(LabError::NothingFinished { experiment: E::NAME });
         }
-        for table in self.tables(&inputs, &ran.finished)? {
-            let path = session.results.join(format!("{}.csv", table.stem()));
-            report.write(path, table.bytes())?;
-        }
-        self.write_meta(session, started, gathering.into_recorded(), report)?;
+        let tables = self.tables(&inputs, &ran.finished)?;
+        let meta = self.meta(session, started, gathering.into_recorded(), &tables, report)?;
+        report.write_sealed(session, &tables, &meta)?;
         Ok(store)
     }
 
@@ -224,13 +249,15 @@ impl<E: Experiment> Prepared<E> {
         }
     }
 
-    fn write_meta(
+    /// The text of `NAME.meta.toml`.
+    fn meta(
         &self,
         session: &Session,
         started: String,
         inputs: BTreeMap<String, String>,
-        report: &mut Report,
-    ) -> Result<(), LabError> {
+        tables: &[Table],
+        report: &Report,
+    ) -> Result<String, LabError> {
         let meta = Meta {
             experiment: E::NAME,
             profile: &self.resolved.profile,
@@ -238,13 +265,13 @@ impl<E: Experiment> Prepared<E> {
             overrides: &self.resolved.overrides,
             started,
             run: report.run.clone(),
+            tables: seal::of(tables),
             machine: &session.machine,
             inputs,
             settings: &self.resolved.settings,
             crates: provenance::crates(),
         };
-        let text = guarded::<E, _, _>("writing the provenance", || toml::to_string(&meta))?;
-        report.write(session.meta(E::NAME), text.as_bytes())
+        guarded::<E, _, _>("writing the provenance", || toml::to_string(&meta))
     }
 }
 
@@ -269,7 +296,13 @@ fn judge<E: Experiment>(settings: &E::Settings, session: &Session, report: &mut 
     }
     let table = Claim::table(E::NAME, &claims)?;
     report.claims = claims;
-    report.write(session.results.join(format!("{}.csv", table.stem())), table.bytes())
+    match report.write(session.results.join(table.file()), table.bytes()) {
+        Err(LabError::Write { path, source }) if session.plot_only && files::is_read_only(&source) => {
+            tracing::warn!("cannot write {} ({source}): the claims are only shown", path.display());
+            Ok(())
+        }
+        written => written,
+    }
 }
 
 fn draw<E: Experiment>(settings: &E::Settings, session: &Session, report: &mut Report) -> Result<(), LabError> {
@@ -297,4 +330,20 @@ fn summarize<E: Experiment>(ran: &Ran<E>, run: &mut Run) {
     run.trials_failed = ran.failed.len();
     run.trial_seconds = ran.finished.iter().map(|finished| finished.seconds).sum();
     run.failures = ran.failed.iter().map(|(label, error)| format!("{label}: {}", runner::describe(error))).collect();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_ends_its_experiment_alone_and_names_it() {
+        let report = reported("toy", |report| {
+            report.run.trials_run = 3;
+            panic!("capacity overflow");
+        });
+        let text = crate::summary::chain(&report.errors[0]);
+        assert!(text.starts_with("toy: running: panicked") && text.ends_with(": capacity overflow"), "{text}");
+        assert_eq!((report.exit_code(), report.run.trials_run), (1, 3));
+    }
 }

@@ -13,13 +13,15 @@
 //! whole entries only; a damaged one is reported, and its trial runs again. Beside it, in the directory `HASH.scratch`, a
 //! trial may keep what it needs to go on after a kill; it is removed when the outcome is stored.
 
-use std::fs::{self, File, TryLockError};
+use std::collections::HashSet;
+use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{Experiment, LabError, files};
+use crate::{Experiment, LabError, files, signals};
 
 /// Raise it when the layout of an entry or the making of a key changes: entries of other formats are not found.
 const CONTEXT: &str = "lab trial store, format 1";
@@ -30,6 +32,8 @@ const HEADER: usize = MAGIC.len() + blake3::OUT_LEN;
 #[derive(Debug)]
 pub struct Store {
     directory: PathBuf,
+    /// Entries that were reported as unusable, each once though several trials may share it.
+    unusable: Mutex<HashSet<Key>>,
     _lock: File,
 }
 
@@ -89,7 +93,12 @@ impl Store {
         let directory = results.join(".store").join(experiment);
         files::ensure_writable(&directory)?;
         let path = directory.join("lock");
-        let lock = File::create(&path).map_err(|source| LabError::Write { path, source })?;
+        // To open a FIFO in its place would wait for a reader.
+        let free = match files::refuse_special(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            other => other,
+        };
+        let lock = free.and_then(|()| File::create(&path)).map_err(|source| LabError::Write { path, source })?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -100,27 +109,25 @@ impl Store {
             }
         }
         files::remove_partial(&directory, "");
-        Ok(Self { directory, _lock: lock })
+        signals::experiment_started(experiment, &directory);
+        Ok(Self { directory, unusable: Mutex::default(), _lock: lock })
     }
 
     /// The outcome stored under `key`, if there is one and it is undamaged. A damaged one is reported as a warning.
     pub fn load<O: DeserializeOwned>(&self, key: Key) -> Option<Stored<O>> {
         let path = self.path(key);
-        let bytes = match fs::read(&path) {
-            Ok(bytes) => bytes,
+        let damage = match files::read(&path) {
+            Ok(bytes) => match decode(key, &bytes) {
+                Ok((seconds, outcome)) => return Some(Stored { seconds, outcome }),
+                Err(damage) => format!("is damaged ({damage})"),
+            },
             Err(error) if error.kind() == ErrorKind::NotFound => return None,
-            Err(error) => {
-                tracing::warn!("cannot read the stored trial {}: {error}; running it again", path.display());
-                return None;
-            }
+            Err(error) => format!("cannot be read ({error})"),
         };
-        match decode(key, &bytes) {
-            Ok((seconds, outcome)) => Some(Stored { seconds, outcome }),
-            Err(damage) => {
-                tracing::warn!("the stored trial {} is damaged ({damage}); running it again", path.display());
-                None
-            }
+        if self.unusable.lock().unwrap_or_else(PoisonError::into_inner).insert(key) {
+            tracing::warn!("the stored trial {} {damage}; running it again", path.display());
         }
+        None
     }
 
     /// Stores an outcome under `key`, replacing what is there.
@@ -133,7 +140,9 @@ impl Store {
         bytes.extend_from_slice(MAGIC);
         bytes.extend_from_slice(checksum(key, &payload).as_bytes());
         bytes.extend_from_slice(&payload);
-        files::write(&self.path(key), &bytes)
+        files::write(&self.path(key), &bytes)?;
+        signals::trial_stored();
+        Ok(())
     }
 
     /// Where the trial under `key` may keep what it needs to go on after a kill. Not made here.
@@ -143,6 +152,12 @@ impl Store {
 
     fn path(&self, key: Key) -> PathBuf {
         self.directory.join(format!("{}.trial", key.0.to_hex()))
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        signals::experiment_ended();
     }
 }
 
@@ -167,6 +182,8 @@ fn decode<O: DeserializeOwned>(key: Key, bytes: &[u8]) -> Result<(f64, O), &'sta
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn key_of(text: &str) -> Key {

@@ -1,33 +1,42 @@
 //! Tables: rows of serde structs to CSV bytes and back.
 
+use std::io;
 use std::path::PathBuf;
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::LabError;
+use crate::{LabError, columns, files};
 
-/// A CSV file to be written: one row per observation, column names from the row struct's fields.
+/// A CSV file to be written: one row per observation, column names from the row struct's fields, also without rows.
 ///
 /// Floats are written in the shortest form that reads back as the same number (`0.1`, `1e-13`, `NaN`, `inf`); `None`
 /// is an empty cell.
 #[derive(Debug, Clone)]
 pub struct Table {
     stem: String,
+    rows: usize,
     bytes: Vec<u8>,
 }
 
 impl Table {
-    /// A table written as `STEM.csv`; the stem is the experiment's name, for its main table.
-    pub fn new<R: Serialize>(stem: impl Into<String>, rows: impl IntoIterator<Item = R>) -> Result<Self, LabError> {
+    /// A table written as `STEM.csv`; the stem is the experiment's name, for its main table. Rows are structs that can be
+    /// read back, which is where the names of the columns come from.
+    ///
+    /// # Errors
+    /// [`LabError::MakeTable`] if a row is not a struct of plain fields.
+    pub fn new<R: Serialize + DeserializeOwned>(
+        stem: impl Into<String>,
+        rows: impl IntoIterator<Item = R>,
+    ) -> Result<Self, LabError> {
         let stem = stem.into();
         match encode(rows) {
-            Ok(bytes) => Ok(Self { stem, bytes }),
+            Ok((rows, bytes)) => Ok(Self { stem, rows, bytes }),
             Err(source) => Err(LabError::MakeTable { stem, source }),
         }
     }
 
     /// A table written as `NAME.SUFFIX.csv`: `timing`, `reference`, …
-    pub fn companion<R: Serialize>(
+    pub fn companion<R: Serialize + DeserializeOwned>(
         name: &str,
         suffix: &str,
         rows: impl IntoIterator<Item = R>,
@@ -35,22 +44,19 @@ impl Table {
         Self::new(format!("{name}.{suffix}"), rows)
     }
 
-    /// A table whose columns are named even if it has no rows; `header` must be the rows' fields.
-    pub(crate) fn with_header<R: Serialize>(
-        stem: impl Into<String>,
-        header: &[&str],
-        rows: impl IntoIterator<Item = R>,
-    ) -> Result<Self, LabError> {
-        let mut table = Self::new(stem, rows)?;
-        if table.bytes.is_empty() {
-            table.bytes = format!("{}\n", header.join(",")).into_bytes();
-        }
-        Ok(table)
-    }
-
     /// File name without `.csv`.
     pub fn stem(&self) -> &str {
         &self.stem
+    }
+
+    /// File name.
+    pub(crate) fn file(&self) -> String {
+        format!("{}.csv", self.stem)
+    }
+
+    /// Number of rows below the header.
+    pub fn rows(&self) -> usize {
+        self.rows
     }
 
     /// The file's bytes.
@@ -59,12 +65,28 @@ impl Table {
     }
 }
 
-fn encode<R: Serialize>(rows: impl IntoIterator<Item = R>) -> Result<Vec<u8>, csv::Error> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
+/// Number of rows and the file's bytes.
+fn encode<R: Serialize + DeserializeOwned>(rows: impl IntoIterator<Item = R>) -> Result<(usize, Vec<u8>), csv::Error> {
+    let header = header::<R>()?;
+    let (mut writer, mut count) = (csv::Writer::from_writer(Vec::new()), 0);
     for row in rows {
         writer.serialize(row)?;
+        count += 1;
     }
-    writer.into_inner().map_err(|error| error.into_error().into())
+    let bytes = writer.into_inner().map_err(csv::IntoInnerError::into_error)?;
+    match count {
+        0 => Ok((0, header)),
+        _ if bytes.starts_with(&header) => Ok((count, bytes)),
+        _ => Err(io::Error::other("its rows are written with other field names than they are read with").into()),
+    }
+}
+
+/// The first line of a table of `R`.
+fn header<R: DeserializeOwned>() -> Result<Vec<u8>, csv::Error> {
+    let columns = columns::of::<R>().ok_or_else(|| io::Error::other("its rows are no structs"))?;
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(columns)?;
+    Ok(writer.into_inner().map_err(csv::IntoInnerError::into_error)?)
 }
 
 /// The tables of one experiment and profile, as they are on disk.
@@ -87,13 +109,28 @@ impl Results {
         rows.map_err(|source| LabError::ReadTable { path, source }.into())
     }
 
-    /// Makes sure that `STEM.csv` is there and has a row below its header.
+    /// Makes sure that `STEM.csv` is there.
+    pub(crate) fn require(&self, stem: &str) -> Result<(), LabError> {
+        self.bytes(stem).map(|_| ())
+    }
+
+    /// Makes sure that `STEM.csv` has a row below its header.
     pub(crate) fn require_rows(&self, stem: &str) -> Result<(), LabError> {
         let (path, bytes) = self.bytes(stem)?;
-        match csv::Reader::from_reader(bytes.as_slice()).into_byte_records().next() {
-            Some(_) => Ok(()),
-            None => Err(LabError::EmptyTable { path, command: self.command.clone() }),
+        match count_rows(&bytes) {
+            0 => Err(LabError::EmptyTable { path, what: "rows", command: self.command.clone() }),
+            _ => Ok(()),
         }
+    }
+
+    /// What a user types to make the tables.
+    pub(crate) fn command(&self) -> &str {
+        &self.command
+    }
+
+    /// The path of `FILE`.
+    pub(crate) fn file(&self, file: &str) -> PathBuf {
+        self.directory.join(file)
     }
 
     /// Whether `STEM.csv` is there.
@@ -101,12 +138,15 @@ impl Results {
         self.path(stem).is_file()
     }
 
-    /// Path and content of `STEM.csv`.
+    /// Path and content of `STEM.csv`, which has at least a header.
     fn bytes(&self, stem: &str) -> Result<(PathBuf, Vec<u8>), LabError> {
         let path = self.path(stem);
-        match std::fs::read(&path) {
+        match files::read(&path) {
+            Ok(bytes) if bytes.is_empty() => {
+                Err(LabError::EmptyTable { path, what: "header", command: self.command.clone() })
+            }
             Ok(bytes) => Ok((path, bytes)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 Err(LabError::MissingTable { path, command: self.command.clone() })
             }
             Err(source) => Err(LabError::Read { path, source }),
@@ -118,12 +158,17 @@ impl Results {
     }
 }
 
+/// Number of rows below the header, whatever is in them.
+pub(crate) fn count_rows(bytes: &[u8]) -> usize {
+    csv::ReaderBuilder::new().flexible(true).from_reader(bytes).into_byte_records().count()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde::Deserialize;
 
-    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
     struct Row {
         width: usize,
         loss: f64,
@@ -149,8 +194,8 @@ mod tests {
     fn rows_survive_the_round_trip() {
         let directory = tempfile::tempdir().unwrap();
         let rows = [row(1.0 / 3.0, None), row(f64::MIN_POSITIVE, Some(0.1 + 0.2))];
-        let table = Table::companion("completion", "timing", &rows).unwrap();
-        assert_eq!(table.stem(), "completion.timing");
+        let table = Table::companion("completion", "timing", rows.clone()).unwrap();
+        assert_eq!((table.stem(), table.rows()), ("completion.timing", 2));
         std::fs::write(directory.path().join("completion.timing.csv"), table.bytes()).unwrap();
         let results = Results::new(directory.path(), "make it");
         assert!(results.has("completion.timing"));
@@ -185,12 +230,38 @@ mod tests {
     }
 
     #[test]
-    fn nested_rows_are_refused() {
-        #[derive(Serialize)]
+    fn a_table_without_rows_has_its_header() {
+        let table = Table::new::<Row>("t", []).unwrap();
+        assert_eq!((table.rows(), table.bytes()), (0, &b"width,loss,seconds,method\n"[..]));
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("t.csv"), table.bytes()).unwrap();
+        let results = Results::new(directory.path(), "make it");
+        assert_eq!(results.read::<Row>("t").unwrap(), []);
+        std::fs::write(directory.path().join("t.csv"), "").unwrap();
+        let error = results.read::<Row>("t").unwrap_err().to_string();
+        assert!(error.ends_with("t.csv: the table has no header; make it again with: make it"), "{error}");
+    }
+
+    #[test]
+    fn rows_that_are_no_plain_structs_are_refused() {
+        #[derive(Serialize, Deserialize)]
         struct Nested {
             row: Row,
         }
-        let error = Table::new("t", [Nested { row: row(0.0, None) }]).unwrap_err().to_string();
-        assert!(error.contains("cannot make the table t"), "{error}");
+        #[derive(Serialize, Deserialize)]
+        struct Renamed {
+            #[serde(rename(serialize = "out", deserialize = "in"))]
+            value: f64,
+        }
+        let refused = [
+            Table::new("t", [Nested { row: row(0.0, None) }]),
+            Table::new("t", [Renamed { value: 0.0 }]),
+            Table::new("t", [(1, 2)]),
+            Table::new::<(u8, u8)>("t", []),
+        ];
+        for table in refused {
+            let error = table.unwrap_err().to_string();
+            assert!(error.contains("cannot make the table t"), "{error}");
+        }
     }
 }

@@ -55,7 +55,7 @@ impl Experiment for GlueTable {
         });
         Ok(vec![
             Table::new(Self::NAME, rows)?,
-            Table::companion(Self::NAME, "runs", &runs)?,
+            Table::companion(Self::NAME, "runs", runs.clone())?,
             timing_table(Self::NAME, finished)?,
         ])
     }

@@ -118,7 +118,7 @@ struct Row {
     x: f64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 struct TimingRow {
     label: String,
     seconds: f64,

@@ -249,7 +249,7 @@ fn checked<S: DeserializeOwned + Check>(tree: &Node) -> Result<S, SettingsError>
 }
 
 fn parse(path: &Path) -> Result<Node, SettingsError> {
-    let text = std::fs::read_to_string(path).map_err(|source| match source.kind() {
+    let text = crate::files::read_to_string(path).map_err(|source| match source.kind() {
         std::io::ErrorKind::NotFound => SettingsError::NotFound { path: path.to_owned() },
         _ => SettingsError::Unreadable { path: path.to_owned(), source },
     })?;

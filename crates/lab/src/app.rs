@@ -46,8 +46,8 @@ pub fn main_all(list: &[Entry]) -> ExitCode {
     exit(run_all(list, &options))
 }
 
-/// Prints what ended the program before its end, if anything did.
-fn exit(result: Result<u8, LabError>) -> ExitCode {
+/// Prints what ended the program before its end, if anything did, and gives its exit code: for every binary's `main`.
+pub fn exit(result: Result<u8, LabError>) -> ExitCode {
     let code = result.unwrap_or_else(|error| {
         let code = error.exit_code();
         // If stderr is closed there is nobody to tell.

@@ -9,8 +9,11 @@ use crate::LabError;
 /// Part of every temporary file's name; the full name is `.NAME.EXT.partial-PROCESS`.
 const PARTIAL: &str = ".partial-";
 
-/// Writes `bytes` to `path`, replacing what is there, or leaves everything as it was.
-pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), LabError> {
+/// Writes `bytes` to `path`, replacing what is there, or leaves everything as it was. Its directory must be there.
+///
+/// # Errors
+/// If the file system refuses.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<(), LabError> {
     let partial = partial_path(path);
     let result = write_and_rename(&partial, path, bytes);
     if result.is_err() {

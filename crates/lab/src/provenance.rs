@@ -9,25 +9,31 @@ use serde::Serialize;
 /// Name and version of the workspace's crates and of what they depend on, from `Cargo.lock`.
 const CRATES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/crates.rs"));
 
-/// What is the same for every experiment of one process. Taken before anything is written.
+/// What is the same for every experiment of one process: machine and code. Taken before anything is written.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct Machine {
-    git_revision: String,
-    /// Whether tracked files other than results and figures differ from the revision; left out if unknown.
+pub struct Machine {
+    /// Git revision of the current directory, in full; "unknown" outside a repository.
+    pub git_revision: String,
+    /// Whether tracked files other than results, figures and documents differ from the revision; left out if unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
-    git_dirty: Option<bool>,
-    cpu: String,
-    logical_cores: usize,
-    threads: usize,
-    target: &'static str,
-    rustc: &'static str,
+    pub git_dirty: Option<bool>,
+    /// Model of the processor.
+    pub cpu: String,
+    /// Cores the system shows.
+    pub logical_cores: usize,
+    /// Threads in use.
+    pub threads: usize,
+    /// What the program was compiled for.
+    pub target: &'static str,
+    /// Version of the compiler.
+    pub rustc: &'static str,
 }
 
 impl Machine {
     /// Looks around. What cannot be found out is "unknown", or left out.
-    pub(crate) fn survey(threads: usize) -> Self {
+    pub fn survey(threads: usize) -> Self {
         let changed = ["status", "--porcelain", "--untracked-files=no", "--", ":/"];
-        let outputs = [":(top,exclude)results", ":(top,exclude)figures"];
+        let outputs = [":(top,exclude)results", ":(top,exclude)figures", ":(top,exclude,glob)**/*.md"];
         Self {
             git_revision: git(&["rev-parse", "HEAD"]).unwrap_or_else(|| "unknown".into()),
             git_dirty: git(&[&changed[..], &outputs[..]].concat()).map(|files| !files.is_empty()),
@@ -98,7 +104,7 @@ pub(crate) fn crates() -> BTreeMap<&'static str, &'static str> {
 }
 
 /// Now, as RFC 3339 in UTC.
-pub(crate) fn now() -> String {
+pub fn now() -> String {
     humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
 }
 

@@ -36,7 +36,7 @@ pub struct MachineRow {
     pub revision: String,
     /// When the run started, UTC; runs of before this was recorded have a date only.
     pub started: String,
-    /// What was typed.
+    /// What to type for such a run.
     pub command: String,
 }
 

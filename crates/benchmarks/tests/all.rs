@@ -1,12 +1,15 @@
 //! The real binaries: what they say about bad input, and that the documents are what the kept runs make.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
 
 /// Runs a binary in the workspace's directory.
 fn run(program: &str, arguments: &[&str]) -> Output {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    Command::new(program).args(arguments).current_dir(workspace).output().expect("the binary starts")
+    Command::new(program).args(arguments).current_dir(workspace()).output().expect("the binary starts")
 }
 
 fn peers(arguments: &[&str]) -> Output {
@@ -36,16 +39,25 @@ fn a_stale_document_is_named_and_brought_up_to_date() {
     let directory = tempfile::tempdir().unwrap();
     let place = |name: &str| directory.path().join(name).to_string_lossy().into_owned();
     let (readme, document, figures) = (place("README.md"), place("performance.md"), place("figures"));
+    let (runs, name) = (place("runs"), "2026-11-25-zen-3");
+    std::fs::create_dir_all(format!("{runs}/{name}")).unwrap();
+    for file in ["machine.csv", "peers.csv"] {
+        std::fs::copy(workspace().join("results/bench/runs").join(name).join(file), format!("{runs}/{name}/{file}"))
+            .unwrap();
+    }
     std::fs::write(&readme, "# A\n<!-- performance: by just bench-table -->\nold\n<!-- /performance -->\nend\n")
         .unwrap();
     std::fs::write(&document, "# B\n<!-- runs: by just bench-table -->\n<!-- /runs -->\n").unwrap();
-    let places = ["--readme", &readme, "--document", &document, "--figures", &figures];
+    let places = ["--results", &runs, "--readme", &readme, "--document", &document, "--figures", &figures];
     let check = || table(&[&places[..], &["--check"]].concat());
     fails(&check(), 1, "README.md is not what the kept runs make; make it with: just bench-table");
     assert!(table(&places).status.success());
     assert!(check().status.success());
     let text = std::fs::read_to_string(&readme).unwrap();
     assert!(text.starts_with("# A\n") && text.ends_with("\nend\n") && !text.contains("old"), "{text}");
+    assert!(text.contains(name) && text.contains("`compressed-fixed/d1000-r5`"), "{text}");
+    std::fs::remove_file(format!("{figures}/{name}.svg")).unwrap();
+    fails(&check(), 1, "2026-11-25-zen-3.svg is not what the kept runs make");
     std::fs::write(&document, "# B\n").unwrap();
     fails(&check(), 2, "performance.md has no line \"<!-- runs: by just bench-table -->\" with its end");
 }

@@ -7,13 +7,13 @@ use std::sync::Once;
 
 use adaptation::Config;
 use anyhow::{Context, Result};
-use benchmarks::case::{self, Case, Work};
+use benchmarks::case::{self, Batches, Case, Descent, Work};
 use benchmarks::encoder::{self, Pretrained};
 use benchmarks::environment::Environment;
 use benchmarks::floor;
 use benchmarks::limits::Limits;
 use benchmarks::matrix::{self, SCRIPTS, Script};
-use benchmarks::record::{self, MachineRow, RUNS, Run};
+use benchmarks::record::{self, MachineRow, PeerRow, RUNS, Run};
 use benchmarks::text::{seconds, times};
 use benchmarks::turns::{Measured, Plan};
 use benchmarks::worker::Worker;
@@ -28,7 +28,7 @@ struct Arguments {
     #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
     /// Seconds of a turn, if an iteration is not longer.
-    #[arg(long, default_value_t = 0.2, value_parser = positive)]
+    #[arg(long, default_value_t = 0.2, value_parser = positive, allow_negative_numbers = true)]
     turn: f64,
     /// Two turns of 0.02 seconds, to see that everything works; the run is kept only if --results says where.
     #[arg(long, conflicts_with_all = ["rounds", "turn"])]
@@ -58,6 +58,15 @@ impl Arguments {
         }
     }
 
+    /// What to type for such a run: paths are of this machine alone.
+    fn command(&self, slug: &str) -> String {
+        let plan = match self.quick {
+            true => "--quick".to_owned(),
+            false => format!("--rounds {} --turn {}", self.rounds, self.turn),
+        };
+        format!("{} --machine {slug} {plan}", record::COMMAND)
+    }
+
     /// Where the run is kept, if it is.
     fn runs(&self) -> Option<PathBuf> {
         let default = (!self.quick && self.only.is_empty()).then(|| PathBuf::from(RUNS));
@@ -81,76 +90,91 @@ fn run(arguments: &Arguments) -> Result<()> {
     let machine = Machine::survey(rayon::current_num_threads());
     let slug = record::slug(arguments.machine.as_deref(), &machine.cpu)?;
     let started = lab::now();
-    let bench = Bench {
+    let mut bench = Bench {
         environment: environment(arguments)?,
         threads: machine.threads,
         plan: arguments.plan(),
         scratch: tempfile::tempdir().context("cannot make a temporary directory")?,
+        limits: Limits::measure(),
+        measured: Vec::new(),
+        encoder: Config::mini_lm(),
     };
-    let (measured, limits, encoder) = bench.measure(&cases)?;
+    let (mut descents, mut steps) = (Vec::new(), Vec::new());
+    for case in cases {
+        match case.work {
+            Work::Descent(descent) => descents.push((case, descent)),
+            Work::Lora(batches) => steps.push((case, batches)),
+        }
+    }
+    bench.descents(&descents)?;
+    bench.steps(&steps)?;
     let Some(runs) = arguments.runs() else {
         return Ok(());
     };
-    let command = std::iter::once(record::COMMAND.to_owned()).chain(std::env::args().skip(1));
-    let machine = MachineRow::new(&machine, &limits, started, command.collect::<Vec<_>>().join(" "));
-    let floor = |case| floor::seconds(case, &limits, machine.threads, &encoder);
-    let rows = measured.iter().flat_map(|(case, measured)| record::rows(case.id, measured, floor(case), &machine));
-    let rows = rows.collect();
+    let machine = MachineRow::new(&machine, &bench.limits, started, arguments.command(&slug));
+    let rows = bench.rows(&machine);
     let run = Run::keep(&runs, &slug, machine, rows)?;
     println!("{}; for tables and chart: just bench-table", runs.join(run.name).display());
     Ok(())
 }
 
-/// What all measurements of a run have in common.
+/// What all measurements of a run have in common, and what they gave.
 struct Bench {
     environment: Environment,
     threads: usize,
     plan: Plan,
     scratch: tempfile::TempDir,
+    /// The best of those measured before and between the cases: a shared machine is not always as fast.
+    limits: Limits,
+    measured: Vec<(Case, Vec<Measured>)>,
+    /// The sizes of what LoRA's steps train.
+    encoder: Config,
 }
 
 impl Bench {
-    /// What was measured of each case; the machine's limits, the best of those measured before and between the cases, as a
-    /// shared machine is not always as fast; and the sizes of the encoder that was trained.
-    fn measure(&self, cases: &[Case]) -> Result<(Vec<(Case, Vec<Measured>)>, Limits, Config)> {
-        let (mut all, mut limits, mut encoder) = (Vec::new(), Limits::measure(), Config::mini_lm());
-        let mut take = |case: &Case, measured: Vec<Measured>| {
-            print(case.id, &measured);
-            all.push((*case, measured));
-            limits = limits.or(Limits::measure());
-        };
-        let mut workers: Vec<(Script, Worker)> = Vec::new();
-        for case in cases {
-            if let Work::Descent(descent) = case.work {
-                if workers.is_empty() {
-                    let started = SCRIPTS.into_iter().map(|script| Ok((script, self.start(&script.path())?)));
-                    workers = started.collect::<Result<_>>()?;
-                }
-                take(case, matrix::measure(case.id, descent, &mut workers, self.plan, self.scratch.path())?);
-            }
+    fn descents(&mut self, cases: &[(Case, Descent)]) -> Result<()> {
+        if cases.is_empty() {
+            return Ok(());
         }
-        // Their memory is not needed any more.
-        drop(workers);
-        let mut trained = None;
-        for case in cases {
-            if let Work::Lora(batches) = case.work {
-                let (pretrained, worker) = match &mut trained {
-                    Some(trained) => trained,
-                    none => none.insert((
-                        Pretrained::load(&say_what_is_fetched)?,
-                        self.start(&matrix::scripts().join(encoder::SCRIPT))?,
-                    )),
-                };
-                encoder = pretrained.config().clone();
-                let scratch = self.scratch.path();
-                take(case, encoder::measure(case.id, batches, pretrained, worker, self.plan, scratch)?);
-            }
+        let started = SCRIPTS.into_iter().map(|script| Ok((script, self.start(&script.path())?)));
+        let mut workers: Vec<(Script, Worker)> = started.collect::<Result<_>>()?;
+        for (case, descent) in cases {
+            let measured = matrix::measure(case.id, *descent, &mut workers, self.plan, self.scratch.path())?;
+            self.take(*case, measured);
         }
-        Ok((all, limits, encoder))
+        Ok(())
+    }
+
+    fn steps(&mut self, cases: &[(Case, Batches)]) -> Result<()> {
+        if cases.is_empty() {
+            return Ok(());
+        }
+        let pretrained = Pretrained::load(&say_what_is_fetched)?;
+        self.encoder = pretrained.config().clone();
+        let mut worker = self.start(&matrix::scripts().join(encoder::SCRIPT))?;
+        for (case, batches) in cases {
+            let (plan, scratch) = (self.plan, self.scratch.path());
+            let measured = encoder::measure(case.id, *batches, &pretrained, &mut worker, plan, scratch)?;
+            self.take(*case, measured);
+        }
+        Ok(())
     }
 
     fn start(&self, script: &Path) -> Result<Worker> {
         Worker::start(&self.environment, script, self.threads, self.scratch.path())
+    }
+
+    fn take(&mut self, case: Case, measured: Vec<Measured>) {
+        print(case.id, &measured);
+        self.measured.push((case, measured));
+        self.limits = self.limits.or(Limits::measure());
+    }
+
+    /// The rows of all cases.
+    fn rows(&self, machine: &MachineRow) -> Vec<PeerRow> {
+        let floor = |case| floor::seconds(case, &self.limits, self.threads, &self.encoder);
+        let rows = self.measured.iter().map(|(case, measured)| record::rows(case.id, measured, floor(case), machine));
+        rows.flatten().collect()
     }
 }
 

@@ -20,6 +20,9 @@ use benchmarks::worker::Worker;
 use clap::Parser;
 use lab::Machine;
 
+/// Load of the last minute up to which a machine counts as quiet.
+const QUIET_LOAD: f64 = 0.5;
+
 /// Times an iteration here and in NumPy, SciPy, JAX and PyTorch, in turns, on the same problems, after checking that
 /// all of them compute the same gradients. The first time the peers are installed under cargo's target directory.
 #[derive(Parser)]
@@ -90,6 +93,7 @@ fn run(arguments: &Arguments) -> Result<()> {
     let machine = Machine::survey(rayon::current_num_threads());
     let slug = record::slug(arguments.machine.as_deref(), &machine.cpu)?;
     let started = lab::now();
+    warn_if_busy();
     let mut bench = Bench {
         environment: environment(arguments)?,
         threads: machine.threads,
@@ -175,6 +179,18 @@ impl Bench {
         let floor = |case| floor::seconds(case, &self.limits, self.threads, &self.encoder);
         let rows = self.measured.iter().map(|(case, measured)| record::rows(case.id, measured, floor(case), machine));
         rows.flatten().collect()
+    }
+}
+
+/// Warns if other processes want the threads too: where a contender's threads wait for each other, one that is held up costs
+/// it far more than its share.
+fn warn_if_busy() {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load: Option<f64> = text.split(' ').next().and_then(|load| load.parse().ok());
+    if let Some(load) = load.filter(|load| *load > QUIET_LOAD) {
+        eprintln!(
+            "warning: the machine was busy in the last minute (load {load}); wait until it is quiet, or ratios mislead"
+        );
     }
 }
 

@@ -16,20 +16,18 @@ figure name profile="quick" *options:
 test *options:
     cargo test --workspace --release {{options}}
 
-# Measure iterations and training steps (criterion) into results/bench/step.csv, on a quiet machine.
+# Measure iterations and training steps by criterion, which compares with its last run, on a quiet machine.
 bench:
     cargo bench -p dynamics --bench step
     cargo bench -p adaptation --bench lora_step --bench encoder_forward
-    cargo run --release -p benchmarks --bin bench-step
 
-# Measure them beside NumPy, SciPy, JAX and PyTorch, in turns (the first time installs these under target/).
+# Measure them beside NumPy, SciPy, JAX and PyTorch, in turns, and keep the run (the first time installs these under target/).
 bench-peers *options:
     cargo run --release -p benchmarks --bin bench-peers -- {{options}}
 
-# Write the README's performance tables from results/bench and from those kept of a Zen 5.
-bench-table:
-    cargo run --release -p benchmarks --bin bench-table
-    cargo run --release -p benchmarks --bin bench-table -- --results results/bench/zen-5
+# Make the performance tables of README.md and docs/performance.md, and the charts, from the runs that are kept.
+bench-table *options:
+    cargo run --release -p benchmarks --bin bench-table -- {{options}}
 
 # Check format and lints.
 lint:

@@ -5,22 +5,22 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use adaptation::adapter::Lora;
-use adaptation::training::{self, FineTuning, Plan};
+use adaptation::training::{self, FineTuning};
 use adaptation::{
     Activations, Adapters, Batch, Config, Dropout, Encoder, Head, Labelled, Loss, Method, Network, Pooling, Selection,
     StepSchedule, peft,
 };
+use anyhow::Result;
 use dynamics::random::{Generator, gaussian, stream};
 use faer::{Mat, Par};
 use rand::RngExt;
 use serde_json::{Value, json};
 use sources::{Cache, Progress, Source};
 
-use crate::BenchError;
-use crate::machine::Limits;
-use crate::peers::{self, Done, Evaluated, OURS, PeerRow, Run};
-use crate::tensors::{self, Matrices};
-use crate::turns::{self, Contender};
+use crate::agreement::Agreement;
+use crate::case::{BATCH, Batches};
+use crate::tensors;
+use crate::turns::{self, Contender, Measured, Plan};
 use crate::worker::Worker;
 
 /// The script of the peer.
@@ -34,32 +34,6 @@ const AGREEMENT: f64 = 1e-4;
 /// Ids below this are special tokens of BERT's vocabularies.
 const FIRST_WORD: u32 = 1000;
 
-/// Batches of sequences; what counts are their numbers of tokens, the tokens are drawn.
-#[derive(Debug, Clone, Copy)]
-pub struct Step {
-    /// `lora-step/…`.
-    pub id: &'static str,
-    /// In a few words.
-    pub description: &'static str,
-    lengths: &'static [[usize; 16]],
-}
-
-/// The steps measured: full sequences, and sequences as long as those of STS-B (64 pairs of its training split, drawn at
-/// random; their mean is 26 tokens, that of the split 28).
-pub const STEPS: [Step; 2] = [
-    Step { id: "lora-step/128", description: "16 sequences of 128 tokens", lengths: &[[128; 16]] },
-    Step {
-        id: "lora-step/stsb",
-        description: "16 sequences as long as STS-B's",
-        lengths: &[
-            [23, 22, 17, 15, 22, 19, 49, 20, 22, 55, 26, 21, 34, 16, 37, 46],
-            [21, 13, 23, 39, 19, 27, 22, 23, 32, 20, 19, 19, 26, 18, 19, 52],
-            [24, 16, 40, 18, 20, 19, 37, 16, 25, 23, 41, 24, 19, 23, 20, 28],
-            [13, 36, 15, 18, 26, 20, 23, 30, 24, 58, 13, 21, 13, 55, 36, 24],
-        ],
-    },
-];
-
 /// The pretrained encoder, from the cache or fetched into it, with a frozen random head for regression.
 #[derive(Debug)]
 pub struct Pretrained {
@@ -72,7 +46,7 @@ impl Pretrained {
     ///
     /// # Errors
     /// If it cannot be fetched or read.
-    pub fn load(progress: &dyn Progress) -> Result<Self, BenchError> {
+    pub fn load(progress: &dyn Progress) -> Result<Self> {
         let source = Source::named(MODEL).expect("the default encoder is among the known sources");
         let files = source.fetch(&Cache::from_env()?, progress)?;
         let directory = files.directory().to_owned();
@@ -88,65 +62,42 @@ impl Pretrained {
     }
 }
 
-impl Step {
-    /// The least seconds a step can take: its dense operations at the rate of a large product in `f32`. Forward every
-    /// weight once per token, and queries times keys and probabilities times values per pair of tokens of a sequence;
-    /// backward the weights once more, for the activations' gradient, and twice the attention's products. Of the last layer
-    /// the pooler reads the first token alone: only keys and values are of all tokens there.
-    pub fn floor_seconds(&self, config: &Config, limits: &Limits) -> f64 {
-        let (hidden, intermediate) = (config.hidden_size as f64, config.intermediate_size as f64);
-        let keys_values = 2.0 * hidden * hidden;
-        let others = 2.0 * hidden * hidden + 2.0 * hidden * intermediate;
-        let layer = |tokens: f64, queries: f64| {
-            4.0 * (keys_values * tokens + others * queries) + 12.0 * queries * tokens * hidden
-        };
-        let of_one = |&tokens: &usize| {
-            let tokens = tokens as f64;
-            (config.layers as f64 - 1.0) * layer(tokens, tokens) + layer(tokens, 1.0)
-        };
-        let all: f64 = self.lengths.iter().flatten().map(of_one).sum();
-        all / self.lengths.len() as f64 / limits.gemm_f32_flop_per_second
-    }
-
-    /// Sequences of drawn tokens and labels, all batches after one another.
-    fn examples(&self, config: &Config) -> Vec<Labelled> {
-        let mut rng = stream(1, &["bench-peers", self.id]);
-        let mut example = |&tokens: &usize| Labelled {
-            ids: (0..tokens).map(|_| rng.random_range(FIRST_WORD..config.vocabulary as u32)).collect(),
-            token_types: (0..tokens).map(|token| u8::from(token > tokens / 2)).collect(),
-            label: rng.random_range(0.0..5.0),
-        };
-        self.lengths.iter().flatten().map(&mut example).collect()
-    }
-}
-
-/// Measures a step here and in the peer, after checking that both compute the same gradients.
+/// Measures a step here and in the peer, after checking that both compute the same gradients; `scratch` is a directory for
+/// what they hand each other.
 ///
 /// # Errors
 /// If the peer fails, or computes something else.
 pub fn measure(
-    step: Step,
+    id: &str,
+    batches: Batches,
     pretrained: &Pretrained,
     worker: &mut Worker,
-    run: &Run<'_>,
-) -> Result<Vec<PeerRow>, BenchError> {
+    plan: Plan,
+    scratch: &Path,
+) -> Result<Vec<Measured>> {
     let network = &pretrained.network;
-    let examples = step.examples(pretrained.config());
+    let examples = examples(id, batches, pretrained.config());
     let mut adapters = adapters(pretrained.config())?;
-    let Done {} = worker.ask(&load(&examples, pretrained, &adapters, run.scratch)?)?;
-    let difference = agree(step.id, network, &mut adapters, &examples, worker, run.scratch)?;
-    let mut ours = Ours { run: fine_tuning(network, adapters, &examples)?, batches: step.lengths.len(), steps: 0 };
-    let spreads = turns::take(&mut [&mut ours, worker], run.plan)?;
-    let (ours, theirs) = (spreads[0], spreads[1]);
-    let row = |who, spread, difference| PeerRow::new(step.id, who, (spread, ours), difference, run.machine);
-    Ok(vec![
-        row((OURS, env!("CARGO_PKG_VERSION")), ours, None),
-        row((worker.name(), worker.version()), theirs, Some(difference)),
-    ])
+    worker.load(&load(&examples, pretrained, &adapters, scratch)?)?;
+    let difference = agree(id, network, &mut adapters, &examples[..BATCH], worker, scratch)?;
+    let mut ours = Ours { run: fine_tuning(network, adapters, &examples)?, batches: batches.lengths.len(), steps: 0 };
+    let spreads = turns::take(&mut [&mut ours, worker], plan)?;
+    Ok(vec![Measured::ours(spreads[0]), worker.measured(spreads[1], difference)])
+}
+
+/// Sequences of drawn tokens and labels, all batches after one another.
+fn examples(id: &str, batches: Batches, config: &Config) -> Vec<Labelled> {
+    let mut rng = stream(1, &["bench-peers", id]);
+    let mut example = |&tokens: &usize| Labelled {
+        ids: (0..tokens).map(|_| rng.random_range(FIRST_WORD..config.vocabulary as u32)).collect(),
+        token_types: (0..tokens).map(|token| u8::from(token > tokens / 2)).collect(),
+        label: rng.random_range(0.0..5.0),
+    };
+    batches.lengths.iter().flatten().map(&mut example).collect()
 }
 
 /// LoRA on all dense matrices, both factors random: where B is zero, A has no gradient to compare.
-fn adapters(config: &Config) -> Result<Adapters<f32>, BenchError> {
+fn adapters(config: &Config) -> Result<Adapters<f32>> {
     let sites = Selection::AllDense.sites(config);
     let mut adapters = method().adapters(&sites, |site| config.shape(site), None, 1)?;
     let mut rng: Generator = stream(1, &["bench-peers", "adapters"]);
@@ -166,51 +117,42 @@ fn fine_tuning<'a>(
     network: &'a Network<f32>,
     adapters: Adapters<f32>,
     examples: &'a [Labelled],
-) -> Result<FineTuning<'a, f32>, BenchError> {
-    let (batch, schedule) = (STEPS[0].lengths[0].len(), StepSchedule::Constant);
-    let plan = Plan { steps: u64::MAX, batch, step_size: STEP_SIZE, schedule, dropout: true, seed: 1 };
+) -> Result<FineTuning<'a, f32>> {
+    let (batch, schedule) = (BATCH, StepSchedule::Constant);
+    let plan = training::Plan { steps: u64::MAX, batch, step_size: STEP_SIZE, schedule, dropout: true, seed: 1 };
     let optimizer = training::optimizer(&method(), &adapters);
     Ok(FineTuning::new(network, adapters, optimizer, examples, Loss::MeanSquaredError, plan)?)
 }
 
 /// What the peer is told: where encoder, adapters and head are, and the batches.
-fn load(
-    examples: &[Labelled],
-    pretrained: &Pretrained,
-    adapters: &Adapters<f32>,
-    scratch: &Path,
-) -> Result<Value, BenchError> {
+fn load(examples: &[Labelled], pretrained: &Pretrained, adapters: &Adapters<f32>, scratch: &Path) -> Result<Value> {
     let (adapter, head) = (scratch.join("adapter"), scratch.join("head.safetensors"));
     peft::export(adapters, MODEL, &adapter)?;
     tensors::write_f32(&head, "head", pretrained.network.head.weight.as_ref())?;
-    let batches: Vec<&[Labelled]> = examples.chunks(STEPS[0].lengths[0].len()).collect();
+    let batches: Vec<&[Labelled]> = examples.chunks(BATCH).collect();
     let model = &pretrained.directory;
     Ok(json!({
         "do": "load", "model": model, "adapter": adapter, "head": head, "batches": batches, "step_size": STEP_SIZE,
     }))
 }
 
-/// Loss and gradients on the first batch, without dropout: the largest relative difference between the peer's and ours.
+/// Loss and gradients on a batch, without dropout: the largest relative difference between the peer's and ours.
 fn agree(
-    id: &'static str,
+    id: &str,
     network: &Network<f32>,
     adapters: &mut Adapters<f32>,
-    examples: &[Labelled],
+    batch: &[Labelled],
     worker: &mut Worker,
     scratch: &Path,
-) -> Result<f64, BenchError> {
-    let answer = scratch.join("gradients.safetensors");
-    let evaluated: Evaluated = worker.ask(&json!({ "do": "evaluate", "gradients": answer }))?;
-    let theirs = Matrices::read(&answer)?;
-    let first = &examples[..STEPS[0].lengths[0].len()];
-    let (loss, ours) = gradients(network, adapters, first);
-    let check = |what: &str, difference| peers::check(id, worker.name(), what, difference, AGREEMENT);
-    let mut largest = check("the loss", (evaluated.loss / loss - 1.0).abs())?;
+) -> Result<f64> {
+    let (their_loss, theirs) = worker.evaluate(scratch)?;
+    let (loss, ours) = gradients(network, adapters, batch);
+    let mut agreement = Agreement::new(id, worker.name(), AGREEMENT);
+    agreement.loss(their_loss, loss)?;
     for (name, gradient) in ours {
-        let difference = peers::relative_difference(theirs.get(&name, gradient.shape())?, &gradient);
-        largest = largest.max(check(&name, difference)?);
+        agreement.gradient(&name, theirs.get(&name, gradient.shape())?, &gradient)?;
     }
-    Ok(largest)
+    Ok(agreement.largest())
 }
 
 /// Our loss of a batch, and the gradient of every factor under `site/factor`.
@@ -243,12 +185,11 @@ struct Ours<'a> {
 }
 
 impl Contender for Ours<'_> {
-    fn run(&mut self, iterations: usize) -> Result<f64, BenchError> {
-        let size = STEPS[0].lengths[0].len();
+    fn run(&mut self, iterations: usize) -> Result<f64> {
         let start = Instant::now();
         for _ in 0..iterations {
-            let first = self.steps % self.batches * size;
-            let chosen: Vec<usize> = (first..first + size).collect();
+            let first = self.steps % self.batches * BATCH;
+            let chosen: Vec<usize> = (first..first + BATCH).collect();
             self.run.step_on(&chosen, Par::rayon(0))?;
             self.steps += 1;
         }
@@ -259,19 +200,6 @@ impl Contender for Ours<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_floor_is_that_reckoned_by_hand() {
-        let limits = Limits {
-            gemm_f64_flop_per_second: 1e11,
-            gemm_f32_flop_per_second: 2e11,
-            cache_read_bytes_per_second: 2e11,
-        };
-        // 8.8 million weights of five layers, 4 operations each and token: 72.5 GFLOP; their attention: 6.0 GFLOP. Of the last
-        // layer 0.3 million for every token, and 1.5 million for 16: 2.5 GFLOP.
-        let seconds = STEPS[0].floor_seconds(&Config::mini_lm(), &limits);
-        assert!((seconds - 81.0e9 / 2e11).abs() < 1e-3, "{seconds}");
-    }
 
     #[test]
     fn the_gradient_of_every_factor_is_compared() {

@@ -5,7 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::{BenchError, files};
+use anyhow::{Context, Result, anyhow, bail};
+use lab::{BadInput, files};
 
 /// In the environment's directory: what it was made from, written when it is complete.
 const MARKER: &str = "complete";
@@ -24,15 +25,12 @@ impl Environment {
     ///
     /// # Errors
     /// If there is no such Python, or the packages cannot be installed.
-    pub fn prepare(
-        directory: &Path,
-        requirements: &Path,
-        python: &str,
-        say: &mut dyn FnMut(&str),
-    ) -> Result<Self, BenchError> {
-        let missing = |source| BenchError::Python { python: python.to_owned(), source };
+    pub fn prepare(directory: &Path, requirements: &Path, python: &str, say: &mut dyn FnMut(&str)) -> Result<Self> {
+        let needed = "the peers need Python 3.11 or later with its module venv: --python COMMAND";
+        let missing = |error| BadInput(anyhow!("cannot run {python}: {error}; {needed}"));
         let version = Command::new(python).arg("--version").output().map_err(missing)?;
-        let wanted = fingerprint(&version.stdout, &files::read(requirements)?);
+        let unreadable = || format!("cannot read {}", requirements.display());
+        let wanted = fingerprint(&version.stdout, &fs::read_to_string(requirements).with_context(unreadable)?);
         let environment = Self { python: interpreter(directory) };
         let marker = directory.join(MARKER);
         if fs::read_to_string(&marker).is_ok_and(|found| found == wanted) && environment.python.is_file() {
@@ -43,7 +41,7 @@ impl Environment {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         };
-        cleared.map_err(|source| BenchError::Write { path: directory.to_owned(), source })?;
+        cleared.with_context(|| format!("cannot clear {}", directory.display()))?;
         run(Command::new(python).args(["-m", "venv"]).arg(directory))?;
         let pip = ["-m", "pip", "install", "--disable-pip-version-check", "--quiet", "--requirement"];
         run(Command::new(&environment.python).args(pip).arg(requirements))?;
@@ -67,15 +65,15 @@ fn interpreter(directory: &Path) -> PathBuf {
     if cfg!(windows) { directory.join("Scripts").join("python.exe") } else { directory.join("bin").join("python") }
 }
 
-fn run(command: &mut Command) -> Result<(), BenchError> {
+fn run(command: &mut Command) -> Result<()> {
     let shown = format!("{command:?}").replace('"', "");
-    let missing = |source| BenchError::Python { python: shown.clone(), source };
-    let output = command.output().map_err(missing)?;
+    let output = command.output().with_context(|| format!("cannot run {shown}"))?;
     if output.status.success() {
         return Ok(());
     }
     let said = [output.stdout, output.stderr].concat();
-    Err(BenchError::Environment { command: shown, output: last_lines(&String::from_utf8_lossy(&said)) })
+    let said = last_lines(&String::from_utf8_lossy(&said));
+    bail!("{shown} failed (installing the peers needs the network once):\n{said}")
 }
 
 /// The end of what a command said.

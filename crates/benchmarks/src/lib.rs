@@ -1,26 +1,26 @@
-//! Measurements of an iteration: collected from criterion, and taken side by side with what a user would pick instead.
+//! An iteration here, and in what a user would pick instead, timed side by side.
 //!
-//! Three binaries, each writing one kind of file: `bench-step` turns criterion's estimates into `results/bench/step.csv`;
 //! `bench-peers` runs this project, NumPy, SciPy, JAX and PyTorch on the same problems in turns, checks first that they
-//! compute the same gradients, and writes `peers.csv`, `machine.csv` and a chart; `bench-table` puts both into the README.
+//! compute the same gradients, and keeps what it measured under `results/bench/runs/DATE-MACHINE/`. `bench-table` makes the
+//! tables and charts of the documents from the runs that are kept, and nothing else.
 //!
-//! A peer is a Python process behind a pipe ([`worker`]), in an environment of its own ([`environment`]). What is
-//! measured are the matrix [`case`]s, which [`problem`] makes and hands out, and the training step of the [`encoder`];
-//! [`turns`] takes the times.
+//! The [`case`]s are defined once. Gradient descent ([`matrix`], on a [`problem`]) and LoRA's training step ([`encoder`])
+//! are measured alike: a peer is a Python process behind a pipe ([`worker`]) in an environment of its own
+//! ([`environment`]), [`agreement`] compares gradients, [`turns`] takes the times, [`floor`] reckons the least time there
+//! could be, from the machine's [`limits`]. A [`record`] is what is kept; [`tables`] and [`chart`] show it.
 
+pub mod agreement;
 pub mod case;
 pub mod chart;
 pub mod encoder;
 pub mod environment;
-mod error;
-pub mod estimates;
-pub mod files;
-pub mod machine;
-pub mod peers;
+pub mod floor;
+pub mod limits;
+pub mod matrix;
 pub mod problem;
-pub mod readme;
+pub mod record;
+pub mod tables;
 pub mod tensors;
+pub mod text;
 pub mod turns;
 pub mod worker;
-
-pub use error::BenchError;

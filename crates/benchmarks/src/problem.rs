@@ -4,6 +4,7 @@ use std::hint::black_box;
 use std::path::Path;
 use std::time::Instant;
 
+use anyhow::Result;
 use dynamics::compression::compress;
 use dynamics::problem::Workspace;
 use dynamics::random::stream;
@@ -13,9 +14,9 @@ use dynamics::{
 };
 use faer::{Mat, Par};
 
-use crate::case::{Case, DEPTH, Network, RANK};
+use crate::case::{DEPTH, Descent, Network, RANK};
+use crate::tensors;
 use crate::turns::Contender;
-use crate::{BenchError, tensors};
 
 /// So small that no network leaves where it starts: the cost of an iteration does not depend on it.
 pub const STEP_SIZE: f64 = 1e-3;
@@ -37,7 +38,7 @@ pub struct Link {
 
 /// A network on its problem, ready to iterate.
 pub struct Problem {
-    case: Case,
+    descent: Descent,
     objective: Objective,
     model: Box<dyn Factorization>,
     workspace: Workspace,
@@ -51,20 +52,15 @@ impl Problem {
     ///
     /// # Errors
     /// If the numerical core refuses it.
-    pub fn new(case: Case) -> Result<Self, BenchError> {
+    pub fn new(descent: Descent) -> Result<Self> {
         let mut rng = stream(1, &["bench-peers", "problem"]);
-        let target = Target::gaussian(case.size, case.size, RANK, &mut rng)?;
-        let observed = Observed::uniform(case.size, case.size, case.fraction, &mut rng)?;
+        let target = Target::gaussian(descent.size, descent.size, RANK, &mut rng)?;
+        let observed = Observed::uniform(descent.size, descent.size, descent.fraction, &mut rng)?;
         let objective = Objective::new(target, observed, LossForm::Mean)?;
-        let Start { model, chain, loss } = network(&case, &objective)?;
+        let Start { model, chain, loss } = network(&descent, &objective)?;
         let workspace = objective.workspace(model.inner_width());
         let optimizer = Optimizer::gradient_descent(STEP_SIZE)?;
-        Ok(Self { case, objective, model, workspace, optimizer, chain, loss })
-    }
-
-    /// The case.
-    pub fn case(&self) -> Case {
-        self.case
+        Ok(Self { descent, objective, model, workspace, optimizer, chain, loss })
     }
 
     /// The factors, first applied first.
@@ -81,10 +77,10 @@ impl Problem {
     ///
     /// # Errors
     /// If the file cannot be written.
-    pub fn write(&self, path: &Path) -> Result<(), BenchError> {
+    pub fn write(&self, path: &Path) -> Result<()> {
         let target = self.objective.target().dense();
         let mut matrices = vec![("target".to_owned(), &target)];
-        let mut mask = Mat::zeros(self.case.size, self.case.size);
+        let mut mask = Mat::zeros(self.descent.size, self.descent.size);
         if let Observed::Entries(entries) = self.objective.observed() {
             entries.iter().for_each(|place| mask[place] = 1.0);
             matrices.push(("mask".to_owned(), &mask));
@@ -101,16 +97,16 @@ struct Start {
     loss: f64,
 }
 
-fn network(case: &Case, objective: &Objective) -> Result<Start, BenchError> {
+fn network(descent: &Descent, objective: &Objective) -> Result<Start> {
     let par = Par::rayon(0);
-    let width = match case.network {
+    let width = match descent.network {
         Network::Deep { width } => width,
-        Network::Compressed { .. } => case.size,
+        Network::Compressed { .. } => descent.size,
     };
     let mut rng = stream(1, &["bench-peers", "factors"]);
-    let shape = (case.size, case.size);
+    let shape = (descent.size, descent.size);
     let mut deep = DeepFactorization::draw(shape, DEPTH, width, Initialization::Orthogonal, SCALE, &mut rng)?;
-    let Network::Compressed { rank, discrepancy } = case.network else {
+    let Network::Compressed { rank, discrepancy } = descent.network else {
         let loss = evaluate(&mut deep, objective);
         let links = (1..=DEPTH).map(|l| (deep.factor(l), 1.0, Some(deep.gradient(l)))).collect();
         return Ok(Start { model: Box::new(deep), chain: chain(links), loss });
@@ -153,7 +149,7 @@ fn chain(links: Vec<(Mat<f64>, f64, Option<Mat<f64>>)>) -> Vec<Link> {
 }
 
 impl Contender for Problem {
-    fn run(&mut self, iterations: usize) -> Result<f64, BenchError> {
+    fn run(&mut self, iterations: usize) -> Result<f64> {
         let par = Par::rayon(0);
         let start = Instant::now();
         for _ in 0..iterations {

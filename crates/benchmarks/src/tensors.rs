@@ -3,36 +3,36 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use anyhow::{Context, Result, anyhow, bail};
 use faer::{Mat, MatRef};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
-
-use crate::BenchError;
 
 /// Writes named matrices, row by row, in `f64`.
 ///
 /// # Errors
 /// If the file cannot be written.
-pub fn write(path: &Path, matrices: &[(String, &Mat<f64>)]) -> Result<(), BenchError> {
-    let failed = |source| BenchError::Tensors { path: path.to_owned(), source };
+pub fn write(path: &Path, matrices: &[(String, &Mat<f64>)]) -> Result<()> {
     let bytes: Vec<Vec<u8>> = matrices.iter().map(|(_, matrix)| row_major(matrix)).collect();
     let mut views = Vec::new();
     for ((name, matrix), bytes) in matrices.iter().zip(&bytes) {
         let shape = vec![matrix.nrows(), matrix.ncols()];
-        views.push((name.as_str(), TensorView::new(Dtype::F64, shape, bytes).map_err(failed)?));
+        views.push((name.as_str(), TensorView::new(Dtype::F64, shape, bytes)?));
     }
-    safetensors::serialize_to_file(views, None, path).map_err(failed)
+    serialize(views, path)
 }
 
 /// Writes one `f32` matrix.
 ///
 /// # Errors
 /// If the file cannot be written.
-pub fn write_f32(path: &Path, name: &str, matrix: MatRef<'_, f32>) -> Result<(), BenchError> {
-    let failed = |source| BenchError::Tensors { path: path.to_owned(), source };
+pub fn write_f32(path: &Path, name: &str, matrix: MatRef<'_, f32>) -> Result<()> {
     let bytes: Vec<u8> = matrix.row_iter().flat_map(|row| row.iter().flat_map(|x| x.to_le_bytes())).collect();
     let shape = vec![matrix.nrows(), matrix.ncols()];
-    let view = TensorView::new(Dtype::F32, shape, &bytes).map_err(failed)?;
-    safetensors::serialize_to_file([(name, view)], None, path).map_err(failed)
+    serialize(vec![(name, TensorView::new(Dtype::F32, shape, &bytes)?)], path)
+}
+
+fn serialize(views: Vec<(&str, TensorView<'_>)>, path: &Path) -> Result<()> {
+    safetensors::serialize_to_file(views, None, path).with_context(|| format!("cannot write {}", path.display()))
 }
 
 fn row_major(matrix: &Mat<f64>) -> Vec<u8> {
@@ -52,15 +52,15 @@ impl Matrices {
     ///
     /// # Errors
     /// If it cannot be read, or holds something else.
-    pub fn read(path: &Path) -> Result<Self, BenchError> {
-        let bytes = std::fs::read(path).map_err(|source| BenchError::Read { path: path.to_owned(), source })?;
-        let tensors = SafeTensors::deserialize(&bytes);
-        let tensors = tensors.map_err(|source| BenchError::Tensors { path: path.to_owned(), source })?;
+    pub fn read(path: &Path) -> Result<Self> {
+        let unreadable = || format!("cannot read {}", path.display());
+        let bytes = std::fs::read(path).with_context(unreadable)?;
+        let tensors = SafeTensors::deserialize(&bytes).with_context(unreadable)?;
         let mut by_name = HashMap::new();
         for (name, view) in tensors.tensors() {
             let (&[rows, columns], Dtype::F64) = (view.shape(), view.dtype()) else {
-                let what = format!("{name} is {:?} {:?}, not a matrix of f64", view.dtype(), view.shape());
-                return Err(BenchError::TensorShape { path: path.to_owned(), what });
+                let (dtype, shape) = (view.dtype(), view.shape());
+                bail!("{}: {name} is {dtype:?} {shape:?}, not a matrix of f64", path.display());
             };
             let number = |index: usize| {
                 let bytes = &view.data()[8 * index..8 * index + 8];
@@ -75,12 +75,11 @@ impl Matrices {
     ///
     /// # Errors
     /// If there is none.
-    pub fn get(&self, name: &str, (rows, columns): (usize, usize)) -> Result<&Mat<f64>, BenchError> {
+    pub fn get(&self, name: &str, (rows, columns): (usize, usize)) -> Result<&Mat<f64>> {
         let found = self.by_name.get(name);
         found.filter(|matrix| matrix.shape() == (rows, columns)).ok_or_else(|| {
             let found = found.map_or("nothing".to_owned(), |other| format!("{:?}", other.shape()));
-            let what = format!("expected {name}, {rows} × {columns}, found {found}");
-            BenchError::TensorShape { path: self.path.clone(), what }
+            anyhow!("{}: expected {name}, {rows} × {columns}, found {found}", self.path.display())
         })
     }
 }

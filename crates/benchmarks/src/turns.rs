@@ -4,7 +4,7 @@
 use std::thread::sleep;
 use std::time::Duration;
 
-use crate::BenchError;
+use anyhow::Result;
 
 /// Something whose iterations can be timed.
 pub trait Contender {
@@ -12,7 +12,7 @@ pub trait Contender {
     ///
     /// # Errors
     /// If it cannot.
-    fn run(&mut self, iterations: usize) -> Result<f64, BenchError>;
+    fn run(&mut self, iterations: usize) -> Result<f64>;
 }
 
 /// How much is measured.
@@ -35,6 +35,30 @@ pub struct Spread {
     pub q3: f64,
 }
 
+/// What this project is called among the contenders.
+pub const OURS: &str = "this project";
+
+/// What the turns of one contender on one case gave.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Measured {
+    /// The contender: [`OURS`], or a peer.
+    pub peer: String,
+    /// Its version.
+    pub version: String,
+    /// Seconds of an iteration.
+    pub seconds: Spread,
+    /// The largest relative difference of its loss or a gradient from ours; absent for ourselves.
+    pub gradient_difference: Option<f64>,
+}
+
+impl Measured {
+    /// What was measured of this project.
+    pub fn ours(seconds: Spread) -> Self {
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        Self { peer: OURS.to_owned(), version, seconds, gradient_difference: None }
+    }
+}
+
 /// Between turns: threads of the one before that still wait for work go to sleep meanwhile.
 const PAUSE: Duration = Duration::from_millis(60);
 /// Of a turn's iterations, how many run before the clock does, to wake threads and fill caches.
@@ -44,7 +68,7 @@ const WARM_UP_SHARE: usize = 10;
 ///
 /// # Errors
 /// As soon as a contender fails.
-pub fn take(contenders: &mut [&mut dyn Contender], plan: Plan) -> Result<Vec<Spread>, BenchError> {
+pub fn take(contenders: &mut [&mut dyn Contender], plan: Plan) -> Result<Vec<Spread>> {
     let mut bursts = Vec::new();
     for contender in contenders.iter_mut() {
         bursts.push(burst(&mut **contender, plan.turn_seconds)?);
@@ -61,7 +85,7 @@ pub fn take(contenders: &mut [&mut dyn Contender], plan: Plan) -> Result<Vec<Spr
 }
 
 /// How many iterations fill a turn. The first ones are not counted: they may compile.
-fn burst(contender: &mut dyn Contender, turn_seconds: f64) -> Result<usize, BenchError> {
+fn burst(contender: &mut dyn Contender, turn_seconds: f64) -> Result<usize> {
     contender.run(1)?;
     let mut iterations = 1;
     loop {
@@ -98,7 +122,7 @@ mod tests {
     }
 
     impl Contender for Clockwork<'_> {
-        fn run(&mut self, iterations: usize) -> Result<f64, BenchError> {
+        fn run(&mut self, iterations: usize) -> Result<f64> {
             self.log.borrow_mut().push(self.name);
             Ok(self.seconds * iterations as f64)
         }

@@ -5,13 +5,14 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 
+use anyhow::{Context, Error, Result, anyhow};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::BenchError;
 use crate::environment::{Environment, last_lines};
-use crate::turns::Contender;
+use crate::tensors::Matrices;
+use crate::turns::{Contender, Measured, Spread};
 
 /// Settings of the shell that would change how a peer runs; each runs as its packages come.
 const SETTINGS: [&str; 3] = ["OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "XLA_FLAGS"];
@@ -39,10 +40,10 @@ impl Worker {
     ///
     /// # Errors
     /// If it does not start.
-    pub fn start(environment: &Environment, script: &Path, threads: usize, scratch: &Path) -> Result<Self, BenchError> {
+    pub fn start(environment: &Environment, script: &Path, threads: usize, scratch: &Path) -> Result<Self> {
         let label = script.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let log = scratch.join(&label).with_extension("log");
-        let file = File::create(&log).map_err(|source| BenchError::Write { path: log.clone(), source })?;
+        let file = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
         let mut command = environment.python();
         SETTINGS.iter().for_each(|name| {
             command.env_remove(name);
@@ -52,8 +53,7 @@ impl Worker {
         }
         let offline = [("HF_HUB_OFFLINE", "1"), ("TOKENIZERS_PARALLELISM", "false"), ("PYTHONDONTWRITEBYTECODE", "1")];
         command.arg(script).envs(offline).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(file);
-        let spawned = command.spawn();
-        let mut child = spawned.map_err(|source| BenchError::Python { python: format!("{command:?}"), source })?;
+        let mut child = command.spawn().with_context(|| format!("cannot run {command:?}"))?;
         let questions = child.stdin.take();
         let answers = BufReader::new(child.stdout.take().expect("stdout is piped"));
         let mut worker = Self { name: label, version: String::new(), child, questions, answers, log };
@@ -67,18 +67,33 @@ impl Worker {
         &self.name
     }
 
-    /// Of what it measures.
-    pub fn version(&self) -> &str {
-        &self.version
+    /// What its turns gave.
+    pub fn measured(&self, seconds: Spread, gradient_difference: f64) -> Measured {
+        let (peer, version) = (self.name.clone(), self.version.clone());
+        Measured { peer, version, seconds, gradient_difference: Some(gradient_difference) }
     }
 
-    /// Asks one thing and waits for the answer.
+    /// Hands it what it needs for a case.
     ///
     /// # Errors
-    /// If the peer fails, or answers something else.
-    pub fn ask<A: DeserializeOwned>(&mut self, question: &impl Serialize) -> Result<A, BenchError> {
-        let mut line = serde_json::to_string(question).map_err(|error| self.failed(error))?;
-        line.push('\n');
+    /// If the peer fails.
+    pub fn load(&mut self, question: &Value) -> Result<()> {
+        self.ask::<Loaded>(question).map(|_| ())
+    }
+
+    /// Its loss where the factors start, and its gradients by way of a file in `scratch`.
+    ///
+    /// # Errors
+    /// If the peer fails, or the file cannot be read.
+    pub fn evaluate(&mut self, scratch: &Path) -> Result<(f64, Matrices)> {
+        let path = scratch.join("gradients.safetensors");
+        let Evaluated { loss } = self.ask(&json!({ "do": "evaluate", "gradients": path }))?;
+        Ok((loss, Matrices::read(&path)?))
+    }
+
+    /// Asks one thing and waits for the answer; it is an error if the peer fails, or answers something else.
+    fn ask<A: DeserializeOwned>(&mut self, question: &Value) -> Result<A> {
+        let line = format!("{question}\n");
         let sent = self.questions.as_mut().expect("open until dropped").write_all(line.as_bytes());
         // A peer that has gone says more in its log than the broken pipe does.
         if sent.is_err() {
@@ -87,7 +102,7 @@ impl Worker {
         self.answer()
     }
 
-    fn answer<A: DeserializeOwned>(&mut self) -> Result<A, BenchError> {
+    fn answer<A: DeserializeOwned>(&mut self) -> Result<A> {
         let mut line = String::new();
         if self.answers.read_line(&mut line).map_err(|error| self.failed(error))? == 0 {
             return Err(self.gone());
@@ -99,14 +114,24 @@ impl Worker {
         serde_json::from_value(answer).map_err(|error| self.failed(error))
     }
 
-    fn failed(&self, why: impl std::fmt::Display) -> BenchError {
-        BenchError::Peer { peer: self.name.clone(), what: format!("failed: {why}") }
+    fn failed(&self, why: impl std::fmt::Display) -> Error {
+        anyhow!("the peer {} failed: {why}", self.name)
     }
 
-    fn gone(&self) -> BenchError {
+    fn gone(&self) -> Error {
         let said = std::fs::read_to_string(&self.log).unwrap_or_default();
-        BenchError::Peer { peer: self.name.clone(), what: format!("stopped; it said:\n{}", last_lines(&said)) }
+        anyhow!("the peer {} stopped; it said:\n{}", self.name, last_lines(&said))
     }
+}
+
+/// An answer to `load`.
+#[derive(Deserialize)]
+struct Loaded {}
+
+/// An answer to `evaluate`.
+#[derive(Deserialize)]
+struct Evaluated {
+    loss: f64,
 }
 
 /// An answer to `run`.
@@ -116,7 +141,7 @@ struct Ran {
 }
 
 impl Contender for Worker {
-    fn run(&mut self, iterations: usize) -> Result<f64, BenchError> {
+    fn run(&mut self, iterations: usize) -> Result<f64> {
         let ran: Ran = self.ask(&json!({ "do": "run", "iterations": iterations }))?;
         Ok(ran.seconds)
     }

@@ -57,7 +57,11 @@ fn start_process<O: FromArgMatches>(command: Command, work: impl FnOnce(O) -> Re
     // Uncaught, signals end the program as they would any other.
     let _ = signals::catch();
     let parsed = command.try_get_matches().and_then(|matches| O::from_arg_matches(&matches));
-    let result = parsed.map_or_else(|message| said(&message), work);
+    exit(parsed.map_or_else(|message| said(&message), work))
+}
+
+/// Prints what ended the program before its end, if anything did, and gives its exit code: for every binary's `main`.
+pub fn exit(result: Result<u8, LabError>) -> ExitCode {
     let code = result.unwrap_or_else(|error| {
         let code = error.exit_code();
         // If stderr is closed there is nobody to tell.

@@ -42,8 +42,11 @@ impl Drop for Partial<'_> {
     }
 }
 
-/// Writes `bytes` to `path`, replacing what is there, or leaves everything as it was.
-pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), LabError> {
+/// Writes `bytes` to `path`, replacing what is there, or leaves everything as it was. Its directory must be there.
+///
+/// # Errors
+/// If the file system refuses.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<(), LabError> {
     Partial::write(path, bytes)?.put_in_place()
 }
 

@@ -21,7 +21,7 @@ mod echo;
 mod columns;
 mod error;
 mod experiment;
-mod files;
+pub mod files;
 mod gathering;
 mod logging;
 mod memory;
@@ -39,7 +39,7 @@ pub mod store;
 mod summary;
 mod table;
 
-pub use app::{Entry, entry, main, main_all};
+pub use app::{Entry, entry, exit, main, main_all};
 pub use check::{Check, Invalid};
 pub use claim::{Claim, Evidence, Finding, Side, Verdict};
 pub use error::LabError;
@@ -47,4 +47,5 @@ pub use experiment::{Drawing, Experiment, Finished, FinishedOf, Kernels, Plan, P
 pub use gathering::{BadInput, Gathering, Transfer};
 pub use memory::Memory;
 pub use progress::TrialContext;
+pub use provenance::{Machine, now};
 pub use table::{Results, Table};

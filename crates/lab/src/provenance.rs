@@ -11,24 +11,29 @@ use crate::seal::Seals;
 /// Name and version of the workspace's crates and of what they depend on, from `Cargo.lock`.
 const CRATES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/crates.rs"));
 
-/// What is the same for every experiment of one process. Taken before anything is written.
+/// What is the same for every experiment of one process: machine and code. Taken before anything is written.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct Machine {
+pub struct Machine {
     /// Of the code that was compiled.
-    git_revision: &'static str,
+    pub git_revision: &'static str,
     /// Whether that code differed from the revision; left out if unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
-    git_dirty: Option<bool>,
-    cpu: String,
-    logical_cores: usize,
-    threads: usize,
-    target: &'static str,
-    rustc: &'static str,
+    pub git_dirty: Option<bool>,
+    /// Model of the processor.
+    pub cpu: String,
+    /// Cores the system shows.
+    pub logical_cores: usize,
+    /// Threads in use.
+    pub threads: usize,
+    /// What the program was compiled for.
+    pub target: &'static str,
+    /// Version of the compiler.
+    pub rustc: &'static str,
 }
 
 impl Machine {
     /// Looks around. What cannot be found out is "unknown", or left out.
-    pub(crate) fn survey(threads: usize) -> Self {
+    pub fn survey(threads: usize) -> Self {
         Self {
             git_revision: option_env!("LAB_GIT_REVISION").unwrap_or("unknown"),
             git_dirty: option_env!("LAB_GIT_DIRTY").map(|dirty| dirty == "true"),
@@ -97,7 +102,7 @@ pub(crate) fn crates() -> BTreeMap<&'static str, &'static str> {
 }
 
 /// Now, as RFC 3339 in UTC.
-pub(crate) fn now() -> String {
+pub fn now() -> String {
     timestamp(SystemTime::now())
 }
 

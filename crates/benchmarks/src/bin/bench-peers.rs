@@ -1,22 +1,29 @@
-//! Measures an iteration here and in NumPy, SciPy, JAX and PyTorch, and a training step here and in PEFT, in turns, in one
-//! run.
+//! Times an iteration here and in NumPy, SciPy, JAX and PyTorch, and a training step here and in PEFT, in turns, in one
+//! run, and keeps the run.
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::sync::Once;
 
+use adaptation::Config;
 use anyhow::{Context, Result};
-use benchmarks::case::{self, CASES, Case};
-use benchmarks::chart::{self, seconds, times};
-use benchmarks::encoder::{self, Pretrained, STEPS, Step};
+use benchmarks::case::{self, Batches, Case, Descent, Work};
+use benchmarks::encoder::{self, Pretrained};
 use benchmarks::environment::Environment;
-use benchmarks::machine::{Limits, Machine, MachineRow};
-use benchmarks::peers::{self, PeerRow, Run, SCRIPTS, Script};
-use benchmarks::turns::Plan;
+use benchmarks::floor;
+use benchmarks::limits::Limits;
+use benchmarks::matrix::{self, SCRIPTS, Script};
+use benchmarks::record::{self, MachineRow, PeerRow, RUNS, Run};
+use benchmarks::text::{seconds, times};
+use benchmarks::turns::{Measured, Plan};
 use benchmarks::worker::Worker;
-use benchmarks::{estimates, files};
 use clap::Parser;
+use lab::Machine;
 
-/// Measures an iteration here and in NumPy, SciPy, JAX and PyTorch, in turns, on the same problems, after checking that
+/// Load of the last minute up to which a machine counts as quiet.
+const QUIET_LOAD: f64 = 0.5;
+
+/// Times an iteration here and in NumPy, SciPy, JAX and PyTorch, in turns, on the same problems, after checking that
 /// all of them compute the same gradients. The first time the peers are installed under cargo's target directory.
 #[derive(Parser)]
 struct Arguments {
@@ -24,90 +31,175 @@ struct Arguments {
     #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
     /// Seconds of a turn, if an iteration is not longer.
-    #[arg(long, default_value_t = 0.2)]
+    #[arg(long, default_value_t = 0.2, value_parser = positive, allow_negative_numbers = true)]
     turn: f64,
-    /// Only this case (may be repeated); nothing is written then.
-    #[arg(long)]
+    /// Two turns of 0.02 seconds, to see that everything works; the run is kept only if --results says where.
+    #[arg(long, conflicts_with_all = ["rounds", "turn"])]
+    quick: bool,
+    /// Only this case (may be repeated); the run is not kept.
+    #[arg(long, value_name = "CASE")]
     only: Vec<String>,
+    /// What the run calls the machine, such as zen-5; the processor's name if it is not given.
+    #[arg(long, value_name = "NAME")]
+    machine: Option<String>,
     /// The command that makes the peers' environment.
-    #[arg(long, default_value = "python3")]
+    #[arg(long, default_value = "python3", value_name = "COMMAND")]
     python: String,
-    /// Where peers.csv and machine.csv go.
-    #[arg(long, default_value = "results/bench")]
-    results: PathBuf,
-    /// Where the chart goes.
-    #[arg(long, default_value = "figures/bench")]
-    figures: PathBuf,
+    /// Where that environment is, or is to be made; target/peers if it is not given.
+    #[arg(long, value_name = "DIRECTORY")]
+    environment: Option<PathBuf>,
+    /// Where runs are kept; results/bench/runs if it is not given.
+    #[arg(long, value_name = "DIRECTORY", conflicts_with = "only")]
+    results: Option<PathBuf>,
 }
 
-fn main() -> Result<()> {
-    let arguments = Arguments::parse();
+impl Arguments {
+    fn plan(&self) -> Plan {
+        match self.quick {
+            true => Plan { rounds: 2, turn_seconds: 0.02 },
+            false => Plan { rounds: self.rounds as usize, turn_seconds: self.turn },
+        }
+    }
+
+    /// What to type for such a run: paths are of this machine alone.
+    fn command(&self, slug: &str) -> String {
+        let plan = match self.quick {
+            true => "--quick".to_owned(),
+            false => format!("--rounds {} --turn {}", self.rounds, self.turn),
+        };
+        format!("{} --machine {slug} {plan}", record::COMMAND)
+    }
+
+    /// Where the run is kept, if it is.
+    fn runs(&self) -> Option<PathBuf> {
+        let default = (!self.quick && self.only.is_empty()).then(|| PathBuf::from(RUNS));
+        self.results.clone().or(default)
+    }
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    let seconds = text.parse().ok().filter(|seconds: &f64| *seconds > 0.0 && seconds.is_finite());
+    seconds.ok_or_else(|| "a number of seconds above 0 is needed".to_owned())
+}
+
+fn main() -> ExitCode {
+    lab::exit(run(&Arguments::parse()).map(|()| 0).map_err(Into::into))
+}
+
+fn run(arguments: &Arguments) -> Result<()> {
     // This thread is one of the pool's, as a trial's is: work handed over from outside would wake threads each time.
     rayon::ThreadPoolBuilder::new().use_current_thread().build_global().context("cannot start threads")?;
-    let (cases, steps) = chosen(&arguments.only)?;
-    let machine = Machine::survey();
-    let mut limits = Limits::measure();
-    let scratch = tempfile::tempdir().context("cannot make a temporary directory")?;
-    let environment = environment(&arguments.python)?;
-    let start = |script: &Path| Worker::start(&environment, script, machine.threads, scratch.path());
-    let plan = Plan { rounds: arguments.rounds as usize, turn_seconds: arguments.turn };
-    let run = Run { machine: &machine, plan, scratch: scratch.path() };
-    let mut rows = Vec::new();
-    let mut take = |measured: Vec<PeerRow>| {
-        measured.iter().for_each(print_row);
-        rows.extend(measured);
-        limits = limits.or(Limits::measure());
+    let cases = case::chosen(&arguments.only)?;
+    let machine = Machine::survey(rayon::current_num_threads());
+    let slug = record::slug(arguments.machine.as_deref(), &machine.cpu)?;
+    let started = lab::now();
+    warn_if_busy();
+    let mut bench = Bench {
+        environment: environment(arguments)?,
+        threads: machine.threads,
+        plan: arguments.plan(),
+        scratch: tempfile::tempdir().context("cannot make a temporary directory")?,
+        limits: Limits::measure(),
+        measured: Vec::new(),
+        encoder: Config::mini_lm(),
     };
-    if !cases.is_empty() {
-        let started = SCRIPTS.into_iter().map(|script| Ok((script, start(&script.path())?)));
-        let mut workers: Vec<(Script, Worker)> = started.collect::<Result<_>>()?;
-        for case in cases {
-            take(peers::measure(case, &mut workers, &run)?);
+    let (mut descents, mut steps) = (Vec::new(), Vec::new());
+    for case in cases {
+        match case.work {
+            Work::Descent(descent) => descents.push((case, descent)),
+            Work::Lora(batches) => steps.push((case, batches)),
         }
     }
-    let mut config = None;
-    if !steps.is_empty() {
-        let pretrained = Pretrained::load(&say_what_is_fetched)?;
-        let mut worker = start(&peers::scripts().join(encoder::SCRIPT))?;
-        for step in steps {
-            take(encoder::measure(step, &pretrained, &mut worker, &run)?);
-        }
-        config = Some(pretrained.config().clone());
-    }
-    let floor = |id: &str| match STEPS.iter().find(|step| step.id == id) {
-        Some(step) => config.as_ref().map_or(f64::NAN, |config| step.floor_seconds(config, &limits)),
-        None => CASES
-            .iter()
-            .find(|case| case.id == id)
-            .map_or(f64::NAN, |case| case.floor_seconds(&limits, machine.threads)),
+    bench.descents(&descents)?;
+    bench.steps(&steps)?;
+    let Some(runs) = arguments.runs() else {
+        return Ok(());
     };
-    rows.iter_mut().for_each(|row| row.floor_seconds = floor(&row.id));
-    print_goals(&rows);
-    if arguments.only.is_empty() {
-        write(&arguments, &rows, &MachineRow::new(&machine, &limits))?;
-    }
+    let machine = MachineRow::new(&machine, &bench.limits, started, arguments.command(&slug));
+    let rows = bench.rows(&machine);
+    let run = Run::keep(&runs, &slug, machine, rows)?;
+    println!("{}; for tables and chart: just bench-table", runs.join(run.name).display());
     Ok(())
 }
 
-/// The cases and steps of these ids; all of them, if none is given.
-fn chosen(ids: &[String]) -> Result<(Vec<Case>, Vec<Step>)> {
-    if ids.is_empty() {
-        return Ok((CASES.to_vec(), STEPS.to_vec()));
-    }
-    let (mut cases, mut steps) = (Vec::new(), Vec::new());
-    for id in ids {
-        match STEPS.iter().find(|step| step.id == id) {
-            Some(step) => steps.push(*step),
-            None => cases.push(case::find(id)?),
-        }
-    }
-    Ok((cases, steps))
+/// What all measurements of a run have in common, and what they gave.
+struct Bench {
+    environment: Environment,
+    threads: usize,
+    plan: Plan,
+    scratch: tempfile::TempDir,
+    /// The best of those measured before and between the cases: a shared machine is not always as fast.
+    limits: Limits,
+    measured: Vec<(Case, Vec<Measured>)>,
+    /// The sizes of what LoRA's steps train.
+    encoder: Config,
 }
 
-fn environment(python: &str) -> Result<Environment> {
-    let directory = estimates::target_directory().join("peers");
-    let requirements = peers::scripts().join("requirements.txt");
-    Ok(Environment::prepare(&directory, &requirements, python, &mut |text| eprintln!("{text}"))?)
+impl Bench {
+    fn descents(&mut self, cases: &[(Case, Descent)]) -> Result<()> {
+        if cases.is_empty() {
+            return Ok(());
+        }
+        let started = SCRIPTS.into_iter().map(|script| Ok((script, self.start(&script.path())?)));
+        let mut workers: Vec<(Script, Worker)> = started.collect::<Result<_>>()?;
+        for (case, descent) in cases {
+            let measured = matrix::measure(case.id, *descent, &mut workers, self.plan, self.scratch.path())?;
+            self.take(*case, measured);
+        }
+        Ok(())
+    }
+
+    fn steps(&mut self, cases: &[(Case, Batches)]) -> Result<()> {
+        if cases.is_empty() {
+            return Ok(());
+        }
+        let pretrained = Pretrained::load(&say_what_is_fetched)?;
+        self.encoder = pretrained.config().clone();
+        let mut worker = self.start(&matrix::scripts().join(encoder::SCRIPT))?;
+        for (case, batches) in cases {
+            let (plan, scratch) = (self.plan, self.scratch.path());
+            let measured = encoder::measure(case.id, *batches, &pretrained, &mut worker, plan, scratch)?;
+            self.take(*case, measured);
+        }
+        Ok(())
+    }
+
+    fn start(&self, script: &Path) -> Result<Worker> {
+        Worker::start(&self.environment, script, self.threads, self.scratch.path())
+    }
+
+    fn take(&mut self, case: Case, measured: Vec<Measured>) {
+        print(case.id, &measured);
+        self.measured.push((case, measured));
+        self.limits = self.limits.or(Limits::measure());
+    }
+
+    /// The rows of all cases.
+    fn rows(&self, machine: &MachineRow) -> Vec<PeerRow> {
+        let floor = |case| floor::seconds(case, &self.limits, self.threads, &self.encoder);
+        let rows = self.measured.iter().map(|(case, measured)| record::rows(case.id, measured, floor(case), machine));
+        rows.flatten().collect()
+    }
+}
+
+/// Warns if other processes want the threads too: where a contender's threads wait for each other, one that is held up costs
+/// it far more than its share.
+fn warn_if_busy() {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load: Option<f64> = text.split(' ').next().and_then(|load| load.parse().ok());
+    if let Some(load) = load.filter(|load| *load > QUIET_LOAD) {
+        eprintln!(
+            "warning: the machine was busy in the last minute (load {load}); wait until it is quiet, or ratios mislead"
+        );
+    }
+}
+
+fn environment(arguments: &Arguments) -> Result<Environment> {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    let target = target.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target"));
+    let directory = arguments.environment.clone().unwrap_or_else(|| target.join("peers"));
+    let requirements = matrix::scripts().join("requirements.txt");
+    Environment::prepare(&directory, &requirements, &arguments.python, &mut |text| eprintln!("{text}"))
 }
 
 /// Tells once that the encoder is being fetched; it is one file, of which several reports say that nothing has come yet.
@@ -116,24 +208,11 @@ fn say_what_is_fetched(file: &str, _done: u64, _total: Option<u64>) {
     SAID.call_once(|| eprintln!("fetching {file}"));
 }
 
-fn print_row(row: &PeerRow) {
-    let difference = row.gradient_difference.map_or(String::new(), |d| format!("gradients within {d:.0e}"));
-    let (time, ratio) = (seconds(row.median_seconds), times(row.ratio));
-    println!("{:28} {:16} {time:>9} {ratio:>8}   {difference}", row.id, row.peer);
-}
-
-fn print_goals(rows: &[PeerRow]) {
-    for goal in peers::goals(rows) {
-        let verdict = if goal.is_met() { "met" } else { "NOT met" };
-        println!("goal: {} ≥ {}: {} against {}: {verdict}", goal.id, times(goal.aim), times(goal.least), goal.peer);
+fn print(id: &str, measured: &[Measured]) {
+    let ours = measured.first().map_or(f64::NAN, |ours| ours.seconds.median);
+    for Measured { peer, seconds: spread, gradient_difference, .. } in measured {
+        let difference = gradient_difference.map_or(String::new(), |d| format!("gradients within {d:.0e}"));
+        let (time, ratio) = (seconds(spread.median), times(spread.median / ours));
+        println!("{id:28} {peer:16} {time:>9} {ratio:>8}   {difference}");
     }
-}
-
-fn write(arguments: &Arguments, rows: &[PeerRow], machine: &MachineRow) -> Result<()> {
-    files::write_table(&arguments.results.join("peers.csv"), rows)?;
-    files::write_table(&arguments.results.join("machine.csv"), std::slice::from_ref(machine))?;
-    let figure = chart::draw(rows);
-    files::write(&arguments.figures.join("peers.png"), &figure.png()?)?;
-    files::write(&arguments.figures.join("peers.svg"), figure.svg()?.as_bytes())?;
-    Ok(())
 }

@@ -1,62 +1,11 @@
-//! The machine a measurement was made on: what it is, and what it can do at most.
+//! What the machine of a measurement can do at most.
 
-use std::process::Command;
 use std::time::Instant;
 
 use dynamics::random::stream;
-use dynamics::sparse::Simd;
 use faer::traits::ComplexField;
 use faer::{Accum, Mat, Par};
 use pulp::{Arch, WithSimd};
-use serde::{Deserialize, Serialize};
-
-/// What identifies machine and code.
-#[derive(Debug, Clone)]
-pub struct Machine {
-    /// Model of the processor, and the vector instructions the kernels use there.
-    pub cpu: String,
-    /// Threads used.
-    pub threads: usize,
-    /// Version of the compiler.
-    pub rustc: String,
-    /// Git revision, with `+` if tracked files other than results, figures and the README differ from it.
-    pub revision: String,
-}
-
-impl Machine {
-    /// Looks around; what cannot be found out is "unknown".
-    pub fn survey() -> Self {
-        let unknown = || "unknown".to_owned();
-        Self {
-            cpu: format!("{} with {}", cpu().unwrap_or_else(unknown), Simd::best()),
-            threads: rayon::current_num_threads(),
-            rustc: output("rustc", &["--version"]).unwrap_or_else(unknown),
-            revision: revision().unwrap_or_else(unknown),
-        }
-    }
-}
-
-fn output(program: &str, arguments: &[&str]) -> Option<String> {
-    let output = Command::new(program).args(arguments).output().ok().filter(|output| output.status.success())?;
-    Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-}
-
-fn cpu() -> Option<String> {
-    match std::fs::read_to_string("/proc/cpuinfo") {
-        Ok(text) => {
-            let line = text.lines().find(|line| line.starts_with("model name"))?;
-            Some(line.split_once(':')?.1.trim().to_owned())
-        }
-        Err(_) => output("sysctl", &["-n", "machdep.cpu.brand_string"]),
-    }
-}
-
-fn revision() -> Option<String> {
-    let revision = output("git", &["rev-parse", "--short=12", "HEAD"])?;
-    let paths = [":/", ":(top,exclude)results", ":(top,exclude)figures", ":(top,exclude)README.md"];
-    let changed = output("git", &[&["status", "--porcelain", "--untracked-files=no", "--"], &paths[..]].concat())?;
-    Some(if changed.is_empty() { revision } else { revision + "+" })
-}
 
 /// What the machine can do at most, measured.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -67,42 +16,6 @@ pub struct Limits {
     pub gemm_f32_flop_per_second: f64,
     /// Bytes a second that all threads together read from their second caches.
     pub cache_read_bytes_per_second: f64,
-}
-
-/// The one row of `machine.csv`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct MachineRow {
-    /// See [`Machine`].
-    pub cpu: String,
-    /// See [`Machine`].
-    pub threads: usize,
-    /// See [`Limits`].
-    pub gemm_f64_flop_per_second: f64,
-    /// See [`Limits`].
-    pub gemm_f32_flop_per_second: f64,
-    /// See [`Limits`].
-    pub cache_read_bytes_per_second: f64,
-    /// See [`Machine`].
-    pub rustc: String,
-    /// See [`Machine`].
-    pub revision: String,
-}
-
-impl MachineRow {
-    /// The row of a machine with its limits.
-    pub fn new(machine: &Machine, limits: &Limits) -> Self {
-        let Machine { cpu, threads, rustc, revision } = machine.clone();
-        let Limits { gemm_f64_flop_per_second, gemm_f32_flop_per_second, cache_read_bytes_per_second } = *limits;
-        Self {
-            cpu,
-            threads,
-            gemm_f64_flop_per_second,
-            gemm_f32_flop_per_second,
-            cache_read_bytes_per_second,
-            rustc,
-            revision,
-        }
-    }
 }
 
 /// Side of the matrices whose product is timed.

@@ -2,7 +2,7 @@
 
 use charts::{
     Axis, Bars, Curve, DotSet, Dots, Edge, Figure, Heatmap, Histogram, Hue, Legend, Lines, Marker, Series, SharedY,
-    Surface, SurfaceStyle, Trajectory, power,
+    Surface, SurfaceStyle, Trajectory, power, significant,
 };
 use std::path::{Path, PathBuf};
 use std::{env, error::Error, fs, process::ExitCode};
@@ -267,7 +267,7 @@ fn trials() -> Figure {
             .y(Axis::log("recovery error"))
             .many(series("original", Hue::Blue, 3.0, vec![1.0, 1.0]))
             .many(series("compressed", Hue::Vermilion, 1.0, vec![1.0]))
-            .reference(4e-3 * level, "as good as the best constant")
+            .reference(4e-3 * level, format!("best constant: {}", significant(4e-3 * level, 2)))
     };
     let whole = panel("Small", 1e-2);
     let zoomed = whole.zoom("Small, the smallest steps", 1e-3, 1e-2);
@@ -309,7 +309,10 @@ fn hues() -> Figure {
         let points: Vec<(f64, f64)> = (0..8).map(|k| (f64::from(k), index as f64 + 0.3 * noise(k as u64))).collect();
         Series::new(format!("{hue:?}"), points).hue(hue).markers()
     };
-    Figure::new("Hues").columns(1).panel_size(620, 420).panel(Lines::new("").many(Hue::ALL.into_iter().enumerate().map(line)))
+    Figure::new("Hues")
+        .columns(1)
+        .panel_size(620, 420)
+        .panel(Lines::new("").many(Hue::ALL.into_iter().enumerate().map(line)))
 }
 
 fn awkward() -> Figure {

@@ -262,7 +262,8 @@ mod tests {
 
     /// Finite numbers of every kind: random bits, and the awkward ones.
     fn finite() -> impl Strategy<Value = f64> {
-        let awkward = [0.0, -0.0, 1.0, 5e-324, -5e-324, f64::MIN_POSITIVE, 1e-300, 1e300, 1e305, 1e308, f64::MAX, f64::MIN];
+        let awkward =
+            [0.0, -0.0, 1.0, 5e-324, -5e-324, f64::MIN_POSITIVE, 1e-300, 1e300, 1e305, 1e308, f64::MAX, f64::MIN];
         prop_oneof![
             3 => any::<u64>().prop_map(f64::from_bits).prop_filter("finite", |value| value.is_finite()),
             1 => prop::sample::select(awkward.to_vec()),

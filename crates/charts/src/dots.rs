@@ -16,6 +16,8 @@ const LANES_SHARE: f64 = 0.84;
 const TEXT_GAP: f64 = 5.0;
 /// Half the height of a whisker's caps.
 const CAP: f64 = 3.0;
+/// Height above the plot of the labels of reference lines.
+const REFERENCE_HEIGHT: f64 = 15.0;
 /// Most of the plot's width that a text may take.
 const TEXT_SHARE: f64 = 0.4;
 
@@ -118,7 +120,7 @@ impl Dots {
         self
     }
 
-    /// Adds a thin upright line at `x`, such as no difference, with a label (which may be empty) at its upper end.
+    /// Adds a thin upright line at `x`, such as no difference, with a label (which may be empty) above it.
     pub fn reference(mut self, x: f64, label: impl Into<String>) -> Self {
         self.references.push((x, label.into()));
         self
@@ -158,7 +160,9 @@ impl Dots {
         // Reference lines alone are no data.
         self.x.fit(values.clone())?;
         let x = self.x.fit(values.chain(ends).chain(references))?;
-        Some(Frame::plan_rows(cell, &self.title, (&self.x, x), &self.rows))
+        let labelled = self.references.iter().any(|(_, label)| !label.is_empty());
+        let headroom = if labelled { REFERENCE_HEIGHT } else { 0.0 };
+        Some(Frame::plan_rows(cell, &self.title, (&self.x, x), &self.rows, headroom))
     }
 
     /// The height of the lane of set `position` in row `row` on the page.
@@ -191,9 +195,9 @@ impl Dots {
             };
             dashed.draw_line(scene, &[(x, frame.plot.top), (x, frame.plot.bottom)]);
             let label = font::fit(label, TICK_EM, Weight::Regular, TEXT_SHARE * frame.plot.width());
-            let (at, align) = beside(frame, &label, (x, x));
-            let at = (at, frame.plot.top + TICK_EM);
-            scene.text(Text::new(label, at, TICK_EM, align).coloured(QUIET_TEXT));
+            let half = font::width(&label, TICK_EM, Weight::Regular) / 2.0;
+            let at = (x.clamp(frame.plot.left + half, frame.plot.right - half), frame.plot.top - 4.0);
+            scene.text(Text::new(label, at, TICK_EM, Align::Middle).coloured(QUIET_TEXT));
         }
     }
 

@@ -16,6 +16,7 @@ use crate::trajectory::Trajectory;
 const MARGIN: f64 = 10.0;
 const TITLE_HEIGHT: f64 = 26.0;
 const SUBTITLE_HEIGHT: f64 = 19.0;
+const MOST_SUBTITLE_LINES: usize = 3;
 const LEGEND_MARGIN: f64 = 6.0;
 const LEAST_PANEL: (u32, u32) = (160, 140);
 const MOST_PIXELS: u64 = 100_000_000;
@@ -126,7 +127,7 @@ impl Figure {
         }
     }
 
-    /// A line under the title.
+    /// A line under the title; a long one is broken.
     pub fn subtitle(mut self, subtitle: impl Into<String>) -> Self {
         self.subtitle = subtitle.into();
         self
@@ -203,8 +204,19 @@ impl Figure {
     /// Height above the panels.
     fn header(&self) -> f64 {
         let title = if self.title.is_empty() { 0.0 } else { TITLE_HEIGHT };
-        let subtitle = if self.subtitle.is_empty() { 0.0 } else { SUBTITLE_HEIGHT };
-        MARGIN + title + subtitle
+        MARGIN + title + SUBTITLE_HEIGHT * self.subtitle_lines().len() as f64
+    }
+
+    /// Width of all panels in a row.
+    fn content_width(&self) -> f64 {
+        self.grid().0 as f64 * f64::from(self.panel_size.0)
+    }
+
+    fn subtitle_lines(&self) -> Vec<String> {
+        if self.subtitle.is_empty() {
+            return Vec::new();
+        }
+        font::wrap(&self.subtitle, SUBTITLE_EM, Weight::Regular, self.content_width(), MOST_SUBTITLE_LINES)
     }
 
     fn legend(&self) -> Option<Block> {
@@ -212,7 +224,7 @@ impl Figure {
             return None;
         }
         let entries = legend::distinct(self.panels.iter().flat_map(Panel::entries));
-        let width = self.grid().0 as f64 * f64::from(self.panel_size.0);
+        let width = self.content_width();
         (!entries.is_empty()).then(|| Block::flow(&entries, width))
     }
 
@@ -225,7 +237,8 @@ impl Figure {
             Some(SharedY::Rows) => self.grid().0,
         };
         for compared in panels.chunks_mut(group) {
-            let heights: Vec<f64> = compared.iter().flat_map(Panel::heights).filter(|value| value.is_finite()).collect();
+            let heights: Vec<f64> =
+                compared.iter().flat_map(Panel::heights).filter(|value| value.is_finite()).collect();
             let lo = heights.iter().copied().fold(f64::INFINITY, f64::min);
             // On a log axis only positive values count.
             let least = heights.iter().copied().filter(|value| *value > 0.0).fold(f64::INFINITY, f64::min);
@@ -266,15 +279,15 @@ impl Figure {
     }
 
     fn draw_header(&self, scene: &mut Scene, width: f64) {
-        let room = width - 2.0 * MARGIN;
         let mut y = MARGIN;
         if !self.title.is_empty() {
             y += TITLE_HEIGHT;
-            let title = font::fit(&self.title, FIGURE_TITLE_EM, Weight::Bold, room);
+            let title = font::fit(&self.title, FIGURE_TITLE_EM, Weight::Bold, self.content_width());
             scene.text(Text::new(title, (width / 2.0, y - 8.0), FIGURE_TITLE_EM, Align::Middle).bold());
         }
-        let at = (width / 2.0, y + 8.0);
-        let subtitle = font::fit(&self.subtitle, SUBTITLE_EM, Weight::Regular, room);
-        scene.text(Text::new(subtitle, at, SUBTITLE_EM, Align::Middle).coloured(QUIET_TEXT));
+        for line in self.subtitle_lines() {
+            scene.text(Text::new(line, (width / 2.0, y + 8.0), SUBTITLE_EM, Align::Middle).coloured(QUIET_TEXT));
+            y += SUBTITLE_HEIGHT;
+        }
     }
 }

@@ -83,6 +83,23 @@ pub(crate) fn fit(text: &str, em: f64, weight: Weight, room: f64) -> String {
     format!("{}…", kept.trim_end())
 }
 
+/// `text` broken between words into lines no wider than `room`: at most `most` of them, the last cut with an ellipsis.
+pub(crate) fn wrap(text: &str, em: f64, weight: Weight, room: f64, most: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        let full = lines.len() == most;
+        match lines.last_mut() {
+            // What is left over goes to the last line, where it is cut.
+            Some(line) if full || width(&format!("{line} {word}"), em, weight) <= room => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines.iter().map(|line| fit(line, em, weight, room)).collect()
+}
+
 /// How far below the vertical middle of a line of capitals its baseline lies.
 pub(crate) fn baseline_from_middle(em: f64) -> f64 {
     CAP_HEIGHT * em / 2.0
@@ -134,5 +151,15 @@ mod tests {
         assert_eq!(fit("short", 11.0, Weight::Regular, 100.0), "short");
         assert_eq!(fit("no room", 11.0, Weight::Regular, 1.0), "…");
         assert!(fit(&"i".repeat(1_000_000), 11.0, Weight::Bold, 1e5).chars().count() <= 4000);
+    }
+
+    #[test]
+    fn text_is_broken_between_words_into_a_few_lines() {
+        let lines = |text: &str, most| wrap(text, 10.0, Weight::Regular, 100.0, most);
+        assert_eq!(lines("one two", 3), ["one two"]);
+        assert_eq!(lines("d = 1000, r = 5, trials = 5", 3), ["d = 1000, r = 5,", "trials = 5"]);
+        let cut = lines("every good boy deserves fudge and then every bad one too", 2);
+        assert!(cut.len() == 2 && cut[1].ends_with('…'), "{cut:?}");
+        assert!(cut.iter().all(|line| width(line, 10.0, Weight::Regular) <= 100.0), "{cut:?}");
     }
 }

@@ -72,15 +72,18 @@ impl Frame {
         Self::plan_around(cell, title, x, y, reserve)
     }
 
-    /// Plans a frame whose vertical axis is rows of equal height, named from top to bottom.
-    pub(crate) fn plan_rows(cell: Rect, title: &str, x: (&Axis, Domain), names: &[String]) -> Self {
+    /// Plans a frame whose vertical axis is rows of equal height, named from top to bottom; `headroom` is kept free above
+    /// the plot.
+    pub(crate) fn plan_rows(cell: Rect, title: &str, x: (&Axis, Domain), names: &[String], headroom: f64) -> Self {
         let room = ROW_NAME_SHARE * cell.width();
         let label = |name: &String| font::fit(name, TICK_EM, Weight::Regular, room);
         let named = names.iter().rev().enumerate();
         let major = named.map(|(index, name)| Tick { at: index as f64, label: label(name) }).collect();
         let domain = Domain::exact(-0.5, names.len().max(1) as f64 - 0.5);
         let y = Side { domain, ticks: Ticks { major, ..Ticks::default() }, label: String::new(), grid: false };
-        Self::plan_around(cell, title, x, y, 0.0)
+        let mut frame = Self::plan_around(cell, title, x, y, 0.0);
+        frame.plot.top += headroom;
+        frame
     }
 
     fn plan_around(cell: Rect, title: &str, x: (&Axis, Domain), y: Side, reserve: f64) -> Self {
@@ -97,8 +100,7 @@ impl Frame {
     /// Replaces the horizontal ticks by names of places along the axis; drops some if they do not all fit.
     pub(crate) fn name_columns(&mut self, names: &[String]) {
         let longest = self.plot.width() / names.len().clamp(1, 4) as f64;
-        let names: Vec<String> =
-            names.iter().map(|name| font::fit(name, TICK_EM, Weight::Regular, longest)).collect();
+        let names: Vec<String> = names.iter().map(|name| font::fit(name, TICK_EM, Weight::Regular, longest)).collect();
         let widest = names.iter().map(|name| font::width(name, TICK_EM, Weight::Regular)).fold(0.0, f64::max);
         let room = ((self.plot.width() + X_TICK_SPACE / 2.0) / (widest + X_TICK_SPACE / 2.0)).floor().max(1.0);
         let stride = (names.len() as f64 / room).ceil().max(1.0) as usize;

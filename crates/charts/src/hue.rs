@@ -110,13 +110,13 @@ mod tests {
             [0.0193339 / 1.08883, 0.1191920 / 1.08883, 0.9503041 / 1.08883],
         ];
         let (r, g, b) = hue.rgb();
-        let linear = [r, g, b].map(f64::from).map(|channel| channel / 255.0).map(|channel| {
-            if channel <= 0.04045 { channel / 12.92 } else { ((channel + 0.055) / 1.055).powf(2.4) }
-        });
+        let linear = [r, g, b]
+            .map(f64::from)
+            .map(|channel| channel / 255.0)
+            .map(|channel| if channel <= 0.04045 { channel / 12.92 } else { ((channel + 0.055) / 1.055).powf(2.4) });
         let seen = times(sight, linear).map(|channel| channel.clamp(0.0, 1.0));
-        let [x, y, z] = times(&TO_XYZ, seen).map(|t| {
-            if t > 216.0 / 24389.0 { t.cbrt() } else { (24389.0 / 27.0 * t + 16.0) / 116.0 }
-        });
+        let [x, y, z] = times(&TO_XYZ, seen)
+            .map(|t| if t > 216.0 / 24389.0 { t.cbrt() } else { (24389.0 / 27.0 * t + 16.0) / 116.0 });
         [116.0 * y - 16.0, 500.0 * (x - y), 200.0 * (y - z)]
     }
 

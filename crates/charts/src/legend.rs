@@ -133,7 +133,9 @@ impl Look {
 fn marker_corners(marker: Marker, (x, y): Point, radius: f64) -> Vec<Point> {
     let around = |corners: &[(f64, f64)]| corners.iter().map(|(dx, dy)| (x + dx * radius, y + dy * radius)).collect();
     match marker {
-        Marker::Circle | Marker::Square | Marker::Cross => around(&[(-0.88, -0.88), (0.88, -0.88), (0.88, 0.88), (-0.88, 0.88)]),
+        Marker::Circle | Marker::Square | Marker::Cross => {
+            around(&[(-0.88, -0.88), (0.88, -0.88), (0.88, 0.88), (-0.88, 0.88)])
+        }
         Marker::Triangle => around(&[(0.0, -1.15), (1.1, 0.8), (-1.1, 0.8)]),
         Marker::Diamond => around(&[(0.0, -1.25), (1.25, 0.0), (0.0, 1.25), (-1.25, 0.0)]),
     }

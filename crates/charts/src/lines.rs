@@ -162,7 +162,7 @@ impl Series {
 
     /// Published values get larger rings, so that they show around measured dots in the same place.
     fn marker_radius(&self) -> f64 {
-        if self.paper { 1.35 * MARKER_RADIUS } else { MARKER_RADIUS }
+        if self.paper { 1.55 * MARKER_RADIUS } else { MARKER_RADIUS }
     }
 
     fn has_band(&self) -> bool {
@@ -262,7 +262,8 @@ impl Lines {
     /// The legend's entries: series in their order, then what failed.
     pub(crate) fn entries(&self) -> Vec<Entry> {
         let series = self.series.iter().enumerate();
-        let curves = series.map(|(position, series)| Entry { label: series.label.clone(), look: series.look(position) });
+        let curves =
+            series.map(|(position, series)| Entry { label: series.label.clone(), look: series.look(position) });
         let failures = self.series.iter().filter_map(|series| series.failures.as_ref());
         let marked = failures.filter(|failures| failures.xs.iter().any(|&x| self.x.shows(x)));
         let crosses = marked.map(|failures| Entry { label: failures.label.clone(), look: cross(AXIS) });
@@ -361,7 +362,8 @@ impl Lines {
 
     /// Places the reference lines, then their labels beside them.
     fn trace_references(&self, frame: &Frame, drawn: &mut Drawn) {
-        let place = |y: f64| frame.y.domain.unit(y).filter(|unit| (0.0..=1.0).contains(unit)).map(|unit| frame.y_at(unit));
+        let place =
+            |y: f64| frame.y.domain.unit(y).filter(|unit| (0.0..=1.0).contains(unit)).map(|unit| frame.y_at(unit));
         let placed: Vec<(f64, &str)> =
             self.references.iter().filter_map(|(y, label)| Some((place(*y)?, label.as_str()))).collect();
         let (left, right) = (frame.plot.left, frame.plot.right);
@@ -442,9 +444,9 @@ impl ReferenceLabel {
         let width = font::width(&content, TICK_EM, Weight::Regular);
         let lefts = [plot.right - 2.0 - width, plot.left + 4.0, (plot.left + plot.right - width) / 2.0];
         let tops = [y - 3.0 - TICK_EM, y + 3.0];
-        let areas = lefts.into_iter().flat_map(|left| {
-            tops.map(|top| Rect { left, top, right: left + width, bottom: top + TICK_EM })
-        });
+        let areas = lefts
+            .into_iter()
+            .flat_map(|left| tops.map(|top| Rect { left, top, right: left + width, bottom: top + TICK_EM }));
         let inside = areas.filter(|area| area.top >= plot.top && area.bottom <= plot.bottom);
         let best = inside.map(|area| (obstacles.count(&area), area)).min_by_key(|(touched, _)| *touched);
         let (touched, area) = best.unwrap_or((1, Rect { left: lefts[0], top: tops[0], right: plot.right, bottom: y }));

@@ -279,7 +279,10 @@ mod tests {
     #[test]
     fn logarithmic_ticks_reach_beyond_the_smallest_and_largest_numbers() {
         assert_eq!(labels(&logarithmic(-324.4, -322.6, 8)), ["10⁻³²⁴", "10⁻³²³"]);
-        assert_eq!(labels(&logarithmic(-323.9, -323.2, 8)), ["2×10⁻³²⁴", "3×10⁻³²⁴", "4×10⁻³²⁴", "5×10⁻³²⁴", "6×10⁻³²⁴"]);
+        assert_eq!(
+            labels(&logarithmic(-323.9, -323.2, 8)),
+            ["2×10⁻³²⁴", "3×10⁻³²⁴", "4×10⁻³²⁴", "5×10⁻³²⁴", "6×10⁻³²⁴"]
+        );
         let narrow = logarithmic(307.99, 308.0, 8);
         assert!(narrow.major.len() >= 3 && narrow.factor == Some(307), "{narrow:?}");
         let widest = logarithmic(-324.0, 308.3, 8);

@@ -249,7 +249,8 @@ fn hues_go_by_name_and_published_values_are_the_same_hue_hollow() {
 
 #[test]
 fn an_svg_says_what_its_points_are() {
-    let series = Series::new("depth 3", vec![(10.0, 0.5), (20.0, 1.25e-4)]).counts(vec![5, 4]).trials(vec![(10.0, 0.6)]);
+    let series =
+        Series::new("depth 3", vec![(10.0, 0.5), (20.0, 1.25e-4)]).counts(vec![5, 4]).trials(vec![(10.0, 0.6)]);
     let panel = Lines::new("").x(Axis::linear("width")).y(Axis::log("error")).series(series);
     let titles = written(&Figure::new("").panel(panel), "title");
     let expected = [
@@ -313,8 +314,9 @@ fn height_labels(panels: [Lines; 2], shared: Option<SharedY>, columns: usize) ->
 #[test]
 fn compared_panels_share_their_vertical_range() {
     for y in [Axis::linear(""), Axis::log("")] {
-        let panel =
-            |top: f64| Lines::new("").y(y.clone()).series(Series::new("", vec![(0.0, 1.0), (1.0, 0.5 * top), (2.0, top)]));
+        let panel = |top: f64| {
+            Lines::new("").y(y.clone()).series(Series::new("", vec![(0.0, 1.0), (1.0, 0.5 * top), (2.0, top)]))
+        };
         let panels = || [panel(10.0), panel(3000.0)];
         let [small, large] = height_labels(panels(), None, 2);
         assert_ne!(small, large);
@@ -341,7 +343,8 @@ fn a_zoomed_panel_shows_a_part_at_its_own_height() {
 #[test]
 fn the_label_of_a_reference_line_keeps_clear_of_the_data() {
     // Data lies along the right half, above the line and below it.
-    let points: Vec<(f64, f64)> = (0..60).map(|k| (50.0 + f64::from(k), if k % 2 == 0 { 1.05 } else { 0.95 })).collect();
+    let points: Vec<(f64, f64)> =
+        (0..60).map(|k| (50.0 + f64::from(k), if k % 2 == 0 { 1.05 } else { 0.95 })).collect();
     let panel = Lines::new("").x(Axis::linear("").range(0.0, 110.0)).y(Axis::linear("").range(0.0, 2.0));
     let panel = panel.series(Series::new("", points).scatter()).reference(1.0, "limit");
     let svg = Figure::new("").panel(panel).svg().unwrap();
@@ -363,7 +366,8 @@ fn texts_keep_clear_of_whiskers() {
         let text = document.descendants().find(|node| node.text().is_some_and(|text| text.trim() == "+0.5")).unwrap();
         let x: f64 = text.attribute("x").unwrap().parse().unwrap();
         let ends_here = text.attribute("text-anchor") == Some("end");
-        let tip = document.descendants().find(|node| node.has_tag_name("title")).and_then(|title| title.parent()).unwrap();
+        let tip =
+            document.descendants().find(|node| node.has_tag_name("title")).and_then(|title| title.parent()).unwrap();
         let number = |name: &str| tip.attribute(name).unwrap().parse::<f64>().unwrap();
         let (left, right) = (number("x"), number("x") + number("width"));
         assert!(if ends_here { x <= left } else { x >= right - 30.0 }, "{span:?}: {x} beside {left} to {right}");
@@ -406,7 +410,11 @@ fn panels_of(text: &str, values: &[f64], log: bool) -> Vec<Panel> {
             .set(DotSet::new(text, values.to_vec()).spans(spans).texts(values.iter().map(|_| text)))
             .reference(values[0], text)
             .into(),
-        Heatmap::new(text, rows.clone()).x(axis()).y(axis().range(values[0], values[values.len() - 1])).value(axis()).into(),
+        Heatmap::new(text, rows.clone())
+            .x(axis())
+            .y(axis().range(values[0], values[values.len() - 1]))
+            .value(axis())
+            .into(),
         Surface::new(text, rows.clone()).iterations(values.to_vec()).index(text).iteration(text).value(axis()).into(),
         Surface::new(text, rows).style(SurfaceStyle::Mesh).value(axis()).into(),
         Trajectory::new(text).axes(text, text, text).curve(Curve::new(text, corners).dashed()).into(),
@@ -421,7 +429,7 @@ fn any_text_gives_well_formed_xml() {
         let svg = figure.svg().unwrap();
         roxmltree::Document::parse(&svg).unwrap();
         assert!(svg.chars().all(|sign| sign == '\n' || !sign.is_control()));
-        figure.png().unwrap();
+        figure.columns(4).pixel_density(1).png().unwrap();
     }
 }
 

@@ -1,7 +1,8 @@
 //! Writes one figure of every kind to the directory given as the argument, as PNG and SVG.
 
 use charts::{
-    Axis, Bars, Curve, Figure, Heatmap, Histogram, Legend, Lines, Marker, Series, Surface, SurfaceStyle, Trajectory,
+    Axis, Bars, Curve, DotSet, Dots, Edge, Figure, Heatmap, Histogram, Hue, Legend, Lines, Marker, Series, SharedY,
+    Surface, SurfaceStyle, Trajectory, power, significant,
 };
 use std::path::{Path, PathBuf};
 use std::{env, error::Error, fs, process::ExitCode};
@@ -31,6 +32,9 @@ fn write_all(directory: &Path) -> Result<(), Box<dyn Error>> {
         ("bars", bars()),
         ("heatmaps", heatmaps()),
         ("axes", axes()),
+        ("trials", trials()),
+        ("differences", differences()),
+        ("hues", hues()),
         ("awkward", awkward()),
     ];
     for (name, figure) in figures {
@@ -243,6 +247,74 @@ fn axes() -> Figure {
         .panel(log("Forty decades", -40.0, 0.0))
 }
 
+/// Trials behind their means, failed runs, compared panels, and the end of one seen closer.
+fn trials() -> Figure {
+    let steps = [1e-3, 1e-2, 1e-1, 1.0];
+    let panel = |title: &str, level: f64| {
+        let series = |label: &str, hue: Hue, factor: f64, failed: Vec<f64>| {
+            let error = |k: usize, trial: usize| {
+                level * factor * 10f64.powf(-0.7 * k as f64 + 0.2 * noise((7 * k + 3 * trial) as u64 + hue as u64))
+            };
+            let of_step = |k: usize| (0..5).map(move |trial| error(k, trial));
+            let all: Vec<(f64, f64)> = (0..4).flat_map(|k| of_step(k).map(move |e| (steps[k], e))).collect();
+            let means: Vec<(f64, f64)> = (0..4).map(|k| (steps[k], of_step(k).sum::<f64>() / 5.0)).collect();
+            let paper: Vec<(f64, f64)> = means.iter().map(|&(x, y)| (x, 1.3 * y)).collect();
+            let ours = Series::new(label, means).hue(hue).markers().trials(all).counts(vec![5, 5, 5, 3]);
+            [ours.failed(failed, Edge::Top, "diverged"), Series::new(format!("{label}, paper"), paper).hue(hue).paper()]
+        };
+        Lines::new(title)
+            .x(Axis::log("step size"))
+            .y(Axis::log("recovery error"))
+            .many(series("original", Hue::Blue, 3.0, vec![1.0, 1.0]))
+            .many(series("compressed", Hue::Vermilion, 1.0, vec![1.0]))
+            .reference(4e-3 * level, format!("best constant: {}", significant(4e-3 * level, 2)))
+    };
+    let whole = panel("Small", 1e-2);
+    let zoomed = whole.zoom("Small, the smallest steps", 1e-3, 1e-2);
+    Figure::new("Trials, failed runs, one vertical range a row")
+        .subtitle(format!("the time grows like {}", power("d", "1.2")))
+        .panel(whole)
+        .panel(panel("Large", 3.0))
+        .panel(zoomed)
+        .shared_y(SharedY::Rows)
+        .shared_legend()
+}
+
+/// Paired differences with 95 % intervals, the paper's hollow beside them.
+fn differences() -> Figure {
+    let tasks = ["CoLA", "MRPC", "RTE", "STS-B"];
+    let (ours, theirs) = (vec![0.021, -0.004, 0.03, 0.012], vec![0.028, 0.002, f64::NAN, 0.006]);
+    let around = |values: &[f64], half: f64| values.iter().map(|v| (v - half, v + half)).collect::<Vec<_>>();
+    let texts: Vec<String> = ours.iter().map(|value| format!("{value:+.3}").replace('-', "−")).collect();
+    Figure::new("Differences")
+        .panel(
+            Dots::new("Deep LoRA − LoRA")
+                .rows(tasks)
+                .x(Axis::linear("difference of scores"))
+                .set(DotSet::new("ours", ours.clone()).hue(Hue::Wine).spans(around(&ours, 0.018)).texts(texts))
+                .set(DotSet::new("paper", theirs.clone()).hue(Hue::Wine).spans(around(&theirs, 0.01)).paper())
+                .reference(0.0, "no difference"),
+        )
+        .panel(
+            Histogram::new("The same as bars")
+                .categories(tasks)
+                .y(Axis::linear("difference of scores"))
+                .bars(Bars::new("ours", ours.clone()).hue(Hue::Wine).errors(around(&ours, 0.018)))
+                .bars(Bars::new("paper", theirs.clone()).hue(Hue::Wine).errors(around(&theirs, 0.01)).paper()),
+        )
+}
+
+fn hues() -> Figure {
+    let line = |(index, hue): (usize, Hue)| {
+        let points: Vec<(f64, f64)> = (0..8).map(|k| (f64::from(k), index as f64 + 0.3 * noise(k as u64))).collect();
+        Series::new(format!("{hue:?}"), points).hue(hue).markers()
+    };
+    Figure::new("Hues")
+        .columns(1)
+        .panel_size(620, 420)
+        .panel(Lines::new("").many(Hue::ALL.into_iter().enumerate().map(line)))
+}
+
 fn awkward() -> Figure {
     let crowded = (0..7).map(|k| {
         let points: Vec<(f64, f64)> = (0..300).map(|t| (f64::from(t), noise(1000 * k + t as u64))).collect();
@@ -278,4 +350,17 @@ fn awkward() -> Figure {
         )
         .panel(Lines::new("Empty").series(Series::new("nothing", vec![(f64::NAN, 1.0)])))
         .panel(Lines::new("One point").y(Axis::log("value")).series(Series::new("point", vec![(3.0, 1e-4)]).markers()))
+        .panel(
+            Lines::new("Smallest and largest")
+                .x(Axis::log("from 5 × 10⁻³²⁴"))
+                .y(Axis::linear("to the end of numbers"))
+                .series(Series::new("extremes", vec![(5e-324, f64::MIN), (1.0, 0.0), (f64::MAX, f64::MAX)]).markers()),
+        )
+        .panel(
+            Lines::new("12345678".repeat(40))
+                .x(Axis::linear("abcdefgh ".repeat(40)))
+                .y(Axis::linear("long ".repeat(100)))
+                .series(Series::new("a label that does not end ".repeat(20), vec![(0.0, 0.0), (1.0, 1.0)]))
+                .reference(0.2, "and a reference as long ".repeat(10)),
+        )
 }

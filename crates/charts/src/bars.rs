@@ -2,10 +2,12 @@
 
 use crate::axis::{Axis, Domain};
 use crate::frame::{self, Frame};
-use crate::legend::{self, Block, Entry, Legend, Look, Obstacles};
+use crate::hue::Hue;
+use crate::legend::{self, Area, Block, Entry, Legend, Look, Obstacles};
+use crate::notation::concise;
 use crate::path::Rect;
-use crate::scene::{Ink, Scene};
-use crate::theme::{LINE_WIDTH, TEXT, palette};
+use crate::scene::Scene;
+use crate::theme::{AXIS, AXIS_WIDTH, LINE_WIDTH, TEXT};
 
 /// Share of a category's width that its bars fill.
 const GROUP_SHARE: f64 = 0.78;
@@ -16,18 +18,25 @@ pub struct Bars {
     label: String,
     heights: Vec<f64>,
     errors: Vec<(f64, f64)>,
-    hue: Option<usize>,
+    hue: Option<Hue>,
+    paper: bool,
 }
 
 impl Bars {
     /// Bars of these heights, in the order of the categories; one that is not finite is left out.
     pub fn new(label: impl Into<String>, heights: impl Into<Vec<f64>>) -> Self {
-        Self { label: label.into(), heights: heights.into(), errors: Vec::new(), hue: None }
+        Self { label: label.into(), heights: heights.into(), errors: Vec::new(), hue: None, paper: false }
     }
 
-    /// Colour by index into the [`palette`]; without it, the position in the panel.
-    pub fn hue(mut self, index: usize) -> Self {
-        self.hue = Some(index);
+    /// Their colour; without it, that of their position in the panel.
+    pub fn hue(mut self, hue: impl Into<Hue>) -> Self {
+        self.hue = Some(hue.into());
+        self
+    }
+
+    /// The look of published values beside measured ones of the same hue: hollow.
+    pub fn paper(mut self) -> Self {
+        self.paper = true;
         self
     }
 
@@ -38,8 +47,9 @@ impl Bars {
     }
 
     fn look(&self, position: usize) -> Look {
-        let rgb = palette(self.hue.unwrap_or(position));
-        Look { rgb, opacity: 1.0, line: None, marker: None, area: Some(1.0) }
+        let rgb = self.hue.unwrap_or(position.into()).rgb();
+        let area = if self.paper { Area::Hollow } else { Area::Filled(1.0) };
+        Look { rgb, opacity: 1.0, line: None, marker: None, area: Some(area) }
     }
 }
 
@@ -125,11 +135,25 @@ impl Histogram {
         }
     }
 
-    fn plan(&self, cell: Rect) -> Option<Frame> {
+    /// Makes the vertical axis reach `values` too.
+    pub(crate) fn reach(&mut self, values: [f64; 2]) {
+        self.y = values.into_iter().fold(self.y.clone(), Axis::include);
+    }
+
+    /// Every value that the vertical axis must reach; none if its range is given.
+    pub(crate) fn heights(&self) -> Vec<f64> {
+        if self.y.given().is_some() { Vec::new() } else { self.values().chain([0.0]).collect() }
+    }
+
+    fn values(&self) -> impl Iterator<Item = f64> {
         let heights = self.bars.iter().flat_map(|bars| &bars.heights).copied();
         let whiskers = self.bars.iter().flat_map(|bars| &bars.errors).flat_map(|&(lo, hi)| [lo, hi]);
-        let y = self.y.clone().include(0.0).fit(heights.chain(whiskers))?;
-        let count = self.categories.len().max(self.bars.iter().map(|bars| bars.heights.len()).max()?);
+        heights.chain(whiskers)
+    }
+
+    fn plan(&self, cell: Rect) -> Option<Frame> {
+        let y = self.y.clone().include(0.0).fit(self.values())?;
+        let count = self.categories.len().max(self.bars.iter().map(|bars| bars.heights.len()).max()?).max(1);
         let x = Domain::exact(-0.5, count as f64 - 0.5);
         let mut frame = Frame::plan(cell, &self.title, (&Axis::linear(self.x_label.clone()), x), (&self.y, y), 0.0);
         frame.name_columns(&self.categories);
@@ -164,18 +188,33 @@ impl Histogram {
     fn paint(&self, scene: &mut Scene, frame: &Frame) {
         frame.draw_grid(scene);
         for (position, bars) in self.bars.iter().enumerate() {
-            let ink = Ink::solid(bars.look(position).rgb);
+            let look = bars.look(position);
             for (index, &height) in bars.heights.iter().enumerate() {
                 let Some(area) = self.bar(frame, position, index, height) else {
                     continue;
                 };
-                scene.fill(area.corners(), ink);
+                if let Some(fill) = look.area {
+                    fill.draw(scene, &area, look.rgb);
+                }
+                scene.tip(area, &self.tip(bars, index, height));
                 if let Some(&(lo, hi)) = bars.errors.get(index) {
                     draw_whisker(scene, frame, (area.left + area.right) / 2.0, lo, hi);
                 }
             }
         }
+        if let Some(zero) = frame.y.domain.unit(0.0).filter(|unit| (0.0..=1.0).contains(unit)) {
+            let y = frame.y_at(zero);
+            scene.line((frame.plot.left, y), (frame.plot.right, y), AXIS, AXIS_WIDTH);
+        }
         frame.draw_axes(scene);
+    }
+
+    /// What an SVG says of a bar.
+    fn tip(&self, bars: &Bars, index: usize, height: f64) -> String {
+        let category = self.categories.get(index).map_or(String::new(), |name| format!(", {name}"));
+        let whisker = bars.errors.get(index).filter(|(lo, hi)| lo < hi);
+        let whisker = whisker.map_or(String::new(), |&(lo, hi)| format!(" [{}, {}]", concise(lo), concise(hi)));
+        format!("{}{category}: {}{whisker}", bars.label, concise(height))
     }
 }
 

@@ -3,15 +3,23 @@
 use crate::axis::Axis;
 use crate::font::{self, Weight};
 use crate::frame::{self, Frame};
-use crate::legend::{self, Block, Dot, Entry, Legend, Look, Marker};
+use crate::hue::Hue;
+use crate::legend::{self, Block, Dash, Dot, Entry, Legend, Look, Marker};
+use crate::notation::concise;
 use crate::path::Rect;
-use crate::scene::{Align, Scene, Text};
-use crate::theme::{GRID, GRID_WIDTH, LINE_WIDTH, MARKER_RADIUS, TICK_EM, palette};
+use crate::scene::{Align, Ink, Scene, Text};
+use crate::theme::{AXIS, GRID, GRID_WIDTH, LINE_WIDTH, MARKER_RADIUS, QUIET_TEXT, TICK_EM, WHITE};
 
 /// Share of a row's height that its lanes fill.
 const LANES_SHARE: f64 = 0.84;
-/// Between a dot and its text.
+/// Between a dot, or its whisker, and its text.
 const TEXT_GAP: f64 = 5.0;
+/// Half the height of a whisker's caps.
+const CAP: f64 = 3.0;
+/// Height above the plot of the labels of reference lines.
+const REFERENCE_HEIGHT: f64 = 15.0;
+/// Most of the plot's width that a text may take.
+const TEXT_SHARE: f64 = 0.4;
 
 /// One set of dots, at most one in each row.
 #[derive(Clone, Debug)]
@@ -20,8 +28,9 @@ pub struct DotSet {
     values: Vec<f64>,
     spans: Vec<(f64, f64)>,
     texts: Vec<String>,
-    hue: Option<usize>,
+    hue: Option<Hue>,
     marker: Marker,
+    paper: bool,
 }
 
 impl DotSet {
@@ -34,24 +43,31 @@ impl DotSet {
             texts: Vec::new(),
             hue: None,
             marker: Marker::Circle,
+            paper: false,
         }
     }
 
-    /// Lines from `lo` to `hi` through the dots, in the order of the rows.
+    /// Whiskers from `lo` to `hi` through the dots, such as 95 % intervals, in the order of the rows.
     pub fn spans(mut self, spans: impl Into<Vec<(f64, f64)>>) -> Self {
         self.spans = spans.into();
         self
     }
 
-    /// Texts beside the dots, in the order of the rows.
+    /// Texts beside the dots and clear of their whiskers, in the order of the rows.
     pub fn texts<S: Into<String>>(mut self, texts: impl IntoIterator<Item = S>) -> Self {
         self.texts = texts.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Colour by index into the [`palette`]; without it, the position in the panel.
-    pub fn hue(mut self, index: usize) -> Self {
-        self.hue = Some(index);
+    /// Their colour; without it, that of their position in the panel.
+    pub fn hue(mut self, hue: impl Into<Hue>) -> Self {
+        self.hue = Some(hue.into());
+        self
+    }
+
+    /// The look of published values beside measured ones of the same hue: hollow.
+    pub fn paper(mut self) -> Self {
+        self.paper = true;
         self
     }
 
@@ -62,8 +78,9 @@ impl DotSet {
     }
 
     fn look(&self, position: usize) -> Look {
-        let dot = Dot { shape: self.marker, hollow: false, radius: MARKER_RADIUS };
-        Look { rgb: palette(self.hue.unwrap_or(position)), opacity: 1.0, line: None, marker: Some(dot), area: None }
+        let dot = Dot { shape: self.marker, hollow: self.paper, radius: MARKER_RADIUS };
+        let rgb = self.hue.unwrap_or(position.into()).rgb();
+        Look { rgb, opacity: 1.0, line: None, marker: Some(dot), area: None }
     }
 }
 
@@ -74,13 +91,15 @@ pub struct Dots {
     rows: Vec<String>,
     x: Axis,
     sets: Vec<DotSet>,
+    references: Vec<(f64, String)>,
     legend: Legend,
 }
 
 impl Dots {
     /// An empty panel with a linear axis.
     pub fn new(title: impl Into<String>) -> Self {
-        Self { title: title.into(), rows: Vec::new(), x: Axis::linear(""), sets: Vec::new(), legend: Legend::Below }
+        let (rows, sets, references) = (Vec::new(), Vec::new(), Vec::new());
+        Self { title: title.into(), rows, x: Axis::linear(""), sets, references, legend: Legend::Below }
     }
 
     /// Names of the rows, from top to bottom.
@@ -98,6 +117,12 @@ impl Dots {
     /// Adds a set of dots, in a lane below the others.
     pub fn set(mut self, set: DotSet) -> Self {
         self.sets.push(set);
+        self
+    }
+
+    /// Adds a thin upright line at `x`, such as no difference, with a label (which may be empty) above it.
+    pub fn reference(mut self, x: f64, label: impl Into<String>) -> Self {
+        self.references.push((x, label.into()));
         self
     }
 
@@ -131,8 +156,13 @@ impl Dots {
     fn plan(&self, cell: Rect) -> Option<Frame> {
         let values = self.sets.iter().flat_map(|set| &set.values).copied();
         let ends = self.sets.iter().flat_map(|set| &set.spans).flat_map(|&(lo, hi)| [lo, hi]);
-        let x = self.x.fit(values.chain(ends))?;
-        Some(Frame::plan_rows(cell, &self.title, (&self.x, x), &self.rows))
+        let references = self.references.iter().map(|reference| reference.0);
+        // Reference lines alone are no data.
+        self.x.fit(values.clone())?;
+        let x = self.x.fit(values.chain(ends).chain(references))?;
+        let labelled = self.references.iter().any(|(_, label)| !label.is_empty());
+        let headroom = if labelled { REFERENCE_HEIGHT } else { 0.0 };
+        Some(Frame::plan_rows(cell, &self.title, (&self.x, x), &self.rows, headroom))
     }
 
     /// The height of the lane of set `position` in row `row` on the page.
@@ -148,37 +178,85 @@ impl Dots {
             let y = frame.plot.top + row as f64 * frame.plot.height() / self.rows.len() as f64;
             scene.line((frame.plot.left, y), (frame.plot.right, y), GRID, 1.5 * GRID_WIDTH);
         }
+        self.draw_references(scene, frame);
         for (position, set) in self.sets.iter().enumerate() {
-            let look = set.look(position);
-            for (row, &value) in set.values.iter().enumerate().take(self.rows.len()) {
-                let y = self.lane(frame, position, row);
-                let across = |value: f64| {
-                    let unit = frame.x.domain.unit(value).filter(|unit| (0.0..=1.0).contains(unit))?;
-                    Some(frame.x_at(unit))
-                };
-                let Some(x) = across(value) else {
-                    continue;
-                };
-                if let Some((Some(lo), Some(hi))) = set.spans.get(row).map(|&(lo, hi)| (across(lo), across(hi))) {
-                    scene.line((lo, y), (hi, y), look.rgb, LINE_WIDTH);
-                }
-                look.draw_marker(scene, (x, y));
-                if let Some(text) = set.texts.get(row) {
-                    draw_beside(scene, frame, text, (x, y));
-                }
+            for row in 0..self.rows.len() {
+                self.draw_dot(scene, frame, (position, set), row);
             }
         }
         frame.draw_axes(scene);
     }
+
+    fn draw_references(&self, scene: &mut Scene, frame: &Frame) {
+        let dashed = Look { rgb: AXIS, opacity: 1.0, line: Some((1.1, Dash::Dashed)), marker: None, area: None };
+        for (value, label) in &self.references {
+            let Some(x) = across(frame, *value) else {
+                continue;
+            };
+            dashed.draw_line(scene, &[(x, frame.plot.top), (x, frame.plot.bottom)]);
+            let label = font::fit(label, TICK_EM, Weight::Regular, TEXT_SHARE * frame.plot.width());
+            let half = font::width(&label, TICK_EM, Weight::Regular) / 2.0;
+            let at = (x.clamp(frame.plot.left + half, frame.plot.right - half), frame.plot.top - 4.0);
+            scene.text(Text::new(label, at, TICK_EM, Align::Middle).coloured(QUIET_TEXT));
+        }
+    }
+
+    /// Draws the dot of a set in one row, with its whisker and text.
+    fn draw_dot(&self, scene: &mut Scene, frame: &Frame, (position, set): (usize, &DotSet), row: usize) {
+        let look = set.look(position);
+        let y = self.lane(frame, position, row);
+        let Some((value, x)) = set.values.get(row).and_then(|&value| Some((value, across(frame, value)?))) else {
+            return;
+        };
+        let mut reach = (x - MARKER_RADIUS, x + MARKER_RADIUS);
+        let mut tip = format!("{}, {}: {}", set.label, self.rows[row], concise(value));
+        if let Some(&(lo, hi)) = set.spans.get(row).filter(|(lo, hi)| lo.is_finite() && hi.is_finite()) {
+            tip += &format!(" [{}, {}]", concise(lo), concise(hi));
+            let ends = (across_or_end(frame, lo), across_or_end(frame, hi));
+            scene.line((ends.0, y), (ends.1, y), look.rgb, LINE_WIDTH);
+            for end in [ends.0, ends.1] {
+                scene.line((end, y - CAP), (end, y + CAP), look.rgb, LINE_WIDTH);
+            }
+            reach = (reach.0.min(ends.0), reach.1.max(ends.1));
+        }
+        look.draw_marker(scene, (x, y));
+        scene.tip(Rect { left: reach.0, top: y, right: reach.1, bottom: y }.grown(CAP), &tip);
+        if let Some(text) = set.texts.get(row) {
+            let text = font::fit(text, TICK_EM, Weight::Regular, TEXT_SHARE * frame.plot.width());
+            let (at, align) = beside(frame, &text, reach);
+            write_over(scene, Text::new(text, (at, y), TICK_EM, align).centred());
+        }
+    }
 }
 
-/// Writes `text` to the right of a dot, or to its left where the plot ends.
-fn draw_beside(scene: &mut Scene, frame: &Frame, text: &str, (x, y): (f64, f64)) {
-    let reach = MARKER_RADIUS + TEXT_GAP;
-    let (at, align) = if x + reach + font::width(text, TICK_EM, Weight::Regular) <= frame.plot.right {
-        (x + reach, Align::Start)
+/// Where `value` lies across the page, if it is within the plot.
+fn across(frame: &Frame, value: f64) -> Option<f64> {
+    frame.x.domain.unit(value).filter(|unit| (0.0..=1.0).contains(unit)).map(|unit| frame.x_at(unit))
+}
+
+/// Where a finite `value` lies across the page, or the end of the plot beyond which it does.
+fn across_or_end(frame: &Frame, value: f64) -> f64 {
+    frame.x_at(frame.x.domain.unit_or_start(value).unwrap_or(0.0).clamp(0.0, 1.0))
+}
+
+/// Where a text beside something that reaches from `reach.0` to `reach.1` begins or ends: to its right, or to its left
+/// where the plot ends.
+fn beside(frame: &Frame, text: &str, reach: (f64, f64)) -> (f64, Align) {
+    let width = font::width(text, TICK_EM, Weight::Regular) + TEXT_GAP;
+    if reach.1 + width <= frame.plot.right {
+        (reach.1 + TEXT_GAP, Align::Start)
+    } else if reach.0 - width >= frame.plot.left {
+        (reach.0 - TEXT_GAP, Align::End)
     } else {
-        (x - reach, Align::End)
-    };
-    scene.text(Text::new(text, (at, y), TICK_EM, align).centred());
+        (frame.plot.right - 2.0, Align::End)
+    }
+}
+
+/// Writes a text on a white ground, so that grid and whiskers do not cross it.
+fn write_over(scene: &mut Scene, text: Text) {
+    let width = font::width(&text.content, text.em, text.weight);
+    let left = if text.align == Align::End { text.at.0 - width } else { text.at.0 };
+    let ground = Rect { left, top: text.at.1 - 0.8 * text.em, right: left + width, bottom: text.at.1 + 0.1 * text.em };
+    scene.fill(ground.grown(1.0).corners(), Ink { rgb: WHITE, opacity: 0.85 });
+    scene.text(text);
 }

@@ -3,8 +3,9 @@
 use crate::bars::Histogram;
 use crate::dots::Dots;
 use crate::error::ChartError;
+use crate::font::{self, Weight};
 use crate::heatmap::Heatmap;
-use crate::legend::{Block, Entry};
+use crate::legend::{self, Block, Entry};
 use crate::lines::Lines;
 use crate::path::Rect;
 use crate::scene::{Align, Scene, Text};
@@ -15,6 +16,7 @@ use crate::trajectory::Trajectory;
 const MARGIN: f64 = 10.0;
 const TITLE_HEIGHT: f64 = 26.0;
 const SUBTITLE_HEIGHT: f64 = 19.0;
+const MOST_SUBTITLE_LINES: usize = 3;
 const LEGEND_MARGIN: f64 = 6.0;
 const LEAST_PANEL: (u32, u32) = (160, 140);
 const MOST_PIXELS: u64 = 100_000_000;
@@ -47,6 +49,23 @@ impl Panel {
         }
     }
 
+    /// Values that the vertical axis must reach, where panels can share one.
+    fn heights(&self) -> Vec<f64> {
+        match self {
+            Panel::Lines(panel) => panel.heights(),
+            Panel::Histogram(panel) => panel.heights(),
+            Panel::Surface(_) | Panel::Trajectory(_) | Panel::Dots(_) | Panel::Heatmap(_) => Vec::new(),
+        }
+    }
+
+    fn reach(&mut self, values: [f64; 2]) {
+        match self {
+            Panel::Lines(panel) => panel.reach(values),
+            Panel::Histogram(panel) => panel.reach(values),
+            Panel::Surface(_) | Panel::Trajectory(_) | Panel::Dots(_) | Panel::Heatmap(_) => {}
+        }
+    }
+
     fn draw(&self, scene: &mut Scene, cell: Rect, shared_legend: bool) {
         match self {
             Panel::Lines(panel) => panel.draw(scene, cell, shared_legend),
@@ -71,6 +90,15 @@ macro_rules! panel_from {
 
 panel_from!(Lines, Surface, Trajectory, Histogram, Dots, Heatmap);
 
+/// Which panels have the same vertical range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SharedY {
+    /// All of the figure.
+    All,
+    /// Those beside each other.
+    Rows,
+}
+
 /// Titled panels in a grid, filled row by row. Sizes are in logical pixels.
 #[derive(Clone, Debug)]
 pub struct Figure {
@@ -80,6 +108,7 @@ pub struct Figure {
     panels: Vec<Panel>,
     panel_size: (u32, u32),
     shared_legend: bool,
+    shared_y: Option<SharedY>,
     density: u32,
 }
 
@@ -93,11 +122,12 @@ impl Figure {
             panels: Vec::new(),
             panel_size: (420, 320),
             shared_legend: false,
+            shared_y: None,
             density: 2,
         }
     }
 
-    /// A line under the title.
+    /// A line under the title; a long one is broken.
     pub fn subtitle(mut self, subtitle: impl Into<String>) -> Self {
         self.subtitle = subtitle.into();
         self
@@ -134,6 +164,13 @@ impl Figure {
         self
     }
 
+    /// One vertical range for panels that are compared: curves and bars whose axis has no range of its own. Panels that
+    /// share it should have the same scale.
+    pub fn shared_y(mut self, shared: SharedY) -> Self {
+        self.shared_y = Some(shared);
+        self
+    }
+
     /// Pixels of the PNG per logical pixel: 2 unless said.
     pub fn pixel_density(mut self, density: u32) -> Self {
         self.density = density.max(1);
@@ -167,22 +204,51 @@ impl Figure {
     /// Height above the panels.
     fn header(&self) -> f64 {
         let title = if self.title.is_empty() { 0.0 } else { TITLE_HEIGHT };
-        let subtitle = if self.subtitle.is_empty() { 0.0 } else { SUBTITLE_HEIGHT };
-        MARGIN + title + subtitle
+        MARGIN + title + SUBTITLE_HEIGHT * self.subtitle_lines().len() as f64
+    }
+
+    /// Width of all panels in a row.
+    fn content_width(&self) -> f64 {
+        self.grid().0 as f64 * f64::from(self.panel_size.0)
+    }
+
+    fn subtitle_lines(&self) -> Vec<String> {
+        if self.subtitle.is_empty() {
+            return Vec::new();
+        }
+        font::wrap(&self.subtitle, SUBTITLE_EM, Weight::Regular, self.content_width(), MOST_SUBTITLE_LINES)
     }
 
     fn legend(&self) -> Option<Block> {
         if !self.shared_legend {
             return None;
         }
-        let mut entries: Vec<Entry> = Vec::new();
-        for entry in self.panels.iter().flat_map(Panel::entries) {
-            if entries.iter().all(|listed| listed.label != entry.label) {
-                entries.push(entry);
+        let entries = legend::distinct(self.panels.iter().flat_map(Panel::entries));
+        let width = self.content_width();
+        (!entries.is_empty()).then(|| Block::flow(&entries, width))
+    }
+
+    /// The panels with their shared vertical ranges.
+    fn aligned(&self) -> Vec<Panel> {
+        let mut panels = self.panels.clone();
+        let group = match self.shared_y {
+            None => return panels,
+            Some(SharedY::All) => panels.len(),
+            Some(SharedY::Rows) => self.grid().0,
+        };
+        for compared in panels.chunks_mut(group) {
+            let heights: Vec<f64> =
+                compared.iter().flat_map(Panel::heights).filter(|value| value.is_finite()).collect();
+            let lo = heights.iter().copied().fold(f64::INFINITY, f64::min);
+            // On a log axis only positive values count.
+            let least = heights.iter().copied().filter(|value| *value > 0.0).fold(f64::INFINITY, f64::min);
+            let hi = heights.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            for panel in compared {
+                panel.reach([lo, hi]);
+                panel.reach([least, hi]);
             }
         }
-        let width = self.grid().0 as f64 * f64::from(self.panel_size.0);
-        (!entries.is_empty()).then(|| Block::flow(&entries, width))
+        panels
     }
 
     fn scene(&self) -> Result<Scene, ChartError> {
@@ -198,7 +264,7 @@ impl Figure {
         self.draw_header(&mut scene, f64::from(width));
         let (columns, _) = self.grid();
         let (panel_width, panel_height) = (f64::from(self.panel_size.0), f64::from(self.panel_size.1));
-        for (index, panel) in self.panels.iter().enumerate() {
+        for (index, panel) in self.aligned().iter().enumerate() {
             let left = MARGIN + (index % columns) as f64 * panel_width;
             let top = self.header() + (index / columns) as f64 * panel_height;
             let cell = Rect { left, top, right: left + panel_width, bottom: top + panel_height };
@@ -216,9 +282,12 @@ impl Figure {
         let mut y = MARGIN;
         if !self.title.is_empty() {
             y += TITLE_HEIGHT;
-            scene.text(Text::new(self.title.clone(), (width / 2.0, y - 8.0), FIGURE_TITLE_EM, Align::Middle).bold());
+            let title = font::fit(&self.title, FIGURE_TITLE_EM, Weight::Bold, self.content_width());
+            scene.text(Text::new(title, (width / 2.0, y - 8.0), FIGURE_TITLE_EM, Align::Middle).bold());
         }
-        let at = (width / 2.0, y + 8.0);
-        scene.text(Text::new(self.subtitle.clone(), at, SUBTITLE_EM, Align::Middle).coloured(QUIET_TEXT));
+        for line in self.subtitle_lines() {
+            scene.text(Text::new(line, (width / 2.0, y + 8.0), SUBTITLE_EM, Align::Middle).coloured(QUIET_TEXT));
+            y += SUBTITLE_HEIGHT;
+        }
     }
 }

@@ -67,6 +67,39 @@ pub(crate) fn width(text: &str, em: f64, weight: Weight) -> f64 {
     place(text, 100.0, weight).1 * em / 100.0
 }
 
+/// `text`, cut with an ellipsis where it is wider than `room`.
+pub(crate) fn fit(text: &str, em: f64, weight: Weight, room: f64) -> String {
+    // No sign is so narrow that more of them than this fit in a figure.
+    const MOST: usize = 4000;
+    let short: String = text.chars().take(MOST).collect();
+    if short.len() == text.len() && width(text, em, weight) <= room {
+        return short;
+    }
+    let room = (room - width("…", em, weight)) * 100.0 / em;
+    let starts = place(&short, 100.0, weight).0;
+    // Of the signs that end within the room; each ends where the next one starts.
+    let fitting = starts.iter().skip(1).take_while(|(_, start)| *start <= room).count();
+    let kept: String = short.chars().take(fitting).collect();
+    format!("{}…", kept.trim_end())
+}
+
+/// `text` broken between words into lines no wider than `room`: at most `most` of them, the last cut with an ellipsis.
+pub(crate) fn wrap(text: &str, em: f64, weight: Weight, room: f64, most: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        let full = lines.len() == most;
+        match lines.last_mut() {
+            // What is left over goes to the last line, where it is cut.
+            Some(line) if full || width(&format!("{line} {word}"), em, weight) <= room => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines.iter().map(|line| fit(line, em, weight, room)).collect()
+}
+
 /// How far below the vertical middle of a line of capitals its baseline lies.
 pub(crate) fn baseline_from_middle(em: f64) -> f64 {
     CAP_HEIGHT * em / 2.0
@@ -93,7 +126,7 @@ mod tests {
 
     #[test]
     fn both_weights_have_every_sign_the_figures_use() {
-        let signs = "γεληλησρΦσᵢ−×⁻⁰¹²³⁴⁵⁶⁷⁸⁹₀₁₂₃₄₅₆₇₈₉→←√∏∑‖≤≥±°∞∈ᵀᵢⱼ\u{2009}\u{302}";
+        let signs = "γεληλησρΦσᵢ−×⁻⁰¹²³⁴⁵⁶⁷⁸⁹₀₁₂₃₄₅₆₇₈₉⁺·…×\u{fffd}→←√∏∑‖≤≥±°∞∈ᵀᵢⱼ\u{2009}\u{302}";
         for weight in [Weight::Regular, Weight::Bold] {
             for sign in signs.chars() {
                 assert_ne!(face(weight).glyph_id(sign).0, 0, "{sign:?} is missing in {weight:?}");
@@ -107,5 +140,26 @@ mod tests {
         assert!((width("recovery", 30.0, Weight::Regular) - 3.0 * one).abs() < 1e-9);
         assert!(one > 30.0 && one < 70.0, "{one}");
         assert_eq!(width("", 10.0, Weight::Bold), 0.0);
+    }
+
+    #[test]
+    fn long_text_is_cut_with_an_ellipsis() {
+        let digits = "7".repeat(300);
+        let cut = fit(&digits, 11.0, Weight::Regular, 100.0);
+        assert!(cut.starts_with("777") && cut.ends_with('…') && width(&cut, 11.0, Weight::Regular) <= 100.0, "{cut}");
+        assert!(width(&cut, 11.0, Weight::Regular) > 85.0, "{cut}");
+        assert_eq!(fit("short", 11.0, Weight::Regular, 100.0), "short");
+        assert_eq!(fit("no room", 11.0, Weight::Regular, 1.0), "…");
+        assert!(fit(&"i".repeat(1_000_000), 11.0, Weight::Bold, 1e5).chars().count() <= 4000);
+    }
+
+    #[test]
+    fn text_is_broken_between_words_into_a_few_lines() {
+        let lines = |text: &str, most| wrap(text, 10.0, Weight::Regular, 100.0, most);
+        assert_eq!(lines("one two", 3), ["one two"]);
+        assert_eq!(lines("d = 1000, r = 5, trials = 5", 3), ["d = 1000, r = 5,", "trials = 5"]);
+        let cut = lines("every good boy deserves fudge and then every bad one too", 2);
+        assert!(cut.len() == 2 && cut[1].ends_with('…'), "{cut:?}");
+        assert!(cut.iter().all(|line| width(line, 10.0, Weight::Regular) <= 100.0), "{cut:?}");
     }
 }

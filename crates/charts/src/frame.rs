@@ -4,7 +4,7 @@ use crate::axis::{Axis, Domain};
 use crate::font::{self, Weight};
 use crate::path::Rect;
 use crate::raster::Point;
-use crate::scene::{Align, Scene, Text};
+use crate::scene::{Align, Ink, Scene, Text};
 use crate::theme::*;
 use crate::ticks::{Tick, Ticks};
 
@@ -20,6 +20,8 @@ const BOTTOM_MARGIN: f64 = X_LABEL_DROP + EDGE;
 const Y_TICK_SPACING: f64 = 28.0;
 /// Least space between two labels on the horizontal axis.
 const X_TICK_SPACE: f64 = 16.0;
+/// Most of a panel's width that the names of rows may take.
+const ROW_NAME_SHARE: f64 = 0.4;
 
 /// One axis, planned.
 pub(crate) struct Side {
@@ -36,12 +38,18 @@ pub(crate) struct Frame {
     pub x: Side,
     pub y: Side,
     title: String,
-    title_at: Point,
+    cell: Rect,
 }
 
 /// Draws a panel title centred on `middle`, in the top of `cell`.
-pub(crate) fn draw_title(scene: &mut Scene, title: &str, (middle, top): Point) {
-    scene.text(Text::new(title, (middle, top + 17.0), PANEL_TITLE_EM, Align::Middle).bold());
+pub(crate) fn draw_title(scene: &mut Scene, title: &str, middle: f64, cell: &Rect) {
+    let title = font::fit(title, PANEL_TITLE_EM, Weight::Bold, room_around(middle, cell.left, cell.right));
+    scene.text(Text::new(title, (middle, cell.top + 17.0), PANEL_TITLE_EM, Align::Middle).bold());
+}
+
+/// The longest extent centred on `middle` between two ends.
+fn room_around(middle: f64, from: f64, to: f64) -> f64 {
+    2.0 * (middle - from).min(to - middle)
 }
 
 fn widest(ticks: &Ticks) -> f64 {
@@ -64,13 +72,18 @@ impl Frame {
         Self::plan_around(cell, title, x, y, reserve)
     }
 
-    /// Plans a frame whose vertical axis is rows of equal height, named from top to bottom.
-    pub(crate) fn plan_rows(cell: Rect, title: &str, x: (&Axis, Domain), names: &[String]) -> Self {
+    /// Plans a frame whose vertical axis is rows of equal height, named from top to bottom; `headroom` is kept free above
+    /// the plot.
+    pub(crate) fn plan_rows(cell: Rect, title: &str, x: (&Axis, Domain), names: &[String], headroom: f64) -> Self {
+        let room = ROW_NAME_SHARE * cell.width();
+        let label = |name: &String| font::fit(name, TICK_EM, Weight::Regular, room);
         let named = names.iter().rev().enumerate();
-        let major = named.map(|(index, name)| Tick { at: index as f64, label: name.clone() }).collect();
-        let domain = Domain::exact(-0.5, names.len() as f64 - 0.5);
+        let major = named.map(|(index, name)| Tick { at: index as f64, label: label(name) }).collect();
+        let domain = Domain::exact(-0.5, names.len().max(1) as f64 - 0.5);
         let y = Side { domain, ticks: Ticks { major, ..Ticks::default() }, label: String::new(), grid: false };
-        Self::plan_around(cell, title, x, y, 0.0)
+        let mut frame = Self::plan_around(cell, title, x, y, 0.0);
+        frame.plot.top += headroom;
+        frame
     }
 
     fn plan_around(cell: Rect, title: &str, x: (&Axis, Domain), y: Side, reserve: f64) -> Self {
@@ -81,11 +94,13 @@ impl Frame {
         let plot = Rect { left, top, right, bottom };
         let x_ticks = fitting_ticks(x.0, &x.1, plot.width());
         let x = Side { domain: x.1, label: x.0.full_label(&x_ticks), ticks: x_ticks, grid: true };
-        Self { plot, x, y, title: title.to_owned(), title_at: ((left + right) / 2.0, cell.top) }
+        Self { plot, x, y, title: title.to_owned(), cell }
     }
 
     /// Replaces the horizontal ticks by names of places along the axis; drops some if they do not all fit.
     pub(crate) fn name_columns(&mut self, names: &[String]) {
+        let longest = self.plot.width() / names.len().clamp(1, 4) as f64;
+        let names: Vec<String> = names.iter().map(|name| font::fit(name, TICK_EM, Weight::Regular, longest)).collect();
         let widest = names.iter().map(|name| font::width(name, TICK_EM, Weight::Regular)).fold(0.0, f64::max);
         let room = ((self.plot.width() + X_TICK_SPACE / 2.0) / (widest + X_TICK_SPACE / 2.0)).floor().max(1.0);
         let stride = (names.len() as f64 / room).ceil().max(1.0) as usize;
@@ -159,23 +174,26 @@ impl Frame {
     }
 
     fn draw_labels(&self, scene: &mut Scene) {
-        let plot = &self.plot;
+        let (plot, cell) = (&self.plot, &self.cell);
         let middle = ((plot.left + plot.right) / 2.0, (plot.top + plot.bottom) / 2.0);
-        draw_title(scene, &self.title, self.title_at);
-        let under = (middle.0, plot.bottom + X_LABEL_DROP);
-        scene.text(Text::new(self.x.label.clone(), under, LABEL_EM, Align::Middle));
+        draw_title(scene, &self.title, middle.0, cell);
+        let room = room_around(middle.0, cell.left, cell.right);
+        let label = font::fit(&self.x.label, LABEL_EM, Weight::Regular, room);
+        scene.text(Text::new(label, (middle.0, plot.bottom + X_LABEL_DROP), LABEL_EM, Align::Middle));
         let beside = plot.left - TICK_LENGTH - TICK_GAP - widest(&self.y.ticks) - 8.0;
-        scene.text(Text::new(self.y.label.clone(), (beside, middle.1), LABEL_EM, Align::Middle).upright());
+        let room = room_around(middle.1, cell.top, cell.bottom);
+        let label = font::fit(&self.y.label, LABEL_EM, Weight::Regular, room);
+        scene.text(Text::new(label, (beside, middle.1), LABEL_EM, Align::Middle).upright());
     }
 }
 
 fn positions(side: &Side) -> Vec<(f64, &str)> {
-    let place = |tick: &'_ Tick| side.domain.unit(tick.at);
-    side.ticks.major.iter().filter_map(|tick| Some((place(tick)?, tick.label.as_str()))).collect()
+    side.ticks.major.iter().map(|tick| (side.domain.unit_at(tick.at), tick.label.as_str())).collect()
 }
 
 fn minor_units(side: &Side) -> Vec<f64> {
-    side.ticks.minor.iter().filter_map(|&at| side.domain.unit(at)).filter(|unit| (0.0..=1.0).contains(unit)).collect()
+    let units = side.ticks.minor.iter().map(|&at| side.domain.unit_at(at));
+    units.filter(|unit| (0.0..=1.0).contains(unit)).collect()
 }
 
 /// The most ticks whose labels keep their distance on an axis `length` pixels long.
@@ -183,7 +201,7 @@ fn fitting_ticks(axis: &Axis, domain: &Domain, length: f64) -> Ticks {
     let mut room = (length / 44.0).floor().max(2.0) as usize;
     loop {
         let ticks = axis.ticks_over(domain, room);
-        let places: Vec<f64> = ticks.major.iter().filter_map(|tick| domain.unit(tick.at)).collect();
+        let places: Vec<f64> = ticks.major.iter().map(|tick| domain.unit_at(tick.at)).collect();
         let closest = places.windows(2).map(|pair| (pair[1] - pair[0]).abs() * length).fold(f64::INFINITY, f64::min);
         if room <= 2 || widest(&ticks) + X_TICK_SPACE <= closest {
             return ticks;
@@ -200,10 +218,8 @@ pub(crate) fn draw_no_data(scene: &mut Scene, cell: Rect, title: &str) {
         right: cell.right - RIGHT_MARGIN,
         bottom: cell.bottom - BOTTOM_MARGIN,
     };
-    let mut border = plot.corners();
-    border.push(border[0]);
-    scene.stroke(border, crate::scene::Ink::solid(AXIS), AXIS_WIDTH);
+    scene.outline(&plot, Ink::solid(AXIS), AXIS_WIDTH);
     let middle = ((plot.left + plot.right) / 2.0, (plot.top + plot.bottom) / 2.0);
     scene.text(Text::new("no data", middle, LABEL_EM, Align::Middle).coloured(QUIET_TEXT).centred());
-    draw_title(scene, title, (middle.0, cell.top));
+    draw_title(scene, title, middle.0, &cell);
 }

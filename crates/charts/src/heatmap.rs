@@ -99,16 +99,15 @@ impl Heatmap {
         }
         let mut beyond = right;
         for tick in &ticks.major {
-            let Some(unit) = colours.unit(tick.at) else {
-                continue;
-            };
-            scene.line((right, y_at(unit)), (right + TICK_LENGTH, y_at(unit)), AXIS, AXIS_WIDTH);
-            let at = (right + TICK_LENGTH + 3.0, y_at(unit));
+            let y = y_at(colours.unit_at(tick.at));
+            scene.line((right, y), (right + TICK_LENGTH, y), AXIS, AXIS_WIDTH);
+            let at = (right + TICK_LENGTH + 3.0, y);
             scene.text(Text::new(tick.label.clone(), at, TICK_EM, Align::Start).centred());
             beyond = beyond.max(at.0 + font::width(&tick.label, TICK_EM, Weight::Regular));
         }
         let middle = (plot.top + plot.bottom) / 2.0;
         let at = (beyond + LABEL_EM + 2.0, middle);
-        scene.text(Text::new(self.value.full_label(ticks), at, LABEL_EM, Align::Middle).upright());
+        let label = font::fit(&self.value.full_label(ticks), LABEL_EM, Weight::Regular, plot.height() + 50.0);
+        scene.text(Text::new(label, at, LABEL_EM, Align::Middle).upright());
     }
 }

@@ -1,10 +1,11 @@
 //! What a legend shows, and where it can stand without covering data.
 
 use crate::font::{self, Weight};
+use crate::hue::Rgb;
 use crate::path::{Rect, dashes};
 use crate::raster::Point;
 use crate::scene::{Align, Ink, Scene, Text};
-use crate::theme::{AXIS, LEGEND_EM, Rgb, WHITE};
+use crate::theme::{AXIS, LEGEND_EM, LINE_WIDTH, WHITE};
 
 /// Where a panel's legend goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -29,6 +30,8 @@ pub enum Marker {
     Triangle,
     /// ◆
     Diamond,
+    /// ✕
+    Cross,
 }
 
 /// How a line is broken.
@@ -36,7 +39,27 @@ pub enum Marker {
 pub(crate) enum Dash {
     Solid,
     Dashed,
-    Dotted,
+}
+
+/// How an area is drawn.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Area {
+    /// Filled with this opacity.
+    Filled(f64),
+    /// White, with an edge.
+    Hollow,
+}
+
+impl Area {
+    pub(crate) fn draw(self, scene: &mut Scene, area: &Rect, rgb: Rgb) {
+        match self {
+            Area::Filled(opacity) => scene.fill(area.corners(), Ink { rgb, opacity }),
+            Area::Hollow => {
+                scene.fill(area.corners(), Ink::solid(WHITE));
+                scene.outline(&area.grown(-0.6), Ink::solid(rgb), 1.2);
+            }
+        }
+    }
 }
 
 /// A marker as it is drawn.
@@ -55,8 +78,8 @@ pub(crate) struct Look {
     /// Width and dash of the line; `None` for markers alone.
     pub line: Option<(f64, Dash)>,
     pub marker: Option<Dot>,
-    /// Filled area: a band's opacity, or 1 for a bar.
-    pub area: Option<f64>,
+    /// A band or a bar.
+    pub area: Option<Area>,
 }
 
 impl Look {
@@ -70,7 +93,6 @@ impl Look {
         let pieces = match dash {
             Dash::Solid => vec![points.to_vec()],
             Dash::Dashed => dashes(points, 2.6 * width, 2.6 * width),
-            Dash::Dotted => dashes(points, 0.05 * width, 2.4 * width),
         };
         for piece in pieces {
             scene.stroke(piece, ink, width);
@@ -83,6 +105,13 @@ impl Look {
             return;
         };
         let ink = Ink { rgb: self.rgb, opacity: self.opacity };
+        if shape == Marker::Cross {
+            let (x, y) = centre;
+            let reach = 0.9 * radius;
+            scene.stroke(vec![(x - reach, y - reach), (x + reach, y + reach)], ink, LINE_WIDTH);
+            scene.stroke(vec![(x - reach, y + reach), (x + reach, y - reach)], ink, LINE_WIDTH);
+            return;
+        }
         if shape == Marker::Circle {
             scene.disc(centre, radius, ink);
             if hollow {
@@ -104,7 +133,9 @@ impl Look {
 fn marker_corners(marker: Marker, (x, y): Point, radius: f64) -> Vec<Point> {
     let around = |corners: &[(f64, f64)]| corners.iter().map(|(dx, dy)| (x + dx * radius, y + dy * radius)).collect();
     match marker {
-        Marker::Circle | Marker::Square => around(&[(-0.88, -0.88), (0.88, -0.88), (0.88, 0.88), (-0.88, 0.88)]),
+        Marker::Circle | Marker::Square | Marker::Cross => {
+            around(&[(-0.88, -0.88), (0.88, -0.88), (0.88, 0.88), (-0.88, 0.88)])
+        }
         Marker::Triangle => around(&[(0.0, -1.15), (1.1, 0.8), (-1.1, 0.8)]),
         Marker::Diamond => around(&[(0.0, -1.25), (1.25, 0.0), (0.0, 1.25), (-1.25, 0.0)]),
     }
@@ -115,6 +146,17 @@ fn marker_corners(marker: Marker, (x, y): Point, radius: f64) -> Vec<Point> {
 pub(crate) struct Entry {
     pub label: String,
     pub look: Look,
+}
+
+/// `entries` without those whose label another one before them has.
+pub(crate) fn distinct(entries: impl IntoIterator<Item = Entry>) -> Vec<Entry> {
+    let mut seen: Vec<Entry> = Vec::new();
+    for entry in entries {
+        if seen.iter().all(|listed| listed.label != entry.label) {
+            seen.push(entry);
+        }
+    }
+    seen
 }
 
 const SAMPLE_WIDTH: f64 = 24.0;
@@ -149,11 +191,16 @@ impl Block {
     /// Entries side by side, broken into rows no wider than `width`, in columns if there is more than one row.
     pub(crate) fn flow(entries: &[Entry], width: f64) -> Self {
         let room = width - 2.0 * PADDING;
+        let short = |entry: &Entry| {
+            let label = font::fit(&entry.label, LEGEND_EM, Weight::Regular, room - SAMPLE_WIDTH - SAMPLE_GAP);
+            Entry { label, look: entry.look }
+        };
+        let entries: Vec<Entry> = entries.iter().map(short).collect();
         let widest = entries.iter().map(entry_width).fold(0.0, f64::max);
         let total: f64 =
             entries.iter().map(entry_width).sum::<f64>() + ENTRY_GAP * entries.len().saturating_sub(1) as f64;
         if total <= room {
-            return Self { rows: vec![entries.to_vec()], column: None };
+            return Self { rows: vec![entries], column: None };
         }
         let most = (((room + ENTRY_GAP) / (widest + ENTRY_GAP)).floor() as usize).max(1);
         // As few rows as `most` allows, then filled evenly.
@@ -187,10 +234,10 @@ impl Block {
 
 fn draw_entry(scene: &mut Scene, entry: &Entry, (x, y): Point) {
     let look = &entry.look;
-    if let Some(opacity) = look.area {
+    if let Some(area) = look.area {
         let height = if look.line.is_some() { 5.0 } else { 4.5 };
         let patch = Rect { left: x, top: y - height, right: x + SAMPLE_WIDTH, bottom: y + height };
-        scene.fill(patch.corners(), Ink { rgb: look.rgb, opacity });
+        area.draw(scene, &patch, look.rgb);
     }
     look.draw_line(scene, &[(x + 1.0, y), (x + SAMPLE_WIDTH - 1.0, y)]);
     look.draw_marker(scene, (x + SAMPLE_WIDTH / 2.0, y));
@@ -207,11 +254,21 @@ pub(crate) struct Obstacles {
 
 impl Obstacles {
     pub(crate) fn touch(&self, zone: &Rect) -> bool {
-        let crossed = |line: &Vec<Point>| match line.as_slice() {
+        self.touching(zone).next().is_some()
+    }
+
+    /// How many of them touch `zone`.
+    pub(crate) fn count(&self, zone: &Rect) -> usize {
+        self.touching(zone).count()
+    }
+
+    fn touching(&self, zone: &Rect) -> impl Iterator<Item = ()> {
+        let crossed = |line: &&Vec<Point>| match line.as_slice() {
             [only] => zone.contains(*only),
             points => points.windows(2).any(|pair| zone.clip_segment(pair[0], pair[1]).is_some()),
         };
-        self.lines.iter().any(crossed) || self.areas.iter().any(|area| area.overlaps(zone))
+        let lines = self.lines.iter().filter(crossed).map(|_| ());
+        lines.chain(self.areas.iter().filter(|area| area.overlaps(zone)).map(|_| ()))
     }
 }
 
@@ -258,9 +315,7 @@ pub(crate) fn place(entries: &[Entry], plot: &Rect, obstacles: &Obstacles) -> Op
 /// Draws a block over a panel's grid, on white so that grid lines do not cross its text.
 pub(crate) fn draw_inside(scene: &mut Scene, block: &Block, zone: &Rect) {
     scene.fill(zone.corners(), Ink { rgb: WHITE, opacity: 0.88 });
-    let mut border = zone.corners();
-    border.push(border[0]);
-    scene.stroke(border, Ink { rgb: AXIS, opacity: 0.35 }, 0.7);
+    scene.outline(zone, Ink { rgb: AXIS, opacity: 0.35 }, 0.7);
     block.draw(scene, (zone.left, zone.top));
 }
 

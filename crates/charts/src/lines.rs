@@ -3,28 +3,56 @@
 use crate::axis::Axis;
 use crate::font::{self, Weight};
 use crate::frame::{self, Frame};
-use crate::legend::{self, Block, Dash, Dot, Entry, Legend, Look, Marker, Obstacles};
+use crate::hue::Hue;
+use crate::legend::{self, Area, Block, Dash, Dot, Entry, Legend, Look, Marker, Obstacles};
+use crate::notation::concise;
 use crate::path::{Rect, runs, thin};
 use crate::raster::Point;
 use crate::scene::{Align, Ink, Scene, Text};
-use crate::theme::{AXIS, BAND_OPACITY, LINE_WIDTH, MARKER_RADIUS, QUIET_TEXT, TICK_EM, palette, paper_tint};
+use crate::theme::{AXIS, BAND_OPACITY, LINE_WIDTH, MARKER_RADIUS, QUIET_TEXT, TICK_EM, WHITE};
 
 /// Lines with more points than this many a logical pixel column are thinned.
 const THINNING_COLUMN: f64 = 0.5;
+const TRIAL_RADIUS: f64 = 2.0;
+const TRIAL_OPACITY: f64 = 0.4;
+/// Distance of the crosses of failed runs from the panel's edge, and of each series' from another's.
+const FAILURE_STEP: f64 = 10.0;
+/// An SVG says what a point is if a series has no more points than this, so that files stay small.
+const MOST_TIPS: usize = 200;
+/// Half the side of the square a reader points at.
+const TIP_REACH: f64 = 4.5;
+
+/// The edge of a panel towards which runs failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Edge {
+    /// Where values are large: an error that grew without bound.
+    Top,
+    /// Where values are small: a score that collapsed.
+    Bottom,
+}
+
+#[derive(Clone, Debug)]
+struct Failures {
+    xs: Vec<f64>,
+    edge: Edge,
+    label: String,
+}
 
 /// One curve of a [`Lines`] panel.
 #[derive(Clone, Debug)]
 pub struct Series {
     label: String,
     points: Vec<(f64, f64)>,
+    counts: Vec<usize>,
+    trials: Vec<(f64, f64)>,
+    failures: Option<Failures>,
     band: Vec<(f64, f64, f64)>,
     errors: Vec<(f64, f64, f64)>,
-    hue: Option<usize>,
+    hue: Option<Hue>,
     width: f64,
     opacity: f64,
     dash: Option<Dash>,
     marker: Option<Marker>,
-    hollow: bool,
     paper: bool,
 }
 
@@ -35,6 +63,9 @@ impl Series {
         Self {
             label: label.into(),
             points: points.into(),
+            counts: Vec::new(),
+            trials: Vec::new(),
+            failures: None,
             band: Vec::new(),
             errors: Vec::new(),
             hue: None,
@@ -42,19 +73,18 @@ impl Series {
             opacity: 1.0,
             dash: Some(Dash::Solid),
             marker: None,
-            hollow: false,
             paper: false,
         }
     }
 
-    /// Colour by index into the [`palette`]; without it, the position in the panel.
-    pub fn hue(mut self, index: usize) -> Self {
-        self.hue = Some(index);
+    /// Its colour; without it, that of its position in the panel.
+    pub fn hue(mut self, hue: impl Into<Hue>) -> Self {
+        self.hue = Some(hue.into());
         self
     }
 
-    /// A translucent area from `lo` to `hi`, given as (x, lo, hi), such as mean ± standard deviation. On a log axis a
-    /// lower edge that is not positive lies at the axis' start.
+    /// A translucent area from `lo` to `hi`, given as (x, lo, hi), such as the 95 % interval of a mean. On a log axis a
+    /// lower edge that is not positive lies at the axis' start. One without extent, as that of a single trial, is none.
     pub fn band(mut self, band: impl Into<Vec<(f64, f64, f64)>>) -> Self {
         self.band = band.into();
         self
@@ -63,6 +93,25 @@ impl Series {
     /// Whiskers from `lo` to `hi`, given as (x, lo, hi).
     pub fn errors(mut self, errors: impl Into<Vec<(f64, f64, f64)>>) -> Self {
         self.errors = errors.into();
+        self
+    }
+
+    /// The trials behind the points, as small translucent dots (x, y).
+    pub fn trials(mut self, trials: impl Into<Vec<(f64, f64)>>) -> Self {
+        self.trials = trials.into();
+        self
+    }
+
+    /// How many trials are behind each point, in the order of the points: an SVG says so where the reader points.
+    pub fn counts(mut self, counts: impl Into<Vec<usize>>) -> Self {
+        self.counts = counts.into();
+        self
+    }
+
+    /// Runs without a value, one x each: crosses at `edge` with their number where there are several, and `label`
+    /// ("diverged") once in the legend.
+    pub fn failed(mut self, xs: impl Into<Vec<f64>>, edge: Edge, label: impl Into<String>) -> Self {
+        self.failures = Some(Failures { xs: xs.into(), edge, label: label.into() });
         self
     }
 
@@ -84,21 +133,9 @@ impl Series {
         self
     }
 
-    /// Markers white inside.
-    pub fn hollow(mut self) -> Self {
-        self.hollow = true;
-        self
-    }
-
     /// A dashed line.
     pub fn dashed(mut self) -> Self {
         self.dash = Some(Dash::Dashed);
-        self
-    }
-
-    /// A dotted line.
-    pub fn dotted(mut self) -> Self {
-        self.dash = Some(Dash::Dotted);
         self
     }
 
@@ -114,10 +151,9 @@ impl Series {
         self
     }
 
-    /// The look of published values beside measured ones: a lighter tint of the hue, dashed, hollow markers, behind the others.
+    /// The look of published values beside measured ones of the same hue: thin, dashed, hollow markers, behind the others.
     pub fn paper(mut self) -> Self {
         self.paper = true;
-        self.hollow = true;
         self.marker = self.marker.or(Some(Marker::Circle));
         self.dash = self.dash.and(Some(Dash::Dashed));
         self.width = self.width.min(1.4);
@@ -126,18 +162,32 @@ impl Series {
 
     /// Published values get larger rings, so that they show around measured dots in the same place.
     fn marker_radius(&self) -> f64 {
-        if self.paper { 1.35 * MARKER_RADIUS } else { MARKER_RADIUS }
+        if self.paper { 1.55 * MARKER_RADIUS } else { MARKER_RADIUS }
+    }
+
+    fn has_band(&self) -> bool {
+        self.band.iter().any(|&(_, lo, hi)| lo < hi)
     }
 
     fn look(&self, position: usize) -> Look {
-        let hue = self.hue.unwrap_or(position);
         Look {
-            rgb: if self.paper { paper_tint(hue) } else { palette(hue) },
+            rgb: self.hue.unwrap_or(position.into()).rgb(),
             opacity: self.opacity,
             line: self.dash.map(|dash| (self.width, dash)),
-            marker: self.marker.map(|shape| Dot { shape, hollow: self.hollow, radius: self.marker_radius() }),
-            area: (!self.band.is_empty()).then_some(BAND_OPACITY),
+            marker: self.marker.map(|shape| Dot { shape, hollow: self.paper, radius: self.marker_radius() }),
+            area: self.has_band().then_some(Area::Filled(BAND_OPACITY)),
         }
+    }
+
+    /// What an SVG says of a point.
+    fn tip(&self, axes: (&Axis, &Axis), (x, y): (f64, f64), kind: &str) -> String {
+        let name = |axis: &Axis, otherwise: &str| match axis.label() {
+            "" => otherwise.to_owned(),
+            label => label.to_owned(),
+        };
+        let (x_name, y_name) = (name(axes.0, "x"), name(axes.1, "y"));
+        let series = if self.label.is_empty() { String::new() } else { format!("{}{kind}: ", self.label) };
+        format!("{series}{x_name} = {}, {y_name} = {}", concise(x), concise(y))
     }
 }
 
@@ -189,7 +239,7 @@ impl Lines {
         self
     }
 
-    /// Adds a thin horizontal line at `y`, with a label above its right end (which may be empty).
+    /// Adds a thin horizontal line at `y`, with a label (which may be empty) above or below it where there is room.
     pub fn reference(mut self, y: f64, label: impl Into<String>) -> Self {
         self.references.push((y, label.into()));
         self
@@ -201,10 +251,34 @@ impl Lines {
         self
     }
 
-    /// The legend's entries, in the order of the series.
+    /// The same panel under another title, restricted to x from `from` to `to`; the vertical range follows what is left.
+    pub fn zoom(&self, title: impl Into<String>, from: f64, to: f64) -> Self {
+        let mut zoomed = self.clone();
+        zoomed.title = title.into();
+        zoomed.x = zoomed.x.range(from, to);
+        zoomed
+    }
+
+    /// The legend's entries: series in their order, then what failed.
     pub(crate) fn entries(&self) -> Vec<Entry> {
-        let labelled = self.series.iter().enumerate().filter(|(_, series)| !series.label.is_empty());
-        labelled.map(|(position, series)| Entry { label: series.label.clone(), look: series.look(position) }).collect()
+        let series = self.series.iter().enumerate();
+        let curves =
+            series.map(|(position, series)| Entry { label: series.label.clone(), look: series.look(position) });
+        let failures = self.series.iter().filter_map(|series| series.failures.as_ref());
+        let marked = failures.filter(|failures| failures.xs.iter().any(|&x| self.x.shows(x)));
+        let crosses = marked.map(|failures| Entry { label: failures.label.clone(), look: cross(AXIS) });
+        let labelled = |entry: &Entry| !entry.label.is_empty();
+        curves.filter(labelled).chain(legend::distinct(crosses.filter(labelled))).collect()
+    }
+
+    /// Makes the vertical axis reach `values` too.
+    pub(crate) fn reach(&mut self, values: [f64; 2]) {
+        self.y = values.into_iter().fold(self.y.clone(), Axis::include);
+    }
+
+    /// Every value that the vertical axis must reach; none if its range is given.
+    pub(crate) fn heights(&self) -> Vec<f64> {
+        if self.y.given().is_some() { Vec::new() } else { self.y_values() }
     }
 
     pub(crate) fn draw(&self, scene: &mut Scene, cell: Rect, shared_legend: bool) {
@@ -235,45 +309,93 @@ impl Lines {
         }
     }
 
-    fn plan(&self, cell: Rect) -> Option<Frame> {
-        let drawable = |&&(x, y): &&(f64, f64)| self.x.accepts(x) && self.y.accepts(y);
-        let points: Vec<(f64, f64)> = self.series.iter().flat_map(|s| &s.points).filter(drawable).copied().collect();
-        let spans = self.series.iter().flat_map(|s| s.band.iter().chain(&s.errors));
-        let x = self.x.fit(points.iter().map(|p| p.0))?;
+    /// The points and trials that can be drawn.
+    fn drawable(&self) -> impl Iterator<Item = (f64, f64)> {
+        let points = self.series.iter().flat_map(|series| series.points.iter().chain(&series.trials)).copied();
+        points.filter(|&(x, y)| self.x.accepts(x) && self.y.accepts(y))
+    }
+
+    fn y_values(&self) -> Vec<f64> {
+        let points: Vec<f64> = self.drawable().filter(|point| self.x.shows(point.0)).map(|point| point.1).collect();
         // A lower edge close to zero must not stretch a log axis to nothing: it counts down to a tenth of the lowest point.
-        let lowest = points.iter().map(|p| p.1).fold(f64::INFINITY, f64::min);
-        let edges = spans.filter(|span| self.x.accepts(span.0)).flat_map(|&(_, lo, hi)| {
+        let lowest = points.iter().copied().fold(f64::INFINITY, f64::min);
+        let spans = self.series.iter().flat_map(|series| series.band.iter().chain(&series.errors));
+        let edges = spans.filter(|span| self.x.shows(span.0)).flat_map(|&(_, lo, hi)| {
             let lo = if self.y.accepts(-1.0) { lo } else { lo.max(0.1 * lowest) };
             [lo, hi]
         });
-        let y = self.y.fit(points.iter().map(|p| p.1).chain(edges).chain(self.references.iter().map(|r| r.0)))?;
+        points.iter().copied().chain(edges).chain(self.references.iter().map(|reference| reference.0)).collect()
+    }
+
+    fn plan(&self, cell: Rect) -> Option<Frame> {
+        let failures = self.series.iter().filter_map(|series| series.failures.as_ref());
+        let failed = failures.flat_map(|failures| failures.xs.iter().copied());
+        let x = self.x.fit(self.drawable().map(|point| point.0).chain(failed))?;
+        let y = self.y.fit(self.y_values())?;
         Some(Frame::plan(cell, &self.title, (&self.x, x), (&self.y, y), 0.0))
     }
 
     /// Places everything on the page.
     fn trace(&self, frame: &Frame) -> Drawn {
         let mut drawn = Drawn::default();
+        let mut lanes = [0; 2];
         for (position, series) in self.series.iter().enumerate() {
-            let curve = Curve::trace(series, series.look(position), frame);
+            let mut curve = Curve::trace(series, series.look(position), frame);
+            if let Some(failures) = &series.failures {
+                let lane = &mut lanes[failures.edge as usize];
+                curve.crosses = place_failures(failures, frame, *lane);
+                *lane += usize::from(!curve.crosses.is_empty());
+            }
+            curve.tips = self.tips(series, frame);
             drawn.obstacles.lines.extend(curve.lines.iter().cloned());
-            drawn.obstacles.lines.extend(curve.markers.iter().map(|&point| vec![point]));
+            drawn.obstacles.lines.extend(curve.markers.iter().chain(&curve.trials).map(|&point| vec![point]));
             drawn.obstacles.lines.extend(curve.whiskers.iter().cloned());
             drawn.obstacles.lines.extend(curve.areas.iter().cloned());
+            drawn.obstacles.areas.extend(curve.crosses.iter().map(|&(at, _)| around(at, MARKER_RADIUS)));
             let crossings = place_band(&series.band, frame).into_iter().flatten();
             drawn.obstacles.lines.extend(crossings.filter_map(|(x, lo, hi)| segment(&frame.plot, (x, lo), (x, hi))));
             drawn.curves.push((series.paper, curve));
         }
-        for (y, label) in &self.references {
-            if let Some(unit) = frame.y.domain.unit(*y).filter(|unit| (0.0..=1.0).contains(unit)) {
-                let (left, right, y) = (frame.plot.left, frame.plot.right, frame.y_at(unit));
-                drawn.obstacles.lines.push(vec![(left, y), (right, y)]);
-                let (em, width) = (TICK_EM, font::width(label, TICK_EM, Weight::Regular));
-                let area = Rect { left: right - width, top: y - 6.0 - em, right, bottom: y };
-                drawn.obstacles.areas.extend((!label.is_empty()).then_some(area));
-                drawn.references.push((y, label.clone()));
+        self.trace_references(frame, &mut drawn);
+        drawn
+    }
+
+    /// Places the reference lines, then their labels beside them.
+    fn trace_references(&self, frame: &Frame, drawn: &mut Drawn) {
+        let place =
+            |y: f64| frame.y.domain.unit(y).filter(|unit| (0.0..=1.0).contains(unit)).map(|unit| frame.y_at(unit));
+        let placed: Vec<(f64, &str)> =
+            self.references.iter().filter_map(|(y, label)| Some((place(*y)?, label.as_str()))).collect();
+        let (left, right) = (frame.plot.left, frame.plot.right);
+        drawn.obstacles.lines.extend(placed.iter().map(|&(y, _)| vec![(left, y), (right, y)]));
+        for (y, label) in placed {
+            drawn.references.push(y);
+            if !label.is_empty() {
+                let label = ReferenceLabel::place(label, y, &frame.plot, &drawn.obstacles);
+                drawn.obstacles.areas.push(label.area);
+                drawn.labels.push(label);
             }
         }
-        drawn
+    }
+
+    /// What an SVG says of a series' trials and points, and where.
+    fn tips(&self, series: &Series, frame: &Frame) -> Vec<(Point, String)> {
+        let page = frame.plot.grown(0.5);
+        let placed = |&(x, y): &(f64, f64)| frame.place(x, y).filter(|&at| page.contains(at));
+        let axes = (&self.x, &self.y);
+        let mut tips = Vec::new();
+        let trials: Vec<_> = series.trials.iter().filter_map(|trial| Some((placed(trial)?, *trial))).collect();
+        if trials.len() <= MOST_TIPS {
+            tips.extend(trials.into_iter().map(|(at, trial)| (at, series.tip(axes, trial, ", one trial"))));
+        }
+        let points = series.points.iter().enumerate();
+        let points: Vec<_> = points.filter_map(|(index, point)| Some((placed(point)?, index, *point))).collect();
+        if points.len() <= MOST_TIPS {
+            let count = |index: usize| series.counts.get(index).map_or(String::new(), |n| format!(", n = {n}"));
+            let tip = |(at, index, point)| (at, series.tip(axes, point, "") + &count(index));
+            tips.extend(points.into_iter().map(tip));
+        }
+        tips
     }
 
     fn paint(&self, scene: &mut Scene, frame: &Frame, drawn: &Drawn) {
@@ -283,16 +405,16 @@ impl Lines {
                 scene.fill(area.clone(), Ink { rgb: curve.look.rgb, opacity: BAND_OPACITY });
             }
         }
-        for (y, label) in &drawn.references {
-            let ends = [(frame.plot.left, *y), (frame.plot.right, *y)];
-            let look = Look { rgb: AXIS, opacity: 1.0, line: Some((1.1, Dash::Dashed)), marker: None, area: None };
-            look.draw_line(scene, &ends);
-            let at = (frame.plot.right - 2.0, y - 5.5);
-            scene.text(Text::new(label.clone(), at, TICK_EM, Align::End).coloured(QUIET_TEXT));
+        let dashed = Look { rgb: AXIS, opacity: 1.0, line: Some((1.1, Dash::Dashed)), marker: None, area: None };
+        for &y in &drawn.references {
+            dashed.draw_line(scene, &[(frame.plot.left, y), (frame.plot.right, y)]);
         }
         let (published, measured): (Vec<_>, Vec<_>) = drawn.curves.iter().partition(|(paper, _)| *paper);
         for (_, curve) in published.into_iter().chain(measured) {
             curve.paint(scene);
+        }
+        for label in &drawn.labels {
+            label.draw(scene);
         }
         frame.draw_axes(scene);
     }
@@ -302,8 +424,42 @@ impl Lines {
 #[derive(Default)]
 struct Drawn {
     curves: Vec<(bool, Curve)>,
-    references: Vec<(f64, String)>,
+    references: Vec<f64>,
+    labels: Vec<ReferenceLabel>,
     obstacles: Obstacles,
+}
+
+/// The text beside a reference line.
+struct ReferenceLabel {
+    content: String,
+    area: Rect,
+    /// Whether it lies on data.
+    crowded: bool,
+}
+
+impl ReferenceLabel {
+    /// Of the places above and below the line's ends and middle, the first that touches least.
+    fn place(label: &str, y: f64, plot: &Rect, obstacles: &Obstacles) -> Self {
+        let content = font::fit(label, TICK_EM, Weight::Regular, plot.width() - 4.0);
+        let width = font::width(&content, TICK_EM, Weight::Regular);
+        let lefts = [plot.right - 2.0 - width, plot.left + 4.0, (plot.left + plot.right - width) / 2.0];
+        let tops = [y - 3.0 - TICK_EM, y + 3.0];
+        let areas = lefts
+            .into_iter()
+            .flat_map(|left| tops.map(|top| Rect { left, top, right: left + width, bottom: top + TICK_EM }));
+        let inside = areas.filter(|area| area.top >= plot.top && area.bottom <= plot.bottom);
+        let best = inside.map(|area| (obstacles.count(&area), area)).min_by_key(|(touched, _)| *touched);
+        let (touched, area) = best.unwrap_or((1, Rect { left: lefts[0], top: tops[0], right: plot.right, bottom: y }));
+        Self { content, area, crowded: touched > 0 }
+    }
+
+    fn draw(&self, scene: &mut Scene) {
+        if self.crowded {
+            scene.fill(self.area.corners(), Ink { rgb: WHITE, opacity: 0.75 });
+        }
+        let at = (self.area.left, self.area.top + 0.5 * TICK_EM);
+        scene.text(Text::new(self.content.clone(), at, TICK_EM, Align::Start).coloured(QUIET_TEXT).centred());
+    }
 }
 
 /// A series in logical pixels, cut to the plot rectangle.
@@ -311,8 +467,12 @@ struct Curve {
     look: Look,
     lines: Vec<Vec<Point>>,
     markers: Vec<Point>,
+    trials: Vec<Point>,
+    /// Failed runs: where, and how many.
+    crosses: Vec<(Point, usize)>,
     areas: Vec<Vec<Point>>,
     whiskers: Vec<Vec<Point>>,
+    tips: Vec<(Point, String)>,
 }
 
 impl Curve {
@@ -329,13 +489,20 @@ impl Curve {
             Some(_) => placed.into_iter().flat_map(|run| page.clip(&thin(run, THINNING_COLUMN))).collect(),
             None => Vec::new(),
         };
+        let trials = series.trials.iter().filter_map(|&(x, y)| frame.place(x, y)).filter(|&at| page.contains(at));
         let whiskers = series.errors.iter().filter_map(|&(x, lo, hi)| whisker(frame, x, lo, hi)).collect();
-        let outlines = place_band(&series.band, frame).into_iter().map(|run| frame.plot.clip_area(&band_outline(&run)));
-        Self { look, lines, markers, areas: outlines.filter(|area| area.len() > 2).collect(), whiskers }
+        let band = if series.has_band() { place_band(&series.band, frame) } else { Vec::new() };
+        let outlines = band.into_iter().map(|run| frame.plot.clip_area(&band_outline(&run)));
+        let areas = outlines.filter(|area| area.len() > 2).collect();
+        let (trials, crosses, tips) = (trials.collect(), Vec::new(), Vec::new());
+        Self { look, lines, markers, trials, crosses, areas, whiskers, tips }
     }
 
     fn paint(&self, scene: &mut Scene) {
         let ink = Ink { rgb: self.look.rgb, opacity: self.look.opacity };
+        for &trial in &self.trials {
+            scene.disc(trial, TRIAL_RADIUS, Ink { rgb: self.look.rgb, opacity: TRIAL_OPACITY });
+        }
         for stem in &self.whiskers {
             scene.stroke(stem.clone(), ink, 1.2);
             for &(x, y) in stem {
@@ -348,7 +515,40 @@ impl Curve {
         for &point in &self.markers {
             self.look.draw_marker(scene, point);
         }
+        for &(at, count) in &self.crosses {
+            cross(self.look.rgb).draw_marker(scene, at);
+            let beside = (at.0 + MARKER_RADIUS + 2.0, at.1);
+            let count = if count > 1 { format!("{count}×") } else { String::new() };
+            scene.text(Text::new(count, beside, 0.85 * TICK_EM, Align::Start).coloured(self.look.rgb).centred());
+        }
+        for (at, tip) in &self.tips {
+            scene.tip(around(*at, TIP_REACH), tip);
+        }
     }
+}
+
+/// The look of failed runs.
+fn cross(rgb: (u8, u8, u8)) -> Look {
+    let dot = Dot { shape: Marker::Cross, hollow: false, radius: MARKER_RADIUS };
+    Look { rgb, opacity: 1.0, line: None, marker: Some(dot), area: None }
+}
+
+/// The square around a point.
+fn around((x, y): Point, reach: f64) -> Rect {
+    Rect { left: x, top: y, right: x, bottom: y }.grown(reach)
+}
+
+/// Failed runs in lane `lane` from their edge: one place for each x, with the number of runs.
+fn place_failures(failures: &Failures, frame: &Frame, lane: usize) -> Vec<(Point, usize)> {
+    let inset = (lane as f64 + 0.7) * FAILURE_STEP;
+    let y = match failures.edge {
+        Edge::Top => frame.plot.top + inset,
+        Edge::Bottom => frame.plot.bottom - inset,
+    };
+    let units = failures.xs.iter().filter_map(|&x| frame.x.domain.unit(x));
+    let mut places: Vec<f64> = units.filter(|unit| (0.0..=1.0).contains(unit)).map(|unit| frame.x_at(unit)).collect();
+    places.sort_by(f64::total_cmp);
+    places.chunk_by(|a, b| a == b).map(|same| ((same[0], y), same.len())).collect()
 }
 
 fn whisker(frame: &Frame, x: f64, lo: f64, hi: f64) -> Option<Vec<Point>> {
@@ -398,7 +598,7 @@ mod tests {
             .y(Axis::log(""))
             .series(Series::new("a", vec![(0.0, 1e-2), (1.0, 1e-3)]).band(vec![(0.0, 1e-30, 2e-2), (1.0, -1.0, 2e-3)]));
         let frame = panel.plan(Rect { left: 0.0, top: 0.0, right: 420.0, bottom: 320.0 }).unwrap();
-        assert!(frame.y.domain.bounds().0 > 1e-5);
+        assert!(frame.y.domain.unit(1e-5).unwrap() < 0.0);
     }
 
     #[test]

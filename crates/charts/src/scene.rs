@@ -2,8 +2,10 @@
 
 use crate::error::ChartError;
 use crate::font::{self, Weight};
+use crate::hue::Rgb;
+use crate::path::Rect;
 use crate::raster::{self, Point, Span};
-use crate::theme::{Rgb, TEXT, WHITE};
+use crate::theme::{TEXT, WHITE};
 use plotters::backend::{BitMapBackend, DrawingBackend, SVGBackend};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{
@@ -101,17 +103,18 @@ enum Mark {
     Text(Text),
 }
 
-/// Marks in the order they are painted.
+/// Marks in the order they are painted, and what an SVG says where the reader points.
 #[derive(Clone, Debug)]
 pub(crate) struct Scene {
     size: (u32, u32),
     marks: Vec<Mark>,
+    tips: Vec<(Rect, String)>,
 }
 
 impl Scene {
     /// An empty white scene of `size` logical pixels.
     pub(crate) fn new(size: (u32, u32)) -> Self {
-        Self { size, marks: Vec::new() }
+        Self { size, marks: Vec::new(), tips: Vec::new() }
     }
 
     pub(crate) fn stroke(&mut self, points: Vec<Point>, ink: Ink, width: f64) {
@@ -126,14 +129,27 @@ impl Scene {
         self.marks.push(Mark::Fill { outline, ink });
     }
 
+    /// Strokes the edge of `area`.
+    pub(crate) fn outline(&mut self, area: &Rect, ink: Ink, width: f64) {
+        let mut corners = area.corners();
+        corners.push(corners[0]);
+        self.stroke(corners, ink, width);
+    }
+
     pub(crate) fn disc(&mut self, centre: Point, radius: f64, ink: Ink) {
         self.marks.push(Mark::Disc { centre, radius, ink });
     }
 
-    pub(crate) fn text(&mut self, text: Text) {
+    pub(crate) fn text(&mut self, mut text: Text) {
+        text.content = printable(&text.content);
         if !text.content.is_empty() {
             self.marks.push(Mark::Text(text));
         }
+    }
+
+    /// What the SVG says of `area` when the reader points there; a PNG says nothing.
+    pub(crate) fn tip(&mut self, area: Rect, title: &str) {
+        self.tips.push((area, printable(title)));
     }
 
     /// The scene as a PNG of `density` pixels per logical pixel.
@@ -181,8 +197,38 @@ impl Scene {
             "<svg width=\"{}\" height=\"{}\" stroke-linejoin=\"round\" stroke-linecap=\"round\"",
             self.size.0, self.size.1
         );
-        Ok(document.replacen(&fine, &logical, 1))
+        let document = document.replacen(&fine, &logical, 1);
+        Ok(match document.rsplit_once("</svg>") {
+            Some((marks, end)) => format!("{marks}{}</svg>{end}", self.tip_elements()),
+            None => document,
+        })
     }
+
+    /// Tips as unseen rectangles over everything else: plotters' backend writes no element with a child.
+    fn tip_elements(&self) -> String {
+        let unit = |length: f64| (length * SVG_UNITS).round() as i32;
+        let element = |(area, title): &(Rect, String)| {
+            let (x, y, width, height) = (unit(area.left), unit(area.top), unit(area.width()), unit(area.height()));
+            let title = title.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+            format!("<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\"><title>{title}</title></rect>\n")
+        };
+        let elements: String = self.tips.iter().map(element).collect();
+        if elements.is_empty() {
+            return elements;
+        }
+        format!("<g fill=\"none\" pointer-events=\"all\">\n{elements}</g>\n")
+    }
+}
+
+/// `text` without what a file of XML must not contain; a line break or tab becomes a blank.
+fn printable(text: &str) -> String {
+    let allowed = |sign: char| match sign {
+        '\t' | '\n' | '\r' => ' ',
+        '\u{fffe}' | '\u{ffff}' => '\u{fffd}',
+        sign if sign.is_control() => '\u{fffd}',
+        sign => sign,
+    };
+    text.chars().map(allowed).collect()
 }
 
 fn drawing(error: impl Error + Send + Sync + 'static) -> ChartError {

@@ -62,9 +62,11 @@ impl Space {
     pub(crate) fn plan(cell: Rect, view: View, axes: [(&Axis, Domain); 3]) -> Self {
         let (to_eye, right, up) = view.directions();
         let far = to_eye.map(|towards| if towards > 0.0 { 0.0 } else { 1.0 });
+        let mut room = [0.5 * cell.width(), 0.5 * cell.width(), cell.height() - 40.0].into_iter();
         let sides = axes.map(|(axis, domain)| {
             let ticks = axis.ticks_over(&domain, TICKS);
-            Side { label: axis.full_label(&ticks), domain, ticks }
+            let room = room.next().unwrap_or_default();
+            Side { label: font::fit(&axis.full_label(&ticks), LABEL_EM, Weight::Regular, room), domain, ticks }
         });
         let height_labels = widest(&sides[2].ticks) + LABEL_EM;
         let page = Rect {
@@ -153,7 +155,7 @@ impl Space {
 
     fn units(&self, axis: usize) -> Vec<(f64, &str)> {
         let side = &self.sides[axis];
-        let placed = side.ticks.major.iter().filter_map(|tick| Some((side.domain.unit(tick.at)?, tick.label.as_str())));
+        let placed = side.ticks.major.iter().map(|tick| (side.domain.unit_at(tick.at), tick.label.as_str()));
         placed.filter(|(unit, _)| (-1e-9..=1.0 + 1e-9).contains(unit)).collect()
     }
 

@@ -106,7 +106,7 @@ impl Surface {
             SurfaceStyle::Mesh => draw_mesh(scene, &space, &grid),
         }
         space.draw_axes(scene);
-        frame::draw_title(scene, &self.title, ((cell.left + cell.right) / 2.0, cell.top));
+        frame::draw_title(scene, &self.title, (cell.left + cell.right) / 2.0, &cell);
     }
 
     /// Columns to draw, with their iterations.

@@ -1,29 +1,6 @@
 //! The one look of every figure: colours, sizes and strokes, all in logical pixels.
 
-/// Red, green, blue, 0 to 255.
-pub(crate) type Rgb = (u8, u8, u8);
-
-/// Eight hues that stay apart for colour-blind readers: Okabe and Ito's, with yellow, which vanishes on white, replaced by wine.
-const PALETTE: [Rgb; 8] = [
-    (0, 114, 178),
-    (213, 94, 0),
-    (0, 158, 115),
-    (204, 121, 167),
-    (230, 159, 0),
-    (86, 180, 233),
-    (90, 90, 90),
-    (136, 34, 85),
-];
-
-/// The colour of hue `index`: exactly what an opaque line or bar of that hue is drawn in. Repeats after eight.
-pub fn palette(index: usize) -> (u8, u8, u8) {
-    PALETTE[index % PALETTE.len()]
-}
-
-/// The lighter tint of hue `index` in which published values are overlaid ([`Series::paper`](crate::Series::paper)).
-pub fn paper_tint(index: usize) -> (u8, u8, u8) {
-    mix(palette(index), WHITE, 0.5)
-}
+use crate::hue::Rgb;
 
 /// The colour `share` of the way from `from` to `to`.
 pub(crate) fn mix(from: Rgb, to: Rgb, share: f64) -> Rgb {

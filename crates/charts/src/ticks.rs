@@ -1,8 +1,11 @@
-//! Where an axis has ticks and what is written beside them.
+//! Where an axis has ticks and what is written beside them. Whatever the range, their number is bounded.
+
+use crate::notation::{number, power};
 
 /// A labelled tick.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Tick {
+    /// A value, or on a logarithmic axis its power of ten.
     pub at: f64,
     pub label: String,
 }
@@ -11,7 +14,7 @@ pub(crate) struct Tick {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Ticks {
     pub major: Vec<Tick>,
-    /// Positions of unlabelled ticks.
+    /// Unlabelled ticks, as `Tick::at`.
     pub minor: Vec<f64>,
     /// Labels are values divided by ten to this power, which the axis label then names.
     pub factor: Option<i32>,
@@ -21,7 +24,7 @@ pub(crate) struct Ticks {
 const FEW: usize = 4;
 
 /// Ticks at multiples of 1, 2 or 5 × 10ⁿ within `[lo, hi]`: no more than `at_most` (at least 2), or a third more where
-/// that many would leave only a few.
+/// that many would leave only a few. `lo` and `hi` must differ by more than rounding.
 pub(crate) fn linear(lo: f64, hi: f64, at_most: usize) -> Ticks {
     let at_most = at_most.max(2);
     let steps = multiples_within(lo, hi, at_most);
@@ -31,8 +34,9 @@ pub(crate) fn linear(lo: f64, hi: f64, at_most: usize) -> Ticks {
     } else {
         steps
     };
-    let values: Vec<f64> = (0..steps.count()).map(|k| steps.value(k)).collect();
-    let factor = common_factor(&values);
+    let values: Vec<f64> = (0..steps.count()).map(|k| steps.value(k)).filter(|value| value.is_finite()).collect();
+    // Zero alone says nothing about the size of its neighbours.
+    let factor = if values == [0.0] { common_factor(&[lo, hi]) } else { common_factor(&values) };
     let decimals = (factor.unwrap_or(0) - steps.exponent).max(0) as usize;
     let major = values.into_iter().map(|at| Tick { at, label: label(at, factor, decimals) }).collect();
     Ticks { major, minor: Vec::new(), factor }
@@ -58,7 +62,8 @@ impl Steps {
 
 /// The finest steps with no more than `at_most` multiples within `[lo, hi]`.
 fn multiples_within(lo: f64, hi: f64, at_most: usize) -> Steps {
-    let coarsest = ((hi - lo) / at_most as f64).log10().floor() as i32;
+    // Divided first: the difference of the largest numbers is infinite.
+    let coarsest = (hi / at_most as f64 - lo / at_most as f64).log10().floor() as i32;
     let candidates = (coarsest - 1..).flat_map(|exponent| [1.0, 2.0, 5.0].map(|mantissa| (mantissa, exponent)));
     let counted = candidates.map(|(mantissa, exponent)| {
         let step = scaled(mantissa, exponent);
@@ -94,6 +99,10 @@ impl RoundTo for f64 {
 
 /// `mantissa × 10^exponent`, divided rather than multiplied for negative exponents: 3 / 10 is 0.3, 3 × 0.1 is not.
 fn scaled(mantissa: f64, exponent: i32) -> f64 {
+    if exponent.abs() > 300 {
+        // The power itself may leave f64 where the product does not.
+        return scaled(scaled(mantissa, exponent / 2), exponent - exponent / 2);
+    }
     let power = 10f64.powi(exponent.abs());
     if exponent < 0 { mantissa / power } else { mantissa * power }
 }
@@ -108,7 +117,7 @@ fn common_factor(values: &[f64]) -> Option<i32> {
     if largest == 0.0 {
         return None;
     }
-    let exponent = (largest * (1.0 + 1e-12)).log10().floor() as i32;
+    let exponent = (largest.log10() + 4e-13).floor() as i32;
     match exponent {
         ..-2 => Some(exponent),
         6.. => Some(exponent - exponent.rem_euclid(3)),
@@ -116,66 +125,32 @@ fn common_factor(values: &[f64]) -> Option<i32> {
     }
 }
 
-/// `value` in plain decimal notation, a true minus sign, digits from 10 000 on in groups of three.
-pub(crate) fn number(value: f64, decimals: usize) -> String {
-    let digits = format!("{:.*}", decimals, value.abs());
-    let (whole, fraction) = digits.split_once('.').unwrap_or((&digits, ""));
-    let mut written = String::new();
-    if value < 0.0 && digits.bytes().any(|digit| (b'1'..=b'9').contains(&digit)) {
-        written.push('−');
-    }
-    for (index, digit) in whole.chars().enumerate() {
-        if index > 0 && whole.len() >= 5 && (whole.len() - index).is_multiple_of(3) {
-            written.push('\u{2009}');
-        }
-        written.push(digit);
-    }
-    if !fraction.is_empty() {
-        written.push('.');
-        written.push_str(fraction);
-    }
-    written
+fn power_of_ten(exponent: i32) -> String {
+    power("10", exponent)
 }
 
-/// `10` with `exponent` as a superscript.
-pub(crate) fn power_of_ten(exponent: i32) -> String {
-    let mut written = String::from("10");
-    for sign in exponent.to_string().chars() {
-        written.push(match sign {
-            '-' => '⁻',
-            '1' => '¹',
-            '2' => '²',
-            '3' => '³',
-            digit => char::from_u32('⁰' as u32 + digit as u32 - '0' as u32).unwrap_or(digit),
-        });
-    }
-    written
-}
-
-/// Ticks of a logarithmic axis over `[lo, hi]` (both positive), about `at_most` labelled ones.
+/// Ticks of a logarithmic axis from 10^`lo` to 10^`hi`, about `at_most` labelled ones, placed at their powers of ten.
 pub(crate) fn logarithmic(lo: f64, hi: f64, at_most: usize) -> Ticks {
-    let at_most = at_most.max(2) as i32;
-    let first = (lo.log10() - 1e-9).ceil() as i32;
-    let last = (hi.log10() + 1e-9).floor() as i32;
+    let at_most = at_most.max(2);
+    let first = (lo - 1e-9).ceil() as i32;
+    let last = (hi + 1e-9).floor() as i32;
     let decades = last - first + 1;
     if decades < 2 {
-        return within_decades(lo, hi, at_most as usize);
+        return within_decades(lo, hi, at_most);
     }
-    let stride = strides().find(|stride| multiples(first, last, *stride).count() as i32 <= at_most).unwrap_or(1);
+    let stride = strides().find(|stride| multiples(first, last, *stride).count() <= at_most).unwrap_or(1000);
     let plain = first >= 0 && last <= 3;
     let decade_label = |exponent: i32| {
         if plain { number(10f64.powi(exponent), 0) } else { power_of_ten(exponent) }
     };
     let major = multiples(first, last, stride)
-        .map(|exponent| Tick { at: scaled(1.0, exponent), label: decade_label(exponent) })
+        .map(|exponent| Tick { at: f64::from(exponent), label: decade_label(exponent) })
         .collect();
     let minor = if stride > 1 {
-        (first..=last)
-            .filter(|exponent| exponent.rem_euclid(stride) != 0)
-            .map(|exponent| scaled(1.0, exponent))
-            .collect()
+        let between = multiples(first, last, (stride / 10).max(1));
+        between.filter(|exponent| exponent.rem_euclid(stride) != 0).map(f64::from).collect()
     } else if decades <= 8 {
-        mantissas(lo, hi, &[2, 3, 4, 5, 6, 7, 8, 9]).map(|(mantissa, exponent)| scaled(mantissa, exponent)).collect()
+        mantissas(lo, hi, &[2, 3, 4, 5, 6, 7, 8, 9]).map(place).collect()
     } else {
         Vec::new()
     };
@@ -190,15 +165,17 @@ fn multiples(first: i32, last: i32, stride: i32) -> impl Iterator<Item = i32> {
     (first..=last).filter(move |exponent| exponent.rem_euclid(stride) == 0)
 }
 
-/// Values mantissa × 10ⁿ within `[lo, hi]`, as (mantissa, n), ascending.
-fn mantissas(lo: f64, hi: f64, allowed: &[i32]) -> impl Iterator<Item = (f64, i32)> {
-    let exponents = lo.log10().floor() as i32..=hi.log10().floor() as i32;
-    exponents.flat_map(move |exponent| allowed.iter().map(move |&mantissa| (f64::from(mantissa), exponent))).filter(
-        move |&(mantissa, exponent)| {
-            let value = scaled(mantissa, exponent);
-            value >= lo * (1.0 - 1e-9) && value <= hi * (1.0 + 1e-9)
-        },
-    )
+/// Where mantissa × 10ⁿ lies on a logarithmic axis.
+fn place((mantissa, exponent): (i32, i32)) -> f64 {
+    f64::from(exponent) + f64::from(mantissa).log10()
+}
+
+/// Values mantissa × 10ⁿ from 10^`lo` to 10^`hi`, as (mantissa, n), ascending.
+fn mantissas(lo: f64, hi: f64, allowed: &[i32]) -> impl Iterator<Item = (i32, i32)> {
+    let exponents = lo.floor() as i32..=hi.floor() as i32;
+    exponents
+        .flat_map(move |exponent| allowed.iter().map(move |&mantissa| (mantissa, exponent)))
+        .filter(move |&value| (lo - 4e-10..=hi + 4e-10).contains(&place(value)))
 }
 
 /// Ticks of a logarithmic axis too short for two powers of ten.
@@ -207,26 +184,40 @@ fn within_decades(lo: f64, hi: f64, at_most: usize) -> Ticks {
     let fitting =
         CHOICES.into_iter().find(|allowed| (3..=at_most.max(3)).contains(&mantissas(lo, hi, allowed).count()));
     let Some(allowed) = fitting else {
-        return linear(lo, hi, at_most);
+        return between_mantissas(lo, hi, at_most);
     };
-    let chosen: Vec<(f64, i32)> = mantissas(lo, hi, allowed).collect();
-    let values: Vec<f64> = chosen.iter().map(|&(mantissa, exponent)| scaled(mantissa, exponent)).collect();
-    let minor = mantissas(lo, hi, CHOICES[0])
-        .map(|(mantissa, exponent)| scaled(mantissa, exponent))
-        .filter(|value| !values.contains(value))
-        .collect();
-    let plain = exactly(&values);
-    if plain.factor.is_none() {
-        return Ticks { minor, ..plain };
+    let chosen: Vec<(i32, i32)> = mantissas(lo, hi, allowed).collect();
+    let minor = mantissas(lo, hi, CHOICES[0]).filter(|value| !chosen.contains(value)).map(place).collect();
+    let major = if chosen.iter().all(|(_, exponent)| (-2..=5).contains(exponent)) {
+        let values: Vec<f64> =
+            chosen.iter().map(|&(mantissa, exponent)| scaled(f64::from(mantissa), exponent)).collect();
+        let labelled = exactly(&values).major.into_iter().zip(&chosen);
+        labelled.map(|(tick, &value)| Tick { at: place(value), ..tick }).collect()
+    } else {
+        chosen.iter().map(|&value| Tick { at: place(value), label: scientific(value) }).collect()
+    };
+    Ticks { major, minor, factor: None }
+}
+
+fn scientific((mantissa, exponent): (i32, i32)) -> String {
+    match mantissa {
+        1 => power_of_ten(exponent),
+        _ => format!("{mantissa}×{}", power_of_ten(exponent)),
     }
-    let scientific = |&(mantissa, exponent): &(f64, i32)| Tick {
-        at: scaled(mantissa, exponent),
-        label: match mantissa {
-            1.0 => power_of_ten(exponent),
-            _ => format!("{mantissa:.0}×{}", power_of_ten(exponent)),
-        },
+}
+
+/// Ticks of a logarithmic axis too short for three mantissas of one digit: evenly spaced values.
+fn between_mantissas(lo: f64, hi: f64, at_most: usize) -> Ticks {
+    // A power of ten that the labels would not show is taken out first, so that the values stay within f64.
+    let taken = match lo.floor() as i32 {
+        -2..=5 => 0,
+        exponent => exponent,
     };
-    Ticks { major: chosen.iter().map(scientific).collect(), minor, factor: None }
+    let value = |exponent: f64| 10f64.powf(exponent - f64::from(taken));
+    let Ticks { major, factor, .. } = linear(value(lo), value(hi), at_most);
+    let major = major.into_iter().map(|tick| Tick { at: tick.at.log10() + f64::from(taken), ..tick }).collect();
+    let factor = factor.map(|factor| factor + taken).or((taken != 0).then_some(taken));
+    Ticks { major, minor: Vec::new(), factor }
 }
 
 #[cfg(test)]
@@ -263,24 +254,39 @@ mod tests {
 
     #[test]
     fn log_labels_are_powers_of_ten() {
-        let ticks = logarithmic(3e-5, 2e-1, 8);
+        let ticks = logarithmic(3e-5f64.log10(), 2e-1f64.log10(), 8);
         assert_eq!(labels(&ticks), ["10⁻⁴", "10⁻³", "10⁻²", "10⁻¹"]);
-        assert!(ticks.minor.contains(&2e-4) && ticks.minor.contains(&4e-5) && !ticks.minor.contains(&3e-1));
+        let minor = |value: f64| ticks.minor.iter().any(|at| (at - value.log10()).abs() < 1e-9);
+        assert!(minor(2e-4) && minor(4e-5) && !minor(3e-1));
     }
 
     #[test]
     fn many_decades_are_labelled_at_equal_strides() {
-        let ticks = logarithmic(1e-40, 1.0, 6);
+        let ticks = logarithmic(-40.0, 0.0, 6);
         assert_eq!(labels(&ticks), ["10⁻⁴⁰", "10⁻³⁰", "10⁻²⁰", "10⁻¹⁰", "10⁰"]);
         assert_eq!(ticks.minor.len(), 36);
     }
 
     #[test]
     fn short_log_axes_still_have_labels() {
-        assert_eq!(labels(&logarithmic(1.5, 4.2, 8)), ["2", "3", "4"]);
-        assert_eq!(labels(&logarithmic(1.8e-4, 5.5e-4, 8)), ["2×10⁻⁴", "3×10⁻⁴", "4×10⁻⁴", "5×10⁻⁴"]);
-        assert!(logarithmic(1.01, 1.02, 8).major.len() >= 3);
-        assert_eq!(labels(&logarithmic(1.0, 1000.0, 8)), ["1", "10", "100", "1000"]);
+        let over = |lo: f64, hi: f64| logarithmic(lo.log10(), hi.log10(), 8);
+        assert_eq!(labels(&over(1.5, 4.2)), ["2", "3", "4"]);
+        assert_eq!(labels(&over(1.8e-4, 5.5e-4)), ["2×10⁻⁴", "3×10⁻⁴", "4×10⁻⁴", "5×10⁻⁴"]);
+        assert!(over(1.01, 1.02).major.len() >= 3);
+        assert_eq!(labels(&over(1.0, 1000.0)), ["1", "10", "100", "1000"]);
+    }
+
+    #[test]
+    fn logarithmic_ticks_reach_beyond_the_smallest_and_largest_numbers() {
+        assert_eq!(labels(&logarithmic(-324.4, -322.6, 8)), ["10⁻³²⁴", "10⁻³²³"]);
+        assert_eq!(
+            labels(&logarithmic(-323.9, -323.2, 8)),
+            ["2×10⁻³²⁴", "3×10⁻³²⁴", "4×10⁻³²⁴", "5×10⁻³²⁴", "6×10⁻³²⁴"]
+        );
+        let narrow = logarithmic(307.99, 308.0, 8);
+        assert!(narrow.major.len() >= 3 && narrow.factor == Some(307), "{narrow:?}");
+        let widest = logarithmic(-324.0, 308.3, 8);
+        assert!(widest.major.len() >= 6 && widest.minor.len() <= 80, "{widest:?}");
     }
 
     #[test]
@@ -288,15 +294,6 @@ mod tests {
         assert_eq!(labels(&exactly(&[5.0, 8.0, 11.0])), ["5", "8", "11"]);
         assert_eq!(labels(&exactly(&[0.25, 0.5])), ["0.25", "0.50"]);
         assert_eq!(labels(&exactly(&[])), Vec::<&str>::new());
-    }
-
-    #[test]
-    fn numbers_are_written_for_reading() {
-        assert_eq!(number(-1234567.0, 0), "−1\u{2009}234\u{2009}567");
-        assert_eq!(number(1234.5, 1), "1234.5");
-        assert_eq!(number(-0.0001, 2), "0.00");
-        assert_eq!(power_of_ten(-13), "10⁻¹³");
-        assert_eq!(power_of_ten(204), "10²⁰⁴");
     }
 
     proptest! {
@@ -320,10 +317,10 @@ mod tests {
 
         #[test]
         fn log_ticks_lie_in_range_and_differ(start in -30.0..10.0f64, decades in 0.05..40.0f64, at_most in 3usize..12) {
-            let (lo, hi) = (10f64.powf(start), 10f64.powf(start + decades));
+            let (lo, hi) = (start, start + decades);
             let ticks = logarithmic(lo, hi, at_most);
             prop_assert!(ticks.major.len() >= 2 && ticks.major.len() <= at_most.max(4) + 4, "{:?}", ticks);
-            let inside = |value: f64| value >= lo * (1.0 - 1e-6) && value <= hi * (1.0 + 1e-6);
+            let inside = |at: f64| at >= lo - 1e-6 && at <= hi + 1e-6;
             prop_assert!(ticks.major.iter().map(|tick| tick.at).chain(ticks.minor.iter().copied()).all(inside));
             for pair in ticks.major.windows(2) {
                 prop_assert!(pair[0].at < pair[1].at && pair[0].label != pair[1].label);

@@ -2,12 +2,13 @@
 
 use crate::axis::Axis;
 use crate::frame;
+use crate::hue::Hue;
 use crate::legend::{self, Block, Dash, Entry, Legend, Look, Obstacles};
 use crate::path::{Rect, runs};
 use crate::raster::Point;
 use crate::scene::{Ink, Scene};
 use crate::space::{Place, Space, View};
-use crate::theme::{AXIS, LINE_WIDTH, WHITE, palette};
+use crate::theme::{AXIS, LINE_WIDTH, WHITE};
 
 const WIDE: f64 = 5.5;
 const NARROW: f64 = 1.5;
@@ -18,7 +19,7 @@ const END_RADIUS: f64 = 3.6;
 pub struct Curve {
     label: String,
     points: Vec<[f64; 3]>,
-    hue: Option<usize>,
+    hue: Option<Hue>,
     width: f64,
     opacity: f64,
     dash: Dash,
@@ -37,9 +38,9 @@ impl Curve {
         }
     }
 
-    /// Colour by index into the [`palette`]; without it, the position in the panel.
-    pub fn hue(mut self, index: usize) -> Self {
-        self.hue = Some(index);
+    /// Its colour; without it, that of its position in the panel.
+    pub fn hue(mut self, hue: impl Into<Hue>) -> Self {
+        self.hue = Some(hue.into());
         self
     }
 
@@ -55,20 +56,8 @@ impl Curve {
         self
     }
 
-    /// Width of the line in logical pixels.
-    pub fn width(mut self, width: f64) -> Self {
-        self.width = width;
-        self
-    }
-
-    /// Opacity of the line, 0 to 1.
-    pub fn opacity(mut self, opacity: f64) -> Self {
-        self.opacity = opacity;
-        self
-    }
-
     fn look(&self, position: usize) -> Look {
-        let rgb = palette(self.hue.unwrap_or(position));
+        let rgb = self.hue.unwrap_or(position.into()).rgb();
         Look { rgb, opacity: self.opacity, line: Some((self.width, self.dash)), marker: None, area: None }
     }
 }
@@ -182,7 +171,7 @@ impl Trajectory {
                 draw_ends(scene, look, start, end);
             }
         }
-        frame::draw_title(scene, &self.title, ((cell.left + cell.right) / 2.0, cell.top));
+        frame::draw_title(scene, &self.title, (cell.left + cell.right) / 2.0, &cell);
     }
 }
 

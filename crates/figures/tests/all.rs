@@ -1,6 +1,7 @@
 //! The integration tests of this crate in one binary, a module per subject: linked once.
 
-mod fuzz;
 mod committed;
+mod extremes;
+mod fuzz;
 mod settings;
 mod smoke;

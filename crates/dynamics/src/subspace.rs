@@ -107,8 +107,9 @@ fn orthogonal_scale(w: MatRef<'_, f64>, d: usize, l: usize) -> Result<f64, Dynam
     let scale = w.norm_l2() / (d as f64).sqrt();
     let square = w.shape() == (d, d);
     let orthogonal = square && {
-        let gram = w.transpose() * w;
-        (gram * faer::Scale(1.0 / (scale * scale)) - Mat::<f64>::identity(d, d)).norm_l2() < 1e-10
+        // Divided first: the square of a small scale underflows.
+        let unit = w * faer::Scale(1.0 / scale);
+        (unit.transpose() * &unit - Mat::<f64>::identity(d, d)).norm_l2() < 1e-10
     };
     if orthogonal {
         return Ok(scale);

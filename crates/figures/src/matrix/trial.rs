@@ -4,11 +4,12 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use anyhow::Context;
+use dynamics::kernel::cheapest_form;
 use dynamics::random::{Generator, stream};
 use dynamics::trajectory::Snapshot;
 use dynamics::{
-    CompressedFactorization, DeepFactorization, DynamicsError, Factorization, FixedFactorization, Initialization,
-    Objective, Observed, Observer, Optimizer, Record, Stop, Target, compression, train,
+    DeepFactorization, DynamicsError, Factorization, Initialization, Objective, Observed, Observer, Optimizer, Record,
+    Stop, Target, compression, train,
 };
 use faer::{Mat, Par};
 use lab::{TrialContext, TrialError};
@@ -191,25 +192,25 @@ pub fn run(trial: &MatrixTrial, context: &TrialContext) -> Result<MatrixOutcome,
             let compressed = compression::compress(&mut original, &objective, rank_guess, discrepant_step, par)
                 .context("compressing")?;
             drop(original);
-            trial.train_compressed(compressed, &objective, clock, context, par)
+            trial.train(&mut cheapest_form(compressed, &objective), &objective, clock, context, par)
         }
         Network::Sampled { depth, init_scale, rank_guess, discrepant_step } => {
             let mut rng = trial.network_stream("sampled construction");
             let (scale, gamma) = (init_scale, discrepant_step);
             let compressed = compression::sampled(&objective, rank_guess, depth, scale, gamma, &mut rng, par)
                 .context("compressing")?;
-            trial.train_compressed(compressed, &objective, clock, context, par)
+            trial.train(&mut cheapest_form(compressed, &objective), &objective, clock, context, par)
         }
         Network::CompressedExact { depth, init_scale } => {
             let original = trial.deep(depth, trial.problem.size, init_scale).context("drawing the factors")?;
             let compressed = compression::compress_exact(&original, objective.target()).context("compressing")?;
             drop(original);
-            trial.train_compressed(compressed, &objective, clock, context, par)
+            trial.train(&mut cheapest_form(compressed, &objective), &objective, clock, context, par)
         }
         Network::Spectral { depth, init_scale, rank_guess, discrepant_step } => {
             let model = compression::spectral(&objective, rank_guess, depth, init_scale, discrepant_step)
                 .context("decomposing the observed entries")?;
-            trial.train_compressed(model, &objective, clock, context, par)
+            trial.train(&mut cheapest_form(model, &objective), &objective, clock, context, par)
         }
     }
 }
@@ -240,24 +241,6 @@ impl MatrixTrial {
         let Start { experiment, seed, instance, initialization } = &self.start;
         let trial = format!("instance {instance}, initialization {initialization}");
         stream(*seed, &[experiment, &trial, purpose])
-    }
-
-    /// Fixed bases need no pass over the observed entries; where that form does not apply, the general one does.
-    fn train_compressed(
-        &self,
-        mut model: CompressedFactorization,
-        objective: &Objective,
-        clock: Instant,
-        context: &TrialContext,
-        par: Par,
-    ) -> Result<MatrixOutcome, TrialError> {
-        let fixed = (model.is_fixed() && FixedFactorization::is_cheaper(model.inner_width(), objective))
-            .then(|| FixedFactorization::new(&model, objective).ok())
-            .flatten();
-        match fixed {
-            Some(mut fixed) => self.train(&mut fixed, objective, clock, context, par),
-            None => self.train(&mut model, objective, clock, context, par),
-        }
     }
 
     fn train<F: Factorization>(

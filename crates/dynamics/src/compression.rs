@@ -6,7 +6,7 @@ use rand::Rng;
 use crate::DynamicsError;
 use crate::decomposition::{oriented_basis, orthonormal_basis, thin_svd};
 use crate::dense::matmul;
-use crate::factorization::{CompressedFactorization, DeepFactorization, Factorization};
+use crate::factorization::{CompressedFactorization, DeepFactorization, Factorization, product_of_scales};
 use crate::problem::{Objective, Observed, Target};
 use crate::random::{gaussian, haar};
 use crate::subspace::InvariantSubspace;
@@ -177,19 +177,6 @@ fn observed_target(objective: &Objective) -> Mat<f64> {
             dense
         }
     }
-}
-
-/// `∏ε_l`, by which the initial product is to be divided.
-fn product_of_scales(scales: &[f64]) -> Result<f64, DynamicsError> {
-    if let Some(l) = scales.iter().position(|scale| *scale == 0.0 || !scale.is_finite()) {
-        let text = format!("W_{} is zero or not finite, not a multiple of a semi-orthogonal matrix", l + 1);
-        return Err(DynamicsError::Compression(text));
-    }
-    let product = scales.iter().product::<f64>();
-    if (1.0 / product).is_finite() {
-        return Ok(product);
-    }
-    Err(DynamicsError::ScaleUnderflow { scale: scales[0], depth: scales.len() })
 }
 
 /// Whether a matrix has orthonormal columns, or rows if it has more columns than rows.

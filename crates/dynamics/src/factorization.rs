@@ -292,6 +292,22 @@ impl CompressedFactorization {
     }
 }
 
+/// `∏ε_l`, by which an initial product of factors `ε_l ×` semi-orthogonal is to be divided.
+///
+/// # Errors
+/// If a factor is zero or not finite, or the product underflows.
+pub(crate) fn product_of_scales(scales: &[f64]) -> Result<f64, DynamicsError> {
+    if let Some(l) = scales.iter().position(|scale| *scale == 0.0 || !scale.is_finite()) {
+        let text = format!("W_{} is zero or not finite, not a multiple of a semi-orthogonal matrix", l + 1);
+        return Err(DynamicsError::Compression(text));
+    }
+    let product = scales.iter().product::<f64>();
+    if (1.0 / product).is_finite() {
+        return Ok(product);
+    }
+    Err(DynamicsError::ScaleUnderflow { scale: scales[0], depth: scales.len() })
+}
+
 /// Copies to hand out.
 pub(crate) fn copies(matrices: &[Padded]) -> Vec<Mat<f64>> {
     matrices.iter().map(|matrix| matrix.as_ref().to_owned()).collect()

@@ -21,7 +21,7 @@ use crate::sparse::{ObservedEntries, Simd, Tiled, can_recompute};
 /// Observed fraction above which three dense products on a masked residual tend to beat the sparse kernels.
 ///
 /// Sparse time grows with the observed fraction, dense time does not. Where they meet was measured roughly, on a busy
-/// machine (a Zen 5, d = 1000): on two threads between 0.3 and 0.5 for k = 10, 40 and 100 and about 0.5 for k = 1000; on one
+/// machine (d = 1000): on two threads between 0.3 and 0.5 for k = 10, 40 and 100 and about 0.5 for k = 1000; on one
 /// thread about 0.4 to 0.5 (k = 1000), 0.6 (k = 100), 0.7 (k = 40), and never for k = 10. One threshold in the middle
 /// stands for all of them. (The sparse kernels have become up to twice as fast since.)
 const DENSE_FRACTION: f64 = 0.5;

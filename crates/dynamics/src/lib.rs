@@ -79,3 +79,8 @@ pub use optimizer::{Method, Optimizer};
 pub use problem::{LossForm, Objective, Observed, Target};
 pub use random::Initialization;
 pub use training::{Observer, Outcome, Record, Schedule, Stop, train};
+
+/// The example in README.md, tested.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

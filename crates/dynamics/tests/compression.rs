@@ -273,9 +273,13 @@ fn an_initial_product_that_underflows_is_named() {
         "{text}"
     );
     assert!(attempt(1e-60).is_ok(), "1e-180 is a number like any other");
-    // Each factor is divided by its own scale there, so that no product of them is needed.
     let square = self::objective(16, 16, 1.0);
-    assert!(compress_exact(&network(&square, 3, 16, 1e-170), square.target()).is_ok());
+    let exact = |scale| compress_exact(&network(&square, 3, 16, scale), square.target());
+    for scale in [1e-110, 1e-170] {
+        let text = refusal(exact(scale));
+        assert!(text.contains("ε^L underflows"), "{scale:e}: {text}");
+    }
+    assert!(exact(1e-60).is_ok());
 }
 
 #[test]

@@ -239,6 +239,9 @@ fn entries_know_their_places_in_both_orders() {
     let entries = ObservedEntries::new(4, 4, list).expect("sorted");
     assert_eq!(entries.iter().collect::<Vec<_>>(), list);
     assert_eq!(entries.row_start(), [0, 2, 2, 5, 5]);
+    assert_eq!(entries.columns(), [1, 3, 0, 1, 3]);
+    assert_eq!((entries.columns_of(2), entries.columns_of(3)), ([0, 1, 3].as_slice(), [].as_slice()));
+    assert_eq!((entries.rows_of(1), entries.rows_of(2)), ([0, 2].as_slice(), [].as_slice()));
     assert_eq!(entries.column_start(), [0, 1, 3, 3, 5]);
     assert_eq!(entries.rows(), [2, 0, 2, 0, 2]);
     assert_eq!(entries.csr_positions(), [2, 0, 3, 1, 4]);

@@ -13,7 +13,7 @@ use std::ops::Range;
 
 /// Most blocks of rows: the units of parallel work and of the sum of squares.
 const MOST_BLOCKS: usize = 8;
-/// How many entries ahead of its use a column is asked for in wide matrices (measured in the module's text).
+/// How many entries ahead of its use a column is asked for in wide matrices (measured in `docs/kernels.md`).
 pub(super) const AHEAD: usize = 64;
 
 /// One k-chunk of a block of rows: adds the chunk's part of every sampled entry to `residual`.

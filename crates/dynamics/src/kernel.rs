@@ -78,10 +78,11 @@ fn is_wide(entries: &ObservedEntries) -> bool {
 /// The form of a compressed factorization in which an iteration on `objective` costs least: the quadratic one where its
 /// bases are fixed, the core is small, and the entries determine it; else the factorization as it is.
 pub fn cheapest_form(model: CompressedFactorization, objective: &Objective) -> Box<dyn Factorization> {
-    if model.is_fixed() && quadratic_is_cheaper(model.inner_width(), objective.observed()) {
-        if let Ok(fixed) = FixedFactorization::new(&model, objective) {
-            return Box::new(fixed);
-        }
+    if model.is_fixed()
+        && quadratic_is_cheaper(model.inner_width(), objective.observed())
+        && let Ok(fixed) = FixedFactorization::new(&model, objective)
+    {
+        return Box::new(fixed);
     }
     Box::new(model)
 }

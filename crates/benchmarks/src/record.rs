@@ -136,7 +136,7 @@ impl Run {
         let name = names.into_iter().find(|name| !runs.join(name).exists()).expect("numbers do not end");
         let directory = runs.join(&name);
         fs::create_dir_all(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
-        for table in [Table::new("peers", &rows)?, Table::new("machine", [&machine])?] {
+        for table in [Table::new("peers", rows.clone())?, Table::new("machine", [machine.clone()])?] {
             files::write(&directory.join(format!("{}.csv", table.stem())), table.bytes())?;
         }
         Ok(Self { name, machine, rows })

@@ -3,7 +3,7 @@
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use dynamics::dense::matmul;
 use dynamics::random::{gaussian, stream};
-use dynamics::sparse::{ObservedEntries, Workspace, recomputed_loss_and_gradients, sampled_loss_and_gradients};
+use dynamics::sparse::{self, Evaluation, ObservedEntries, Simd, SparseRef, Tiled};
 use dynamics::{LossForm, Objective, Observed, Target};
 use faer::{Accum, Mat, Par};
 use std::hint::black_box;
@@ -44,21 +44,13 @@ fn single_call(c: &mut Criterion) {
         let targets: Vec<f64> = (0..entries.len()).map(|_| numbers.next() - 0.5).collect();
         let (p, q) = (numbers.matrix(k, d), numbers.matrix(k, d));
         let (mut dp, mut dq) = (Mat::zeros(k, d), Mat::zeros(k, d));
-        let mut workspace = Workspace::new(&entries, &targets, k);
+        let mut tiled = Tiled::new(&entries, &targets, k, Simd::best());
         group.throughput(Throughput::Elements(entries.len() as u64));
         for (name, par) in threads() {
             group.bench_function(BenchmarkId::new(format!("d{d}-k{k}"), name), |b| {
                 b.iter(|| {
-                    black_box(sampled_loss_and_gradients(
-                        &entries,
-                        1e-6,
-                        p.as_ref(),
-                        q.as_ref(),
-                        Some(dp.as_mut()),
-                        Some(dq.as_mut()),
-                        &mut workspace,
-                        par,
-                    ))
+                    let (p, q, dp, dq) = (p.as_ref(), q.as_ref(), Some(dp.as_mut()), Some(dq.as_mut()));
+                    black_box(tiled.loss_and_gradients(Evaluation { p, q, dp, dq, alpha: 1e-6 }, par))
                 });
             });
         }
@@ -77,7 +69,7 @@ fn wide(c: &mut Criterion) {
     let (targets, by_column) = (objective.values(), entries.in_column_order(objective.values()));
     let (p, q) = (gaussian(k, d, &mut rng), gaussian(k, d, &mut rng));
     let (mut dp, mut dq) = (Mat::zeros(k, d), Mat::zeros(k, d));
-    let mut workspace = Workspace::new(entries, targets, k);
+    let (mut residual, simd) = (vec![0.0; targets.len()], Simd::best());
     let mut group = c.benchmark_group(format!("wide-d{d}-k{k}"));
     group.sample_size(20).throughput(Throughput::Elements(entries.len() as u64));
     for (name, par) in threads() {
@@ -85,13 +77,16 @@ fn wide(c: &mut Criterion) {
         group.bench_function(BenchmarkId::new("stored", name), |b| {
             b.iter(|| {
                 let (dp, dq) = (Some(dp.as_mut()), Some(dq.as_mut()));
-                black_box(sampled_loss_and_gradients(entries, 1e-6, p, q, dp, dq, &mut workspace, par))
+                let (evaluation, targets) =
+                    (Evaluation { p, q, dp, dq, alpha: 1e-6 }, SparseRef::new(entries, targets));
+                black_box(sparse::stored_loss_and_gradients(&mut residual, evaluation, targets, simd, par))
             });
         });
         group.bench_function(BenchmarkId::new("recomputed", name), |b| {
             b.iter(|| {
                 let (dp, dq) = (Some(dp.as_mut()), Some(dq.as_mut()));
-                black_box(recomputed_loss_and_gradients(entries, (targets, &by_column), 1e-6, p, q, dp, dq, par))
+                let evaluation = Evaluation { p, q, dp, dq, alpha: 1e-6 };
+                black_box(sparse::recomputed_loss_and_gradients(evaluation, entries, (targets, &by_column), simd, par))
             });
         });
     }

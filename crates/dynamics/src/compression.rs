@@ -6,7 +6,7 @@ use rand::Rng;
 use crate::DynamicsError;
 use crate::decomposition::{oriented_basis, orthonormal_basis, thin_svd};
 use crate::dense::matmul;
-use crate::factorization::{CompressedFactorization, DeepFactorization, Factorization};
+use crate::factorization::{CompressedFactorization, DeepFactorization, Factorization, product_of_scales};
 use crate::problem::{Objective, Observed, Target};
 use crate::random::{gaussian, haar};
 use crate::subspace::InvariantSubspace;
@@ -48,7 +48,7 @@ pub fn compress(
     discrepancy: f64,
     par: Par,
 ) -> Result<CompressedFactorization, DynamicsError> {
-    let (d_out, d_in) = (objective.target().d_out(), objective.target().d_in());
+    let (d_out, d_in) = (objective.d_out(), objective.d_in());
     check_rank_guess(rank, d_out, d_in)?;
     let (depth, longer) = (model.depth(), d_out.max(d_in));
     if let Some(width) = (1..depth).map(|l| model.factor(l).nrows()).find(|&width| width != longer) {
@@ -59,7 +59,7 @@ pub fn compress(
     let mut workspace = objective.workspace(model.inner_width());
     model.loss_and_gradients(objective, &mut workspace, par);
     let scales: Vec<f64> = (1..=depth).map(|l| orthogonal_scale(&model.factor(l))).collect();
-    let product = model.end_to_end() * faer::Scale(1.0 / scales.iter().product::<f64>());
+    let product = model.end_to_end() * faer::Scale(1.0 / product_of_scales(&scales)?);
     check_isometry(&product)?;
     let (left, right) = if d_out > d_in {
         let last = model.factor(depth).transpose().to_owned();
@@ -98,7 +98,7 @@ pub fn sampled(
     rng: &mut impl Rng,
     par: Par,
 ) -> Result<CompressedFactorization, DynamicsError> {
-    let (d_out, d_in) = (objective.target().d_out(), objective.target().d_in());
+    let (d_out, d_in) = (objective.d_out(), objective.d_in());
     check_rank_guess(rank, d_out, d_in)?;
     let Observed::Entries(entries) = objective.observed() else {
         return Err(DynamicsError::Compression("a sampled construction needs a list of observed entries".to_owned()));
@@ -126,7 +126,7 @@ pub fn spectral(
     scale: f64,
     discrepancy: f64,
 ) -> Result<CompressedFactorization, DynamicsError> {
-    let (d_out, d_in) = (objective.target().d_out(), objective.target().d_in());
+    let (d_out, d_in) = (objective.d_out(), objective.d_in());
     if rank == 0 || rank > d_out.min(d_in) {
         return Err(DynamicsError::Rank { rank, d_out, d_in });
     }
@@ -169,14 +169,11 @@ fn beside(a: &Mat<f64>, b: &Mat<f64>, rows: usize) -> Mat<f64> {
 
 /// `P_Ω(Φ)` as a dense matrix, zero where nothing is observed.
 fn observed_target(objective: &Objective) -> Mat<f64> {
-    let target = objective.target();
     match objective.observed() {
-        Observed::Full => target.dense(),
+        Observed::Full => objective.target().dense(),
         Observed::Entries(entries) => {
-            let mut dense = Mat::zeros(target.d_out(), target.d_in());
-            for ((i, j), value) in entries.iter().zip(target.sample(entries)) {
-                dense[(i, j)] = value;
-            }
+            let mut dense = Mat::zeros(objective.d_out(), objective.d_in());
+            entries.iter().zip(objective.values()).for_each(|(place, value)| dense[place] = *value);
             dense
         }
     }

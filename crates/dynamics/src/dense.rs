@@ -147,7 +147,7 @@ impl Transposing {
         for first in (0..columns).step_by(PANEL) {
             let count = PANEL.min(columns - first);
             let mut copy = room.as_mut().subcols_mut(0, count);
-            transpose(rhs.subrows(first, count), copy.as_mut(), par);
+            transpose(copy.as_mut(), rhs.subrows(first, count), par);
             matmul(dst.as_mut().subcols_mut(first, count), Accum::Replace, lhs, copy.as_ref(), alpha, par);
         }
     }
@@ -159,7 +159,7 @@ impl Transposing {
 }
 
 /// `to = fromᵀ`.
-fn transpose(from: MatRef<'_, f64>, mut to: MatMut<'_, f64>, par: Par) {
+fn transpose(mut to: MatMut<'_, f64>, from: MatRef<'_, f64>, par: Par) {
     let copy = |first: usize, mut to: MatMut<'_, f64>| {
         let rows = from.subrows(first, to.ncols());
         to.copy_from(rows.transpose());

@@ -41,6 +41,27 @@ pub enum DynamicsError {
         /// Columns of the target.
         d_in: usize,
     },
+    /// A value that is no number.
+    #[error("the value of entry ({row}, {column}) is {value}, not a finite number")]
+    NotFinite {
+        /// Row of the entry.
+        row: usize,
+        /// Column of the entry.
+        column: usize,
+        /// Its value.
+        value: f64,
+    },
+    /// An entry that is given twice.
+    #[error("entry ({row}, {column}) is given more than once")]
+    Repeated {
+        /// Row of the entry.
+        row: usize,
+        /// Column of the entry.
+        column: usize,
+    },
+    /// Nothing to compare the unobserved entries with.
+    #[error("the target is not known beyond its observed entries")]
+    UnknownTarget,
     /// No sample of unobserved entries.
     #[error("no sample of {0} unobserved entries: it takes at least 2, and entries that are not observed")]
     NothingHeldOut(usize),
@@ -65,6 +86,17 @@ pub enum DynamicsError {
     /// Nothing would ever be recorded.
     #[error("record_every must be at least 1")]
     RecordEvery,
+    /// The initial product `∏ε_l` cannot be represented.
+    #[error(
+        "ε^L underflows: the product of {depth} factors of init scale {scale:e} is below what double precision holds \
+         (about 1e-308); take a larger init scale or fewer factors"
+    )]
+    ScaleUnderflow {
+        /// ε of the first factor.
+        scale: f64,
+        /// Number of factors L.
+        depth: usize,
+    },
     /// A compression that the factorization does not admit.
     #[error("cannot compress: {0}")]
     Compression(String),

@@ -24,6 +24,11 @@ pub trait Factorization {
     /// Inner width `k` at which the end-to-end product is split.
     fn inner_width(&self) -> usize;
 
+    /// Buffers for [`Self::loss_and_gradients`] on `objective`.
+    fn workspace(&self, objective: &Objective) -> Workspace {
+        objective.workspace(self.inner_width())
+    }
+
     /// The loss at the present factors; leaves the gradient of every factor in place for [`Self::visit`].
     fn loss_and_gradients(&mut self, objective: &Objective, workspace: &mut Workspace, par: Par) -> f64;
 
@@ -44,6 +49,42 @@ pub trait Factorization {
     fn end_to_end(&self) -> Mat<f64> {
         let (p, q) = self.halves();
         p.transpose() * q
+    }
+
+    /// The entry `E_ij`, as of the last evaluation.
+    fn entry(&self, i: usize, j: usize) -> f64 {
+        let (p, q) = self.halves();
+        p.col(i).transpose() * q.col(j)
+    }
+}
+
+impl<F: Factorization + ?Sized> Factorization for Box<F> {
+    fn inner_width(&self) -> usize {
+        (**self).inner_width()
+    }
+
+    fn workspace(&self, objective: &Objective) -> Workspace {
+        (**self).workspace(objective)
+    }
+
+    fn loss_and_gradients(&mut self, objective: &Objective, workspace: &mut Workspace, par: Par) -> f64 {
+        (**self).loss_and_gradients(objective, workspace, par)
+    }
+
+    fn visit(&mut self, visit: &mut dyn FnMut(Parameter<'_>)) {
+        (**self).visit(visit);
+    }
+
+    fn halves(&self) -> (MatRef<'_, f64>, MatRef<'_, f64>) {
+        (**self).halves()
+    }
+
+    fn multiply(&mut self, par: Par) {
+        (**self).multiply(par);
+    }
+
+    fn refresh(&mut self, par: Par) {
+        (**self).refresh(par);
     }
 }
 
@@ -249,6 +290,22 @@ impl CompressedFactorization {
         let transposed = |m: &Mat<f64>| m.transpose().to_owned();
         (transposed(&self.left_gradient), copies(self.core.gradients()), transposed(&self.right_gradient))
     }
+}
+
+/// `∏ε_l`, by which an initial product of factors `ε_l ×` semi-orthogonal is to be divided.
+///
+/// # Errors
+/// If a factor is zero or not finite, or the product underflows.
+pub(crate) fn product_of_scales(scales: &[f64]) -> Result<f64, DynamicsError> {
+    if let Some(l) = scales.iter().position(|scale| *scale == 0.0 || !scale.is_finite()) {
+        let text = format!("W_{} is zero or not finite, not a multiple of a semi-orthogonal matrix", l + 1);
+        return Err(DynamicsError::Compression(text));
+    }
+    let product = scales.iter().product::<f64>();
+    if (1.0 / product).is_finite() {
+        return Ok(product);
+    }
+    Err(DynamicsError::ScaleUnderflow { scale: scales[0], depth: scales.len() })
 }
 
 /// Copies to hand out.

@@ -71,15 +71,6 @@ impl FixedFactorization {
         Ok(model)
     }
 
-    /// Whether an iteration costs less than a pass over the observed entries: one product with a `k² × k²` matrix,
-    /// which past the caches is bound by memory, against three sweeps of `k` flops per entry.
-    pub fn is_cheaper(k: usize, objective: &Objective) -> bool {
-        match objective.observed() {
-            Observed::Full => true,
-            Observed::Entries(entries) => 8 * k.pow(3) <= entries.len(),
-        }
-    }
-
     /// A copy of the small factors, `W̃_1` first, each `k × k`.
     pub fn core(&self) -> Vec<Mat<f64>> {
         copies(self.core.factors())
@@ -143,7 +134,7 @@ fn gram(left: &Mat<f64>, right: &Mat<f64>, entries: &ObservedEntries) -> Mat<f64
     let mut inner = Mat::zeros(k, k);
     for i in 0..left.ncols() {
         inner.fill(0.0);
-        for &j in row(entries, i) {
+        for &j in entries.columns_of(i) {
             let v = right.col(j as usize);
             for b in 0..k {
                 for d in 0..k {
@@ -196,10 +187,6 @@ fn residuals(
     entries.iter().zip(values).map(|((i, j), value)| value - dot(i, j)).collect()
 }
 
-fn row(entries: &ObservedEntries, i: usize) -> &[u32] {
-    &entries.columns()[entries.row_start()[i]..entries.row_start()[i + 1]]
-}
-
 fn vectorized(matrix: &Mat<f64>) -> Mat<f64> {
     let k = matrix.nrows();
     Mat::from_fn(k * k, 1, |index, _| matrix[(index % k, index / k)])
@@ -208,6 +195,11 @@ fn vectorized(matrix: &Mat<f64>) -> Mat<f64> {
 impl Factorization for FixedFactorization {
     fn inner_width(&self) -> usize {
         self.left.nrows()
+    }
+
+    /// None: the objective given at construction is all it needs.
+    fn workspace(&self, _: &Objective) -> Workspace {
+        Workspace::nothing()
     }
 
     /// The loss and gradients on the objective given at construction.

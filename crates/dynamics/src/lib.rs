@@ -4,8 +4,10 @@
 //! holds, in the order data meets them: seeded random matrices ([`random`]), the [`problem`] (target, observed entries,
 //! objective), the deep and the compressed [`factorization`], the construction of the latter ([`compression`]), the
 //! invariant [`subspace`] behind it, first-order [`optimizer`]s, the [`training`] loop, and the
-//! [`trajectory`] of the end-to-end product. The kernels are in [`sparse`]
-//! (over the observed entries) and [`dense`].
+//! [`trajectory`] of the end-to-end product. Which [`kernel`] computes a loss and its gradients is decided in one
+//! place; the kernels are in [`sparse`] (over the observed entries), [`dense`] and [`fixed`].
+//!
+//! A matrix of which nothing is known but some entries: [`Objective::of_entries`] (example `completion`).
 //!
 //! At any size, without a d × d matrix: [`Target::gaussian_factors`], [`Observed::uniform_sparse`], the leading singular
 //! triplets of the observed entries ([`truncated`]), [`compression::sampled`], and [`HeldOut`] for the recovery error.
@@ -46,7 +48,10 @@
 //! The paper: C. Yaras, P. Wang, L. Balzano, Q. Qu, "Compressible Dynamics in Deep Overparameterized Low-Rank Learning &
 //! Adaptation", ICML 2024 (arXiv 2406.04112).
 
+#![warn(clippy::undocumented_unsafe_blocks, clippy::too_many_arguments)]
+
 mod chain;
+pub mod completion;
 pub mod compression;
 pub mod decomposition;
 pub mod dense;
@@ -54,7 +59,7 @@ mod error;
 pub mod factorization;
 pub mod fixed;
 pub mod held_out;
-mod observed;
+pub mod kernel;
 pub mod optimizer;
 pub mod problem;
 pub mod random;
@@ -63,7 +68,9 @@ pub mod subspace;
 pub mod training;
 pub mod trajectory;
 pub mod truncated;
+pub mod units;
 
+pub use completion::Completion;
 pub use error::DynamicsError;
 pub use factorization::{CompressedFactorization, DeepFactorization, Factorization};
 pub use fixed::FixedFactorization;
@@ -72,3 +79,8 @@ pub use optimizer::{Method, Optimizer};
 pub use problem::{LossForm, Objective, Observed, Target};
 pub use random::Initialization;
 pub use training::{Observer, Outcome, Record, Schedule, Stop, train};
+
+/// The example in README.md, tested.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -68,6 +68,15 @@ impl Method {
 }
 
 /// A method with its step size, weight decay and state.
+///
+/// ```
+/// use dynamics::{Method, Optimizer};
+///
+/// let adam = Method::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
+/// let optimizer = Optimizer::new(adam, 1e-3, 0.0)?;
+/// assert!(Optimizer::new(Method::RmsProp { alpha: 1.5, epsilon: 1e-8 }, 1e-3, 0.0).is_err());
+/// # Ok::<(), dynamics::DynamicsError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Optimizer {
     method: Method,

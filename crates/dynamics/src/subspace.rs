@@ -5,7 +5,7 @@ use faer::{Mat, MatRef};
 
 use crate::DynamicsError;
 use crate::decomposition::{full_svd, thin_svd};
-use crate::factorization::DeepFactorization;
+use crate::factorization::{DeepFactorization, product_of_scales};
 use crate::problem::Target;
 
 /// The bases in which every factor keeps the block form `[W̃_l 0; 0 ρ_l I]` along the whole trajectory
@@ -33,7 +33,7 @@ impl InvariantSubspace {
     /// `A = W_{L:2}ᵀ Φ`, and `U_l = W_l V_l / ε_l = V_{l+1}`.
     ///
     /// # Errors
-    /// If a factor is not square and a multiple of an orthogonal matrix (to 1e-10), or `2r ≥ d`.
+    /// If a factor is not square and a multiple of an orthogonal matrix (to 1e-10), the product of their scales underflows, or `2r ≥ d`.
     pub fn new(model: &DeepFactorization, target: &Target) -> Result<Self, DynamicsError> {
         let (d, r, depth) = (target.d_in(), target.rank(), model.depth());
         if 2 * r >= d {
@@ -47,6 +47,7 @@ impl InvariantSubspace {
             .enumerate()
             .map(|(l, w)| orthogonal_scale(w.as_ref(), d, l + 1))
             .collect::<Result<Vec<_>, _>>()?;
+        product_of_scales(&scales)?;
         let mut a = target.dense();
         for w in factors[1..].iter().rev() {
             a = w.transpose() * a;
@@ -107,8 +108,9 @@ fn orthogonal_scale(w: MatRef<'_, f64>, d: usize, l: usize) -> Result<f64, Dynam
     let scale = w.norm_l2() / (d as f64).sqrt();
     let square = w.shape() == (d, d);
     let orthogonal = square && {
-        let gram = w.transpose() * w;
-        (gram * faer::Scale(1.0 / (scale * scale)) - Mat::<f64>::identity(d, d)).norm_l2() < 1e-10
+        // Divided first: the square of a small scale underflows.
+        let unit = w * faer::Scale(1.0 / scale);
+        (unit.transpose() * &unit - Mat::<f64>::identity(d, d)).norm_l2() < 1e-10
     };
     if orthogonal {
         return Ok(scale);

@@ -98,7 +98,7 @@ pub fn train<F: Factorization>(
     if schedule.record_every == 0 {
         return Err(DynamicsError::RecordEvery);
     }
-    let mut workspace = objective.workspace(model.inner_width());
+    let mut workspace = model.workspace(objective);
     let mut elapsed = Duration::ZERO;
     let mut clock = Instant::now();
     let mut limit = f64::INFINITY;

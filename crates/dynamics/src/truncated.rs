@@ -10,7 +10,7 @@ use crate::DynamicsError;
 use crate::decomposition::{Svd, oriented_basis, orthonormal_basis, thin_svd};
 use crate::dense::matmul;
 use crate::random::haar;
-use crate::sparse::{self, ObservedEntries};
+use crate::sparse::{self, ObservedEntries, Simd, SparseRef};
 
 /// How many more directions than wanted are iterated with, at least.
 const OVERSAMPLING: usize = 4;
@@ -61,13 +61,14 @@ pub fn leading_triplets(
         return Err(DynamicsError::Rank { rank, d_out, d_in });
     }
     let block = (rank + OVERSAMPLING).next_multiple_of(VECTOR).min(d_out).min(d_in);
+    let (matrix, simd) = (SparseRef::new(entries, values), Simd::best());
     // All blocks are stored transposed, as the kernels want them: V, Y = A V and Z = Aᵀ Y.
     let mut v = haar(d_in, block, rng).transpose().to_owned();
     let mut y = Mat::zeros(block, d_out);
     let mut z = Mat::zeros(block, d_in);
     for iteration in 1.. {
-        sparse::gradient_left(entries, values, 1.0, v.as_ref(), y.as_mut(), par);
-        sparse::gradient_right(entries, values, 1.0, y.as_ref(), z.as_mut(), par);
+        sparse::matmul(y.as_mut(), v.as_ref(), matrix.transpose(), 1.0, simd, par);
+        sparse::matmul(z.as_mut(), y.as_ref(), matrix, 1.0, simd, par);
         let ritz = ritz(&y, par)?;
         v = product(&ritz.rotation, &v, par);
         z = product(&ritz.rotation, &z, par);

@@ -264,6 +264,25 @@ fn compression_needs_an_orthogonal_start() {
 }
 
 #[test]
+fn an_initial_product_that_underflows_is_named() {
+    let objective = objective(16, 16, 0.7);
+    let attempt = |scale| compress(&mut network(&objective, 3, 16, scale), &objective, 2, 0.0, Par::Seq);
+    let text = refusal(attempt(1e-110));
+    assert!(
+        text.contains("ε^L underflows") && text.contains("3 factors of init scale 1") && text.contains("e-110"),
+        "{text}"
+    );
+    assert!(attempt(1e-60).is_ok(), "1e-180 is a number like any other");
+    let square = self::objective(16, 16, 1.0);
+    let exact = |scale| compress_exact(&network(&square, 3, 16, scale), square.target());
+    for scale in [1e-110, 1e-170] {
+        let text = refusal(exact(scale));
+        assert!(text.contains("ε^L underflows"), "{scale:e}: {text}");
+    }
+    assert!(exact(1e-60).is_ok());
+}
+
+#[test]
 fn exact_compression_needs_square_orthogonal_factors_and_a_low_rank() {
     let square = objective(16, 16, 1.0);
     let text = refusal(compress_exact(&network(&square, 3, 8, 0.1), square.target()));

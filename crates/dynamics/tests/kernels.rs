@@ -1,7 +1,7 @@
 //! The sparse kernels against a plain dense reference, for every instruction set of this machine.
 
 use dynamics::dense::matmul;
-use dynamics::sparse::{ObservedEntries, ObservedEntriesError, Simd, Workspace, sampled_loss_and_gradients, with_simd};
+use dynamics::sparse::{self, Evaluation, ObservedEntries, ObservedEntriesError, Simd, SparseRef, Tiled};
 use faer::{Accum, Mat, MatRef, Par};
 use proptest::prelude::*;
 
@@ -80,30 +80,24 @@ impl Case {
         let mut residual = vec![f64::NAN; self.entries.len()];
         let mut dp = Mat::from_fn(p.nrows(), p.ncols(), |_, _| f64::NAN);
         let mut dq = Mat::from_fn(q.nrows(), q.ncols(), |_, _| f64::NAN);
-        let squares = with_simd::sample_residual(simd, &self.entries, p, q, &self.targets, &mut residual, par);
-        with_simd::gradient_left(simd, &self.entries, &residual, self.scale, q, dp.as_mut(), par);
-        with_simd::gradient_right(simd, &self.entries, &residual, self.scale, p, dq.as_mut(), par);
+        let targets = SparseRef::new(&self.entries, &self.targets);
+        let squares = sparse::sample_residual(&mut residual, p, q, targets, simd, par);
+        let r = SparseRef::new(&self.entries, &residual);
+        sparse::matmul(dp.as_mut(), q, r.transpose(), self.scale, simd, par);
+        sparse::matmul(dq.as_mut(), p, r, self.scale, simd, par);
         Answer { squares, residual, dp, dq }
     }
 
-    /// The single call, run twice with the same workspace; it does not hand out the residual.
+    /// The single call, run twice with the same buffers; it does not hand out the residual.
     fn single_call(&self, simd: Simd, left: bool, right: bool, par: Par) -> Answer {
         let (p, q) = (self.p.as_ref(), self.q.as_ref());
-        let mut workspace = Workspace::with_simd(simd, &self.entries, &self.targets, p.nrows());
+        let mut tiled = Tiled::new(&self.entries, &self.targets, p.nrows(), simd);
         let mut dp = Mat::from_fn(p.nrows(), p.ncols(), |_, _| f64::NAN);
         let mut dq = Mat::from_fn(q.nrows(), q.ncols(), |_, _| f64::NAN);
         let mut squares = f64::NAN;
         for _ in 0..2 {
-            squares = sampled_loss_and_gradients(
-                &self.entries,
-                self.scale,
-                p,
-                q,
-                left.then(|| dp.as_mut()),
-                right.then(|| dq.as_mut()),
-                &mut workspace,
-                par,
-            );
+            let (dp, dq) = (left.then(|| dp.as_mut()), right.then(|| dq.as_mut()));
+            squares = tiled.loss_and_gradients(Evaluation { p, q, dp, dq, alpha: self.scale }, par);
         }
         Answer { squares, residual: Vec::new(), dp, dq }
     }
@@ -227,9 +221,9 @@ fn factors_may_be_parts_of_larger_matrices() {
     let (p, q) = (case.p.as_ref(), case.q.as_ref());
     let simd = Simd::best();
     let par = Par::Seq;
-    with_simd::sample_residual(simd, &case.entries, p, q, &case.targets, &mut residual, par);
+    sparse::sample_residual(&mut residual, p, q, SparseRef::new(&case.entries, &case.targets), simd, par);
     let part = large.as_mut().subrows_mut(3, 12);
-    with_simd::gradient_right(simd, &case.entries, &residual, case.scale, p, part, par);
+    sparse::matmul(part, p, SparseRef::new(&case.entries, &residual), case.scale, simd, par);
     let expected = case.reference().dq;
     assert_matrices_near("part", large.as_ref().subrows(3, 12), expected.as_ref(), 100.0);
     for j in 0..30 {
@@ -245,6 +239,9 @@ fn entries_know_their_places_in_both_orders() {
     let entries = ObservedEntries::new(4, 4, list).expect("sorted");
     assert_eq!(entries.iter().collect::<Vec<_>>(), list);
     assert_eq!(entries.row_start(), [0, 2, 2, 5, 5]);
+    assert_eq!(entries.columns(), [1, 3, 0, 1, 3]);
+    assert_eq!((entries.columns_of(2), entries.columns_of(3)), ([0, 1, 3].as_slice(), [].as_slice()));
+    assert_eq!((entries.rows_of(1), entries.rows_of(2)), ([0, 2].as_slice(), [].as_slice()));
     assert_eq!(entries.column_start(), [0, 1, 3, 3, 5]);
     assert_eq!(entries.rows(), [2, 0, 2, 0, 2]);
     assert_eq!(entries.csr_positions(), [2, 0, 3, 1, 4]);

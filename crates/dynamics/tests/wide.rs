@@ -1,7 +1,8 @@
 //! The kernels on matrices too wide for a dense reference: against plain loops over some rows and columns.
 
+use dynamics::kernel::Kernel;
 use dynamics::random::{gaussian, stream};
-use dynamics::sparse::{self, ObservedEntries, Simd, Workspace, sampled_loss_and_gradients, with_simd};
+use dynamics::sparse::{self, Evaluation, ObservedEntries, Simd, SparseRef};
 use dynamics::{LossForm, Objective, Observed, Target};
 use faer::{Mat, Par};
 
@@ -37,7 +38,8 @@ impl Case {
         let (dp, dq) = (Some(answer.dp.as_mut()), Some(answer.dq.as_mut()));
         let targets = (self.objective.values(), self.by_column.as_slice());
         let entries = entries(&self.objective);
-        answer.squares = with_simd::recomputed_loss_and_gradients(simd, entries, targets, SCALE, p, q, dp, dq, par);
+        let evaluation = Evaluation { p, q, dp, dq, alpha: SCALE };
+        answer.squares = sparse::recomputed_loss_and_gradients(evaluation, entries, targets, simd, par);
         answer
     }
 
@@ -45,9 +47,10 @@ impl Case {
         let mut answer = self.nothing();
         let (p, q) = (self.p.as_ref(), self.q.as_ref());
         let (dp, dq) = (Some(answer.dp.as_mut()), Some(answer.dq.as_mut()));
-        let (entries, targets) = (entries(&self.objective), self.objective.values());
-        let mut workspace = Workspace::with_simd(simd, entries, targets, p.nrows());
-        answer.squares = sampled_loss_and_gradients(entries, SCALE, p, q, dp, dq, &mut workspace, par);
+        let targets = SparseRef::new(entries(&self.objective), self.objective.values());
+        let mut residual = vec![f64::NAN; self.objective.values().len()];
+        let evaluation = Evaluation { p, q, dp, dq, alpha: SCALE };
+        answer.squares = sparse::stored_loss_and_gradients(&mut residual, evaluation, targets, simd, par);
         answer
     }
 
@@ -67,7 +70,7 @@ impl Case {
         let squares: f64 = entries.iter().map(|(i, j)| self.residual(i, j).powi(2)).sum();
         assert!((answer.squares / squares - 1.0).abs() < 1e-11, "{what}: {} against {squares}", answer.squares);
         for i in some(entries.d_out()) {
-            let columns = &entries.columns()[entries.row_start()[i]..entries.row_start()[i + 1]];
+            let columns = entries.columns_of(i);
             for l in 0..k {
                 let term = |&j: &u32| SCALE * self.residual(i, j as usize) * self.q[(l, j as usize)];
                 let expected: f64 = columns.iter().map(term).sum();
@@ -75,7 +78,7 @@ impl Case {
             }
         }
         for j in some(entries.d_in()) {
-            let rows = &entries.rows()[entries.column_start()[j]..entries.column_start()[j + 1]];
+            let rows = entries.rows_of(j);
             for l in 0..k {
                 let term = |&i: &u32| SCALE * self.residual(i as usize, j) * self.p[(l, i as usize)];
                 let expected: f64 = rows.iter().map(term).sum();
@@ -116,7 +119,7 @@ fn wide_kernels_agree_with_plain_loops_for_every_instruction_set() {
         (200, 100_000, 300_000, 3),
     ] {
         let case = Case::new(d_out, d_in, count, k);
-        assert!(sparse::can_recompute(entries(&case.objective), k));
+        assert_eq!(Kernel::choose(case.objective.observed(), k), Kernel::Recomputed);
         for simd in Simd::available() {
             let what = format!("{d_out} × {d_in}, k = {k}, {simd:?}");
             for (name, compute) in
@@ -137,7 +140,7 @@ fn longer_columns() {
         let case = Case::new(20_000, 100_000, 500_000, k);
         let what = format!("k = {k}");
         case.check(&what, &case.stored(Simd::best(), Par::Seq));
-        if sparse::can_recompute(entries(&case.objective), k) {
+        if Kernel::choose(case.objective.observed(), k) == Kernel::Recomputed {
             case.check(&what, &case.recomputed(Simd::best(), Par::Seq));
         }
     }

@@ -30,12 +30,6 @@ pub enum ObservedEntriesError {
     TooLarge,
 }
 
-/// Length of the other side from which its factor is too far away for tiles to help, if lines are sparse besides (measured in
-/// the module's text).
-const WIDE: usize = 1 << 11;
-/// Most entries of a sparse line, as a share of the other side: one in this many.
-const SPARSE: usize = 16;
-
 /// One compressed orientation: for every line (row or column) the sorted indices of its entries on the other side.
 #[derive(Debug, Clone)]
 pub(super) struct Lines {
@@ -48,11 +42,6 @@ pub(super) struct Lines {
 impl Lines {
     pub fn lines(&self) -> usize {
         self.start.len() - 1
-    }
-
-    /// Whether an `other` side of this length is so long, and the lines are so sparse, that tiles do not help.
-    fn is_wide(&self, other: usize) -> bool {
-        other >= WIDE && self.index.len() / self.lines().max(1) <= other / SPARSE
     }
 }
 
@@ -165,23 +154,14 @@ impl ObservedEntries {
         }
     }
 
-    /// Whether one of the factors is too long for tiles of it to help.
-    pub(super) fn is_wide(&self) -> bool {
-        self.by_row.is_wide(self.d_in) || self.by_column.is_wide(self.d_out)
-    }
-
     /// Whether the entry is observed.
     pub fn contains(&self, row: usize, column: usize) -> bool {
-        let range = self.by_row.start[row]..self.by_row.start[row + 1];
-        u32::try_from(column).is_ok_and(|column| self.by_row.index[range].binary_search(&column).is_ok())
+        u32::try_from(column).is_ok_and(|column| self.columns_of(row).binary_search(&column).is_ok())
     }
 
     /// The entries as `(row, column)` in CSR order.
     pub fn iter(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
-        (0..self.d_out).flat_map(move |row| {
-            let range = self.by_row.start[row]..self.by_row.start[row + 1];
-            self.by_row.index[range].iter().map(move |&column| (row, column as usize))
-        })
+        (0..self.d_out).flat_map(move |row| self.columns_of(row).iter().map(move |&column| (row, column as usize)))
     }
 
     /// Where each row starts in [`columns`](Self::columns); `d_out + 1` numbers.
@@ -203,6 +183,16 @@ impl ObservedEntries {
     /// Where each column starts in [`rows`](Self::rows) and [`csr_positions`](Self::csr_positions); `d_in + 1` numbers.
     pub fn column_start(&self) -> &[usize] {
         &self.by_column.start
+    }
+
+    /// Columns of the entries of row `i`, ascending.
+    pub fn columns_of(&self, i: usize) -> &[u32] {
+        &self.by_row.index[self.by_row.start[i]..self.by_row.start[i + 1]]
+    }
+
+    /// Rows of the entries of column `j`, ascending.
+    pub fn rows_of(&self, j: usize) -> &[u32] {
+        &self.by_column.index[self.by_column.start[j]..self.by_column.start[j + 1]]
     }
 
     /// Row of each entry, in CSC order.

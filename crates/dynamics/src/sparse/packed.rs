@@ -55,7 +55,7 @@ impl Packed {
                 columns: share(columns, blocks, task % blocks),
             };
             // SAFETY: both have those columns and the chunk's rows of them; the copy's are this task's alone; the instruction set is
-            // available (asserted by the workspace).
+            // available (asserted where the room was made).
             unsafe { kernel(simd)(&copy) };
         });
     }

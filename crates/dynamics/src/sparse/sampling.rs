@@ -1,9 +1,10 @@
 //! Sampling the product along the rows of Ω with factors where they are; for wide matrices and short columns, with the gradient of
 //! the left factor in the same pass.
 
-use super::entries::{Lines, ObservedEntries};
+use super::entries::Lines;
 use super::factor::{Chunk, Columns, assert_columns, by_vectors, chunk, chunk_count};
 use super::parallel::{Shared, for_each, share, task_count};
+use super::product::SparseRef;
 #[cfg(target_arch = "x86_64")]
 use super::simd::{Avx2, Avx512};
 use super::simd::{Lanes, Portable, Simd};
@@ -12,7 +13,7 @@ use std::ops::Range;
 
 /// Most blocks of rows: the units of parallel work and of the sum of squares.
 const MOST_BLOCKS: usize = 8;
-/// How many entries ahead of its use a column is asked for in wide matrices (measured in the module's text).
+/// How many entries ahead of its use a column is asked for in wide matrices (measured in `docs/kernels.md`).
 pub(super) const AHEAD: usize = 64;
 
 /// One k-chunk of a block of rows: adds the chunk's part of every sampled entry to `residual`.
@@ -271,104 +272,92 @@ fn fused_kernel(simd: Simd, k: usize) -> Option<Kernel> {
     }
 }
 
-/// [`sample_residual`](super::sample_residual) with a given instruction set.
+/// Samples the product on Ω and subtracts the targets: `residual = (Pᵀ Q − Φ)` on the observed entries, in CSR order.
+/// `p` is k × d_out, `q` is k × d_in, both column-major. Returns `Σ residual²`.
+///
+/// # Panics
+/// If shapes do not match, or this machine does not have the instruction set.
 pub fn sample_residual(
-    simd: Simd,
-    entries: &ObservedEntries,
+    residual: &mut [f64],
     p: MatRef<'_, f64>,
     q: MatRef<'_, f64>,
-    targets: &[f64],
-    residual: &mut [f64],
+    targets: SparseRef<'_>,
+    simd: Simd,
     par: Par,
 ) -> f64 {
+    let SparseRef { entries, values, .. } = targets;
     assert_columns("P", p, entries.d_out());
     assert_columns("Q", q, entries.d_in());
     assert_eq!(residual.len(), entries.len(), "number of residuals");
-    let lines = &entries.by_row;
-    sample_lines(simd, lines, p, q, targets, residual.as_mut_ptr(), None, par)
+    let pass = Pass { lines: &entries.by_row, p, q, targets: values };
+    pass.run(residual.as_mut_ptr(), None, simd, par)
 }
 
-/// Whether [`wide_pass`] can take columns of length `k`.
-pub(super) fn can_pass_wide(simd: Simd, k: usize) -> bool {
+/// Whether there is a kernel that forms a gradient while sampling columns of length `k`.
+pub(super) fn can_fuse(simd: Simd, k: usize) -> bool {
     fused_kernel(simd, k).is_some()
 }
 
-/// The sum of squared residuals over `lines` (rows; or columns, with P and Q in each other's place) and the gradient of P; no
-/// residual is stored. `targets` are in the lines' order.
-pub(super) fn wide_pass(
-    simd: Simd,
-    lines: &Lines,
-    p: MatRef<'_, f64>,
-    q: MatRef<'_, f64>,
-    targets: &[f64],
-    gradient: Option<(f64, MatMut<'_, f64>)>,
-    par: Par,
-) -> f64 {
-    let kernel = fused_kernel(simd, p.nrows()).expect("columns short enough for one pass");
-    let left = gradient.map(|(scale, dp)| {
-        assert_columns("the gradient", dp.as_ref(), lines.lines());
-        assert_eq!(dp.nrows(), p.nrows(), "rows of the gradient");
-        (kernel, scale, Columns::write(dp))
-    });
-    sample_lines(simd, lines, p, q, targets, std::ptr::null_mut(), left, par)
+/// A pass over `lines` (rows; or columns, with P and Q in each other's place). P and Q have as many columns as there are lines and
+/// indices; `targets` are in the lines' order.
+pub(super) struct Pass<'a> {
+    pub lines: &'a Lines,
+    pub p: MatRef<'a, f64>,
+    pub q: MatRef<'a, f64>,
+    pub targets: &'a [f64],
 }
 
-/// P and Q have as many columns as there are lines and indices; `residual` is null or holds a number for every entry.
-fn sample_lines(
-    simd: Simd,
-    lines: &Lines,
-    p: MatRef<'_, f64>,
-    q: MatRef<'_, f64>,
-    targets: &[f64],
-    residual: *mut f64,
-    left: Option<(Kernel, f64, Columns)>,
-    par: Par,
-) -> f64 {
-    assert!(simd.is_available(), "{simd:?} is not available here");
-    assert_eq!(p.nrows(), q.nrows(), "rows of P and Q");
-    assert_eq!(targets.len(), lines.index.len(), "number of targets");
-    let k = p.nrows();
-    let chunks = chunk_count(k, simd);
-    assert!(chunks <= 1 || !residual.is_null(), "sums of several chunks need somewhere to be");
-    let residual = Shared(residual);
-    if k == 0 {
-        // SAFETY: there is a residual for every entry (only the fused kernels, of which none is for k = 0, want none).
-        targets.iter().enumerate().for_each(|(at, target)| unsafe { *residual.0.add(at) = -target });
-        return targets.iter().map(|t| t * t).sum();
+impl Pass<'_> {
+    /// The sum of squared residuals and the gradient of P; no residual is stored.
+    pub fn fused(&self, dp: Option<MatMut<'_, f64>>, alpha: f64, simd: Simd, par: Par) -> f64 {
+        let kernel = fused_kernel(simd, self.p.nrows()).expect("columns short enough for one pass");
+        let left = dp.map(|dp| {
+            assert_columns("the gradient", dp.as_ref(), self.lines.lines());
+            assert_eq!(dp.nrows(), self.p.nrows(), "rows of the gradient");
+            (kernel, alpha, Columns::write(dp))
+        });
+        self.run(std::ptr::null_mut(), left, simd, par)
     }
-    let blocks = task_count(targets.len() * k, MOST_BLOCKS);
-    let mut squares = [0.0; MOST_BLOCKS];
-    let sums = Shared(squares.as_mut_ptr());
-    let (p, q) = (Columns::read(p), Columns::read(q));
-    let (fused, scale, dp) = match left {
-        Some((kernel, scale, dp)) => (Some(kernel), scale, dp),
-        None => (None, 0.0, p),
-    };
-    for_each(par, blocks, |index| {
-        let (sums, residual) = (sums, residual);
-        let mut sum = 0.0;
-        for part in 0..chunks {
-            let chunk = chunk(k, simd, part);
-            let block = Block {
-                lines,
-                rows: share(lines.lines(), blocks, index),
-                chunk,
-                p,
-                q,
-                targets,
-                residual: residual.0,
-                first: part == 0,
-                last: part + 1 == chunks,
-                dp,
-                scale,
-            };
-            // SAFETY: shapes are asserted above and by the callers; a block's lines, and with them its residuals and its
-            // gradients, are its own; `dp` is a gradient if `fused`; the instruction set is available.
-            let kernel = fused.unwrap_or_else(|| sampling_kernel(simd, chunk.vectors));
-            sum = unsafe { kernel(&block) };
+
+    /// `residual` is null or holds a number for every entry.
+    fn run(&self, residual: *mut f64, left: Option<(Kernel, f64, Columns)>, simd: Simd, par: Par) -> f64 {
+        let Self { lines, p, q, targets } = *self;
+        assert!(simd.is_available(), "{simd:?} is not available here");
+        assert_eq!(p.nrows(), q.nrows(), "rows of P and Q");
+        assert_eq!(targets.len(), lines.index.len(), "number of targets");
+        let k = p.nrows();
+        let chunks = chunk_count(k, simd);
+        assert!(chunks <= 1 || !residual.is_null(), "sums of several chunks need somewhere to be");
+        let residual = Shared(residual);
+        if k == 0 {
+            // SAFETY: there is a residual for every entry (only the fused kernels, of which none is for k = 0, want none).
+            targets.iter().enumerate().for_each(|(at, target)| unsafe { *residual.0.add(at) = -target });
+            return targets.iter().map(|t| t * t).sum();
         }
-        // SAFETY: `index` is below MOST_BLOCKS and belongs to this task alone.
-        unsafe { *sums.0.add(index) = sum };
-    });
-    squares[..blocks].iter().sum()
+        let blocks = task_count(targets.len() * k, MOST_BLOCKS);
+        let mut squares = [0.0; MOST_BLOCKS];
+        let sums = Shared(squares.as_mut_ptr());
+        let (p, q) = (Columns::read(p), Columns::read(q));
+        let (fused, scale, dp) = match left {
+            Some((kernel, scale, dp)) => (Some(kernel), scale, dp),
+            None => (None, 0.0, p),
+        };
+        for_each(par, blocks, |index| {
+            let (sums, residual) = (sums, residual);
+            let mut sum = 0.0;
+            for part in 0..chunks {
+                let chunk = chunk(k, simd, part);
+                let rows = share(lines.lines(), blocks, index);
+                let (first, last) = (part == 0, part + 1 == chunks);
+                let block = Block { lines, rows, chunk, p, q, targets, residual: residual.0, first, last, dp, scale };
+                let kernel = fused.unwrap_or_else(|| sampling_kernel(simd, chunk.vectors));
+                // SAFETY: shapes are asserted above and by the callers; a block's lines, and with them its residuals and its
+                // gradients, are its own; `dp` is a gradient if `fused`; the instruction set is available.
+                sum = unsafe { kernel(&block) };
+            }
+            // SAFETY: `index` is below MOST_BLOCKS and belongs to this task alone.
+            unsafe { *sums.0.add(index) = sum };
+        });
+        squares[..blocks].iter().sum()
+    }
 }

@@ -152,6 +152,7 @@ mod x86 {
     /// Sums of neighbouring lanes: a, b, a, b, …
     #[inline(always)]
     unsafe fn pairs(a: __m512d, b: __m512d) -> __m512d {
+        // SAFETY: the caller vouches for the instruction set.
         unsafe { _mm512_add_pd(_mm512_unpacklo_pd(a, b), _mm512_unpackhi_pd(a, b)) }
     }
 
@@ -160,58 +161,69 @@ mod x86 {
     /// A blend takes what is in place already, so that only the other operand needs a (dearer) permutation.
     #[inline(always)]
     unsafe fn fours(ab: __m512d, cd: __m512d) -> __m512d {
+        // SAFETY: the caller vouches for the instruction set.
         unsafe {
             let swapped = _mm512_setr_epi64(2, 3, 8, 9, 6, 7, 12, 13);
             _mm512_add_pd(_mm512_mask_blend_pd(0b11001100, ab, cd), _mm512_permutex2var_pd(ab, swapped, cd))
         }
     }
 
-    // SAFETY (all blocks): the trait's contract.
     impl Lanes<8> for Avx512 {
         type V = __m512d;
 
         #[inline(always)]
         unsafe fn splat(value: f64) -> __m512d {
+            // SAFETY: the caller vouches for the instruction set.
             unsafe { _mm512_set1_pd(value) }
         }
         #[inline(always)]
         unsafe fn load(from: *const f64) -> __m512d {
+            // SAFETY: the caller vouches for the instruction set and for the lanes behind the pointer.
             unsafe { _mm512_loadu_pd(from) }
         }
         #[inline(always)]
         unsafe fn store(to: *mut f64, value: __m512d) {
+            // SAFETY: the caller vouches for the instruction set and for the lanes behind the pointer.
             unsafe { _mm512_storeu_pd(to, value) }
         }
         #[inline(always)]
         unsafe fn load_first(from: *const f64, count: usize) -> __m512d {
+            // SAFETY: the caller vouches for the instruction set and for the lanes behind the pointer.
             unsafe { _mm512_maskz_loadu_pd(first(count), from) }
         }
         #[inline(always)]
         unsafe fn store_first(to: *mut f64, count: usize, value: __m512d) {
+            // SAFETY: the caller vouches for the instruction set and for the lanes behind the pointer.
             unsafe { _mm512_mask_storeu_pd(to, first(count), value) }
         }
         #[inline(always)]
         unsafe fn keep_first(count: usize, value: __m512d) -> __m512d {
+            // SAFETY: the caller vouches for the instruction set.
             unsafe { _mm512_maskz_mov_pd(first(count), value) }
         }
         #[inline(always)]
         unsafe fn add(a: __m512d, b: __m512d) -> __m512d {
+            // SAFETY: the caller vouches for the instruction set.
             unsafe { _mm512_add_pd(a, b) }
         }
         #[inline(always)]
         unsafe fn sub(a: __m512d, b: __m512d) -> __m512d {
+            // SAFETY: the caller vouches for the instruction set.
             unsafe { _mm512_sub_pd(a, b) }
         }
         #[inline(always)]
         unsafe fn mul(a: __m512d, b: __m512d) -> __m512d {
+            // SAFETY: the caller vouches for the instruction set.
             unsafe { _mm512_mul_pd(a, b) }
         }
         #[inline(always)]
         unsafe fn mul_add(a: __m512d, b: __m512d, c: __m512d) -> __m512d {
+            // SAFETY: the caller vouches for the instruction set.
             unsafe { _mm512_fmadd_pd(a, b, c) }
         }
         #[inline(always)]
         unsafe fn prefetch(at: *const f64) {
+            // SAFETY: the caller vouches for the instruction set and for the lanes behind the pointer.
             unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
         }
         #[inline(always)]
@@ -220,6 +232,7 @@ mod x86 {
         }
         #[inline(always)]
         unsafe fn sum_each(v: [__m512d; 8]) -> __m512d {
+            // SAFETY: the caller vouches for the instruction set.
             unsafe {
                 let a = fours(pairs(v[0], v[1]), pairs(v[2], v[3]));
                 let b = fours(pairs(v[4], v[5]), pairs(v[6], v[7]));
@@ -236,38 +249,44 @@ mod x86 {
     #[inline(always)]
     unsafe fn first4(count: usize) -> __m256i {
         debug_assert!(count <= 4);
+        // SAFETY: the caller vouches for the instruction set.
         unsafe { _mm256_loadu_si256(FIRST.as_ptr().add(4 - count).cast()) }
     }
 
     /// Sums of neighbouring lanes: a, b, a, b. Two shuffles and a sum are cheaper than a horizontal sum's three operations.
     #[inline(always)]
     unsafe fn pairs4(a: __m256d, b: __m256d) -> __m256d {
+        // SAFETY: the caller vouches for the instruction set.
         unsafe { _mm256_add_pd(_mm256_unpacklo_pd(a, b), _mm256_unpackhi_pd(a, b)) }
     }
 
-    // SAFETY (all blocks): the trait's contract.
     impl Lanes<4> for Avx2 {
         type V = __m256d;
 
         #[inline(always)]
         unsafe fn splat(value: f64) -> __m256d {
+            // SAFETY: the caller vouches for the instruction set.
             unsafe { _mm256_set1_pd(value) }
         }
         #[inline(always)]
         unsafe fn load(from: *const f64) -> __m256d {
+            // SAFETY: the caller vouches for the instruction set and for the lanes behind the pointer.
             unsafe { _mm256_loadu_pd(from) }
         }
         #[inline(always)]
         unsafe fn store(to: *mut f64, value: __m256d) {
+            // SAFETY: the caller vouches for the instruction set and for the lanes behind the pointer.
             unsafe { _mm256_storeu_pd(to, value) }
         }
         #[inline(always)]
         unsafe fn load_first(from: *const f64, count: usize) -> __m256d {
+            // SAFETY: the caller vouches for the instruction set and for the lanes behind the pointer.
             unsafe { _mm256_maskload_pd(from, first4(count)) }
         }
         #[inline(always)]
         unsafe fn store_first(to: *mut f64, count: usize, value: __m256d) {
             // A masked store costs some AMD processors twenty times a whole one.
+            // SAFETY: the caller vouches for the instruction set.
             unsafe {
                 match count {
                     4 => _mm256_storeu_pd(to, value),
@@ -283,26 +302,32 @@ mod x86 {
         }
         #[inline(always)]
         unsafe fn keep_first(count: usize, value: __m256d) -> __m256d {
+            // SAFETY: the caller vouches for the instruction set.
             unsafe { _mm256_and_pd(_mm256_castsi256_pd(first4(count)), value) }
         }
         #[inline(always)]
         unsafe fn add(a: __m256d, b: __m256d) -> __m256d {
+            // SAFETY: the caller vouches for the instruction set.
             unsafe { _mm256_add_pd(a, b) }
         }
         #[inline(always)]
         unsafe fn sub(a: __m256d, b: __m256d) -> __m256d {
+            // SAFETY: the caller vouches for the instruction set.
             unsafe { _mm256_sub_pd(a, b) }
         }
         #[inline(always)]
         unsafe fn mul(a: __m256d, b: __m256d) -> __m256d {
+            // SAFETY: the caller vouches for the instruction set.
             unsafe { _mm256_mul_pd(a, b) }
         }
         #[inline(always)]
         unsafe fn mul_add(a: __m256d, b: __m256d, c: __m256d) -> __m256d {
+            // SAFETY: the caller vouches for the instruction set.
             unsafe { _mm256_fmadd_pd(a, b, c) }
         }
         #[inline(always)]
         unsafe fn prefetch(at: *const f64) {
+            // SAFETY: the caller vouches for the instruction set and for the lanes behind the pointer.
             unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
         }
         #[inline(always)]
@@ -311,6 +336,7 @@ mod x86 {
         }
         #[inline(always)]
         unsafe fn sum_each(v: [__m256d; 4]) -> __m256d {
+            // SAFETY: the caller vouches for the instruction set.
             unsafe {
                 let ab = pairs4(v[0], v[1]);
                 let cd = pairs4(v[2], v[3]);
@@ -323,7 +349,6 @@ mod x86 {
 /// Plain Rust; multiplies and adds separately, because a fused operation without hardware is a function call.
 pub(super) struct Portable;
 
-// SAFETY (all blocks): the trait's contract.
 impl Lanes<4> for Portable {
     type V = [f64; 4];
 
@@ -333,19 +358,23 @@ impl Lanes<4> for Portable {
     }
     #[inline(always)]
     unsafe fn load(from: *const f64) -> [f64; 4] {
+        // SAFETY: the caller vouches for the lanes behind the pointer.
         unsafe { from.cast::<[f64; 4]>().read_unaligned() }
     }
     #[inline(always)]
     unsafe fn store(to: *mut f64, value: [f64; 4]) {
+        // SAFETY: the caller vouches for the lanes behind the pointer.
         unsafe { to.cast::<[f64; 4]>().write_unaligned(value) }
     }
     #[inline(always)]
     unsafe fn load_first(from: *const f64, count: usize) -> [f64; 4] {
         if count == 4 {
+            // SAFETY: all lanes are asked for.
             return unsafe { Self::load(from) };
         }
         let mut value = [0.0; 4];
         for lane in 0..count {
+            // SAFETY: the caller vouches for the first `count` lanes.
             value[lane] = unsafe { *from.add(lane) };
         }
         value
@@ -353,6 +382,7 @@ impl Lanes<4> for Portable {
     #[inline(always)]
     unsafe fn store_first(to: *mut f64, count: usize, value: [f64; 4]) {
         for lane in 0..count {
+            // SAFETY: the caller vouches for the first `count` lanes.
             unsafe { *to.add(lane) = value[lane] };
         }
     }

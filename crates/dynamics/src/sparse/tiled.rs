@@ -1,5 +1,6 @@
 //! Loss and gradients with everything in the order in which it is read: factors packed into whole vectors, entries block by block.
 
+use super::Evaluation;
 use super::block_kernels::{Gradient, Sampling, SamplingKernel, Turn, fused_kernel, gradient_kernel, sampling_kernel};
 use super::entries::ObservedEntries;
 use super::factor::{Columns, assert_columns, chunk, chunk_count};
@@ -8,7 +9,7 @@ use super::packed::{Packed, width};
 use super::parallel::{Shared, for_each, for_each_of, share, task_count};
 use super::simd::Simd;
 use crate::dense::both;
-use faer::{MatMut, MatRef, Par};
+use faer::{MatMut, Par};
 use std::ops::Range;
 
 /// Most tasks, if there is work enough for so many.
@@ -98,9 +99,9 @@ struct Scratch {
     sum: f64,
 }
 
-/// Buffers for one set of entries and columns of one length.
+/// The entries of one matrix with their targets, and room for factors with columns of one length, in the order of their use.
 #[derive(Debug, Clone)]
-pub(super) struct Tiled {
+pub struct Tiled {
     simd: Simd,
     p: Packed,
     q: Packed,
@@ -116,18 +117,23 @@ pub(super) struct Tiled {
 }
 
 /// What all blocks share in one evaluation.
-struct Evaluation<'a> {
+struct Shares<'a> {
     simd: Simd,
     p: &'a Packed,
     q: &'a Packed,
     dp: Option<Columns>,
     dq: Option<Columns>,
-    scale: f64,
+    alpha: f64,
 }
 
 impl Tiled {
-    /// `targets` are in CSR order.
-    pub fn new(simd: Simd, entries: &ObservedEntries, targets: &[f64], k: usize) -> Self {
+    /// For these entries, the target of each in CSR order, and columns of length `k`.
+    ///
+    /// # Panics
+    /// If this machine does not have the instruction set, or there are not as many targets as entries.
+    pub fn new(entries: &ObservedEntries, targets: &[f64], k: usize, simd: Simd) -> Self {
+        assert!(simd.is_available(), "{simd:?} is not available here");
+        assert_eq!(targets.len(), entries.len(), "number of targets");
         let (rows, columns) = (entries.d_out(), entries.d_in());
         let width = width(simd, k);
         let widest = simd.tile_bytes() / (width * size_of::<f64>());
@@ -168,26 +174,27 @@ impl Tiled {
         self.len
     }
 
-    /// See [`sampled_loss_and_gradients`](super::sampled_loss_and_gradients).
-    pub fn loss_and_gradients(
-        &mut self,
-        scale: f64,
-        p: MatRef<'_, f64>,
-        q: MatRef<'_, f64>,
-        dp: Option<MatMut<'_, f64>>,
-        dq: Option<MatMut<'_, f64>>,
-        par: Par,
-    ) -> f64 {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The sum of squared residuals over Ω, and its half's gradients times `alpha`.
+    ///
+    /// # Panics
+    /// If shapes do not match.
+    pub fn loss_and_gradients(&mut self, evaluation: Evaluation<'_>, par: Par) -> f64 {
+        let Evaluation { p, q, dp, dq, alpha } = evaluation;
         // A small problem may have several bands all the same: not worth a task each.
         let within = if self.worth_sharing { par } else { Par::Seq };
         self.p.fill(p, within);
         self.q.fill(q, within);
         let Self { simd, p, q, grid, blocks, scratch, .. } = self;
-        let evaluation = Evaluation { simd: *simd, dp: columns_of(p, dp), dq: columns_of(q, dq), p, q, scale };
+        let shares = Shares { simd: *simd, dp: columns_of(p, dp), dq: columns_of(q, dq), p, q, alpha };
         if let [block] = blocks.as_slice() {
             let only = Turn { first: true, last: true };
             // SAFETY: there is no other block.
-            return unsafe { evaluation.of_block(block, [only; 2], &mut scratch[0], (par, within)) };
+            return unsafe { shares.of_block(block, [only; 2], &mut scratch[0], (par, within)) };
         }
         scratch.iter_mut().for_each(|scratch| scratch.sum = 0.0);
         for step in 0..grid.tasks {
@@ -195,7 +202,7 @@ impl Tiled {
                 for (row, column, turns) in grid.visits(task, step) {
                     let block = &blocks[row * grid.bands() + column];
                     // SAFETY: in a step, no two tasks visit blocks with rows or columns in common, and turns are as they come.
-                    scratch.sum += unsafe { evaluation.of_block(block, turns, scratch, (Par::Seq, Par::Seq)) };
+                    scratch.sum += unsafe { shares.of_block(block, turns, scratch, (Par::Seq, Par::Seq)) };
                 }
             });
         }
@@ -223,7 +230,7 @@ fn columns_of(factor: &Packed, gradient: Option<MatMut<'_, f64>>) -> Option<Colu
     })
 }
 
-impl Evaluation<'_> {
+impl Shares<'_> {
     /// Adds what a block adds to the gradients of its rows and its columns, and returns its sum of squared residuals. The two gradients
     /// are computed side by side with `beside`, parts of everything with `within`.
     ///
@@ -247,19 +254,20 @@ impl Evaluation<'_> {
         let Scratch { residual, by_column, .. } = scratch;
         let residual = &residual[..block.targets.len()];
         let left = |dp, par| {
-            let values = (residual, [].as_slice());
+            let sum = Sum { order: &block.by_row, values: residual, places: &[], source: self.q, turn: turns[0] };
             // SAFETY: passed on to the caller.
-            unsafe { gradient_of(self.simd, &block.by_row, values, self.scale, self.q, dp, turns[0], par) };
+            unsafe { self.gradient(dp, &sum, par) };
         };
         let mut right = |dq, par| {
-            let values = if by_column.is_empty() {
+            let (values, places) = if by_column.is_empty() {
                 (residual, block.places.as_slice())
             } else {
-                reorder(&block.by_column, residual, &block.places, by_column, par);
+                reorder(by_column, &block.by_column, residual, &block.places, par);
                 (by_column.as_slice(), [].as_slice())
             };
+            let sum = Sum { order: &block.by_column, values, places, source: self.p, turn: turns[1] };
             // SAFETY: passed on to the caller.
-            unsafe { gradient_of(self.simd, &block.by_column, values, self.scale, self.p, dq, turns[1], par) };
+            unsafe { self.gradient(dq, &sum, par) };
         };
         match (self.dp.filter(|_| fused.is_none()), self.dq) {
             (Some(dp), Some(dq)) => {
@@ -307,52 +315,55 @@ impl Evaluation<'_> {
                     residual: residual.pointer(),
                     first_chunk: part == 0,
                     last_chunk: part + 1 == chunks,
-                    scale: self.scale,
+                    scale: self.alpha,
                     turn,
                 };
                 let kernel = fused.unwrap_or_else(|| sampling_kernel(simd, chunk.vectors));
-                // SAFETY: the instruction set is available (asserted by the workspace); factors and gradient have the columns that
+                // SAFETY: the instruction set is available (asserted at the beginning); factors and gradient have the columns that
                 // the order reaches; a band's residuals, gradients and sum are this task's alone; the caller vouches for the rest.
                 unsafe { *sums.pointer().add(band) = kernel(&task) };
             }
         });
         squares.iter().sum()
     }
+
+    /// Adds a block's sum to the gradient `out`.
+    ///
+    /// # Safety
+    /// `out` has the source's length of columns, and at least as many as the order's range of lines reaches; nobody else touches
+    /// those meanwhile; they hold what was added before, unless it is their first turn.
+    unsafe fn gradient(&self, out: Columns, sum: &Sum<'_>, par: Par) {
+        let (simd, scale) = (self.simd, self.alpha);
+        let Sum { order, values, places, source, turn } = *sum;
+        let k = source.k();
+        assert_eq!(order.width, width(simd, k), "width of the packed columns");
+        assert!(values.len() >= order.len(), "a value for every entry");
+        assert!(order.others().end <= source.columns(), "columns of the factor");
+        let bands = order.line_bands;
+        for_each(par, chunk_count(k, simd) * bands, |task| {
+            let chunk = chunk(k, simd, task / bands);
+            let band = task % bands;
+            let (source, first_row, tail) = (source.chunk(task / bands), chunk.first, chunk.tail);
+            let task = Gradient { order, band, tail, values, places, scale, source, out, first_row, turn };
+            // SAFETY: the caller vouches for the gradient; the source has the columns of the order's others; a task has its own
+            // chunk of its own lines; places come from the entries; the instruction set is available (asserted at the beginning).
+            unsafe { gradient_kernel(simd, chunk.vectors, !places.is_empty())(&task) };
+        });
+    }
 }
 
-/// The gradient of `out` from values in the order, or at `places` if there are any.
-///
-/// # Safety
-/// `out` has `source`'s length of columns, and at least as many as the order's range of lines reaches; nobody else touches those
-/// meanwhile; they hold what was added before, unless it is their first turn.
-unsafe fn gradient_of(
-    simd: Simd,
-    order: &Order,
-    (values, places): (&[f64], &[u32]),
-    scale: f64,
-    source: &Packed,
-    out: Columns,
+/// What a block adds to a gradient: over the entries of each line, values (in the order, or at `places` if there are any) times
+/// columns of the source.
+struct Sum<'a> {
+    order: &'a Order,
+    values: &'a [f64],
+    places: &'a [u32],
+    source: &'a Packed,
     turn: Turn,
-    par: Par,
-) {
-    let k = source.k();
-    assert_eq!(order.width, width(simd, k), "width of the packed columns");
-    assert!(values.len() >= order.len(), "a value for every entry");
-    assert!(order.others().end <= source.columns(), "columns of the factor");
-    let bands = order.line_bands;
-    for_each(par, chunk_count(k, simd) * bands, |task| {
-        let chunk = chunk(k, simd, task / bands);
-        let band = task % bands;
-        let (source, first_row, tail) = (source.chunk(task / bands), chunk.first, chunk.tail);
-        let task = Gradient { order, band, tail, values, places, scale, source, out, first_row, turn };
-        // SAFETY: the caller vouches for the gradient; the source has the columns of the order's others; a task has its own chunk of
-        // its own lines; places come from the entries; the instruction set is available (asserted by the workspace).
-        unsafe { gradient_kernel(simd, chunk.vectors, !places.is_empty())(&task) };
-    });
 }
 
 /// `to[i] = values[places[i]]`, band by band of the order of `to`.
-fn reorder(order: &Order, values: &[f64], places: &[u32], to: &mut [f64], par: Par) {
+fn reorder(to: &mut [f64], order: &Order, values: &[f64], places: &[u32], par: Par) {
     assert!(to.len() >= order.len(), "room for every entry");
     let to = Shared(to.as_mut_ptr());
     for_each(par, order.line_bands, |band| {

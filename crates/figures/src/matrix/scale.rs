@@ -5,6 +5,7 @@ use std::time::Instant;
 use anyhow::Context;
 use dynamics::dense::matmul;
 use dynamics::random::{Generator, stream};
+use dynamics::units::Hyperparameters;
 use dynamics::{
     CompressedFactorization, DeepFactorization, DynamicsError, Estimate, Factorization, HeldOut, Initialization,
     LossForm, Objective, Observed, Observer, Optimizer, Record, Schedule, Target, compression, train,
@@ -86,12 +87,10 @@ impl RelativeNetwork {
 
     /// ε, η and γ for the objective's size, observed fraction and largest singular value.
     fn absolute(&self, objective: &Objective) -> (f64, f64, f64) {
-        let target = objective.target();
-        let (sigma, depth) = (target.values()[0], self.depth as f64);
-        let fraction = objective.values().len() as f64 / (target.d_out() as f64 * target.d_in() as f64);
-        let curvature = objective.weight() * fraction * sigma.powf(2.0 - 2.0 / depth);
-        let scale = self.init_scale * sigma.powf(1.0 / depth);
-        (scale, self.step_size / curvature, self.discrepant_step / sigma.powf(2.0 / depth))
+        let Self { init_scale, step_size, discrepant_step, .. } = *self;
+        let relative = Hyperparameters { init_scale, step_size, discrepant_step };
+        let absolute = relative.absolute(objective, self.depth, objective.target().values()[0]);
+        (absolute.init_scale, absolute.step_size, absolute.discrepant_step)
     }
 }
 

@@ -4,11 +4,12 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use anyhow::Context;
+use dynamics::kernel::cheapest_form;
 use dynamics::random::{Generator, stream};
 use dynamics::trajectory::Snapshot;
 use dynamics::{
-    CompressedFactorization, DeepFactorization, DynamicsError, Factorization, FixedFactorization, Initialization,
-    Objective, Observed, Observer, Optimizer, Record, Stop, Target, compression, train,
+    CompressedFactorization, DeepFactorization, DynamicsError, Factorization, Initialization, Objective, Observed, Observer, Optimizer, Record,
+    Stop, Target, compression, train,
 };
 use faer::{Mat, Par};
 use lab::{Trial, TrialContext, TrialError};
@@ -191,7 +192,7 @@ impl Trial for MatrixTrial {
             }
             _ => {
                 let compressed = self.compressed(&objective, par)?;
-                self.train_compressed(compressed, &objective, clock, context, par)
+                self.train(&mut cheapest_form(compressed, &objective), &objective, clock, context, par)
             }
         }
     }
@@ -246,24 +247,6 @@ impl MatrixTrial {
         let Start { experiment, seed, instance, initialization } = &self.start;
         let trial = format!("instance {instance}, initialization {initialization}");
         stream(*seed, &[experiment, &trial, purpose])
-    }
-
-    /// Fixed bases need no pass over the observed entries; where that form does not apply, the general one does.
-    fn train_compressed(
-        &self,
-        mut model: CompressedFactorization,
-        objective: &Objective,
-        clock: Instant,
-        context: &TrialContext,
-        par: Par,
-    ) -> Result<MatrixOutcome, TrialError> {
-        let fixed = (model.is_fixed() && FixedFactorization::is_cheaper(model.inner_width(), objective))
-            .then(|| FixedFactorization::new(&model, objective).ok())
-            .flatten();
-        match fixed {
-            Some(mut fixed) => self.train(&mut fixed, objective, clock, context, par),
-            None => self.train(&mut model, objective, clock, context, par),
-        }
     }
 
     fn train<F: Factorization>(

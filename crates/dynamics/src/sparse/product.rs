@@ -1,4 +1,5 @@
-//! The gradient of one factor from the residual: sparse × dense, along the rows or the columns of Ω.
+//! A dense matrix times a sparse one, along the columns or the rows of Ω, with both where they are. It makes the gradient of a
+//! factor from the residual.
 
 use super::entries::{Lines, ObservedEntries};
 use super::factor::{Chunk, Columns, assert_columns, by_vectors, chunk, chunk_count};
@@ -137,69 +138,56 @@ fn kernel(simd: Simd, vectors: usize, mapped: bool) -> Kernel {
     }
 }
 
-/// The gradient over `lines`; `positions` is empty when values are in the lines' own order.
-fn line_gradient(
-    simd: Simd,
-    lines: &Lines,
-    values: &[f64],
-    positions: &[u32],
-    scale: f64,
-    source: MatRef<'_, f64>,
-    out: MatMut<'_, f64>,
-    par: Par,
-) {
+/// A sparse matrix to look at: values at the entries of Ω, zero elsewhere; as it is, or transposed.
+#[derive(Clone, Copy, Debug)]
+pub struct SparseRef<'a> {
+    pub(super) entries: &'a ObservedEntries,
+    pub(super) values: &'a [f64],
+    transposed: bool,
+}
+
+impl<'a> SparseRef<'a> {
+    /// The `d_out × d_in` matrix with `values` at `entries`, in CSR order.
+    ///
+    /// # Panics
+    /// If there are not as many values as entries.
+    pub fn new(entries: &'a ObservedEntries, values: &'a [f64]) -> Self {
+        assert_eq!(values.len(), entries.len(), "number of values");
+        Self { entries, values, transposed: false }
+    }
+
+    /// The transposed matrix.
+    pub fn transpose(self) -> Self {
+        Self { transposed: !self.transposed, ..self }
+    }
+}
+
+/// `dst = alpha lhs rhs`, of which `rhs` is sparse and the others are column-major.
+///
+/// # Panics
+/// If shapes do not match, or this machine does not have the instruction set.
+pub fn matmul(dst: MatMut<'_, f64>, lhs: MatRef<'_, f64>, rhs: SparseRef<'_>, alpha: f64, simd: Simd, par: Par) {
+    let SparseRef { entries, values, transposed } = rhs;
+    // A column of the result belongs to a line of entries.
+    let (lines, positions, inner) = if transposed {
+        (&entries.by_row, [].as_slice(), entries.d_in())
+    } else {
+        (&entries.by_column, entries.csr_positions(), entries.d_out())
+    };
     assert!(simd.is_available(), "{simd:?} is not available here");
-    assert_eq!(values.len(), lines.index.len(), "number of residuals");
-    assert_eq!(out.nrows(), source.nrows(), "rows of the factor and the gradient");
-    let k = source.nrows();
+    assert_columns("the left factor", lhs, inner);
+    assert_columns("the product", dst.as_ref(), lines.lines());
+    assert_eq!(dst.nrows(), lhs.nrows(), "rows of the left factor and the product");
+    let k = lhs.nrows();
     let chunks = chunk_count(k, simd);
     let blocks = task_count(values.len() * k, MOST_TASKS).div_ceil(chunks.max(1));
-    let (source, out) = (Columns::read(source), Columns::write(out));
+    let (source, out) = (Columns::read(lhs), Columns::write(dst));
     for_each(par, chunks * blocks, |task| {
         let chunk = chunk(k, simd, task / blocks);
-        let block = Block {
-            lines,
-            range: share(lines.lines(), blocks, task % blocks),
-            chunk,
-            values,
-            positions,
-            scale,
-            source,
-            out,
-        };
-        // SAFETY: shapes are asserted here and by the callers; each task has its own chunk of its own lines of the
-        // output; positions come from the entries; the instruction set is available.
+        let range = share(lines.lines(), blocks, task % blocks);
+        let block = Block { lines, range, chunk, values, positions, scale: alpha, source, out };
+        // SAFETY: shapes are asserted above; each task has its own chunk of its own lines of the output; positions come from
+        // the entries; the instruction set is available.
         unsafe { kernel(simd, chunk.vectors, !positions.is_empty())(&block) };
     });
-}
-
-/// [`gradient_left`](super::gradient_left) with a given instruction set.
-pub fn gradient_left(
-    simd: Simd,
-    entries: &ObservedEntries,
-    residual: &[f64],
-    scale: f64,
-    q: MatRef<'_, f64>,
-    dp: MatMut<'_, f64>,
-    par: Par,
-) {
-    assert_columns("Q", q, entries.d_in());
-    assert_columns("the gradient of P", dp.as_ref(), entries.d_out());
-    line_gradient(simd, &entries.by_row, residual, &[], scale, q, dp, par);
-}
-
-/// [`gradient_right`](super::gradient_right) with a given instruction set.
-pub fn gradient_right(
-    simd: Simd,
-    entries: &ObservedEntries,
-    residual: &[f64],
-    scale: f64,
-    p: MatRef<'_, f64>,
-    dq: MatMut<'_, f64>,
-    par: Par,
-) {
-    assert_columns("P", p, entries.d_out());
-    assert_columns("the gradient of Q", dq.as_ref(), entries.d_in());
-    let positions = entries.csr_positions();
-    line_gradient(simd, &entries.by_column, residual, positions, scale, p, dq, par);
 }

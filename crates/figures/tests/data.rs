@@ -158,8 +158,8 @@ fn skipped_lines_are_told_and_recorded() {
 
 #[test]
 fn absent_data_says_what_was_looked_for() {
-    let mut command = with_sst2("", "").few_shot("rte");
-    let text = ended(command.env("HF_HUB_OFFLINE", "1"), 2);
+    let setup = with_sst2("", "");
+    let text = ended(setup.few_shot("rte").env("HF_HUB_OFFLINE", "1"), 2);
     assert!(text.contains("looked for: RTE/train.tsv, rte/train-00000-of-00001.parquet"), "{text}");
 }
 

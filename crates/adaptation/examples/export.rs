@@ -62,7 +62,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn default_model() -> Result<PathBuf, Box<dyn Error>> {
     let source = Source::named(DEFAULT_MODEL).ok_or("the default encoder is among the known sources")?;
-    Ok(source.fetch(&Cache::from_env()?, &silent)?.directory().to_owned())
+    Ok(source.fetch(&Cache::from_env(), &silent)?.directory().to_owned())
 }
 
 /// A directory's name, and what is exported into it.

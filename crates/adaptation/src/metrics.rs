@@ -25,6 +25,12 @@ impl Metric {
     }
 }
 
+/// Whether a metric can tell anything from examples with these labels: there must be two at least, and they must differ.
+/// Otherwise correlations are undefined, and what predicts a constant has the accuracy of what has learned something.
+pub fn can_tell(labels: &[f32]) -> bool {
+    labels.iter().any(|label| *label != labels[0])
+}
+
 /// Pearson's correlation coefficient, as `scipy.stats.pearsonr`: of two passes, in order, clamped to [−1, 1].
 ///
 /// `None` if it is undefined: fewer than two values, a constant side, or anything not finite. A model that predicts a

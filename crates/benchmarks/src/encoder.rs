@@ -48,7 +48,7 @@ impl Pretrained {
     /// If it cannot be fetched or read.
     pub fn load(progress: &dyn Progress) -> Result<Self> {
         let source = Source::named(MODEL).expect("the default encoder is among the known sources");
-        let files = source.fetch(&Cache::from_env()?, progress)?;
+        let files = source.fetch(&Cache::from_env(), progress)?;
         let directory = files.directory().to_owned();
         let encoder = Encoder::load(&directory.join("config.json"), &directory.join("model.safetensors"))?;
         let head = Head::random(1, encoder.config().hidden_size, &mut stream(1, &["bench-peers", "head"]));

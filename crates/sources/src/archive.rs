@@ -1,14 +1,14 @@
 //! Taking single members out of wheels (zip) and sdists (tar.gz), also out of an archive inside an archive.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 
 use flate2::read::GzDecoder;
 
-use super::SourceError;
 use super::error::io_error;
+use super::{SourceError, name};
 
 /// Separates an archive inside an archive from the member inside that one.
 const INSIDE: char = '!';
@@ -38,6 +38,17 @@ pub(super) fn unpack(
         let inside = work.join("inside");
         extract(archive, &BTreeMap::from([(name.to_owned(), outer.to_owned())]), &inside)?;
         unpack(&inside.join(name), &members, &inside, to)?;
+    }
+    Ok(())
+}
+
+/// Refuses members that would lead out of the cache, or share a name, or none at all.
+pub(super) fn check_members(archive: &str, members: &BTreeMap<String, String>) -> Result<(), SourceError> {
+    members.keys().try_for_each(|target| name::words("members", target))?;
+    let different: BTreeSet<&String> = members.values().collect();
+    if different.is_empty() || different.len() < members.len() {
+        let allowed = "at least one member, each under one name";
+        return Err(SourceError::BadName { what: "members", name: archive.to_owned(), allowed });
     }
     Ok(())
 }

@@ -9,8 +9,10 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde::Serialize;
+
 use super::error::io_error;
-use super::{Files, Sha256, SourceError};
+use super::{Files, Sha256, SourceError, expand_home};
 
 const SUMS: &str = "SHA256SUMS";
 
@@ -36,11 +38,12 @@ impl Remote {
     /// As the usual environment variables say: `HF_ENDPOINT`, `HF_TOKEN`, `HF_HUB_OFFLINE`. A silent hub is given up after
     /// a minute.
     pub fn from_env() -> Self {
-        let get = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let get = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
         let is_yes = |value: String| ["1", "true", "yes", "on"].contains(&value.to_lowercase().as_str());
         Self {
             endpoint: get("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".to_owned()),
-            token: get("HF_TOKEN"),
+            // One that was read from a file still has the end of the line.
+            token: get("HF_TOKEN").map(|token| token.trim().to_owned()),
             offline: get("HF_HUB_OFFLINE").is_some_and(is_yes),
             patience: PATIENCE,
             python: PathBuf::from(if cfg!(windows) { "python" } else { "python3" }),
@@ -49,31 +52,32 @@ impl Remote {
 }
 
 /// A cache directory, and where to get what it lacks.
+///
+/// What is never taken from the cache, a [`Directory`](crate::Directory), needs none: that there is no place for it is only
+/// an error for what would be kept there.
 #[derive(Clone)]
 pub struct Cache {
-    directory: PathBuf,
+    /// `None` if neither the user nor the system names one.
+    directory: Option<PathBuf>,
     pub(super) remote: Remote,
 }
 
 impl Cache {
     /// The cache in `directory`, which is made when first needed.
     pub fn new(directory: impl Into<PathBuf>, remote: Remote) -> Self {
-        Self { directory: directory.into(), remote }
+        Self { directory: Some(directory.into()), remote }
     }
 
     /// The cache at `COMPRESSIBLE_DYNAMICS_CACHE`, or else in the system's directory for caches.
-    pub fn from_env() -> Result<Self, SourceError> {
+    pub fn from_env() -> Self {
         let given = std::env::var_os("COMPRESSIBLE_DYNAMICS_CACHE").filter(|value| !value.is_empty());
-        let directory = match given {
-            Some(directory) => PathBuf::from(directory),
-            None => dirs::cache_dir().ok_or(SourceError::NoCacheDirectory)?.join("compressible-dynamics"),
-        };
-        Ok(Self::new(directory, Remote::from_env()))
+        let of_system = || dirs::cache_dir().map(|directory| directory.join("compressible-dynamics"));
+        Self { directory: given.map(PathBuf::from).or_else(of_system), remote: Remote::from_env() }
     }
 
     /// The directory.
-    pub fn directory(&self) -> &Path {
-        &self.directory
+    pub fn directory(&self) -> Result<PathBuf, SourceError> {
+        expand_home(self.directory.as_deref().ok_or(SourceError::NoCacheDirectory)?)
     }
 
     /// The files of entry `key`. If they are absent or damaged, `fill(work, files)` puts them into the directory
@@ -83,18 +87,19 @@ impl Cache {
         key: &str,
         fill: impl FnOnce(&Path, &Path) -> Result<(), SourceError>,
     ) -> Result<Files, SourceError> {
-        let directory = self.directory.join(key);
+        let cache = self.directory()?;
+        let directory = cache.join(key);
         if is_intact(&directory) {
             return Ok(Files { directory });
         }
-        fs::create_dir_all(&self.directory).map_err(io_error("create", &self.directory))?;
-        let _lock = lock(&self.directory.join(format!("{key}.lock")))?;
+        fs::create_dir_all(&cache).map_err(io_error("create", &cache))?;
+        let _lock = lock(&cache.join(format!("{key}.lock")))?;
         // Another process may have filled the entry while this one waited.
         if is_intact(&directory) {
             return Ok(Files { directory });
         }
         remove(&directory)?;
-        let work = self.directory.join(format!("{key}.partial"));
+        let work = cache.join(format!("{key}.partial"));
         let files = work.join("files");
         fs::create_dir_all(&files).map_err(io_error("create", &files))?;
         fill(&work, &files)?;
@@ -103,6 +108,12 @@ impl Cache {
         remove(&work)?;
         Ok(Files { directory })
     }
+}
+
+/// The key of a declaration: a name for people, and a hash of all that it says.
+pub(super) fn key(name: &str, declaration: &impl Serialize) -> String {
+    let declaration = serde_json::to_vec(declaration).expect("strings are JSON");
+    format!("{name}-{:.16}", blake3::hash(&declaration).to_hex())
 }
 
 /// Removes a directory and all that is in it, if it is there.
@@ -158,4 +169,23 @@ fn list(root: &Path, directory: &Path, names: &mut Vec<String>) -> Result<(), So
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::{Directory, Source, silent};
+
+    /// As for a user without home: only what would be kept needs a place.
+    #[test]
+    fn a_directory_needs_no_cache() {
+        let cache = Cache { directory: None, remote: Remote::from_env() };
+        let directory = std::env::temp_dir();
+        let here = Source::Path(Directory { directory: directory.clone(), files: BTreeMap::new() });
+        assert_eq!(here.fetch(&cache, &silent).unwrap().directory(), directory);
+        let error = Source::named("movie-sentiment").unwrap().fetch(&cache, &silent).unwrap_err();
+        assert!(matches!(error, SourceError::NoCacheDirectory), "{error}");
+    }
 }

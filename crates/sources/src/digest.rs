@@ -9,6 +9,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use sha2::Digest;
 
+use super::excerpt;
+
 /// A SHA-256 digest, written as 64 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -63,7 +65,7 @@ impl FromStr for Sha256 {
     type Err = NotADigest;
 
     fn from_str(text: &str) -> Result<Self, NotADigest> {
-        let refuse = || NotADigest(text.to_owned());
+        let refuse = || NotADigest(excerpt(text));
         if text.len() != 64 || !text.bytes().all(|c| c.is_ascii_hexdigit()) {
             return Err(refuse());
         }

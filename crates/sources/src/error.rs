@@ -39,6 +39,18 @@ pub enum SourceError {
         /// The digest of what is there.
         got: Sha256,
     },
+    /// The parts of an archive are right, but do not make it.
+    #[error("{file}, joined of {parts} in this order: wrong SHA-256: expected {expected}, got {got}")]
+    WrongJoin {
+        /// The archive.
+        file: String,
+        /// The files that hold its parts.
+        parts: String,
+        /// The pinned digest.
+        expected: Sha256,
+        /// The digest of what came of them.
+        got: Sha256,
+    },
     /// A file that a directory should hold is not there.
     #[error("{directory}: there is no file {file}")]
     Absent {
@@ -46,6 +58,20 @@ pub enum SourceError {
         file: String,
         /// Where.
         directory: PathBuf,
+    },
+    /// A directory that should hold files is not there.
+    #[error("there is no directory {directory}")]
+    NoDirectory {
+        /// The directory.
+        directory: PathBuf,
+    },
+    /// A path starts with a tilde that cannot be replaced.
+    #[error(
+        "{path}: ~ stands for your home directory only as ~/…, and where the system names one; write the whole path"
+    )]
+    NoHome {
+        /// The path.
+        path: PathBuf,
     },
     /// An archive cannot be read.
     #[error("{archive}: cannot be unpacked")]
@@ -74,7 +100,7 @@ pub enum SourceError {
         source: io::Error,
     },
     /// pip failed.
-    #[error("pip could not download {package} {version} ({status}); it says:\n{stderr}")]
+    #[error("pip could not download {package} {version} ({status}); it says{}", .said.as_ref().map_or(" nothing".to_owned(), |said| format!(":\n{said}")))]
     Pip {
         /// The package wanted.
         package: String,
@@ -82,8 +108,8 @@ pub enum SourceError {
         version: String,
         /// How pip ended.
         status: std::process::ExitStatus,
-        /// The end of what it wrote.
-        stderr: String,
+        /// The end of what it wrote, if it wrote anything.
+        said: Option<String>,
     },
     /// pip succeeded with another file than the declared one.
     #[error("pip brought no {file}, but: {found}")]
@@ -104,6 +130,28 @@ pub enum SourceError {
         repository: String,
         /// Its revision.
         revision: String,
+    },
+    /// The address of the hub is none.
+    #[error(
+        "HF_ENDPOINT = {endpoint:?} is not allowed: an address without blanks, as https://huggingface.co, is needed"
+    )]
+    BadEndpoint {
+        /// What is given as address.
+        endpoint: String,
+    },
+    /// The hub does not let everybody have the file.
+    #[error("{endpoint} refuses {file} of {repository} ({status}): {}", advice(*.has_token))]
+    Refused {
+        /// The hub.
+        endpoint: String,
+        /// The file wanted.
+        file: String,
+        /// The repository.
+        repository: String,
+        /// 401 or 403.
+        status: u16,
+        /// Whether a token was shown.
+        has_token: bool,
     },
     /// The hub could not be reached, refused, or stopped in the middle.
     #[error("cannot download {file} of {repository} from {endpoint}")]
@@ -148,7 +196,17 @@ impl SourceError {
     pub fn is_unreachable(&self) -> bool {
         use SourceError::*;
         matches!(self, NoPython { .. } | Pip { .. } | Offline { .. } | Absent { .. })
-            || matches!(self, NotOnHub { .. } | Hub { .. } | Silent { .. })
+            || matches!(self, NotOnHub { .. } | Refused { .. } | Hub { .. } | Silent { .. })
+    }
+}
+
+/// What to do about a refusal.
+fn advice(has_token: bool) -> &'static str {
+    if has_token {
+        "the token in HF_TOKEN may not read it (accept the repository's conditions on its page, or use another token), or \
+         there is no such repository"
+    } else {
+        "set HF_TOKEN to a token that may read it; or there is no such repository"
     }
 }
 

@@ -13,7 +13,7 @@ use hf_hub::api::sync::{ApiBuilder, ApiError, ApiRepo};
 use serde::{Deserialize, Serialize};
 
 use super::error::io_error;
-use super::{Cache, Files, Progress, Remote, Sha256, SourceError, cache, name};
+use super::{Cache, Files, Progress, Remote, Sha256, SourceError, cache, excerpt, name};
 
 /// Times a dropped connection is taken up again before giving up until the next run.
 const RETRIES: usize = 3;
@@ -58,14 +58,13 @@ impl Hub {
         name::words("repository", &self.repository)?;
         name::words("revision", &self.revision)?;
         self.files.keys().try_for_each(|file| name::words("files", file))?;
-        let declaration = serde_json::to_vec(self).expect("strings are JSON");
-        let repository = self.repository.replace('/', "--");
-        let key = format!("{repository}-{:.16}", blake3::hash(&declaration).to_hex());
+        let key = cache::key(&self.repository.replace('/', "--"), self);
         cache.entry(&key, |work, files| {
             if cache.remote.offline {
-                let cache = cache.directory().to_owned();
+                let cache = cache.directory()?;
                 return Err(SourceError::Offline { repository: self.repository.clone(), cache });
             }
+            check_endpoint(&cache.remote.endpoint)?;
             self.files.iter().try_for_each(|(file, expected)| {
                 let to = files.join(file);
                 // One that was completed before an interruption stays.
@@ -174,14 +173,26 @@ impl Hub {
 
     fn failure(&self, remote: &Remote, hub: &Path, file: &str, error: ApiError) -> SourceError {
         let (endpoint, file, repository) = (remote.endpoint.clone(), file.to_owned(), self.repository.clone());
-        match root(error) {
-            ApiError::RequestError(error) if status(&error) == Some(404) => {
-                SourceError::NotOnHub { endpoint, file, repository, revision: self.revision.clone() }
+        let error = root(error);
+        let code = if let ApiError::RequestError(error) = &error { status(error) } else { None };
+        match (error, code) {
+            (_, Some(404)) => SourceError::NotOnHub { endpoint, file, repository, revision: self.revision.clone() },
+            (_, Some(status @ (401 | 403))) => {
+                SourceError::Refused { endpoint, file, repository, status, has_token: remote.token.is_some() }
             }
-            ApiError::IoError(source) if is_local(&source) => io_error("write below", hub)(source),
-            error => SourceError::Hub { endpoint, file, repository, source: Box::new(error) },
+            (ApiError::IoError(source), _) if is_local(&source) => io_error("write below", hub)(source),
+            (error, _) => SourceError::Hub { endpoint, file, repository, source: Box::new(error) },
         }
     }
+}
+
+/// Refuses an address that is none, which hf-hub would call a file that cannot be downloaded.
+fn check_endpoint(endpoint: &str) -> Result<(), SourceError> {
+    let host = ["https://", "http://"].into_iter().find_map(|scheme| endpoint.strip_prefix(scheme));
+    if host.is_some_and(|host| !host.is_empty() && !host.contains(char::is_whitespace)) {
+        return Ok(());
+    }
+    Err(SourceError::BadEndpoint { endpoint: excerpt(endpoint) })
 }
 
 /// The error that the last retry met.

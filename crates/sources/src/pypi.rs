@@ -1,16 +1,12 @@
-//! Wheels and sdists from PyPI (or wherever pip is configured to look), downloaded by pip, unpacked here.
+//! Members of a wheel or an sdist on PyPI.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::path::Path;
-use std::process::{Command, ExitStatus, Stdio};
-use std::thread::sleep;
-use std::time::Duration;
+use std::fs;
 
 use serde::{Deserialize, Serialize};
 
-use super::error::io_error;
-use super::{Cache, Files, Progress, Sha256, SourceError, archive, cache, name};
+use super::distribution::Distribution;
+use super::{Cache, Files, Progress, Sha256, SourceError, archive, cache};
 
 /// Members of one file of a PyPI package.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,11 +26,14 @@ pub struct Pypi {
 
 impl Pypi {
     pub(super) fn fetch(&self, cache: &Cache, progress: &dyn Progress) -> Result<Files, SourceError> {
-        self.check()?;
-        let declaration = serde_json::to_vec(self).expect("strings are JSON");
-        let key = format!("{}-{}-{:.16}", self.package, self.version, blake3::hash(&declaration).to_hex());
+        let Self { package, version, file, sha256, members } = self;
+        let distribution = Distribution { package, version, file, sha256: *sha256 };
+        distribution.check()?;
+        archive::check_members(file, members)?;
+        let key = cache::key(&format!("{package}-{version}"), self);
         cache.entry(&key, |work, files| {
-            let filled = self.fill(&cache.remote.python, work, files, progress);
+            let archive = distribution.get(&cache.remote.python, work, progress);
+            let filled = archive.and_then(|archive| archive::unpack(&archive, members, work, files));
             if filled.is_err() {
                 // Nothing in it is of use to the next attempt; if the removal fails, that attempt does it.
                 let _ = fs::remove_dir_all(work);
@@ -42,130 +41,4 @@ impl Pypi {
             filled
         })
     }
-
-    fn check(&self) -> Result<(), SourceError> {
-        name::word("package", &self.package)?;
-        name::word("version", &self.version)?;
-        name::word("file", &self.file)?;
-        self.members.keys().try_for_each(|target| name::words("members", target))?;
-        let known = archive::is_zip(&self.file) || self.file.ends_with(".tar.gz");
-        let mut paths: Vec<_> = self.members.values().collect();
-        paths.sort();
-        paths.dedup();
-        let refuse = |what, name: &str, allowed| Err(SourceError::BadName { what, name: name.to_owned(), allowed });
-        if !known {
-            return refuse("file", &self.file, "a wheel (.whl) or an sdist (.tar.gz)");
-        }
-        if paths.is_empty() || paths.len() < self.members.len() {
-            return refuse("members", &self.file, "at least one member, each under one name");
-        }
-        Ok(())
-    }
-
-    fn fill(&self, python: &Path, work: &Path, files: &Path, progress: &dyn Progress) -> Result<(), SourceError> {
-        let downloads = work.join("downloads");
-        // What a killed process left: pip cannot resume it.
-        cache::remove(&downloads)?;
-        fs::create_dir_all(&downloads).map_err(io_error("create", &downloads))?;
-        self.download(python, work, &downloads, progress)?;
-        let archive = downloads.join(&self.file);
-        if !archive.is_file() {
-            return Err(SourceError::OtherFile { file: self.file.clone(), found: names(&downloads)? });
-        }
-        let got = Sha256::of_file(&archive).map_err(io_error("read", &archive))?;
-        if got != self.sha256 {
-            return Err(self.wrong_hash(got));
-        }
-        archive::unpack(&archive, &self.members, work, files)
-    }
-
-    fn wrong_hash(&self, got: Sha256) -> SourceError {
-        SourceError::WrongHash { file: self.file.clone(), expected: self.sha256, got }
-    }
-
-    /// Lets pip download the file into `downloads`. pip gets the digest too: to learn an sdist's metadata it runs the
-    /// sdist's own code, which must not happen before it is verified.
-    fn download(
-        &self,
-        python: &Path,
-        work: &Path,
-        downloads: &Path,
-        progress: &dyn Progress,
-    ) -> Result<(), SourceError> {
-        let requirements = work.join("requirements.txt");
-        let pinned = format!("{}=={} --hash=sha256:{}\n", self.package, self.version, self.sha256);
-        fs::write(&requirements, pinned).map_err(io_error("write", &requirements))?;
-        let log = work.join("pip.log");
-        let mut command = Command::new(python);
-        command
-            .args(["-m", "pip", "download", "--no-deps", "--no-input", "--disable-pip-version-check"])
-            .arg(if archive::is_zip(&self.file) { "--only-binary" } else { "--no-binary" })
-            .arg(&self.package)
-            .arg("--dest")
-            .arg(downloads)
-            .arg("--requirement")
-            .arg(&requirements)
-            // Here its progress can be seen, and an interruption leaves nothing elsewhere.
-            .env("TMPDIR", downloads)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(File::create(&log).map_err(io_error("create", &log))?);
-        let status = self.run(command, python, downloads, progress)?;
-        if status.success() {
-            return Ok(());
-        }
-        let stderr = fs::read(&log).map_err(io_error("read", &log))?;
-        Err(self.pip_error(status, &String::from_utf8_lossy(&stderr)))
-    }
-
-    /// Runs pip to its end, reporting how much it has put into `downloads`.
-    fn run(
-        &self,
-        mut command: Command,
-        python: &Path,
-        downloads: &Path,
-        progress: &dyn Progress,
-    ) -> Result<ExitStatus, SourceError> {
-        let no_python =
-            |source| SourceError::NoPython { python: python.to_owned(), package: self.package.clone(), source };
-        let mut child = command.spawn().map_err(no_python)?;
-        loop {
-            if let Some(status) = child.try_wait().map_err(io_error("wait for", python))? {
-                return Ok(status);
-            }
-            progress.report(&self.file, size(downloads), None);
-            sleep(Duration::from_millis(50));
-        }
-    }
-
-    /// What pip's failure means. Of a wrong hash it writes a line `Got` with the digest.
-    fn pip_error(&self, status: ExitStatus, stderr: &str) -> SourceError {
-        let got = stderr.lines().find_map(|line| line.trim().strip_prefix("Got ")?.trim().parse().ok());
-        if let Some(got) = got {
-            return self.wrong_hash(got);
-        }
-        let lines: Vec<&str> = stderr.lines().collect();
-        let stderr = lines[lines.len().saturating_sub(20)..].join("\n");
-        SourceError::Pip { package: self.package.clone(), version: self.version.clone(), status, stderr }
-    }
-}
-
-/// The names in a directory, for a message.
-fn names(directory: &Path) -> Result<String, SourceError> {
-    let entries = fs::read_dir(directory).map_err(io_error("read", directory))?;
-    let names: Vec<_> = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
-    Ok(if names.is_empty() { "nothing".to_owned() } else { names.join(", ") })
-}
-
-/// Bytes of all files below `directory`. Files may vanish meanwhile: they then count as empty.
-fn size(directory: &Path) -> u64 {
-    let Ok(entries) = fs::read_dir(directory) else {
-        return 0;
-    };
-    let size_of = |entry: fs::DirEntry| match entry.metadata() {
-        Ok(metadata) if metadata.is_dir() => size(&entry.path()),
-        Ok(metadata) => metadata.len(),
-        Err(_) => 0,
-    };
-    entries.flatten().map(size_of).sum()
 }

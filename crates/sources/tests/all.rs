@@ -1,4 +1,5 @@
 //! The integration tests of this crate in one binary, a module per subject: linked once.
 
 mod hub;
+mod joined;
 mod source;

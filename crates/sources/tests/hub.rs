@@ -27,6 +27,8 @@ struct Faults {
     stalls: bool,
     /// Whether the rest of a file is asked for in vain: all of it is sent.
     ignores_ranges: bool,
+    /// The status all requests are refused with, if any.
+    refuses: Option<u16>,
 }
 
 #[derive(Default)]
@@ -96,6 +98,9 @@ impl Server {
     }
 
     fn reply(&self, mut stream: TcpStream, method: &str, path: &str, range: Option<&str>) -> std::io::Result<()> {
+        if let Some(status) = self.state().faults.refuses {
+            return write!(stream, "HTTP/1.1 {status} Refused\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        }
         // Large files lie elsewhere: the hub redirects to where.
         let (stored, redirected) = match path.strip_prefix("/large/") {
             Some(stored) => (Some(stored.to_owned()), true),
@@ -363,9 +368,31 @@ fn no_hub_at_all() {
     let directory = tempfile::tempdir().unwrap();
     // A port that was free a moment ago.
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    for endpoint in [format!("http://{address}"), "nonsense".to_owned()] {
-        let error = weights().fetch(&Cache::new(directory.path(), remote(endpoint)), &silent).unwrap_err();
-        assert!(matches!(error, SourceError::Hub { .. }) && error.is_unreachable(), "{error:?}");
+    let cache = |endpoint: String| Cache::new(directory.path(), remote(endpoint));
+    let error = weights().fetch(&cache(format!("http://{address}")), &silent).unwrap_err();
+    assert!(matches!(error, SourceError::Hub { .. }) && error.is_unreachable(), "{error:?}");
+    for endpoint in ["huggingface.co", "https://hugging face.co", " https://huggingface.co", "https://", "ftp://x"] {
+        let error = weights().fetch(&cache(endpoint.to_owned()), &silent).unwrap_err();
+        let expected = format!(
+            "HF_ENDPOINT = {endpoint:?} is not allowed: an address without blanks, as https://huggingface.co, is needed"
+        );
+        assert_eq!(error.to_string(), expected);
+        assert!(!error.is_unreachable());
+    }
+}
+
+#[test]
+fn what_the_hub_does_not_let_everybody_have() {
+    let (server, directory) = (Server::with_model(), tempfile::tempdir().unwrap());
+    for (status, token, advice) in [
+        (401, None, "set HF_TOKEN to a token that may read it"),
+        (403, Some("secret"), "the token in HF_TOKEN may not"),
+    ] {
+        server.state().faults.refuses = Some(status);
+        let remote = Remote { token: token.map(str::to_owned), ..server.remote() };
+        let error = weights().fetch(&Cache::new(directory.path(), remote), &silent).unwrap_err();
+        let start = format!("{} refuses {WEIGHTS} of {MODEL} ({status}): {advice}", server.endpoint);
+        assert!(error.to_string().starts_with(&start) && error.is_unreachable(), "{error}");
     }
 }
 

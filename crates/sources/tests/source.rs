@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use sources::{Cache, Directory, Pypi, Remote, Sha256, Source, SourceError, silent};
+use sources::{Cache, Directory, Pypi, Remote, Sha256, Source, SourceError, expand_home, silent};
 
 /// A cache directory, an archive to be "downloaded", and a stand-in for Python that does it.
 struct Setup {
@@ -204,6 +204,29 @@ fn failures_of_pip_are_told() {
     assert_eq!(setup.cached(), [""; 0]);
 }
 
+/// pip's words about a full disk, or its silence on one, are not a failure of the network.
+#[test]
+fn a_disk_that_is_full_for_pip_is_named() {
+    let setup = small_wheel();
+    let source = setup.source(CONFIG);
+    for said in ["OSError: [Errno 28] No space left on device", "ERROR: [Errno 122] Disk quota exceeded: 'x'"] {
+        setup.python(&format!("echo \"{said}\" >&2; exit 2"));
+        let error = setup.fetch(&source).unwrap_err();
+        assert!(matches!(error, SourceError::Io { .. }) && !error.is_unreachable(), "{error}");
+        assert!(error.to_string().starts_with("cannot write below "), "{error}");
+    }
+    setup.python("exit 2");
+    let error = setup.fetch(&source).unwrap_err().to_string();
+    assert!(error.ends_with("; it says nothing"), "{error}");
+    // Of much that it says the end is told, and of a long line its start.
+    setup.python("i=0; while [ $i -lt 5000 ]; do echo \"line $i\" >&2; i=$((i+1)); done; exit 2");
+    let error = setup.fetch(&source).unwrap_err().to_string();
+    assert!(error.ends_with("line 4999") && error.lines().count() == 21, "{error}");
+    setup.python("head -c 1000000 /dev/zero | tr '\\0' x >&2; exit 2");
+    let error = setup.fetch(&source).unwrap_err().to_string();
+    assert!(error.ends_with("… (1000000 characters)") && error.len() < 500, "{}", error.len());
+}
+
 #[test]
 fn what_an_interrupted_download_left_does_not_disturb() {
     let setup = small_wheel();
@@ -287,7 +310,17 @@ fn declarations() {
     assert!(error.to_string().contains("unknown field `sha`"), "{error}");
     let error = read("path = { directory = 'x', files = { a = 'abc' } }").unwrap_err();
     assert!(error.to_string().contains("\"abc\" is not a SHA-256 digest"), "{error}");
-    assert!(read("ftp = { directory = 'x' }").is_err());
+    assert!(read("ftp = { directory = 'x' }").unwrap_err().to_string().contains("`pypi`, `hub`, `joined`, `path`"));
+    let two = format!(
+        "path.directory = 'x'\nhub = {{ repository = 'a/b', revision = 'main', files = {{ a = '{digest}' }} }}"
+    );
+    for text in [two.as_str(), ""] {
+        let error = read(text).unwrap_err().to_string();
+        assert!(error.contains("a table with exactly one of pypi, hub, joined and path"), "{error}");
+    }
+    let error =
+        read(&format!("path = {{ directory = 'x', files = {{ a = '{}' }} }}", "0".repeat(100_000))).unwrap_err();
+    assert!(error.message().contains("… (100000 characters)") && error.message().len() < 300, "{}", error.message());
 }
 
 #[test]
@@ -304,6 +337,23 @@ fn directories() {
     assert!(matches!(error, SourceError::WrongHash { .. }) && error.to_string().contains(WHEEL), "{error}");
     assert!(setup.path(WHEEL).exists(), "it is not ours to remove");
     assert!(matches!(setup.fetch(&source(&[("none", right)])), Err(SourceError::Absent { .. })));
+}
+
+#[test]
+fn a_tilde_is_the_home_directory() {
+    let home = std::env::home_dir().expect("the tests run with a home");
+    assert_eq!(expand_home(Path::new("~/models/x")).unwrap(), home.join("models/x"));
+    assert_eq!(expand_home(Path::new("~")).unwrap(), home);
+    for path in ["/x/~/y", "x~", "./~x", "/tmp"] {
+        assert_eq!(expand_home(Path::new(path)).unwrap(), Path::new(path));
+    }
+    let setup = small_wheel();
+    let fetch =
+        |directory: &str| setup.fetch(&Source::Path(Directory { directory: directory.into(), files: BTreeMap::new() }));
+    let error = fetch("~nobody/models").unwrap_err().to_string();
+    assert!(error.starts_with("~nobody/models: ~ stands for your home directory only as ~/…"), "{error}");
+    let error = fetch("~/there is nothing of this name").unwrap_err().to_string();
+    assert_eq!(error, format!("there is no directory {}", home.join("there is nothing of this name").display()));
 }
 
 /// The digest of the empty file and of "abc" (FIPS 180-2).

@@ -4,8 +4,11 @@
 
 mod error;
 mod glue;
+mod layout;
+mod lookup;
 mod movie_sentiment;
 mod parquet;
+mod skipped;
 mod split;
 mod stsb;
 mod table;
@@ -15,11 +18,12 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use sources::{Cache, Progress, Source, expand_home};
 
-use crate::metrics::Metric;
-use sources::{Cache, Progress, Source};
+use crate::metrics::{self, Metric};
 
 pub use error::DataError;
+pub use skipped::{LeftOut, Skipped};
 pub use split::{Drawn, draw};
 
 /// What an encoder is fine-tuned to predict.
@@ -152,36 +156,84 @@ pub struct Dataset {
     pub dev: Vec<Example>,
     /// Empty where labels are not public (GLUE).
     pub test: Vec<Example>,
-    /// Malformed lines that were left out (only QQP may have some).
-    pub skipped: usize,
+    /// Malformed lines that were left out, of each file that has some (only those of QQP may).
+    pub skipped: Vec<Skipped>,
 }
 
 impl Dataset {
-    /// Refuses empty splits. The test split may be empty if its labels are not public.
+    /// Refuses splits without examples, or without text. The test split may be empty if its labels are not public.
     fn checked(self, path: &Path, test_is_public: bool) -> Result<Self, DataError> {
         let splits = [("train", &self.train, true), ("dev", &self.dev, true), ("test", &self.test, test_is_public)];
-        let empty = splits.into_iter().find(|(_, examples, needed)| *needed && examples.is_empty());
-        match empty.map(|(split, ..)| split) {
-            Some(split) => Err(DataError::EmptySplit { path: path.to_owned(), split }),
-            None => Ok(self),
+        for (split, examples, needed) in splits {
+            if needed && examples.is_empty() {
+                return Err(DataError::EmptySplit { path: path.to_owned(), split });
+            }
+            if let Some(which) = wordless(examples) {
+                return Err(DataError::NoText { path: path.to_owned(), split, which });
+            }
         }
+        Ok(self)
     }
+
+    /// Number of malformed lines that were left out of a split.
+    pub fn malformed(&self, split: &str) -> usize {
+        self.skipped.iter().filter(|skipped| skipped.split == split).map(|skipped| skipped.count).sum()
+    }
+}
+
+/// Which sentence is blank in every example, if there are any: `""` the only one, `"first "`, `"second "`.
+fn wordless(examples: &[Example]) -> Option<&'static str> {
+    let blank = |text: &str| text.trim().is_empty();
+    let first = examples.first()?;
+    if examples.iter().all(|example| blank(&example.first)) {
+        return Some(if first.second.is_some() { "first " } else { "" });
+    }
+    examples.iter().all(|example| example.second.as_deref().is_some_and(blank)).then_some("second ")
+}
+
+/// Refuses what is left of a split if the task's metric cannot be measured on it, see [`metrics::can_tell`].
+///
+/// # Errors
+/// [`DataError::TooSmall`], which says how many examples there were and why they went.
+pub fn check_left(task: Task, split: &'static str, labels: &[f32], left_out: LeftOut) -> Result<(), DataError> {
+    if metrics::can_tell(labels) {
+        return Ok(());
+    }
+    Err(DataError::TooSmall { task, split, examples: labels.len(), label: labels.first().copied(), left_out })
 }
 
 /// The data of a task: from `data_dir`, if it has it in one of the forms of [`read`], or else from the task's source.
 ///
 /// If it is in neither, the error is [`DataError::Absent`]; data that is there but wrong is another error.
 pub fn find(task: Task, data_dir: Option<&Path>, cache: &Cache, progress: &dyn Progress) -> Result<Dataset, DataError> {
-    if let Some(found) = data_dir.map(|directory| read(task, directory)).transpose()?.flatten() {
-        return Ok(found);
+    let mut looked = String::new();
+    if let Some(directory) = data_dir {
+        let directory = expand_home(directory).map_err(|source| DataError::Source { task, source })?;
+        if !directory.is_dir() {
+            return Err(DataError::NoDirectory { path: directory });
+        }
+        if let Some(found) = read(task, &directory)? {
+            return Ok(found);
+        }
+        let names = looked_for(task).join(", ");
+        looked = format!("not in {} (looked for: {names}; in any letter case); ", directory.display());
     }
-    let looked = data_dir.map(|directory| format!("not in {}; ", directory.display())).unwrap_or_default();
     let absent = |why: &str| DataError::Absent { task, why: format!("{looked}{why}") };
     let source = Source::named(&task.source()).ok_or_else(|| absent("it has no source"))?;
     let files = source.fetch(cache, progress).map_err(|source| {
         if source.is_unreachable() { absent(&with_causes(&source)) } else { DataError::Source { task, source } }
     })?;
     read(task, files.directory())?.ok_or_else(|| absent("its source does not hold it"))
+}
+
+/// The files whose presence shows that a task's data is in a directory.
+fn looked_for(task: Task) -> Vec<String> {
+    let own = match task {
+        Task::MovieSentiment => Some(movie_sentiment::FILE),
+        Task::Stsb => Some(stsb::TRAIN_FILE),
+        _ => None,
+    };
+    own.map(str::to_owned).into_iter().chain(glue::looked_for(task).into_iter().flatten()).collect()
 }
 
 /// An error with all that led to it, on one line.
@@ -194,20 +246,18 @@ fn with_causes(error: &dyn std::error::Error) -> String {
 /// - movie-sentiment: `movieReviewSnippets_GroundTruth.txt`;
 /// - STS-B: `sts-train.csv`, `sts-dev.csv`, `sts-test.csv`;
 /// - a task of GLUE: `CoLA/train.tsv` and `CoLA/dev.tsv`, as in the GLUE download, or
-///   `cola/train-00000-of-00001.parquet` and `cola/validation-00000-of-00001.parquet`, as on the hub.
+///   `cola/train-00000-of-00001.parquet` and `cola/validation-00000-of-00001.parquet` (or more of each), as on the hub.
 ///
-/// The first two may also lie in a directory of the task's name.
+/// The first two may also lie in a directory of the task's name. Letter case does not matter.
 pub fn read(task: Task, directory: &Path) -> Result<Option<Dataset>, DataError> {
-    let places = [directory.to_owned(), directory.join(task.name())];
-    let holding = |file: &str| places.iter().find(|place| place.join(file).is_file());
-    match task {
-        Task::MovieSentiment => {
-            let place = holding(movie_sentiment::FILE);
-            place.map(|place| movie_sentiment::read(&place.join(movie_sentiment::FILE))).transpose()
-        }
-        Task::Stsb if holding(stsb::TRAIN_FILE).is_some() => {
-            holding(stsb::TRAIN_FILE).map(|place| stsb::read(place)).transpose()
-        }
-        _ => glue::read(task, directory).transpose(),
+    let places = [Some(directory.to_owned()), lookup::entry(directory, task.name())];
+    let holding = |file: &str| places.iter().flatten().find_map(|place| lookup::file(place, file));
+    if task == Task::MovieSentiment {
+        return holding(movie_sentiment::FILE).map(|file| movie_sentiment::read(&file)).transpose();
+    }
+    let of_sts = if task == Task::Stsb { holding(stsb::TRAIN_FILE) } else { None };
+    match of_sts.as_deref().and_then(Path::parent) {
+        Some(place) => stsb::read(place).map(Some),
+        None => glue::read(task, directory).transpose(),
     }
 }

@@ -25,13 +25,13 @@ pub(super) fn read(path: &Path) -> Result<Dataset, DataError> {
     let mut ids = Identifiers::default();
     let mut examples = Vec::new();
     for line in table.lines() {
-        line.check_columns(3, false)?;
+        line.check_columns(3..=3)?;
         ids.insert_line(&line, &[0])?;
         let label = Label::Score(line.score(1, &RATINGS)?);
         examples.push(Example { first: line.text(2), second: None, label });
     }
     let [train, dev, test] = split(examples);
-    Dataset { task: Task::MovieSentiment, train, dev, test, skipped: 0 }.checked(path, true)
+    Dataset { task: Task::MovieSentiment, train, dev, test, skipped: Vec::new() }.checked(path, true)
 }
 
 /// The fixed split: sentences in the order of their BLAKE3 hashes, of which the first 8000 are for training, the next

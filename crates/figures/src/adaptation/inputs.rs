@@ -1,23 +1,19 @@
 //! What fine-tuning trials need besides their settings: an encoder and tasks, gathered once and handed to every trial. A
 //! trial names them by a hash of their content, so it is determined by it.
 
-use std::path::Path;
 use std::sync::Arc;
 
-use adaptation::data::{self, DataError, Example, Kind, Label, Task};
+use adaptation::data::{self, DataError, Example, Kind, LeftOut, Task};
 use adaptation::evaluation::Labelled;
 use adaptation::metrics::Metric;
 use adaptation::tokens::{Tokenizer, TooLong};
-use adaptation::{Config, Encoder, Loss};
+use adaptation::{Config, Encoder, Loss, ModelError, Pretrained, SequenceError};
 use anyhow::{Context, anyhow};
 use lab::{BadInput, Gathering, Invalid};
 use sources::{Cache, Source, SourceError};
 
 use super::made_up;
 use super::settings::{EncoderSettings, Sources};
-
-/// Sequences of more tokens are left out, as in the paper.
-const MOST_TOKENS: usize = 128;
 
 /// The encoder that is made in code, for tests.
 pub const TINY: &str = "tiny-random";
@@ -40,6 +36,8 @@ pub struct GatheredEncoder {
     pub encoder: Arc<Encoder<f32>>,
     /// `None`: examples are made of token ids.
     tokenizer: Option<Tokenizer>,
+    /// How its weights were changed while they were loaded, if they were.
+    converted: Option<String>,
 }
 
 /// A task with its examples as the encoder takes them.
@@ -56,15 +54,15 @@ pub struct GatheredTask {
     pub train: Vec<Labelled>,
     /// The dev split.
     pub dev: Vec<Labelled>,
-    /// Examples left out because they are too long.
-    dropped: usize,
+    /// What was left out, and how much, for the provenance of the results.
+    left_out: Vec<(String, String)>,
 }
 
 impl GatheredTask {
     /// A task with these examples.
     pub fn new(name: &str, kind: Kind, metric: Metric, train: Vec<Labelled>, dev: Vec<Labelled>) -> Self {
         let hash = hash_of_examples(&[&train, &dev]);
-        Self { hash, name: name.to_owned(), kind, metric, train, dev, dropped: 0 }
+        Self { hash, name: name.to_owned(), kind, metric, train, dev, left_out: Vec::new() }
     }
 
     /// Outputs of a head for it.
@@ -103,16 +101,20 @@ impl FineTuningInputs {
         gathering: &Gathering,
     ) -> anyhow::Result<Self> {
         check_made_up(encoder, tasks)?;
-        let encoder = match encoder.source.as_str() {
+        let held = match encoder.source.as_str() {
             TINY => tiny_encoder()?,
             name => load_encoder(name, sources, gathering).map_err(correctable)?,
         };
+        let unusable = |error: ModelError| BadInput(anyhow::Error::new(error).context(format!("the encoder {}", held.name)));
+        held.encoder.check_pooling(encoder.pooling).map_err(unusable)?;
+        let limit = held.encoder.max_tokens(encoder.max_tokens).map_err(unusable)?;
         let (mut found, mut absent) = (Vec::new(), Vec::new());
         for task in tasks {
-            match gather_task(&encoder, task, gathering) {
+            match gather_task(&held, task, limit, gathering) {
                 Ok(task) => found.push(task),
                 Err(error) => match error.downcast_ref::<DataError>() {
                     Some(DataError::Absent { .. }) => absent.push(format!("{error:#}")),
+                    Some(DataError::Source { source, .. }) if is_fate(source) => return Err(error),
                     Some(_) => return Err(BadInput(error).into()),
                     None => return Err(error),
                 },
@@ -122,11 +124,8 @@ impl FineTuningInputs {
             return Err(BadInput(anyhow!("{}", absent.join("; "))).into());
         }
         absent.iter().for_each(|why| gathering.warn(&format!("left out: {why}")));
-        gathering.record(format!("encoder {}", encoder.name), encoder.hash.clone());
-        for task in &found {
-            gathering.record(format!("data of {}", task.name), task.hash.clone());
-        }
-        Ok(Self { encoder, tasks: found })
+        record(gathering, &held, &found);
+        Ok(Self { encoder: held, tasks: found })
     }
 
     /// The task of this name.
@@ -165,26 +164,51 @@ impl FineTuningInputs {
     }
 }
 
+/// Records what was gathered, by hashes of its content, and what was left out.
+fn record(gathering: &Gathering, encoder: &GatheredEncoder, tasks: &[GatheredTask]) {
+    gathering.record(format!("encoder {}", encoder.name), encoder.hash.clone());
+    if let Some(converted) = &encoder.converted {
+        gathering.record(format!("weights of {}", encoder.name), converted.as_str());
+    }
+    for task in tasks {
+        gathering.record(format!("data of {}", task.name), task.hash.clone());
+        for (what, count) in &task.left_out {
+            gathering.record(what.as_str(), count.as_str());
+        }
+    }
+}
+
 /// The encoder that is made in code and the task that is go together.
 fn check_made_up(encoder: &EncoderSettings, tasks: &[String]) -> anyhow::Result<()> {
     let made_up = tasks.iter().filter(|task| *task == made_up::TASK).count();
     let fits = if encoder.source == TINY { made_up == tasks.len() } else { made_up == 0 };
     let message = "the encoder \"tiny-random\" has no words: it goes with the task \"made-up\", and only with that";
-    if fits { Ok(()) } else { Err(BadInput(anyhow!(message)).into()) }
+    if !fits {
+        return Err(BadInput(anyhow!(message)).into());
+    }
+    match encoder.max_tokens.filter(|_| encoder.source == TINY) {
+        None => Ok(()),
+        Some(limit) => {
+            let why = "the encoder \"tiny-random\" reads no sentences; leave the key out";
+            Err(BadInput(anyhow!("encoder.max_tokens is {limit}, but {why}")).into())
+        }
+    }
 }
 
 /// Unusable files are the user's to correct; a source that is out of reach, or a disk that fails, is not.
 fn correctable(error: anyhow::Error) -> anyhow::Error {
-    let source = error.downcast_ref::<SourceError>();
-    let is_absent = matches!(source, Some(SourceError::Absent { .. }));
-    let is_io = matches!(source, Some(SourceError::Io { .. }));
-    let is_fate = is_io || source.is_some_and(SourceError::is_unreachable) && !is_absent;
+    let is_fate = error.downcast_ref::<SourceError>().is_some_and(is_fate);
     if is_fate || error.is::<BadInput>() { error } else { BadInput(error).into() }
+}
+
+fn is_fate(error: &SourceError) -> bool {
+    let is_absent = matches!(error, SourceError::Absent { .. });
+    matches!(error, SourceError::Io { .. }) || error.is_unreachable() && !is_absent
 }
 
 fn tiny_encoder() -> anyhow::Result<GatheredEncoder> {
     let (hash, encoder) = made_up::encoder()?;
-    Ok(GatheredEncoder { name: TINY.to_owned(), hash, encoder: Arc::new(encoder), tokenizer: None })
+    Ok(GatheredEncoder { name: TINY.to_owned(), hash, encoder: Arc::new(encoder), tokenizer: None, converted: None })
 }
 
 fn load_encoder(name: &str, sources: &Sources, gathering: &Gathering) -> anyhow::Result<GatheredEncoder> {
@@ -195,64 +219,67 @@ fn load_encoder(name: &str, sources: &Sources, gathering: &Gathering) -> anyhow:
     let source = sources.get(name).cloned().or_else(|| Source::named(name)).ok_or_else(unknown)?;
     let transfer = gathering.transfer(name);
     let report = |_: &str, done: u64, total: Option<u64>| transfer.progress(done, total);
-    let files = source.fetch(&Cache::from_env()?, &report).with_context(|| format!("the encoder {name}"))?;
-    let [config, weights, tokenizer] =
-        ["config.json", "model.safetensors", "tokenizer.json"].map(|file| files.path(file));
-    let (config, weights, tokenizer) = (config?, weights?, tokenizer?);
-    let encoder = Encoder::load(&config, &weights)?;
-    let tokenizer = Tokenizer::load(&tokenizer)?;
-    tokenizer.check(encoder.config().vocabulary, encoder.config().positions, MOST_TOKENS)?;
-    let hash = hash_of_files(&[&config, &weights])?;
-    Ok(GatheredEncoder { name: name.to_owned(), hash, encoder: Arc::new(encoder), tokenizer: Some(tokenizer) })
+    let files = source.fetch(&Cache::from_env(), &report).with_context(|| format!("the encoder {name}"))?;
+    let loaded = Pretrained::load(files.directory()).with_context(|| format!("the encoder {name}"))?;
+    let Pretrained { encoder, tokenizer, hash, converted, warnings } = loaded;
+    warnings.iter().for_each(|warning| gathering.warn(warning));
+    let (name, encoder, tokenizer) = (name.to_owned(), Arc::new(encoder), Some(tokenizer));
+    Ok(GatheredEncoder { name, hash, encoder, tokenizer, converted })
 }
 
-fn gather_task(encoder: &GatheredEncoder, name: &str, gathering: &Gathering) -> anyhow::Result<GatheredTask> {
-    let task = match &encoder.tokenizer {
-        Some(tokenizer) => load_task(name, encoder.encoder.config(), tokenizer, gathering)?,
-        None => made_up::task(),
-    };
-    if task.dropped > 0 {
-        gathering.warn(&format!("{name}: {} examples of more than {MOST_TOKENS} tokens are left out", task.dropped));
+fn gather_task(
+    encoder: &GatheredEncoder,
+    name: &str,
+    limit: usize,
+    gathering: &Gathering,
+) -> anyhow::Result<GatheredTask> {
+    match &encoder.tokenizer {
+        Some(tokenizer) => load_task(name, encoder.encoder.config(), tokenizer, limit, gathering),
+        None => Ok(made_up::task()),
     }
-    Ok(task)
 }
 
-fn load_task(name: &str, config: &Config, tokenizer: &Tokenizer, gathering: &Gathering) -> anyhow::Result<GatheredTask> {
+fn load_task(
+    name: &str,
+    config: &Config,
+    tokenizer: &Tokenizer,
+    limit: usize,
+    gathering: &Gathering,
+) -> anyhow::Result<GatheredTask> {
     let known = [Task::MovieSentiment].into_iter().chain(Task::GLUE).find(|task| task.name() == name);
     let task = known.with_context(|| format!("there is no task {name}"))?;
     let transfer = gathering.transfer(name);
     let report = |_: &str, done: u64, total: Option<u64>| transfer.progress(done, total);
-    let found = data::find(task, gathering.data_dir, &Cache::from_env()?, &report)?;
-    let (train, long) = encoded(&found.train, tokenizer)?;
-    let (dev, longer) = encoded(&found.dev, tokenizer)?;
+    let found = data::find(task, gathering.data_dir, &Cache::from_env(), &report)?;
+    found.skipped.iter().for_each(|skipped| gathering.warn(&format!("{name}: left out: {skipped}")));
+    let (train, long) = encoded(&found.train, tokenizer, limit)?;
+    let (dev, longer) = encoded(&found.dev, tokenizer, limit)?;
+    if long + longer > 0 {
+        gathering.warn(&format!("{name}: {} examples of more than {limit} tokens are left out", long + longer));
+    }
+    let mut left_out = Vec::new();
+    for (split, examples, too_long) in [("train", &train, long), ("dev", &dev, longer)] {
+        let labels: Vec<f32> = examples.iter().map(|example| example.label).collect();
+        let malformed = found.malformed(split);
+        data::check_left(task, split, &labels, LeftOut { malformed, too_long, limit })?;
+        let record = |what: &str, count: usize| {
+            (count > 0).then(|| (format!("{what} left out of {split} of {name}"), count.to_string()))
+        };
+        left_out.extend(record("malformed lines", malformed));
+        left_out.extend(record("examples of too many tokens", too_long));
+    }
     let task = GatheredTask::new(name, task.kind(), task.metric(), train, dev);
     for Labelled { ids, token_types, .. } in task.train.iter().chain(&task.dev) {
-        config.check(ids, token_types)?;
+        let unusable =
+            |why: SequenceError| BadInput(anyhow::Error::new(why).context(format!("{name} and this encoder")));
+        config.check(ids, token_types).map_err(unusable)?;
     }
-    Ok(GatheredTask { dropped: long + longer, ..task })
+    Ok(GatheredTask { left_out, ..task })
 }
 
-fn encoded(examples: &[Example], tokenizer: &Tokenizer) -> anyhow::Result<(Vec<Labelled>, usize)> {
-    let encoded = tokenizer.encode_all(examples, MOST_TOKENS, TooLong::Drop)?;
-    let labelled = encoded.examples.into_iter().map(|(tokens, label)| Labelled {
-        token_types: tokens.token_types,
-        ids: tokens.ids,
-        label: match label {
-            Label::Score(score) => score,
-            Label::Class(class) => class as f32,
-        },
-    });
-    Ok((labelled.collect(), encoded.dropped))
-}
-
-fn hash_of_files(paths: &[&Path]) -> anyhow::Result<String> {
-    let mut hasher = blake3::Hasher::new();
-    for path in paths {
-        let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-        hasher.update(&(bytes.len() as u64).to_le_bytes());
-        hasher.update(&bytes);
-    }
-    Ok(hasher.finalize().to_hex().to_string())
+fn encoded(examples: &[Example], tokenizer: &Tokenizer, limit: usize) -> anyhow::Result<(Vec<Labelled>, usize)> {
+    let encoded = tokenizer.encode_all(examples, limit, TooLong::Drop).map_err(|why| BadInput(why.into()))?;
+    Ok((encoded.examples.into_iter().map(Labelled::from).collect(), encoded.dropped))
 }
 
 fn hash_of_examples(splits: &[&[Labelled]]) -> String {

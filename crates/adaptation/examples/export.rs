@@ -50,6 +50,7 @@ pub fn run(mut arguments: impl Iterator<Item = PathBuf>) -> Result<(), Box<dyn E
     let encoder = Arc::new(encoder);
     let tokens =
         EXAMPLES.iter().map(|(first, second, _)| tokenizer.encode(first, *second)).collect::<Result<Vec<_>, _>>()?;
+    tokens.iter().try_for_each(|tokens| encoder.config().check(&tokens.ids, &tokens.token_types))?;
     for (case, method, selection, pooling) in cases() {
         let hidden = encoder.config().hidden_size;
         let head = Head::random(1, hidden, &mut stream(1, &["head"]));

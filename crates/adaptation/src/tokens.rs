@@ -105,7 +105,8 @@ impl Tokenizer {
             (WordPiece::read(&config)?, None)
         } else {
             let path = path.display();
-            let text = format!("{path}: no tokenizer_config.json beside it, so words are read in lower case (do_lower_case)");
+            let text =
+                format!("{path}: no tokenizer_config.json beside it, so words are read in lower case (do_lower_case)");
             (WordPiece::default(), Some(text))
         };
         let json = settings.tokenizer(&files::text(path)?).to_string();
@@ -114,15 +115,16 @@ impl Tokenizer {
 
     /// A tokenizer from the content of a `tokenizer.json`; `path` is what complaints name.
     fn parse(path: &Path, json: &[u8]) -> Result<Self, ModelError> {
-        let bad = |reason: tokenizers::Error| {
-            ModelError::Tokenizer { path: path.to_owned(), reason: cut(&reason.to_string()) }
+        let bad = |reason: tokenizers::Error| ModelError::Tokenizer {
+            path: path.to_owned(),
+            reason: cut(&reason.to_string()),
         };
         let mut inner = tokenizers::Tokenizer::from_bytes(json).map_err(bad)?;
         inner.with_truncation(None).map_err(bad)?;
         inner.with_padding(None);
         let tokenizer = Self(inner);
-        // A word of no vocabulary, which needs the token for unknown ones.
-        tokenizer.0.encode_fast("\u{10fffd}", true).map_err(bad)?;
+        // Likely a word of no vocabulary, which needs the token for unknown ones.
+        tokenizer.0.encode_fast("\u{2603}", true).map_err(bad)?;
         let [cls, sep] = ["[CLS]", "[SEP]"].map(|token| tokenizer.0.token_to_id(token));
         let frame = tokenizer.encode("", Some("")).map(|tokens| tokens.ids).unwrap_or_default();
         if frame.iter().map(|id| Some(*id)).eq([cls, sep, sep]) && cls.is_some() && sep.is_some() {
@@ -153,9 +155,7 @@ impl Tokenizer {
             match too_long {
                 _ if tokens.len() <= limit => Ok(Some((tokens, example.label))),
                 TooLong::Drop => Ok(None),
-                TooLong::Refuse => {
-                    Err(TokenError::TooLong { tokens: tokens.len(), limit, text: cut(&example.first) })
-                }
+                TooLong::Refuse => Err(TokenError::TooLong { tokens: tokens.len(), limit, text: cut(&example.first) }),
             }
         };
         let all: Vec<Option<_>> = examples.par_iter().map(encode).collect::<Result<_, _>>()?;

@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use crate::checkpoint::{self, CheckpointError, Position};
 use crate::method::{Method, Recipe};
 use crate::{
-    Activations, AdamW, AdamWSettings, AdapterError, Adapters, Batch, Dropout, Labelled, Loss, ModelError, Network, Real,
-    Site, StepSchedule,
+    Activations, AdamW, AdamWSettings, AdapterError, Adapters, Batch, Dropout, Labelled, Loss, ModelError, Network,
+    Real, Site, StepSchedule,
 };
 
 /// A loss above this many times that of predicting 0 everywhere is a divergence.
@@ -130,6 +130,24 @@ struct Work<T: Real> {
 }
 
 impl<'a, T: Real> FineTuning<'a, T> {
+    /// A run before its first step, with adapters of a method on these sites, drawn from the plan's seed, and the paper's AdamW.
+    ///
+    /// # Errors
+    /// As [`adapters`] and [`FineTuning::new`].
+    pub fn of_method(
+        method: &Method,
+        sites: &[Site],
+        network: &'a Network<T>,
+        examples: &'a [Labelled],
+        loss: Loss,
+        plan: Plan,
+        par: Par,
+    ) -> Result<Self, TrainingError> {
+        let adapters = adapters(method, sites, network, examples, loss, &plan, plan.seed, par)?;
+        let optimizer = optimizer(method, &adapters);
+        Self::new(network, adapters, optimizer, examples, loss, plan)
+    }
+
     /// A run before its first step.
     ///
     /// # Errors

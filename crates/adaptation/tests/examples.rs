@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use safetensors::tensor::{SafeTensors, TensorView};
 use serde_json::Value;
 
 #[path = "../examples/deep_lora.rs"]
@@ -58,9 +59,34 @@ fn deep_lora_is_tuned_scored_and_exported() {
     }
 }
 
+/// The tiny encoder with four times its positions, for the sentences of `export`.
+fn with_more_positions(directory: &Path) {
+    fs::create_dir_all(directory).expect("made");
+    fs::copy(encoder().join("tokenizer.json"), directory.join("tokenizer.json")).expect("copied");
+    let config = fs::read_to_string(encoder().join("config.json")).expect("read");
+    let config = config.replace("\"max_position_embeddings\": 40", "\"max_position_embeddings\": 160");
+    fs::write(directory.join("config.json"), config).expect("written");
+    let bytes = fs::read(encoder().join("model.safetensors")).expect("read");
+    let parsed = SafeTensors::deserialize(&bytes).expect("safetensors");
+    let repeated = |name: &str| if name == "embeddings.position_embeddings.weight" { 4 } else { 1 };
+    let list: Vec<_> =
+        parsed.iter().map(|(name, tensor)| (name, tensor.data().repeat(repeated(name)), tensor)).collect();
+    let views = list.iter().map(|(name, data, tensor)| {
+        let mut shape = tensor.shape().to_vec();
+        shape[0] *= repeated(name);
+        (*name, TensorView::new(tensor.dtype(), shape, data).expect("a tensor"))
+    });
+    fs::write(directory.join("model.safetensors"), safetensors::serialize(views, None).expect("safetensors"))
+        .expect("written");
+}
+
 #[test]
 fn export_names_the_model_it_was_given() {
     let directory = tempfile::tempdir().expect("a directory");
-    export::run([directory.path().to_owned(), encoder()].into_iter()).expect("it runs");
-    assert_eq!(base_model(&directory.path().join("lora-query-value")), encoder().to_string_lossy());
+    let (output, model) = (directory.path().join("adapters"), directory.path().join("model"));
+    with_more_positions(&model);
+    export::run([output.clone(), model.clone()].into_iter()).expect("it runs");
+    assert_eq!(base_model(&output.join("lora-query-value")), model.to_string_lossy());
+    let error = export::run([output, encoder()].into_iter()).expect_err("too few positions");
+    assert!(error.to_string().contains("the encoder has positions for 40"), "{error}");
 }

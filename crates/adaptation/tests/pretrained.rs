@@ -130,7 +130,7 @@ fn values_that_no_encoder_has_are_refused() {
         (json!({"type_vocab_size": 1000}), "type_vocab_size is 1000"),
         (json!({"hidden_dropout_prob": 1.0}), "hidden_dropout_prob is 1.0"),
         (json!({"attention_probs_dropout_prob": "0.1"}), "attention_probs_dropout_prob is \"0.1\""),
-        (json!({"layer_norm_eps": 1e300}), "layer_norm_eps is 1e300, allowed: a number from 1e-20 to 0.1"),
+        (json!({"layer_norm_eps": 1e300}), "layer_norm_eps is 1e+300, allowed: a number from 1e-20 to 0.1"),
         (json!({"layer_norm_eps": 0}), "layer_norm_eps is 0,"),
         (json!({"layer_norm_eps": -1e-12}), "layer_norm_eps is -1e-12"),
         (json!({"vocab_size": 81}), "embeddings.word_embeddings.weight is [80, 24]"),
@@ -160,7 +160,8 @@ fn keys_that_leave_bert_as_it_is_are_taken_and_unknown_ones_named() {
 
 #[test]
 fn google_says_neither_model_type_nor_layer_norm_eps() {
-    let google = json!({"model_type": null, "architectures": null, "layer_norm_eps": null, "position_embedding_type": null});
+    let google =
+        json!({"model_type": null, "architectures": null, "layer_norm_eps": null, "position_embedding_type": null});
     let loaded = load(&with_keys(&google)).expect("Google's form");
     assert_eq!(loaded.encoder.config().layer_norm_epsilon, 1e-12);
     assert_eq!(logits(loaded), plain());
@@ -196,9 +197,9 @@ fn tensors(bytes: &[u8]) -> Vec<Tensor> {
 }
 
 fn write(path: &Path, tensors: &[Tensor]) {
-    let views = tensors.iter().map(|(name, dtype, shape, data)| {
-        (name, TensorView::new(*dtype, shape.clone(), data).expect("a tensor"))
-    });
+    let views = tensors
+        .iter()
+        .map(|(name, dtype, shape, data)| (name, TensorView::new(*dtype, shape.clone(), data).expect("a tensor")));
     fs::write(path, safetensors::serialize(views, None).expect("safetensors")).expect("written");
 }
 
@@ -254,7 +255,8 @@ fn zeros_that_make_everything_constant_are_refused() {
     // An encoder without knowledge of places or types of tokens is one all the same.
     load(&with_tensors(|list| zero(list, |name| name.starts_with("embeddings.p")))).expect("usable");
     for part in ["pooler.dense.weight", "self.value.weight"] {
-        let encoder = load(&with_tensors(|list| zero(list, |name| name.ends_with(part)))).expect("usable by mean").encoder;
+        let encoder =
+            load(&with_tensors(|list| zero(list, |name| name.ends_with(part)))).expect("usable by mean").encoder;
         encoder.check_pooling(Pooling::Mean).expect("usable");
         let text = encoder.check_pooling(Pooling::Pooler).expect_err("constant").to_string();
         assert!(text.contains("all zero") && text.contains("encoder.pooling = \"mean\""), "{text}");
@@ -263,21 +265,22 @@ fn zeros_that_make_everything_constant_are_refused() {
 
 #[test]
 fn an_encoder_without_a_pooler_is_refused_where_one_is_used() {
-    let encoder = load(&with_tensors(|list| list.retain(|tensor| !tensor.0.starts_with("pooler")))).expect("usable").encoder;
+    let encoder =
+        load(&with_tensors(|list| list.retain(|tensor| !tensor.0.starts_with("pooler")))).expect("usable").encoder;
     assert_eq!(encoder.weight(adaptation::Site::Pooler), None);
     let text = encoder.check_pooling(Pooling::Pooler).expect_err("no pooler").to_string();
     assert!(text.contains("no pooler") && text.contains("encoder.pooling = \"mean\""), "{text}");
     let (config, encoder) = (encoder.config().clone(), Arc::new(encoder));
     let examples = [Labelled { ids: vec![2, 5, 3], token_types: vec![0; 3], label: 1.0 }];
-    let plan =
-        Plan { steps: 1, batch: 1, step_size: 1e-3, schedule: StepSchedule::Constant, dropout: false, seed: 0 };
+    let plan = Plan { steps: 1, batch: 1, step_size: 1e-3, schedule: StepSchedule::Constant, dropout: false, seed: 0 };
     for (pooling, expected) in [(Pooling::Pooler, "no pooler"), (Pooling::Mean, "no pooler.dense to adapt")] {
         let head = Head::random(1, 24, &mut stream(1, &["head"]));
         let network = Network { encoder: Arc::clone(&encoder), pooling, head };
         let method = Method::Lora(Lora { rank: 2 });
         let sites = Selection::AllDense.sites(&config);
         let loss = Loss::MeanSquaredError;
-        let adapters = training::adapters(&method, &sites, &network, &examples, loss, &plan, 0, Par::Seq).expect("drawn");
+        let adapters =
+            training::adapters(&method, &sites, &network, &examples, loss, &plan, 0, Par::Seq).expect("drawn");
         let optimizer = training::optimizer(&method, &adapters);
         let started = training::FineTuning::new(&network, adapters, optimizer, &examples, loss, plan.clone());
         let text = started.err().expect("refused").to_string();
@@ -422,7 +425,9 @@ fn a_bare_vocabulary_gives_the_same_tokens() {
     let told = load(&with_vocabulary(Some(&json!({"do_lower_case": true})))).expect("a vocabulary");
     assert!(told.warnings.is_empty());
     let cased = load(&with_vocabulary(Some(&json!({"do_lower_case": false})))).expect("a vocabulary").tokenizer;
-    for (first, second) in [("The movie was very good.", None), ("filming", Some("Ünknown wörds, the 中 film")), ("", None)] {
+    for (first, second) in
+        [("The movie was very good.", None), ("filming", Some("Ünknown wörds, the 中 film")), ("", None)]
+    {
         let expected = known.encode(first, second).expect("tokens");
         assert_eq!(guessed.tokenizer.encode(first, second).expect("tokens"), expected);
         assert_eq!(told.tokenizer.encode(first, second).expect("tokens"), expected);
@@ -440,7 +445,9 @@ fn vocabularies_and_tokenizers_that_do_not_fit_are_refused() {
     let settings = json!({"cls_token": "<s>"});
     assert!(message(&with_vocabulary(Some(&settings))).contains("cls_token is \"<s>\", allowed: [CLS]"));
     let directory = with_vocabulary(None);
-    for (text, expected) in [("the\nmovie\n", "as a tokenizer"), ("[UNK]\nthe\n", "does not put [CLS]"), ("", "tokenizer")] {
+    for (text, expected) in
+        [("the\nmovie\n", "as a tokenizer"), ("[UNK]\nthe\n", "does not put [CLS]"), ("", "tokenizer")]
+    {
         fs::write(directory.path().join("vocab.txt"), text).expect("written");
         let found = message(&directory);
         assert!(found.contains("vocab.txt") && found.contains(expected), "{text:?}: {found}");

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use adaptation::data::{Example, Label, Task, find};
 use adaptation::ModelError;
+use adaptation::data::{Example, Label, Task, find};
 use adaptation::tokens::{Tokenizer, TooLong};
 use serde_json::{Value, json};
 use sources::{Cache, Source, silent};

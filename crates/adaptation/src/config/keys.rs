@@ -328,7 +328,11 @@ impl Keys<'_> {
 
     fn check_positions(&self) -> Result<(), ModelError> {
         let key = "position_embedding_type";
-        if self.get(key).is_none_or(|value| value == "absolute") { Ok(()) } else { Err(self.refused(key, "\"absolute\"")) }
+        if self.get(key).is_none_or(|value| value == "absolute") {
+            Ok(())
+        } else {
+            Err(self.refused(key, "\"absolute\""))
+        }
     }
 
     fn check_same_sizes(&self, config: &Config) -> Result<(), ModelError> {

@@ -82,8 +82,8 @@ pub enum ModelError {
     Weights {
         /// Which file.
         path: PathBuf,
-        /// What is wrong.
-        reason: safetensors::SafeTensorError,
+        /// What is wrong, cut.
+        reason: String,
     },
     /// A weight is missing.
     #[error("{path} has no tensor {name} (nor bert.{name})")]
@@ -94,7 +94,9 @@ pub enum ModelError {
         name: String,
     },
     /// A weight is there that an encoder of this configuration does not have.
-    #[error("{path}: tensor {name} has no place in the encoder that config.json describes ({layers} layers); it would be ignored")]
+    #[error(
+        "{path}: tensor {name} has no place in the encoder that config.json describes ({layers} layers); it would be ignored"
+    )]
     Unexpected {
         /// Which file.
         path: PathBuf,
@@ -126,7 +128,9 @@ pub enum ModelError {
         found: String,
     },
     /// An entry of a weight is no number to compute with.
-    #[error("{path}: tensor {name} has {value:e} at {index:?} (counted from 0), allowed: numbers from -{limit:e} to {limit:e}")]
+    #[error(
+        "{path}: tensor {name} has {value:e} at {index:?} (counted from 0), allowed: numbers from -{limit:e} to {limit:e}"
+    )]
     Entry {
         /// Which file.
         path: PathBuf,
@@ -150,10 +154,14 @@ pub enum ModelError {
         what: &'static str,
     },
     /// The pooler is to be used, and there is none.
-    #[error("the encoder has no pooler, so encoder.pooling = \"pooler\" is not possible; set encoder.pooling = \"mean\"")]
+    #[error(
+        "the encoder has no pooler, so encoder.pooling = \"pooler\" is not possible; set encoder.pooling = \"mean\""
+    )]
     NoPooler,
     /// The pooler is to be used, and gives the same for everything.
-    #[error("{why}, so that encoder.pooling = \"pooler\" would give the same for every sentence; set encoder.pooling = \"mean\"")]
+    #[error(
+        "{why}, so that encoder.pooling = \"pooler\" would give the same for every sentence; set encoder.pooling = \"mean\""
+    )]
     ConstantPooler {
         /// Which weights do that.
         why: &'static str,

@@ -10,10 +10,11 @@ pub use error::ModelError;
 pub(crate) use tensors::WeightFiles;
 
 use crate::config::keys;
+use crate::data::Example;
 use crate::echo::cut;
-use crate::tokens::Tokenizer;
+use crate::tokens::{Tokenizer, TooLong};
 use crate::weights::Linear;
-use crate::{Encoder, Pooling, Real};
+use crate::{Encoder, Labelled, Pooling, Real};
 
 /// The limit of tokens in the paper.
 const MOST_TOKENS: usize = 128;
@@ -73,6 +74,19 @@ impl Pretrained {
         let (encoder, converted) = Encoder::from_files(sizes, &weights)?;
         Ok(Self { encoder, tokenizer, hash, converted, warnings })
     }
+
+    /// Examples as the encoder takes them; those of more than [`Encoder::max_tokens`] are left out.
+    ///
+    /// # Errors
+    /// If an example cannot be turned into tokens, or not into such as the encoder knows.
+    pub fn encode(&self, examples: &[Example]) -> Result<Vec<Labelled>, Box<dyn std::error::Error + Send + Sync>> {
+        let limit = self.encoder.max_tokens(None)?;
+        let encoded = self.tokenizer.encode_all(examples, limit, TooLong::Drop)?.examples;
+        let labelled: Vec<Labelled> = encoded.into_iter().map(Labelled::from).collect();
+        let config = self.encoder.config();
+        labelled.iter().try_for_each(|example| config.check(&example.ids, &example.token_types))?;
+        Ok(labelled)
+    }
 }
 
 impl<T: Real> Encoder<T> {
@@ -85,7 +99,8 @@ impl<T: Real> Encoder<T> {
             return Ok(());
         }
         let pooler = self.pooler.as_ref().ok_or(ModelError::NoPooler)?;
-        let is_zero = |linear: &Linear<T>| linear.weight().col_iter().all(|column| column.iter().all(|x| *x == T::of(0.0)));
+        let is_zero =
+            |linear: &Linear<T>| linear.weight().col_iter().all(|column| column.iter().all(|x| *x == T::of(0.0)));
         if is_zero(pooler) {
             return Err(ModelError::ConstantPooler { why: "the weight of the encoder's pooler is all zero" });
         }
@@ -140,7 +155,8 @@ fn unknown_keys(path: &Path, keys: &[String]) -> Option<String> {
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     let names = keys.iter().take(MOST_NAMES).map(|key| cut(key)).collect::<Vec<_>>().join(", ");
     let path = path.display();
-    (!keys.is_empty()).then(|| format!("{path}: unknown keys are ignored, as if the encoder were plain BERT: {names}{more}"))
+    (!keys.is_empty())
+        .then(|| format!("{path}: unknown keys are ignored, as if the encoder were plain BERT: {names}{more}"))
 }
 
 /// Hash of files, each with its length.

@@ -58,7 +58,8 @@ impl WeightFiles {
             // A name, not a path: an index must not lead out of its directory.
             let name = file.as_str().filter(|name| name.ends_with(".safetensors") && !name.contains(['/', '\\']));
             let allowed = "the name of a .safetensors file beside it";
-            of_tensors.insert(tensor.clone(), name.ok_or_else(|| refused(format!("weight_map.{tensor}"), file, allowed))?);
+            of_tensors
+                .insert(tensor.clone(), name.ok_or_else(|| refused(format!("weight_map.{tensor}"), file, allowed))?);
         }
         let names: BTreeSet<&str> = of_tensors.values().copied().collect();
         let read = |name: &&str| {
@@ -81,15 +82,15 @@ impl WeightFiles {
         let mut tensors = BTreeMap::new();
         for (file, (path, bytes)) in self.files.iter().enumerate() {
             let parsed = SafeTensors::deserialize(bytes);
-            let parsed = parsed.map_err(|reason| ModelError::Weights { path: path.clone(), reason })?;
+            let parsed =
+                parsed.map_err(|error| ModelError::Weights { path: path.clone(), reason: cut(&error.to_string()) })?;
             let here = |name: &str| self.index.is_none() || self.places.get(name) == Some(&file);
-            tensors.extend(parsed.tensors().into_iter().filter(|(name, _)| here(name)).map(|(name, t)| (name, (file, t))));
+            tensors
+                .extend(parsed.tensors().into_iter().filter(|(name, _)| here(name)).map(|(name, t)| (name, (file, t))));
         }
         // What the index promises must be there.
         match self.places.iter().find(|(name, _)| !tensors.contains_key(*name)) {
-            Some((name, file)) => {
-                Err(ModelError::Missing { path: self.files[*file].0.clone(), name: cut(name) })
-            }
+            Some((name, file)) => Err(ModelError::Missing { path: self.files[*file].0.clone(), name: cut(name) }),
             None => Ok(Tensors { files: self, tensors, read: BTreeSet::new(), converted: BTreeSet::new() }),
         }
     }
@@ -118,9 +119,7 @@ impl Tensors<'_> {
             belongs && !self.read.contains(*name)
         };
         match self.tensors.keys().find(is_left) {
-            Some(name) => {
-                Err(ModelError::Unexpected { path: self.path_of(name), name: cut(name), layers })
-            }
+            Some(name) => Err(ModelError::Unexpected { path: self.path_of(name), name: cut(name), layers }),
             None => Ok(()),
         }
     }
@@ -196,7 +195,11 @@ impl Origin<f32> for Tensors<'_> {
         let (found, numbers) = self.numbers(&[format!("{name}.weight")], &[rows, columns])?;
         // An encoder with one word for everything. Other tables and matrices may be 0.
         if name == "embeddings.word_embeddings" && numbers.chunks_exact(columns).all(|row| row == &numbers[..columns]) {
-            return Err(ModelError::Constant { path: self.path_of(&found), name: found, what: "has the same row for every word" });
+            return Err(ModelError::Constant {
+                path: self.path_of(&found),
+                name: found,
+                what: "has the same row for every word",
+            });
         }
         Ok(MatRef::from_column_major_slice(&numbers, columns, rows).to_owned())
     }

@@ -125,8 +125,13 @@ pub fn gather(encoder: &EncoderSettings, sources: &Sources, tasks: &[String], in
         let message = "the encoder \"tiny-random\" has no words: it goes with the task \"made-up\", and only with that";
         return Err(BadInput(anyhow!(message)).into());
     }
+    if let (true, Some(limit)) = (tiny, encoder.max_tokens) {
+        let why = "the encoder \"tiny-random\" reads no sentences; leave the key out";
+        return Err(BadInput(anyhow!("encoder.max_tokens is {limit}, but {why}")).into());
+    }
     let held = hold_encoder(&encoder.source, sources, inputs)?;
-    let unusable = |error: ModelError| BadInput(anyhow::Error::new(error).context(format!("the encoder {}", encoder.source)));
+    let unusable =
+        |error: ModelError| BadInput(anyhow::Error::new(error).context(format!("the encoder {}", encoder.source)));
     held.encoder.check_pooling(encoder.pooling).map_err(unusable)?;
     let limit = held.encoder.max_tokens(encoder.max_tokens).map_err(unusable)?;
     let mut absent = Vec::new();
@@ -295,7 +300,8 @@ fn load_task(
     let (dev, longer) = encoded(&found.dev, tokenizer, limit)?;
     let task = TaskOnShelf::new(name, task.kind(), task.metric(), train, dev);
     for Labelled { ids, token_types, .. } in task.train.iter().chain(&task.dev) {
-        let unusable = |why: SequenceError| BadInput(anyhow::Error::new(why).context(format!("{name} and this encoder")));
+        let unusable =
+            |why: SequenceError| BadInput(anyhow::Error::new(why).context(format!("{name} and this encoder")));
         config.check(ids, token_types).map_err(unusable)?;
     }
     Ok(TaskOnShelf { dropped: long + longer, ..task })

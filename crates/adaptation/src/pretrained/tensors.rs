@@ -147,7 +147,7 @@ impl Tensors<'_> {
         let Some(numbers) = converted(tensor) else {
             return Err(ModelError::Type { path, name, found: format!("{:?}", tensor.dtype()) });
         };
-        if let Some(place) = numbers.iter().position(|&x| !(f64::from(x).abs() <= LARGEST)) {
+        if let Some(place) = numbers.iter().position(|&x| x.is_nan() || f64::from(x).abs() > LARGEST) {
             let (index, value) = (index(place, shape), numbers[place].into());
             return Err(ModelError::Entry { path, name, index, value, limit: LARGEST });
         }

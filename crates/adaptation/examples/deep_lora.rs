@@ -24,6 +24,7 @@ fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     run(std::env::args_os().skip(1).map(PathBuf::from))
 }
 
+/// The example with these arguments.
 pub fn run(mut arguments: impl Iterator<Item = PathBuf>) -> Result<(), Box<dyn Error + Send + Sync>> {
     let usage = "usage: deep_lora SENTENCES.tsv OUTPUT [ENCODER]";
     let (sentences, output) = arguments.next().zip(arguments.next()).ok_or(usage)?;

@@ -40,6 +40,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     run(std::env::args_os().skip(1).map(PathBuf::from))
 }
 
+/// The example with these arguments.
 pub fn run(mut arguments: impl Iterator<Item = PathBuf>) -> Result<(), Box<dyn Error>> {
     let output = arguments.next().ok_or("usage: export OUTPUT [MODEL]")?;
     let given = arguments.next();

@@ -3,7 +3,7 @@
 //!
 //!     cargo run --release -p adaptation --example export -- OUTPUT [MODEL]
 //!
-//! MODEL is a directory with config.json, model.safetensors and tokenizer.json; without it the default encoder is fetched.
+//! MODEL is a directory of a BERT model with a pooler; without it the default encoder is fetched.
 
 use std::error::Error;
 use std::fs;
@@ -12,9 +12,9 @@ use std::sync::Arc;
 
 use adaptation::adapter::{Adalora, Compressed, DeepLora, Lora};
 use adaptation::method::Recipe;
-use adaptation::tokens::{Tokenizer, Tokens};
+use adaptation::tokens::Tokens;
 use adaptation::{
-    Activations, AdamW, AdamWSettings, Adapters, Batch, Dropout, Encoder, Head, Loss, Method, Network, Pooling,
+    Activations, AdamW, AdamWSettings, Adapters, Batch, Dropout, Head, Loss, Method, Network, Pooling, Pretrained,
     Selection, peft,
 };
 use dynamics::random::stream;
@@ -37,23 +37,28 @@ const EXAMPLES: [(&str, Option<&str>, f32); 6] = [
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let mut arguments = std::env::args_os().skip(1).map(PathBuf::from);
+    run(std::env::args_os().skip(1).map(PathBuf::from))
+}
+
+/// The example with these arguments.
+pub fn run(mut arguments: impl Iterator<Item = PathBuf>) -> Result<(), Box<dyn Error>> {
     let output = arguments.next().ok_or("usage: export OUTPUT [MODEL]")?;
-    let model = match arguments.next() {
-        Some(model) => model.canonicalize()?,
-        None => default_model()?,
-    };
-    let encoder = Arc::new(Encoder::load(&model.join("config.json"), &model.join("model.safetensors"))?);
-    let tokenizer = Tokenizer::load(&model.join("tokenizer.json"))?;
+    let given = arguments.next();
+    let name = given.as_ref().map_or(DEFAULT_MODEL.into(), |model| model.to_string_lossy().into_owned());
+    let model = given.map_or_else(default_model, |model| Ok(model.canonicalize()?))?;
+    let Pretrained { encoder, tokenizer, .. } = Pretrained::load(&model)?;
+    encoder.check_pooling(Pooling::Pooler)?;
+    let encoder = Arc::new(encoder);
     let tokens =
         EXAMPLES.iter().map(|(first, second, _)| tokenizer.encode(first, *second)).collect::<Result<Vec<_>, _>>()?;
-    for (name, method, selection, pooling) in cases() {
+    tokens.iter().try_for_each(|tokens| encoder.config().check(&tokens.ids, &tokens.token_types))?;
+    for (case, method, selection, pooling) in cases() {
         let hidden = encoder.config().hidden_size;
         let head = Head::random(1, hidden, &mut stream(1, &["head"]));
         let network = Network { encoder: Arc::clone(&encoder), pooling, head };
         let adapters = fine_tune(&network, &method, selection, &tokens)?;
-        let directory = output.join(name);
-        peft::export(&adapters, DEFAULT_MODEL, &directory)?;
+        let directory = output.join(case);
+        peft::export(&adapters, &name, &directory)?;
         write_check(&network, &adapters, &tokens, &model, &directory)?;
         println!("{}", directory.display());
     }

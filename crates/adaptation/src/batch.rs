@@ -20,7 +20,7 @@ pub enum SequenceError {
     #[error("a sequence without tokens")]
     Empty,
     /// There are more tokens than positions.
-    #[error("a sequence of {found} tokens, the encoder has positions for {limit}")]
+    #[error("a sequence of {found} tokens, the encoder has positions for {limit} (max_position_embeddings)")]
     TooLong {
         /// Its tokens.
         found: usize,
@@ -28,7 +28,7 @@ pub enum SequenceError {
         limit: usize,
     },
     /// There is a token that the encoder does not know.
-    #[error("token id {id} at place {place}, the vocabulary has {limit}")]
+    #[error("token id {id} at place {place}, the vocabulary has {limit} (vocab_size)")]
     UnknownToken {
         /// The token's id.
         id: u32,
@@ -38,7 +38,10 @@ pub enum SequenceError {
         limit: usize,
     },
     /// There is a token type that the encoder does not know.
-    #[error("token type {token_type} at place {place}, the encoder has {limit}")]
+    #[error(
+        "token type {token_type} at place {place}, the encoder has {limit} (type_vocab_size): an encoder of pairs of sentences \
+         needs 2 types; take another one, or a task of single sentences"
+    )]
     UnknownType {
         /// The type.
         token_type: u8,
@@ -151,8 +154,8 @@ mod tests {
         assert_eq!(config.check(&[], &[]), Err(SequenceError::Empty));
         assert_eq!(config.check(&[1; 41], &[0; 41]), Err(SequenceError::TooLong { found: 41, limit: 40 }));
         let unknown = config.check(&[1, 10], &[0, 0]).unwrap_err();
-        assert_eq!(unknown.to_string(), "token id 10 at place 1, the vocabulary has 10");
+        assert_eq!(unknown.to_string(), "token id 10 at place 1, the vocabulary has 10 (vocab_size)");
         let unknown = config.check(&[1, 9], &[0, 2]).unwrap_err();
-        assert_eq!(unknown.to_string(), "token type 2 at place 1, the encoder has 2");
+        assert!(unknown.to_string().starts_with("token type 2 at place 1, the encoder has 2 (type_vocab_size)"));
     }
 }

@@ -3,7 +3,9 @@
 use faer::{Mat, Par};
 use serde::{Deserialize, Serialize};
 
+use crate::data::Label;
 use crate::metrics::{self, Metric};
+use crate::tokens::Tokens;
 use crate::{Activations, Adapters, Batch, Network, Real};
 
 /// An example as the encoder takes it.
@@ -15,6 +17,12 @@ pub struct Labelled {
     pub token_types: Vec<u8>,
     /// The score, or the number of the class.
     pub label: f32,
+}
+
+impl From<(Tokens, Label)> for Labelled {
+    fn from((tokens, label): (Tokens, Label)) -> Self {
+        Self { ids: tokens.ids, token_types: tokens.token_types, label: label.value() }
+    }
 }
 
 /// Tokens of a batch: enough for products of full speed, few enough for the activations to stay in the cache.

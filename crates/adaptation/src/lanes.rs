@@ -76,21 +76,25 @@ macro_rules! lanes {
 
             #[inline(always)]
             unsafe fn load<S: Simd>(_: S, from: *const Self) -> S::$vector {
+                // SAFETY: the caller's promise: all lanes are readable.
                 unsafe { from.cast::<S::$vector>().read_unaligned() }
             }
 
             #[inline(always)]
             unsafe fn store<S: Simd>(_: S, to: *mut Self, x: S::$vector) {
+                // SAFETY: the caller's promise: all lanes are writable.
                 unsafe { to.cast::<S::$vector>().write_unaligned(x) }
             }
 
             #[inline(always)]
             unsafe fn load_some<S: Simd>(simd: S, mask: MemMask<S::$mask>, from: *const Self) -> S::$vector {
+                // SAFETY: the caller's promise: the lanes of the mask are readable.
                 unsafe { simd.$load(mask, from) }
             }
 
             #[inline(always)]
             unsafe fn store_some<S: Simd>(simd: S, mask: MemMask<S::$mask>, to: *mut Self, x: S::$vector) {
+                // SAFETY: the caller's promise: the lanes of the mask are writable.
                 unsafe { simd.$store(mask, to, x) }
             }
         }

@@ -7,6 +7,8 @@
 //!
 //! Matrices are faer's, column-major; a batch's activations have one column per token.
 
+#![warn(clippy::undocumented_unsafe_blocks)]
+
 mod batch;
 mod config;
 mod encoder;
@@ -14,6 +16,7 @@ mod files;
 mod head;
 mod lanes;
 mod loss;
+mod pretrained;
 mod real;
 mod site;
 mod tensors;
@@ -34,13 +37,14 @@ pub mod training;
 
 pub use adapter::{Adapter, AdapterError, Adapters, Applied, AppliedGradient, Form, Group, Parameter};
 pub use batch::{Batch, SequenceError};
-pub use config::{Config, ModelError};
+pub use config::Config;
 pub use encoder::{Activations, Dropout, Masks, Network, Place, Pooling};
 pub use evaluation::Labelled;
 pub use head::Head;
 pub use loss::Loss;
 pub use method::Method;
 pub use optimizer::{AdamW, AdamWSettings, StepSchedule};
+pub use pretrained::{ModelError, Pretrained};
 pub use real::Real;
 pub use selection::Selection;
 pub use site::Site;

@@ -92,7 +92,6 @@ mod tests {
         assert_eq!(Loss::CrossEntropy.of_best_constant(&[1.0, 1.0]), 0.0);
     }
 
-
     #[test]
     fn values() {
         let mut gradient = Mat::zeros(1, 2);

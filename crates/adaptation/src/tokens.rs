@@ -1,46 +1,20 @@
 //! From sentences to the token ids an encoder reads.
 
-use std::path::{Path, PathBuf};
+mod word_piece;
+
+use std::path::Path;
 
 use rayon::prelude::*;
 use sources::excerpt;
 use tokenizers::{EncodeInput, Encoding};
 
+use self::word_piece::WordPiece;
 use crate::data::{Example, Label};
+use crate::pretrained::{ModelError, files};
 
 /// Why sentences could not be turned into tokens.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
-    /// The file is not a tokenizer.
-    #[error("cannot read {path} as a tokenizer")]
-    Load {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// The tokenizer is not of the kind BERT uses.
-    #[error("{path}: does not put [CLS] before and [SEP] behind each sentence")]
-    NotBert {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The tokenizer has tokens the model does not know.
-    #[error("the tokenizer has {tokens} tokens, but the model only {vocabulary} word embeddings")]
-    Vocabulary {
-        /// Number of tokens.
-        tokens: usize,
-        /// Number of the model's word embeddings.
-        vocabulary: usize,
-    },
-    /// The limit asked for is longer than what the model can read.
-    #[error("sequences of up to {limit} tokens are wanted, but the model has only {positions} position embeddings")]
-    Positions {
-        /// The limit.
-        limit: usize,
-        /// Number of the model's position embeddings.
-        positions: usize,
-    },
     /// An example has too many tokens.
     #[error("{tokens} tokens, but at most {limit} are allowed: {text:?}")]
     TooLong {
@@ -48,13 +22,13 @@ pub enum TokenError {
         tokens: usize,
         /// The limit.
         limit: usize,
-        /// The (first) sentence.
+        /// The (first) sentence, cut.
         text: String,
     },
     /// The tokenizer gave up.
     #[error("cannot tokenize {text:?}")]
     Encode {
-        /// The (first) sentence.
+        /// The (first) sentence, cut.
         text: String,
         /// What is wrong.
         source: Box<dyn std::error::Error + Send + Sync>,
@@ -113,31 +87,55 @@ pub struct Tokenizer(tokenizers::Tokenizer);
 
 impl Tokenizer {
     /// Reads `tokenizer.json`.
-    pub fn load(path: &Path) -> Result<Self, TokenError> {
-        let bad = |source| TokenError::Load { path: path.to_owned(), source };
-        let mut inner = tokenizers::Tokenizer::from_file(path).map_err(bad)?;
+    ///
+    /// # Errors
+    /// If the file cannot be read, is no tokenizer, or not one of BERT's kind.
+    pub fn load(path: &Path) -> Result<Self, ModelError> {
+        Self::parse(path, files::text(path)?.as_bytes())
+    }
+
+    /// Makes the WordPiece tokenizer of a `vocab.txt`, a token a line, as `tokenizer_config.json` beside it says; without that
+    /// file in lower case, the default of transformers, and with a warning.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn from_vocabulary(path: &Path) -> Result<(Self, Option<String>), ModelError> {
+        let config = path.with_file_name("tokenizer_config.json");
+        let (settings, warning) = if config.is_file() {
+            (WordPiece::read(&config)?, None)
+        } else {
+            let path = path.display();
+            let text =
+                format!("{path}: no tokenizer_config.json beside it, so words are read in lower case (do_lower_case)");
+            (WordPiece::default(), Some(text))
+        };
+        let json = settings.tokenizer(&files::text(path)?).to_string();
+        Ok((Self::parse(path, json.as_bytes())?, warning))
+    }
+
+    /// A tokenizer from the content of a `tokenizer.json`; `path` is what complaints name.
+    fn parse(path: &Path, json: &[u8]) -> Result<Self, ModelError> {
+        let bad = |reason: tokenizers::Error| ModelError::Tokenizer {
+            path: path.to_owned(),
+            reason: excerpt(&reason.to_string()),
+        };
+        let mut inner = tokenizers::Tokenizer::from_bytes(json).map_err(bad)?;
         inner.with_truncation(None).map_err(bad)?;
         inner.with_padding(None);
         let tokenizer = Self(inner);
+        // Likely a word of no vocabulary, which needs the token for unknown ones.
+        tokenizer.0.encode_fast("\u{2603}", true).map_err(bad)?;
         let [cls, sep] = ["[CLS]", "[SEP]"].map(|token| tokenizer.0.token_to_id(token));
         let frame = tokenizer.encode("", Some("")).map(|tokens| tokens.ids).unwrap_or_default();
         if frame.iter().map(|id| Some(*id)).eq([cls, sep, sep]) && cls.is_some() && sep.is_some() {
             return Ok(tokenizer);
         }
-        Err(TokenError::NotBert { path: path.to_owned() })
+        Err(ModelError::NotBertTokenizer { path: path.to_owned() })
     }
 
-    /// Refuses a model with fewer word embeddings (`vocabulary`) than tokens, or fewer position embeddings
-    /// (`positions`) than the `limit` of tokens in a sequence.
-    pub fn check(&self, vocabulary: usize, positions: usize, limit: usize) -> Result<(), TokenError> {
-        let largest = self.0.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1);
-        if largest > vocabulary {
-            return Err(TokenError::Vocabulary { tokens: largest, vocabulary });
-        }
-        if limit > positions {
-            return Err(TokenError::Positions { limit, positions });
-        }
-        Ok(())
+    /// Number of word embeddings that a model needs for all tokens.
+    pub fn vocabulary(&self) -> usize {
+        self.0.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1)
     }
 
     /// The tokens of a sentence, or of a pair.

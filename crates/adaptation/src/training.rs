@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use crate::checkpoint::{self, CheckpointError, Position};
 use crate::method::{Method, Recipe};
 use crate::{
-    Activations, AdamW, AdamWSettings, AdapterError, Adapters, Batch, Dropout, Labelled, Loss, Network, Real, Site,
-    StepSchedule,
+    Activations, AdamW, AdamWSettings, AdapterError, Adapters, Batch, Dropout, Labelled, Loss, ModelError, Network,
+    Real, Site, StepSchedule,
 };
 
 /// A loss above this many times that of predicting 0 everywhere is a divergence.
@@ -54,6 +54,15 @@ pub enum TrainingError {
     /// The adapters cannot be made.
     #[error(transparent)]
     Adapter(#[from] AdapterError),
+    /// The encoder cannot be pooled as the network says.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// An adapter is on a weight that the encoder does not have.
+    #[error("the encoder has no {site} to adapt")]
+    NoWeight {
+        /// The weight.
+        site: String,
+    },
 }
 
 /// The paper's AdamW for the adapters of a method.
@@ -121,10 +130,28 @@ struct Work<T: Real> {
 }
 
 impl<'a, T: Real> FineTuning<'a, T> {
+    /// A run before its first step, with adapters of a method on these sites, drawn from the plan's seed, and the paper's AdamW.
+    ///
+    /// # Errors
+    /// As [`adapters`] and [`FineTuning::new`].
+    pub fn of_method(
+        method: &Method,
+        sites: &[Site],
+        network: &'a Network<T>,
+        examples: &'a [Labelled],
+        loss: Loss,
+        plan: Plan,
+        par: Par,
+    ) -> Result<Self, TrainingError> {
+        let adapters = adapters(method, sites, network, examples, loss, &plan, plan.seed, par)?;
+        let optimizer = optimizer(method, &adapters);
+        Self::new(network, adapters, optimizer, examples, loss, plan)
+    }
+
     /// A run before its first step.
     ///
     /// # Errors
-    /// [`TrainingError::Empty`] without examples.
+    /// [`TrainingError::Empty`] without examples; if the encoder has no pooler that is used, or no weight that is adapted.
     pub fn new(
         network: &'a Network<T>,
         adapters: Adapters<T>,
@@ -135,6 +162,10 @@ impl<'a, T: Real> FineTuning<'a, T> {
     ) -> Result<Self, TrainingError> {
         if examples.is_empty() {
             return Err(TrainingError::Empty);
+        }
+        network.encoder.check_pooling(network.pooling)?;
+        if let Some(site) = adapters.sites().find(|&site| network.encoder.weight(site).is_none()) {
+            return Err(TrainingError::NoWeight { site: site.name() });
         }
         let mean_square = examples.iter().map(|e| f64::from(e.label).powi(2)).sum::<f64>() / examples.len() as f64;
         let limit = DIVERGED * (1.0 + mean_square);

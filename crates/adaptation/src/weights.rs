@@ -5,10 +5,10 @@ use std::path::Path;
 use faer::{Mat, MatRef};
 use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
-use crate::config::{Config, ModelError};
+use crate::config::Config;
 use crate::encoder::Packed;
+use crate::pretrained::{ModelError, WeightFiles};
 use crate::{Real, Site};
 
 /// A frozen BERT encoder.
@@ -75,18 +75,27 @@ impl<T: Real> Linear<T> {
 }
 
 impl Encoder<f32> {
-    /// Reads a pretrained encoder. Names of tensors may carry the prefix `bert.`; LayerNorms may have `gamma` and `beta` in
-    /// place of `weight` and `bias`; a pooler may be missing; tensors that do not belong to the encoder are ignored.
+    /// Reads a pretrained encoder; `weights` is a file of safetensors, or the index (`….index.json`) of several. Names of
+    /// tensors may carry the prefix `bert.`; LayerNorms may have `gamma` and `beta` in place of `weight` and `bias`; a pooler
+    /// may be missing; numbers may be F32, F16, BF16 or F64; tensors that do not belong to the encoder are ignored.
     ///
     /// # Errors
-    /// If a file cannot be read or is damaged, the configuration is not one of a BERT encoder, or a tensor is missing or has
-    /// another shape or number type.
+    /// If a file cannot be read or is damaged, the configuration is not one of a BERT encoder, or a tensor is missing, too
+    /// many, has another shape or number type, or holds what cannot be computed with: NaN, ∞, magnitudes above 1e4, or zeros
+    /// that make every sentence the same.
     pub fn load(config: &Path, weights: &Path) -> Result<Self, ModelError> {
         let config = Config::read(config)?;
-        let bytes = std::fs::read(weights).map_err(|source| ModelError::Read { path: weights.to_owned(), source })?;
-        let tensors = SafeTensors::deserialize(&bytes)
-            .map_err(|source| ModelError::Weights { path: weights.to_owned(), source })?;
-        build(config, &mut File { path: weights, tensors })
+        Self::from_files(config, &WeightFiles::read(weights)?).map(|(encoder, _)| encoder)
+    }
+
+    /// The encoder in these files, and how its weights were converted, if they were.
+    pub(crate) fn from_files(config: Config, files: &WeightFiles) -> Result<(Self, Option<String>), ModelError> {
+        let mut tensors = files.tensors()?;
+        let encoder = build(config, &mut tensors)?;
+        tensors.check_all_read(encoder.config.layers)?;
+        let types: Vec<&str> = tensors.converted().collect();
+        let converted = (!types.is_empty()).then(|| format!("{} converted to F32", types.join(", ")));
+        Ok((encoder, converted))
     }
 }
 
@@ -115,29 +124,27 @@ impl<T: Real> Encoder<T> {
         self.pooler.is_some()
     }
 
-    /// A frozen weight, in the shape of [`Config::shape`].
-    ///
-    /// # Panics
-    /// If there is no such layer, or no pooler.
-    pub fn weight(&self, site: Site) -> MatRef<'_, T> {
+    /// A frozen weight, in the shape of [`Config::shape`]; `None` if there is no such layer, or no pooler.
+    pub fn weight(&self, site: Site) -> Option<MatRef<'_, T>> {
         match site {
-            Site::WordEmbeddings => self.embeddings.word.transpose(),
-            Site::PositionEmbeddings => self.embeddings.position.transpose(),
-            _ => self.linear(site).weight(),
+            Site::WordEmbeddings => Some(self.embeddings.word.transpose()),
+            Site::PositionEmbeddings => Some(self.embeddings.position.transpose()),
+            _ => self.linear(site).map(Linear::weight),
         }
     }
 
-    /// The dense layer of a site that is no embedding.
-    pub(crate) fn linear(&self, site: Site) -> &Linear<T> {
+    /// The dense layer of a site; `None` of an embedding, and of what the encoder does not have.
+    pub(crate) fn linear(&self, site: Site) -> Option<&Linear<T>> {
+        let layer = |l: usize| self.layers.get(l);
         match site {
-            Site::WordEmbeddings | Site::PositionEmbeddings => panic!("{} is no dense layer", site.name()),
-            Site::Query(l) => &self.layers[l].query,
-            Site::Key(l) => &self.layers[l].key,
-            Site::Value(l) => &self.layers[l].value,
-            Site::AttentionOutput(l) => &self.layers[l].attention_output,
-            Site::Intermediate(l) => &self.layers[l].intermediate,
-            Site::Output(l) => &self.layers[l].output,
-            Site::Pooler => self.pooler.as_ref().expect("an encoder with a pooler"),
+            Site::WordEmbeddings | Site::PositionEmbeddings => None,
+            Site::Query(l) => layer(l).map(|layer| &layer.query),
+            Site::Key(l) => layer(l).map(|layer| &layer.key),
+            Site::Value(l) => layer(l).map(|layer| &layer.value),
+            Site::AttentionOutput(l) => layer(l).map(|layer| &layer.attention_output),
+            Site::Intermediate(l) => layer(l).map(|layer| &layer.intermediate),
+            Site::Output(l) => layer(l).map(|layer| &layer.output),
+            Site::Pooler => self.pooler.as_ref(),
         }
     }
 
@@ -168,8 +175,8 @@ impl<T: Real> Encoder<T> {
     }
 }
 
-/// Where weights come from, by their names without a prefix.
-trait Origin<T: Real> {
+/// Where weights come from, by the names of their modules without a prefix.
+pub(crate) trait Origin<T: Real> {
     type Error;
 
     /// A matrix, rows × columns in the file's order; given back transposed, as it lies there.
@@ -180,15 +187,14 @@ trait Origin<T: Real> {
 
     fn linear(&mut self, config: &Config, site: Site) -> Result<Linear<T>, Self::Error> {
         let (shape, name) = (config.shape(site), site.name());
-        let transposed = self.matrix(&format!("{name}.weight"), shape)?;
-        Ok(Linear::new(transposed, self.bias(&format!("{name}.bias"), shape.0)?))
+        let transposed = self.matrix(&name, shape)?;
+        Ok(Linear::new(transposed, self.bias(&name, shape.0)?))
     }
 }
 
 fn build<T: Real, O: Origin<T>>(config: Config, from: &mut O) -> Result<Encoder<T>, O::Error> {
     let hidden = config.hidden_size;
-    let embedding =
-        |from: &mut O, name: &str, entries| from.matrix(&format!("embeddings.{name}.weight"), (entries, hidden));
+    let embedding = |from: &mut O, name: &str, entries| from.matrix(&format!("embeddings.{name}"), (entries, hidden));
     let embeddings = Embeddings {
         word: embedding(from, "word_embeddings", config.vocabulary)?,
         position: embedding(from, "position_embeddings", config.positions)?,
@@ -243,56 +249,5 @@ impl<T: Real, R: Rng> Origin<T> for Draws<'_, R> {
 
     fn has(&self, _: &str) -> bool {
         true
-    }
-}
-
-/// Weights in a safetensors file.
-struct File<'a> {
-    path: &'a Path,
-    tensors: SafeTensors<'a>,
-}
-
-impl File<'_> {
-    /// A tensor by the first of these names that is there, with or without prefix.
-    fn find(&self, names: &[String]) -> Option<(String, TensorView<'_>)> {
-        let candidates = names.iter().flat_map(|name| [name.clone(), format!("bert.{name}")]);
-        candidates.into_iter().find_map(|name| self.tensors.tensor(&name).ok().map(|tensor| (name, tensor)))
-    }
-
-    /// The numbers of a tensor of this shape. They need not be aligned in the file.
-    fn read(&self, names: &[String], shape: &[usize]) -> Result<Vec<f32>, ModelError> {
-        let path = || self.path.to_owned();
-        let (name, tensor) =
-            self.find(names).ok_or_else(|| ModelError::Missing { path: path(), name: names[0].clone() })?;
-        if tensor.dtype() != Dtype::F32 {
-            return Err(ModelError::Type { path: path(), name, found: format!("{:?}", tensor.dtype()) });
-        }
-        if tensor.shape() != shape {
-            let (expected, found) = (shape.to_vec(), tensor.shape().to_vec());
-            return Err(ModelError::Shape { path: path(), name, expected, found });
-        }
-        Ok(tensor.data().as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect())
-    }
-}
-
-impl Origin<f32> for File<'_> {
-    type Error = ModelError;
-
-    fn matrix(&mut self, name: &str, (rows, columns): (usize, usize)) -> Result<Mat<f32>, ModelError> {
-        let numbers = self.read(&[name.to_owned()], &[rows, columns])?;
-        Ok(MatRef::from_column_major_slice(&numbers, columns, rows).to_owned())
-    }
-
-    fn bias(&mut self, name: &str, length: usize) -> Result<Vec<f32>, ModelError> {
-        self.read(&[name.to_owned()], &[length])
-    }
-
-    fn norm(&mut self, name: &str, length: usize) -> Result<LayerNorm<f32>, ModelError> {
-        let read = |new: &str, old: &str| self.read(&[format!("{name}.{new}"), format!("{name}.{old}")], &[length]);
-        Ok(LayerNorm { weight: read("weight", "gamma")?, bias: read("bias", "beta")? })
-    }
-
-    fn has(&self, name: &str) -> bool {
-        self.find(&[name.to_owned()]).is_some()
     }
 }

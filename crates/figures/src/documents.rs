@@ -28,9 +28,11 @@ pub fn rendered(repository: &Path) -> anyhow::Result<Vec<(PathBuf, String)>> {
         documents.push((path.clone(), text.with_context(|| path.display().to_string())?));
     }
     let counts = report::counts(&list, CLAIMS, places)?;
-    let counts = Verdict::ALL.iter().zip(counts).map(|(verdict, count)| format!("{count} {verdict}")).collect::<Vec<_>>();
+    let counts =
+        Verdict::ALL.iter().zip(counts).map(|(verdict, count)| format!("{count} {verdict}")).collect::<Vec<_>>();
     let readme = PathBuf::from("README.md");
-    let text = replaced(&read(repository, &readme)?, "verdicts", &format!("{}.\n", counts.join(", "))).context("README.md")?;
+    let text =
+        replaced(&read(repository, &readme)?, "verdicts", &format!("{}.\n", counts.join(", "))).context("README.md")?;
     documents.push((readme, text));
     Ok(documents)
 }

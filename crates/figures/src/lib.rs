@@ -6,8 +6,8 @@
 
 //PORT pub mod ablations;
 pub mod adaptation;
-pub mod authors;
 pub mod adaptation_subspaces;
+pub mod authors;
 pub mod checks;
 pub mod completion;
 pub mod compressed_vs_narrow;

@@ -18,8 +18,28 @@ const LIMIT: Duration = Duration::from_secs(20);
 
 /// What a mistake looks like as a value of TOML.
 const VALUES: [&str; 22] = [
-    "0", "-1", "1", "2", "7", "1e308", "-1e308", "5e-324", "1e-320", "nan", "inf", "9223372036854775807", "1000000000",
-    "1000000000000", "0.5", "\"\"", "\"text\"", "\"a\\u0007b\"", "true", "[]", "{}", "[[1], 2]",
+    "0",
+    "-1",
+    "1",
+    "2",
+    "7",
+    "1e308",
+    "-1e308",
+    "5e-324",
+    "1e-320",
+    "nan",
+    "inf",
+    "9223372036854775807",
+    "1000000000",
+    "1000000000000",
+    "0.5",
+    "\"\"",
+    "\"text\"",
+    "\"a\\u0007b\"",
+    "true",
+    "[]",
+    "{}",
+    "[[1], 2]",
 ];
 
 /// Numbers of settings files, command lines, encoders and data files.
@@ -154,12 +174,41 @@ fn settings() {
 #[test]
 fn command_lines() {
     let options = [
-        "--profile", "--set", "--seed", "--trials", "--threads", "--results", "--figures", "--data-dir", "--fresh", "--plot-only",
-        "--quiet", "--verbose", "--only", "--skip", "--list", "--experiments", "--report", "--force", "--accept-edited", "--help",
+        "--profile",
+        "--set",
+        "--seed",
+        "--trials",
+        "--threads",
+        "--results",
+        "--figures",
+        "--data-dir",
+        "--fresh",
+        "--plot-only",
+        "--quiet",
+        "--verbose",
+        "--only",
+        "--skip",
+        "--list",
+        "--experiments",
+        "--report",
+        "--force",
+        "--accept-edited",
+        "--help",
     ];
     for number in 0..counts()[1] {
         let (case, mut rng) = Case::new("command line", number);
-        let keys = ["problem.size", "trials", "seed", "step_sizes.0", "methods.depth", "problem", "a.b.c", "", "\u{7}", "encoder"];
+        let keys = [
+            "problem.size",
+            "trials",
+            "seed",
+            "step_sizes.0",
+            "methods.depth",
+            "problem",
+            "a.b.c",
+            "",
+            "\u{7}",
+            "encoder",
+        ];
         let mut arguments = vec!["--only".to_owned(), (*experiments().choose(&mut rng).unwrap()).to_owned()];
         for _ in 0..rng.random_range(1..4) {
             match rng.random_range(0..3) {
@@ -178,7 +227,12 @@ fn command_lines() {
         let mut command = Command::new(env!("CARGO_BIN_EXE_reproduce-all"));
         fs::create_dir(case.path("here")).unwrap();
         let experiments = repository().join("experiments");
-        command.current_dir(case.path("here")).arg("--experiments").arg(experiments).args(["--results", "r", "--figures", "f"]);
+        command.current_dir(case.path("here")).arg("--experiments").arg(experiments).args([
+            "--results",
+            "r",
+            "--figures",
+            "f",
+        ]);
         command.args(["--profile", "smoke"]).args(&arguments);
         case.judge(command, &arguments);
     }
@@ -234,7 +288,19 @@ fn mutated_bytes(mut bytes: Vec<u8>, rng: &mut Generator) -> Vec<u8> {
             }
             5 => drop(bytes.splice(at..(at + 50).min(bytes.len()), [])),
             _ => {
-                let inserted = [&b"\r"[..], b"\n", b"\t", b"\0", b"\xff\xfe", b"\xef\xbb\xbf", b"nan", b"1e999", b"\"", b"{", b"-"];
+                let inserted = [
+                    &b"\r"[..],
+                    b"\n",
+                    b"\t",
+                    b"\0",
+                    b"\xff\xfe",
+                    b"\xef\xbb\xbf",
+                    b"nan",
+                    b"1e999",
+                    b"\"",
+                    b"{",
+                    b"-",
+                ];
                 bytes.splice(at..at, inserted.choose(rng).unwrap().iter().copied());
             }
         }
@@ -244,7 +310,8 @@ fn mutated_bytes(mut bytes: Vec<u8>, rng: &mut Generator) -> Vec<u8> {
 
 /// A configuration with one value replaced.
 fn mutated_config(text: &str, rng: &mut Generator) -> String {
-    let values = ["0", "-1", "1e300", "null", "\"roberta\"", "true", "[]", "{\"0\": [1]}", "4294967296", "0.5", "\"gelu_new\""];
+    let values =
+        ["0", "-1", "1e300", "null", "\"roberta\"", "true", "[]", "{\"0\": [1]}", "4294967296", "0.5", "\"gelu_new\""];
     let lines: Vec<&str> = text.lines().collect();
     let keys: Vec<usize> = (0..lines.len()).filter(|&i| lines[i].contains("\": ")).collect();
     let (at, value) = (*keys.choose(rng).unwrap(), values.choose(rng).unwrap());

@@ -135,12 +135,16 @@ fn conclude(reports: &[Report], options: &Common, table: impl FnOnce() -> String
 /// Writes the report of the profile from what is on disk: also of experiments that this run did not touch.
 fn write_report(list: &[Entry], statements: &str, options: &All) -> Result<PathBuf, LabError> {
     let profile = options.common.profile.as_str();
-    report::write(list, statements, report::Places {
-        profile,
-        results: &options.common.results.join(profile),
-        figures: &options.common.figures.join(profile),
-        experiments: &options.experiments,
-    })
+    report::write(
+        list,
+        statements,
+        report::Places {
+            profile,
+            results: &options.common.results.join(profile),
+            figures: &options.common.figures.join(profile),
+            experiments: &options.experiments,
+        },
+    )
 }
 
 fn listing(list: &[Entry]) -> String {

@@ -11,7 +11,9 @@ fn all_runs_every_experiment_and_sums_up() {
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert_eq!((ran.decay(), ran.counts("toy-power")), ((9, 0, 0), (4, 0, 0)));
     assert!(
-        ran.stdout.contains("claims: 0 holds, 1 differs, 0 inconclusive, 1 not tested; all of them: results/quick/*.claims.csv"),
+        ran.stdout.contains(
+            "claims: 0 holds, 1 differs, 0 inconclusive, 1 not tested; all of them: results/quick/*.claims.csv"
+        ),
         "{}",
         ran.stdout
     );

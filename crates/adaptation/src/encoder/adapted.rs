@@ -73,7 +73,11 @@ impl<T: Real> PreparedAdapters<T> {
                 None => *prepared = Prepared::Frozen,
                 Some(Applied::Factored { left, right }) => prepared.factored(site, left, right),
                 Some(Applied::Merged(_)) if site.is_embedding() => *prepared = Prepared::Table,
-                Some(Applied::Merged(delta)) => prepared.merged(encoder.linear(site), delta),
+                Some(Applied::Merged(delta)) => match encoder.linear(site) {
+                    Some(linear) => prepared.merged(linear, delta),
+                    // No pass goes through what is not there.
+                    None => *prepared = Prepared::Frozen,
+                },
             }
         }
     }

@@ -13,6 +13,7 @@ use super::columns::{Buffer, column};
 use super::dropout::Dropout;
 use super::normalization::Normalized;
 use super::product::Term;
+use crate::weights::Linear;
 use crate::{Batch, Config, Network, Pooling, Real, Site};
 
 /// Tokens of a block, about: enough to read the weights from a far cache once for many tokens, few enough to keep a block's
@@ -200,7 +201,7 @@ impl<'a, T: Real> Pass<'a, T> {
 
     /// `y = (W_0 + ΔW) x + b` of a dense layer.
     pub(crate) fn dense(&self, site: Site, x: MatRef<'_, T>, low: &mut Buffer<T>, y: MatMut<'_, T>) {
-        self.prepared.at(site).forward(self.network.encoder.linear(site), x, low, y);
+        self.prepared.at(site).forward(self.linear(site), x, low, y);
     }
 
     /// The terms of `(W_0 + ΔW)ᵀ d_y`, after the gradient of the layer's adapter.
@@ -210,7 +211,13 @@ impl<'a, T: Real> Pass<'a, T> {
         d_y: MatRef<'b, T>,
         partial: &'b Partial<T>,
     ) -> impl Iterator<Item = Term<'b, T>> {
-        self.prepared.at(site).backward(self.network.encoder.linear(site), d_y, partial)
+        self.prepared.at(site).backward(self.linear(site), d_y, partial)
+    }
+
+    /// A dense layer that a pass goes through: one of the encoder's layers, or the pooler, which a caller of
+    /// [`Network::forward`] that pools by it has checked to be there.
+    fn linear(&self, site: Site) -> &'a Linear<T> {
+        self.network.encoder.linear(site).unwrap_or_else(|| panic!("the encoder has no {}", site.name()))
     }
 
     /// Whether of a layer's results those of the sequences' first tokens are all that is asked for: what comes after its keys

@@ -338,16 +338,24 @@ impl<T: Real, const V: usize, const N: usize, const MASKED: bool> WithSimd for T
     }
 }
 
+/// Reads a vector.
+///
+/// # Safety
+/// All lanes must be readable; of a masked vector, those of the mask.
 #[inline(always)]
 unsafe fn load<T: Real, S: Simd, const MASKED: bool>(
     simd: S,
     mask: MemMask<T::Mask<S>>,
     from: *const T,
 ) -> T::Vector<S> {
+    // SAFETY: the caller has the lanes that are meant readable: those of the mask, or all.
     unsafe { if MASKED { T::load_some(simd, mask, from) } else { T::load(simd, from) } }
 }
 
 /// Adds a term to a tile; strides of the right operand: to the next row, to the next column.
+///
+/// # Safety
+/// `left` and `right` must point to the operands' first entries of this tile, readable for `term.depth` steps.
 #[inline(always)]
 unsafe fn multiply<T: Real, S: Simd, const V: usize, const N: usize, const MASKED: bool>(
     simd: S,
@@ -359,6 +367,8 @@ unsafe fn multiply<T: Real, S: Simd, const V: usize, const N: usize, const MASKE
     mut tile: [[T::Vector<S>; V]; N],
 ) -> [[T::Vector<S>; V]; N] {
     let width = T::lanes::<S>();
+    // SAFETY: the caller has `left` and `right` point to the first of `term.depth` steps of a term whose strides it checked;
+    // the pointers beyond the last step are made, not read.
     unsafe {
         for _ in 0..term.depth {
             let mut x = [T::splat(simd, T::of(0.0)); V];

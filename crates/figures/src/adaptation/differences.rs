@@ -53,8 +53,10 @@ pub struct Compared<'a> {
 impl<'a> Compared<'a> {
     /// The pairs of runs of the same number among these rows, those with a run that is not trained counted apart.
     pub fn of(rows: impl IntoIterator<Item = &'a RunRow>) -> Self {
-        let (mut lora, mut deep): (Vec<&RunRow>, Vec<&RunRow>) =
-            rows.into_iter().filter(|row| [LORA, DEEP_LORA].contains(&row.method.as_str())).partition(|row| row.method == LORA);
+        let (mut lora, mut deep): (Vec<&RunRow>, Vec<&RunRow>) = rows
+            .into_iter()
+            .filter(|row| [LORA, DEEP_LORA].contains(&row.method.as_str()))
+            .partition(|row| row.method == LORA);
         let runs = lora.len() + deep.len();
         let has = |rows: &[&RunRow], row: &RunRow| rows.iter().any(|other| other.trial == row.trial);
         lora.retain(|row| has(&deep, row));
@@ -88,8 +90,11 @@ impl<'a> Compared<'a> {
             notes.push(format!("{} undefined scores count as 0", self.undefined()));
         }
         let loss = |rows: &[&RunRow]| mean(&rows.iter().map(|row| row.training_loss).collect::<Vec<_>>());
-        if let Some((lora, deep)) = loss(&self.lora).zip(loss(&self.deep)).filter(|(a, b)| a.max(*b) > 2.0 * a.min(*b)) {
-            notes.push(format!("at equal steps, not at equal fit: training loss {lora:.3} (LoRA) and {deep:.3} (Deep LoRA)"));
+        if let Some((lora, deep)) = loss(&self.lora).zip(loss(&self.deep)).filter(|(a, b)| a.max(*b) > 2.0 * a.min(*b))
+        {
+            notes.push(format!(
+                "at equal steps, not at equal fit: training loss {lora:.3} (LoRA) and {deep:.3} (Deep LoRA)"
+            ));
         }
         notes.join("; ")
     }

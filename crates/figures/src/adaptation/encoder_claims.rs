@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     fn found(source: &str) -> Vec<(&'static str, String, bool)> {
-        let encoder = EncoderSettings { source: source.into(), pooling: Pooling::Pooler };
+        let encoder = EncoderSettings { source: source.into(), pooling: Pooling::Pooler, max_tokens: None };
         let find = |id| vec![Finding::new(id, "", Evidence::Exact { holds: true, n: 1 }).case("stsb")];
         let found = by_encoder(&encoder, ["paper", "here"], find);
         found.into_iter().map(|f| (f.id, f.case, matches!(f.evidence, Evidence::None { .. }))).collect()

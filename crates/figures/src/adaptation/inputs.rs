@@ -105,7 +105,8 @@ impl FineTuningInputs {
             TINY => tiny_encoder()?,
             name => load_encoder(name, sources, gathering).map_err(correctable)?,
         };
-        let unusable = |error: ModelError| BadInput(anyhow::Error::new(error).context(format!("the encoder {}", held.name)));
+        let unusable =
+            |error: ModelError| BadInput(anyhow::Error::new(error).context(format!("the encoder {}", held.name)));
         held.encoder.check_pooling(encoder.pooling).map_err(unusable)?;
         let limit = held.encoder.max_tokens(encoder.max_tokens).map_err(unusable)?;
         let (mut found, mut absent) = (Vec::new(), Vec::new());

@@ -11,8 +11,8 @@ use lab::{TrialContext, TrialError};
 use serde::{Deserialize, Serialize};
 
 use super::inputs::GatheredTask;
-use super::spectra::{Subspace, SubspaceLog, spectra};
 use super::outcome::{FineTuningOutcome, TrainingRecord};
+use super::spectra::{Subspace, SubspaceLog, spectra};
 use super::trial::{FineTuningTrial, Keep};
 
 /// Takes notes of one run.
@@ -71,7 +71,12 @@ impl<'a> Log<'a> {
         match self.context.scratch().map_or(Ok(None), |scratch| tuning.restore::<Notes>(scratch)) {
             Ok(None) => {}
             Ok(Some(notes)) => {
-                tracing::info!("{}, {}: goes on after step {}", self.trial.task, self.trial.method.label(), tuning.steps_done());
+                tracing::info!(
+                    "{}, {}: goes on after step {}",
+                    self.trial.task,
+                    self.trial.method.label(),
+                    tuning.steps_done()
+                );
                 self.context.resume(Duration::from_secs_f64(notes.seconds));
                 self.take_up(notes);
                 return Ok(());

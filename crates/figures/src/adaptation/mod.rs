@@ -3,9 +3,9 @@
 
 mod comparison;
 mod differences;
+mod draw;
 mod encoder_claims;
 mod estimate;
-mod draw;
 mod inputs;
 mod log;
 mod made_up;
@@ -19,13 +19,13 @@ mod statistics;
 mod trial;
 
 pub use comparison::{PAIR, reported_series, score_series};
+pub use differences::{Compared, DifferenceRow, differences};
 pub use draw::{Part, Pool, Reserved};
+pub use encoder_claims::by_encoder;
 pub use inputs::{FineTuningInputs, GatheredTask};
 pub use outcome::{FineTuningOutcome, TrainingRecord};
 pub use pair::PairExperiment;
 pub use plan::{Common, Run, RunPoint};
-pub use differences::{Compared, DifferenceRow, differences};
-pub use encoder_claims::by_encoder;
 pub use rows::{FinishedRun, RunRow, TimingRow, at, distinct, metric_label, scored, timing_table};
 pub use settings::{
     DEEP_LORA, EncoderSettings, LORA, MethodName, MethodSettings, PAPERS_TASK, PairSettings, Protocol, Sources,

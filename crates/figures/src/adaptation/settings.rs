@@ -18,6 +18,9 @@ pub struct EncoderSettings {
     pub source: String,
     /// What of the last hidden states goes to the head.
     pub pooling: Pooling,
+    /// Most tokens of an example, `[CLS]` and `[SEP]` included; longer ones are left out. Without it the paper's 128, or the
+    /// encoder's positions where it has fewer.
+    pub max_tokens: Option<usize>,
 }
 
 impl EncoderSettings {

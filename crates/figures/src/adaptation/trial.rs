@@ -13,11 +13,11 @@ use lab::{Memory, Trial, TrialContext, TrialError};
 use rand::RngExt;
 use serde::Serialize;
 
-use super::estimate;
 use super::draw::{Part, Pool, Reserved, part_of_dev};
+use super::estimate;
+use super::inputs::{FineTuningInputs, GatheredTask};
 use super::log::Log;
 use super::outcome::FineTuningOutcome;
-use super::inputs::{FineTuningInputs, GatheredTask};
 
 /// Which examples the metric is measured on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

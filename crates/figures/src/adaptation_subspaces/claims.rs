@@ -60,7 +60,8 @@ fn found_early(id: &'static str, rows: &[&Row], losses: &[&LossRow], settings: &
     let mut texts = Vec::new();
     let (mut holding, mut n, mut untrained) = (0, 0, 0);
     for run in distinct(rows, |row| row.trial) {
-        let cosines = averaged(rows.iter().filter(|row| row.trial == run).map(|row| (row.step as f64, row.mean_cosine))).mean;
+        let cosines =
+            averaged(rows.iter().filter(|row| row.trial == run).map(|row| (row.step as f64, row.mean_cosine))).mean;
         let losses: Vec<&&LossRow> = losses.iter().filter(|row| row.trial == run).collect();
         let (Some(first), Some(last)) = (losses.first(), losses.last()) else { continue };
         if last.constant_loss.is_some_and(|constant| last.training_loss >= constant) {

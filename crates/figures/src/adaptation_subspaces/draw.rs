@@ -35,7 +35,11 @@ pub(super) fn drawings(settings: &Settings, results: &Results) -> anyhow::Result
             .panel(spectrum_panel(&spectra))
             .panel(cosine_panel(&rows, settings.subspace))
             .panel(loss);
-        let name = if place == 0 { AdaptationSubspaces::NAME.to_owned() } else { format!("{}-{task}", AdaptationSubspaces::NAME) };
+        let name = if place == 0 {
+            AdaptationSubspaces::NAME.to_owned()
+        } else {
+            format!("{}-{task}", AdaptationSubspaces::NAME)
+        };
         drawings.push(drawing(&name, &figure)?);
     }
     Ok(drawings)

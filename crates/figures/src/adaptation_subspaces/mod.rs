@@ -54,11 +54,7 @@ impl Experiment for AdaptationSubspaces {
         Ok(plan)
     }
 
-    fn tables(
-        settings: &Settings,
-        _: &FineTuningInputs,
-        finished: &[FinishedOf<Self>],
-    ) -> anyhow::Result<Vec<Table>> {
+    fn tables(settings: &Settings, _: &FineTuningInputs, finished: &[FinishedOf<Self>]) -> anyhow::Result<Vec<Table>> {
         let subspaces = finished.iter().flat_map(|Finished { at, outcome, .. }| {
             outcome.alignments.iter().map(|alignment| Row {
                 task: at.task.clone(),

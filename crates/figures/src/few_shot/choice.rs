@@ -27,9 +27,7 @@ pub(super) fn chosen(runs: &[FinishedRun], task: &str, examples: usize, method: 
     let runs: Vec<&FinishedRun> = runs
         .iter()
         .filter(|run| matches!(run.at.part, Part::Choice(_)))
-        .filter(|run| {
-            (run.at.task.as_str(), run.at.examples, run.at.method.as_str()) == (task, examples, method)
-        })
+        .filter(|run| (run.at.task.as_str(), run.at.examples, run.at.method.as_str()) == (task, examples, method))
         .collect();
     let mut steps = distinct(&runs, |run| run.at.step_size);
     let diverged = |step: f64| runs.iter().any(|run| run.at.step_size == step && run.outcome.diverged_at.is_some());

@@ -59,20 +59,21 @@ fn larger_lead(id: &'static str, rows: &[RunRow]) -> Vec<Finding> {
     let lead = |protocol: &str, task: &str, examples: usize| -> Vec<(usize, f64)> {
         let of = |method: &str| -> Vec<(usize, f64)> {
             let rows = rows.iter().filter(|row| row.is_trained() && row.method == method);
-            let rows = rows.filter(|row| (row.protocol.as_str(), row.task.as_str(), row.examples) == (protocol, task, examples));
+            let rows = rows
+                .filter(|row| (row.protocol.as_str(), row.task.as_str(), row.examples) == (protocol, task, examples));
             rows.map(|row| (row.trial, row.counted())).collect()
         };
         let (deep, lora) = (of(DEEP_LORA), of(LORA));
-        let pair = |(trial, score): &(usize, f64)| Some((*trial, score - lora.iter().find(|(other, _)| other == trial)?.1));
+        let pair =
+            |(trial, score): &(usize, f64)| Some((*trial, score - lora.iter().find(|(other, _)| other == trial)?.1));
         deep.iter().filter_map(pair).collect()
     };
     let finding = |(protocol, task): &(String, String)| {
         let mut sizes = distinct(rows, |row| row.examples);
         sizes.sort_unstable();
         let ends = sizes.first().zip(sizes.last()).filter(|(few, many)| few < many);
-        let estimate = ends.and_then(|(few, many)| {
-            Estimate::of(&paired(&lead(protocol, task, *few), &lead(protocol, task, *many)))
-        });
+        let estimate = ends
+            .and_then(|(few, many)| Estimate::of(&paired(&lead(protocol, task, *few), &lead(protocol, task, *many))));
         match (ends, estimate) {
             (Some((few, many)), Some(estimate)) => Finding::new(
                 id,

@@ -22,8 +22,7 @@ pub(super) fn figure(settings: &Settings, results: &Results) -> anyhow::Result<F
         .shared_legend();
     for protocol in protocols {
         for task in &tasks {
-            let rows: Vec<&RunRow> =
-                rows.iter().filter(|row| row.protocol == protocol && row.task == *task).collect();
+            let rows: Vec<&RunRow> = rows.iter().filter(|row| row.protocol == protocol && row.task == *task).collect();
             if let Some(first) = rows.first() {
                 let title = format!("{task}, {}", in_title(&protocol, settings.step_size));
                 figure = figure.panel(panel(title, &first.metric, &rows, settings, &reference, task == "stsb"));

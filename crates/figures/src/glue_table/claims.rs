@@ -43,11 +43,11 @@ fn leads(id: &'static str, runs: &[RunRow]) -> Vec<Finding> {
     let finding = |(protocol, task, difference, notes): (String, String, Option<Estimate>, String)| {
         match difference {
             None => Finding::untested(id, "no pair of trained runs"),
-            Some(estimate) => Finding::new(id, format!("{estimate} points"), Evidence::Direction {
-                estimate,
-                side: Side::Above,
-                value: 0.0,
-            }),
+            Some(estimate) => Finding::new(
+                id,
+                format!("{estimate} points"),
+                Evidence::Direction { estimate, side: Side::Above, value: 0.0 },
+            ),
         }
         .case(format!("{task}, {protocol}"))
         .note(notes)
@@ -60,7 +60,8 @@ fn overall(id: &'static str, runs: &[RunRow]) -> Vec<Finding> {
     let all = differences_in_points(runs);
     let finding = |protocol: String| {
         let tasks = all.iter().filter(|(other, task, ..)| *other == protocol && task != "movie-sentiment");
-        let means: Vec<f64> = tasks.filter_map(|(.., difference, _)| difference.map(|estimate| estimate.mean)).collect();
+        let means: Vec<f64> =
+            tasks.filter_map(|(.., difference, _)| difference.map(|estimate| estimate.mean)).collect();
         match Estimate::of(&means) {
             None => Finding::untested(id, "no task of GLUE was run"),
             Some(estimate) => {

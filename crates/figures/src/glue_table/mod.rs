@@ -73,7 +73,11 @@ impl Experiment for GlueTable {
                 Histogram::new(protocol.in_title_of_all())
                     .categories(rows.iter().map(|row| row.label()))
                     .y(Axis::linear("Pearson, Matthews or accuracy (%)"))
-                    .bars(bars(LORA, palette::LORA, rows.iter().map(|row| (row.lora_mean_percent, row.lora_deviation_percent))))
+                    .bars(bars(
+                        LORA,
+                        palette::LORA,
+                        rows.iter().map(|row| (row.lora_mean_percent, row.lora_deviation_percent)),
+                    ))
                     .bars(bars(
                         DEEP_LORA,
                         palette::DEEP_LORA,

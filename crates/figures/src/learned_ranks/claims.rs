@@ -36,9 +36,13 @@ pub(super) fn findings(settings: &PairExperiment, rows: &[Row], runs: &[RunRow])
 
 /// The numerical ranks of all matrices, for every trained run of a method.
 fn ranks(rows: &[Row], runs: &[RunRow], protocol: &str, task: &str, method: &str) -> Vec<Vec<usize>> {
-    let runs = runs.iter().filter(|run| (run.protocol.as_str(), run.task.as_str(), run.method.as_str()) == (protocol, task, method));
+    let runs = runs
+        .iter()
+        .filter(|run| (run.protocol.as_str(), run.task.as_str(), run.method.as_str()) == (protocol, task, method));
     let of = |trial: usize| -> Vec<usize> {
-        let rows = rows.iter().filter(|row| (row.protocol.as_str(), row.task.as_str(), row.method.as_str()) == (protocol, task, method));
+        let rows = rows
+            .iter()
+            .filter(|row| (row.protocol.as_str(), row.task.as_str(), row.method.as_str()) == (protocol, task, method));
         rows.filter(|row| row.trial == trial).map(|row| row.numerical_rank).collect()
     };
     runs.filter(|run| run.is_trained()).map(|run| of(run.trial)).collect()
@@ -47,7 +51,8 @@ fn ranks(rows: &[Row], runs: &[RunRow], protocol: &str, task: &str, method: &str
 /// In every run, every update has full rank.
 fn full_rank(id: &'static str, runs: &[Vec<usize>], rank: usize) -> Finding {
     let count = |ranks: &Vec<usize>| ranks.iter().filter(|found| **found == rank).count();
-    let measured = runs.iter().map(|ranks| format!("{} of {}", count(ranks), ranks.len())).collect::<Vec<_>>().join(", ");
+    let measured =
+        runs.iter().map(|ranks| format!("{} of {}", count(ranks), ranks.len())).collect::<Vec<_>>().join(", ");
     let holding = runs.iter().filter(|ranks| count(ranks) == ranks.len()).count();
     Finding::new(id, measured, Evidence::EveryTrial { holding, n: runs.len() })
 }

@@ -21,14 +21,20 @@ pub(super) fn findings(settings: &Settings, rows: &[Row]) -> Vec<Finding> {
         let of = |task: &String| find(&rows.iter().filter(|row| row.task == *task).collect::<Vec<_>>()).case(task);
         tasks.iter().map(of).collect()
     };
-    let mut findings = by_encoder(&settings.encoder, LOSS, |id| everywhere(&|rows| tracks(id, rows, |row| Some(row.training_loss))));
+    let mut findings =
+        by_encoder(&settings.encoder, LOSS, |id| everywhere(&|rows| tracks(id, rows, |row| Some(row.training_loss))));
     findings.extend(by_encoder(&settings.encoder, SCORE, |id| everywhere(&|rows| tracks(id, rows, |row| row.score))));
     findings.extend(by_encoder(&settings.encoder, LAGS, |id| everywhere(&|rows| lags(id, rows))));
     findings
 }
 
 /// For every seed, the mean over the steps of a difference between a network and the original.
-fn gaps(rows: &[&Row], twin: Twin, value: fn(&Row) -> Option<f64>, difference: fn(f64, f64) -> f64) -> Vec<(usize, f64)> {
+fn gaps(
+    rows: &[&Row],
+    twin: Twin,
+    value: fn(&Row) -> Option<f64>,
+    difference: fn(f64, f64) -> f64,
+) -> Vec<(usize, f64)> {
     let seeds = distinct(rows, |row| row.trial);
     let gap = |seed: usize| {
         let rows: Vec<&Row> = rows.iter().copied().filter(|row| row.trial == seed).collect();
@@ -57,8 +63,10 @@ fn tracks(id: &'static str, rows: &[&Row], value: fn(&Row) -> Option<f64>) -> Fi
 
 /// Over seeds, the narrow network's training loss is above the original's.
 fn lags(id: &'static str, rows: &[&Row]) -> Finding {
-    let gaps: Vec<f64> =
-        gaps(rows, Twin::Narrow, |row| Some(row.training_loss), |original, narrow| narrow - original).into_iter().map(|gap| gap.1).collect();
+    let gaps: Vec<f64> = gaps(rows, Twin::Narrow, |row| Some(row.training_loss), |original, narrow| narrow - original)
+        .into_iter()
+        .map(|gap| gap.1)
+        .collect();
     match Estimate::of(&gaps) {
         None => Finding::untested(id, "a network has no finished run"),
         Some(estimate) => Finding::new(

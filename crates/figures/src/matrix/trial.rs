@@ -8,8 +8,8 @@ use dynamics::kernel::cheapest_form;
 use dynamics::random::{Generator, stream};
 use dynamics::trajectory::Snapshot;
 use dynamics::{
-    CompressedFactorization, DeepFactorization, DynamicsError, Factorization, Initialization, Objective, Observed, Observer, Optimizer, Record,
-    Stop, Target, compression, train,
+    CompressedFactorization, DeepFactorization, DynamicsError, Factorization, Initialization, Objective, Observed,
+    Observer, Optimizer, Record, Stop, Target, compression, train,
 };
 use faer::{Mat, Par};
 use lab::{Trial, TrialContext, TrialError};

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use lab::{
-    BadInput, Check, Drawing, Evidence, Experiment, Finding, FinishedOf, Gathering, Invalid, Kernels, Memory, Plan, Planned,
-    Results, Table, Trial, TrialContext, TrialError,
+    BadInput, Check, Drawing, Evidence, Experiment, Finding, FinishedOf, Gathering, Invalid, Kernels, Memory, Plan,
+    Planned, Results, Table, Trial, TrialContext, TrialError,
 };
 use serde::{Deserialize, Serialize};
 

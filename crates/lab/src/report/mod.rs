@@ -82,14 +82,20 @@ pub fn counts(experiments: &[Entry], statements: &str, places: Places) -> Result
 
 fn gather<'a>(experiments: &[Entry], statements: &str, places: Places<'a>) -> Result<Report<'a>, LabError> {
     let statements = claim::statements(statements)?;
-    let sections = experiments.iter().map(|entry| Section::gather(*entry, &statements, places)).collect::<Result<_, _>>()?;
+    let sections =
+        experiments.iter().map(|entry| Section::gather(*entry, &statements, places)).collect::<Result<_, _>>()?;
     let known = |name: &str| experiments.iter().any(|entry| entry.name == name);
-    let untested: Vec<Statement> = statements.iter().filter(|statement| !known(&statement.experiment)).cloned().collect();
+    let untested: Vec<Statement> =
+        statements.iter().filter(|statement| !known(&statement.experiment)).cloned().collect();
     Ok(Report {
         places,
         sections,
         untested: claim::judge(&untested, Vec::new())?,
-        headlines: statements.into_iter().filter(|statement| statement.headline).map(|statement| statement.id).collect(),
+        headlines: statements
+            .into_iter()
+            .filter(|statement| statement.headline)
+            .map(|statement| statement.id)
+            .collect(),
     })
 }
 

@@ -250,7 +250,9 @@ pub(super) fn markdown(report: &Report) -> String {
 
 /// Claims as a table in Markdown.
 pub(super) fn rows(claims: &[Claim]) -> String {
-    let mut text = "| statement | where | paper | here | n | 95 % interval | verdict |\n|---|---|---|---|---|---|---|\n".to_owned();
+    let mut text =
+        "| statement | where | paper | here | n | 95 % interval | verdict |\n|---|---|---|---|---|---|---|\n"
+            .to_owned();
     for claim in claims {
         let case = if claim.case.is_empty() { String::new() } else { format!(" [{}]", claim.case) };
         let n = if claim.n > 0 { claim.n.to_string() } else { String::new() };

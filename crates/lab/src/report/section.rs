@@ -36,7 +36,8 @@ pub(super) struct Run {
 impl Section {
     pub(super) fn gather(entry: Entry, statements: &[Statement], places: Places) -> Result<Self, LabError> {
         let name = entry.name;
-        let mine: Vec<Statement> = statements.iter().filter(|statement| statement.experiment == name).cloned().collect();
+        let mine: Vec<Statement> =
+            statements.iter().filter(|statement| statement.experiment == name).cloned().collect();
         let results = Results::new(places.results, format!("{name} --profile {}", places.profile));
         let stem = format!("{name}.claims");
         let claims = if results.has(&stem) { results.read(&stem)? } else { not_run(&mine)? };
@@ -164,7 +165,8 @@ mod tests {
     #[test]
     fn settings_that_differ() {
         let directory = tempfile::tempdir().unwrap();
-        let paper = "seed = 1\nstep = 5e3\nlist = [1.0, 2]\n[problem]\nsize = 1000\n[profiles.quick]\nproblem.size = 9\n";
+        let paper =
+            "seed = 1\nstep = 5e3\nlist = [1.0, 2]\n[problem]\nsize = 1000\n[profiles.quick]\nproblem.size = 9\n";
         fs::write(directory.path().join("a.toml"), paper).unwrap();
         let path = directory.path();
         let places = Places { profile: "quick", results: path, figures: path, experiments: path };

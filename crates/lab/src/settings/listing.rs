@@ -67,9 +67,11 @@ impl Listing {
         let escaped = |text: &str| text.replace('|', "\\|");
         let code = |text: &str| if text.is_empty() { String::new() } else { format!("`{}`", escaped(text)) };
         let profiles: String = self.profiles.iter().map(|name| format!(" {name} |")).collect();
-        let mut text = format!("| key | what it is | paper |{profiles}\n|---|---|---|{}\n", "---|".repeat(self.profiles.len()));
+        let mut text =
+            format!("| key | what it is | paper |{profiles}\n|---|---|---|{}\n", "---|".repeat(self.profiles.len()));
         for Listed { key, paper, others, purpose } in &self.keys {
-            let others: String = others.iter().map(|value| format!(" {} |", code(value.as_deref().unwrap_or("")))).collect();
+            let others: String =
+                others.iter().map(|value| format!(" {} |", code(value.as_deref().unwrap_or("")))).collect();
             let _ = writeln!(text, "| `{key}` | {} | {} |{others}", escaped(purpose), code(paper));
         }
         text
@@ -86,11 +88,15 @@ fn collect(prefix: &str, table: &Table, others: &[Option<&dyn TableLike>], keys:
         let values: Vec<Option<Item>> = others.iter().map(there).collect();
         match item {
             Item::Table(below) => {
-                let below_others: Vec<_> = values.iter().map(|item| item.as_ref().and_then(Item::as_table_like)).collect();
+                let below_others: Vec<_> =
+                    values.iter().map(|item| item.as_ref().and_then(Item::as_table_like)).collect();
                 collect(&key, below, &below_others, keys);
             }
             Item::ArrayOfTables(tables) => {
-                let purpose = tables.get(0).map(|first| comment(first.decor().prefix().and_then(|text| text.as_str()))).unwrap_or_default();
+                let purpose = tables
+                    .get(0)
+                    .map(|first| comment(first.decor().prefix().and_then(|text| text.as_str())))
+                    .unwrap_or_default();
                 keys.push(Listed {
                     key: format!("{key}[]"),
                     paper: format!("{} tables", tables.len()),
@@ -101,7 +107,8 @@ fn collect(prefix: &str, table: &Table, others: &[Option<&dyn TableLike>], keys:
             _ => {
                 let beside = item.as_value().and_then(|value| value.decor().suffix()).and_then(|text| text.as_str());
                 let next = entries.get(at + 1).and_then(|(next, _)| table.key(next));
-                let goes_on = next.and_then(|key| key.leaf_decor().prefix()).and_then(|text| text.as_str()).map(continued);
+                let goes_on =
+                    next.and_then(|key| key.leaf_decor().prefix()).and_then(|text| text.as_str()).map(continued);
                 let purpose = [comment(beside), goes_on.unwrap_or_default()].join(" ").trim().to_owned();
                 let others = values.iter().map(|item| item.as_ref().map(shown)).collect();
                 keys.push(Listed { key, paper: shown(item), others, purpose });
@@ -114,10 +121,17 @@ fn collect(prefix: &str, table: &Table, others: &[Option<&dyn TableLike>], keys:
 fn shown(item: &Item) -> String {
     match item {
         Item::ArrayOfTables(tables) => format!("{} tables", tables.len()),
-        Item::Value(Value::Array(array)) if array.iter().any(Value::is_inline_table) => format!("{} tables", array.len()),
+        Item::Value(Value::Array(array)) if array.iter().any(Value::is_inline_table) => {
+            format!("{} tables", array.len())
+        }
         Item::Value(value) => {
             let text = value.clone().decorated("", "").to_string();
-            text.lines().map(|line| line.split(" #").next().unwrap_or("").trim()).collect::<Vec<_>>().join(" ").replace("[ ", "[").replace(", ]", "]")
+            text.lines()
+                .map(|line| line.split(" #").next().unwrap_or("").trim())
+                .collect::<Vec<_>>()
+                .join(" ")
+                .replace("[ ", "[")
+                .replace(", ]", "]")
         }
         other => other.to_string().trim().to_owned(),
     }
@@ -145,14 +159,18 @@ mod tests {
     fn keys_values_and_comments() {
         let listing = Listing::of(FILE).unwrap();
         assert_eq!(listing.profiles, ["quick", "smoke"]);
-        let keys: Vec<_> = listing.keys.iter().map(|l| (l.key.as_str(), l.paper.as_str(), l.purpose.as_str())).collect();
-        assert_eq!(keys, [
-            ("seed", "1", "of everything"),
-            ("steps", "[1, 2]", "each above 0, and once"),
-            ("plain", "true", ""),
-            ("problem.size", "10", "d; from 1"),
-            ("cases[]", "2 tables", "One for each."),
-        ]);
+        let keys: Vec<_> =
+            listing.keys.iter().map(|l| (l.key.as_str(), l.paper.as_str(), l.purpose.as_str())).collect();
+        assert_eq!(
+            keys,
+            [
+                ("seed", "1", "of everything"),
+                ("steps", "[1, 2]", "each above 0, and once"),
+                ("plain", "true", ""),
+                ("problem.size", "10", "d; from 1"),
+                ("cases[]", "2 tables", "One for each."),
+            ]
+        );
         assert_eq!(listing.keys[3].others, [Some("5".to_owned()), Some("3".to_owned())]);
         assert_eq!(listing.keys[0].others, [Some("2".to_owned()), None]);
         assert!(listing.text().contains("problem.size = 10\n    d; from 1\n    quick: 5\n    smoke: 3\n"));

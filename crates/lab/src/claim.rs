@@ -101,6 +101,16 @@ pub enum Evidence {
         /// The paper's, from its authors' runs.
         theirs: Estimate,
     },
+    /// A statement that two means are equivalent: their difference, or the logarithm of their ratio, is within a margin. It
+    /// holds if the interval lies within the margin, differs if it lies outside.
+    Equivalence {
+        /// The mean, of paired differences where trials are paired.
+        estimate: Estimate,
+        /// Lower end of the margin.
+        low: f64,
+        /// Upper end of the margin.
+        high: f64,
+    },
     /// Nothing that bears on it, and why.
     None {
         /// In words: "the profile is too small", "no run was trained".
@@ -293,7 +303,7 @@ impl Evidence {
     fn n(&self) -> usize {
         match *self {
             Self::Exact { n, .. } | Self::EveryTrial { n, .. } => n,
-            Self::Direction { estimate, .. } => estimate.n,
+            Self::Direction { estimate, .. } | Self::Equivalence { estimate, .. } => estimate.n,
             Self::Size { ours, .. } => ours.n,
             Self::None { .. } => 0,
         }
@@ -302,15 +312,20 @@ impl Evidence {
     /// The mean whose interval is shown.
     fn estimate(&self) -> Option<Estimate> {
         match self {
-            Self::Direction { estimate, .. } => Some(*estimate),
+            Self::Direction { estimate, .. } | Self::Equivalence { estimate, .. } => Some(*estimate),
             Self::Size { ours, theirs } => Some(ours.minus(theirs)),
             _ => None,
         }
     }
 
     fn p_value(&self) -> Option<f64> {
-        let value = if let Self::Direction { value, .. } = self { *value } else { 0.0 };
-        self.estimate()?.p_value(value)
+        let estimate = self.estimate()?;
+        match self {
+            Self::Direction { value, .. } => estimate.p_value(*value),
+            // That of the nearer end, which the mean must be told apart from on either side.
+            Self::Equivalence { low, high, .. } => Some(estimate.p_value(*low)?.max(estimate.p_value(*high)?)),
+            _ => estimate.p_value(0.0),
+        }
     }
 
     /// The verdict, given the adjusted p-value of a test.
@@ -324,7 +339,7 @@ impl Evidence {
             Self::EveryTrial { holding, n } => {
                 Ruling::new(Verdict::Differs, format!("in {holding} of {n} trials only"))
             }
-            Self::Direction { .. } | Self::Size { .. } => match adjusted_p {
+            Self::Direction { .. } | Self::Size { .. } | Self::Equivalence { .. } => match adjusted_p {
                 None => Ruling::new(Verdict::Inconclusive, "one trial says nothing about a mean"),
                 Some(p) => self.tested(p),
             },
@@ -337,6 +352,13 @@ impl Evidence {
             Self::Direction { estimate, side, value } if significant => {
                 let as_claimed = (estimate.mean > value) == (side == Side::Above);
                 Ruling::new(if as_claimed { Verdict::Holds } else { Verdict::Differs }, "")
+            }
+            Self::Equivalence { estimate, low, high } if significant => {
+                let within = low < estimate.mean && estimate.mean < high;
+                Ruling::new(if within { Verdict::Holds } else { Verdict::Differs }, "")
+            }
+            Self::Equivalence { .. } => {
+                Ruling::new(Verdict::Inconclusive, "the interval reaches over an end of the margin")
             }
             Self::Size { .. } if significant => {
                 Ruling::new(Verdict::Differs, "the interval of the difference to the paper's value excludes 0")
@@ -419,6 +441,18 @@ mod tests {
         assert_eq!(verdict(size(&[1.0, 1.1, 0.9], &[2.05, 1.95, 2.0])), Differs);
         assert_eq!(verdict(size(&[1.0, 9.0, -7.0], &[1.05, 0.95, 1.0])), Inconclusive);
         assert_eq!(verdict(size(&[1.0], &[1.05, 0.95, 1.0])), Inconclusive);
+    }
+
+    #[test]
+    fn equivalences() {
+        let within = |values: &[f64]| {
+            verdict(Evidence::Equivalence { estimate: Estimate::of(values).unwrap(), low: -1.0, high: 1.0 })
+        };
+        assert_eq!(within(&[0.3, 0.4, 0.2]), Holds);
+        assert_eq!(within(&[2.3, 2.4, 2.2]), Differs);
+        assert_eq!(within(&[0.7, 0.8, 1.3]), Inconclusive);
+        assert_eq!(within(&[-9.0, 0.0, 9.0]), Inconclusive);
+        assert_eq!(within(&[0.0]), Inconclusive);
     }
 
     /// Each alone holds (p = 0.02); four of them together do not.

@@ -66,7 +66,7 @@ fn held_out(settings: &Settings, rows: &[Row], costs: &[Cost]) -> [Lines; 2] {
     let shown: Vec<usize> = settings.sizes.iter().map(|s| s.size).filter(|&size| is_power_of_ten(size)).collect();
     for (place, &size) in shown.iter().enumerate() {
         let label = format!("sampled, d = {}", power_of_ten(size));
-        let opacity = (place + 1) as f64 / shown.len() as f64;
+        let opacity = 1.0 - 0.65 * (shown.len() - 1 - place) as f64 / shown.len() as f64;
         let look = |series: Series| series.hue(palette::SAMPLED).opacity(opacity);
         let (mean, band) = relative_errors(rows, ScaleMethod::Sampled, size, 0);
         if let Some(cost) = sampled_at(costs, size).first() {

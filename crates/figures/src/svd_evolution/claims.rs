@@ -80,7 +80,7 @@ fn in_every_layer(settings: &Settings, rows: &[EvolutionRow], variant: &Variant)
         None => Finding::untested(id, "no run to judge by"),
         Some(Moved { worst, runs: n }) => {
             let vectors = worst.vectors_are_confined(Right) && worst.vectors_are_confined(Left);
-            let measured = format!("{}; right: {}", worst.of_values(), worst.of_vectors(Right));
+            let measured = format!("{}; right vectors: {}", worst.of_values(), worst.of_vectors(Right));
             Finding::new(id, measured, Evidence::Exact { holds: worst.values_are_confined() && vectors, n })
         }
     };

@@ -93,11 +93,13 @@ mod tests {
 
     use super::*;
 
-    /// Three values of each layer, the last of the first trial's run; the first and the last move by `edge`, the middle by `middle`.
+    /// One run of every variant: at iteration 1 the first and the last r values have moved by `edge`, the others by `middle`;
+    /// the vectors of the former have turned, those of the others have not.
     fn rows(settings: &Settings, edge: f64, middle: f64) -> Vec<EvolutionRow> {
         let size = settings.problem.size;
         let row = |variant: &Variant, layer, iteration, index: usize| {
-            let by = if index <= 3 || index > size - 3 { edge } else { middle };
+            let outer = index <= 3 || index > size - 3;
+            let (by, angle) = if outer { (edge, 0.5) } else { (middle, 0.0) };
             let sign = if index <= 3 { 1.0 } else { -1.0 };
             EvolutionRow {
                 variant: variant.name.clone(),
@@ -106,8 +108,8 @@ mod tests {
                 iteration,
                 index,
                 singular_value: 1.0 + if iteration == 1 { sign * by } else { 0.0 },
-                right_angle_rad: if by == edge { 0.5 } else { 0.0 },
-                left_angle_rad: if by == edge { 0.5 } else { 0.0 },
+                right_angle_rad: angle,
+                left_angle_rad: angle,
             }
         };
         let (mut rows, row) = (Vec::new(), &row);

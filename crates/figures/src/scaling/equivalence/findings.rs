@@ -7,7 +7,7 @@ use super::{EXPLICIT, EquivalenceRow, EquivalenceSettings, SAMPLED, iterations};
 use crate::matrix::mann_whitney;
 
 /// How far apart means may be, relatively.
-pub(super) const CLOSE: f64 = 0.02;
+const CLOSE: f64 = 0.02;
 
 /// Both ways need the same number of iterations, and end at the same recovery error.
 pub(in crate::scaling) fn equivalence_findings(
@@ -59,7 +59,41 @@ fn equivalent(
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use lab::{Trial, TrialContext};
+
+    use super::super::equivalence_row;
     use super::*;
+    use crate::scaling::Settings;
+
+    /// Twenty draws of each with the rank known, ten with it overestimated, where the singular vectors beyond the rank are
+    /// the noise's.
+    #[test]
+    fn sampled_and_explicit_construction_are_the_same_thing() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../experiments/scaling.toml");
+        let exact = lab::settings::load::<Settings>(&path, "paper", &[]).unwrap().settings.equivalence;
+        assert_eq!((exact.draws, exact.problem.size), (20, 300));
+        let over = EquivalenceSettings { draws: 10, rank_guess: 8, ..exact.clone() };
+        for settings in [exact, over] {
+            let rows: Vec<EquivalenceRow> = settings
+                .draws("scaling", 0)
+                .map(|(way, draw, trial)| {
+                    equivalence_row(way, draw, &trial.run(&(), &TrialContext::silent(1)).unwrap())
+                })
+                .collect();
+            let sample = |name: &str, value: fn(&EquivalenceRow) -> f64| -> Vec<f64> {
+                rows.iter().filter(|row| row.initialization == name).map(value).collect()
+            };
+            for value in [iterations, |row: &EquivalenceRow| row.recovery_error] {
+                let [a, b] = ["explicit", "sampled"].map(|name| sample(name, value));
+                assert_eq!((a.len(), b.len()), (settings.draws, settings.draws));
+                let mean = |x: &[f64]| x.iter().sum::<f64>() / x.len() as f64;
+                assert!((mean(&b) / mean(&a) - 1.0).abs() <= CLOSE, "r̂ = {}: {a:?} {b:?}", settings.rank_guess);
+                assert!(mann_whitney(&a, &b) >= 0.01, "r̂ = {}: {a:?} {b:?}", settings.rank_guess);
+            }
+        }
+    }
 
     #[test]
     fn constructions_are_equivalent_only_if_the_interval_says_so() {

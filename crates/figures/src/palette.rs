@@ -12,6 +12,8 @@ pub const FIXED: usize = 2;
 pub const NARROW: usize = 3;
 /// The spectral initialization of Kwon et al.
 pub const SPECTRAL: usize = 4;
+/// Its compressed twin by the sampled construction, where the explicit one is shown too.
+pub const SAMPLED: usize = 5;
 /// Further compressed twins of one figure.
 pub const FURTHER: [usize; 3] = [5, 6, 7];
 
@@ -37,4 +39,9 @@ pub fn depth(depth: usize) -> usize {
         3 => 1,
         deeper => 2 + (deeper - 4) % 6,
     }
+}
+
+/// A case of a figure that shows the same networks under several conditions.
+pub fn case(index: usize) -> usize {
+    index % 8
 }

@@ -1,8 +1,9 @@
 //! Curves over trials: means with their intervals, and how curves compare.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
-use lab::statistics::Estimate;
+use lab::statistics::{Estimate, StandardError};
 
 /// A quantity over its trials: at every x, ascending, the mean and its 95 % interval.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -58,14 +59,41 @@ pub fn range(curve: &[(f64, f64)]) -> Option<(f64, f64)> {
     curve.iter().map(|point| (point.1, point.1)).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
 }
 
-/// The exponent a of the power law `y ∝ xᵃ` that fits a curve of positive values best, by least squares in logarithms;
-/// `None` with fewer than two points.
-pub fn slope(curve: &[(f64, f64)]) -> Option<f64> {
+/// The exponent a of the power law `y ∝ xᵃ` that fits a curve of positive values best, by least squares in logarithms, and
+/// how sure it is; `None` with fewer than four points.
+pub fn exponent(curve: &[(f64, f64)]) -> Option<Estimate> {
     let logs: Vec<_> = curve.iter().map(|point| (point.0.ln(), point.1.ln())).collect();
-    let n = logs.len() as f64;
-    let (x, y) = (logs.iter().map(|p| p.0).sum::<f64>() / n, logs.iter().map(|p| p.1).sum::<f64>() / n);
-    let spread: f64 = logs.iter().map(|p| (p.0 - x).powi(2)).sum();
-    (spread > 0.0).then(|| logs.iter().map(|p| (p.0 - x) * (p.1 - y)).sum::<f64>() / spread)
+    let n = logs.len();
+    let center = |values: fn(&(f64, f64)) -> f64| logs.iter().map(values).sum::<f64>() / n as f64;
+    let (x, y) = (center(|point| point.0), center(|point| point.1));
+    let spread: f64 = logs.iter().map(|point| (point.0 - x).powi(2)).sum();
+    if n < 4 || spread <= 0.0 {
+        return None;
+    }
+    let slope = logs.iter().map(|point| (point.0 - x) * (point.1 - y)).sum::<f64>() / spread;
+    let residuals: f64 = logs.iter().map(|point| (point.1 - y - slope * (point.0 - x)).powi(2)).sum();
+    let degrees = (n - 2) as f64;
+    let size = (residuals / degrees / spread).sqrt();
+    Some(Estimate { n, mean: slope, error: Some(StandardError { size, degrees }) })
+}
+
+/// A base with an exponent, a number, above it: `d¹·¹⁸`, `10⁵`.
+pub fn power(base: &str, exponent: impl Display) -> String {
+    let raised = |sign: char| match sign {
+        '-' => '⁻',
+        '.' => '·',
+        '1' => '¹',
+        '2' => '²',
+        '3' => '³',
+        digit => char::from_u32('⁰' as u32 + digit as u32 - '0' as u32).unwrap_or(digit),
+    };
+    base.chars().chain(exponent.to_string().chars().map(raised)).collect()
+}
+
+/// The value in the middle, or the lower of the two there; `None` of none.
+pub fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len().checked_sub(1)? / 2).copied()
 }
 
 /// A number in three digits or so, for sentences.
@@ -93,11 +121,30 @@ mod tests {
     }
 
     #[test]
-    fn slopes_of_power_laws() {
+    fn exponents_of_power_laws() {
         let cubes: Vec<_> = (1..5).map(|x| (f64::from(x), 7.0 * f64::from(x).powi(3))).collect();
-        assert!((slope(&cubes).unwrap() - 3.0).abs() < 1e-12);
-        assert_eq!(slope(&cubes[..1]), None);
-        assert_eq!(slope(&[]), None);
+        let exact = exponent(&cubes).unwrap();
+        assert!((exact.mean - 3.0).abs() < 1e-12 && exact.half_width().unwrap() < 1e-12);
+        assert_eq!((exponent(&cubes[..3]), exponent(&[]), exponent(&[(2.0, 1.0); 4])), (None, None, None));
+    }
+
+    /// By hand: ln x = 0, 1, 2, 3 and ln y = 0, 1, 2, 4; slope 13 / 10, residuals 0.3, scaled by 2 degrees and 5.
+    #[test]
+    fn an_exponent_has_an_error() {
+        let curve: Vec<_> =
+            [0.0, 1.0, 2.0, 4.0].iter().zip(0i32..).map(|(y, x)| (f64::from(x).exp(), f64::exp(*y))).collect();
+        let fitted = exponent(&curve).unwrap();
+        let error = fitted.error.unwrap();
+        assert!((fitted.mean - 1.3).abs() < 1e-12 && (error.size - 0.03f64.sqrt()).abs() < 1e-12, "{fitted:?}");
+        assert_eq!(error.degrees, 2.0);
+    }
+
+    #[test]
+    fn powers_and_medians() {
+        assert_eq!(power("d", "1.18"), "d¹·¹⁸");
+        assert_eq!(power("x", -0.3), "x⁻⁰·³");
+        assert_eq!(power("10", 6), "10⁶");
+        assert_eq!((median(vec![3.0, 1.0, 9.0]), median(vec![2.0, 1.0]), median(vec![])), (Some(3.0), Some(1.0), None));
     }
 
     #[test]

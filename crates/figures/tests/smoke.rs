@@ -22,7 +22,7 @@ const DRAWINGS: [(&str, &[usize]); 17] = [
     ("learned-ranks", &[0, 1]),
     ("lora-compressed-vs-narrow", &[0, 1, 3]),
     ("rank-sweep", &[0, 1]),
-    ("scaling", &[0, 1, 2, 3]),
+    ("scaling", &[0, 1, 5]),
     ("step-size", &[0, 1]),
     ("svd-evolution", &[]),
     ("svd-evolution-layers", &[]),

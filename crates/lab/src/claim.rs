@@ -101,12 +101,15 @@ pub enum Evidence {
         /// The paper's, from its authors' runs.
         theirs: Estimate,
     },
-    /// A statement that a mean is 0 (two things are the same), up to a stated margin.
-    Equal {
-        /// The mean difference.
+    /// A statement that two means are equivalent: their difference, or the logarithm of their ratio, is within a margin. It
+    /// holds if the interval lies within the margin, differs if it lies outside.
+    Equivalence {
+        /// The mean, of paired differences where trials are paired.
         estimate: Estimate,
-        /// The largest difference that still counts as none.
-        margin: f64,
+        /// Lower end of the margin.
+        low: f64,
+        /// Upper end of the margin.
+        high: f64,
     },
     /// Nothing that bears on it, and why.
     None {
@@ -300,9 +303,8 @@ impl Evidence {
     fn n(&self) -> usize {
         match *self {
             Self::Exact { n, .. } | Self::EveryTrial { n, .. } => n,
-            Self::Direction { estimate, .. } => estimate.n,
+            Self::Direction { estimate, .. } | Self::Equivalence { estimate, .. } => estimate.n,
             Self::Size { ours, .. } => ours.n,
-            Self::Equal { estimate, .. } => estimate.n,
             Self::None { .. } => 0,
         }
     }
@@ -310,17 +312,19 @@ impl Evidence {
     /// The mean whose interval is shown.
     fn estimate(&self) -> Option<Estimate> {
         match self {
-            Self::Direction { estimate, .. } | Self::Equal { estimate, .. } => Some(*estimate),
+            Self::Direction { estimate, .. } | Self::Equivalence { estimate, .. } => Some(*estimate),
             Self::Size { ours, theirs } => Some(ours.minus(theirs)),
             _ => None,
         }
     }
 
     fn p_value(&self) -> Option<f64> {
-        match *self {
-            Self::Direction { estimate, value, .. } => estimate.p_value(value),
-            Self::Size { .. } => self.estimate()?.p_value(0.0),
-            _ => None,
+        let estimate = self.estimate()?;
+        match self {
+            Self::Direction { value, .. } => estimate.p_value(*value),
+            // That of the nearer end, which the mean must be told apart from on either side.
+            Self::Equivalence { low, high, .. } => Some(estimate.p_value(*low)?.max(estimate.p_value(*high)?)),
+            _ => estimate.p_value(0.0),
         }
     }
 
@@ -335,8 +339,7 @@ impl Evidence {
             Self::EveryTrial { holding, n } => {
                 Ruling::new(Verdict::Differs, format!("in {holding} of {n} trials only"))
             }
-            Self::Equal { estimate, margin } => equal(&estimate, margin),
-            Self::Direction { .. } | Self::Size { .. } => match adjusted_p {
+            Self::Direction { .. } | Self::Size { .. } | Self::Equivalence { .. } => match adjusted_p {
                 None => Ruling::new(Verdict::Inconclusive, "one trial says nothing about a mean"),
                 Some(p) => self.tested(p),
             },
@@ -349,6 +352,13 @@ impl Evidence {
             Self::Direction { estimate, side, value } if significant => {
                 let as_claimed = (estimate.mean > value) == (side == Side::Above);
                 Ruling::new(if as_claimed { Verdict::Holds } else { Verdict::Differs }, "")
+            }
+            Self::Equivalence { estimate, low, high } if significant => {
+                let within = low < estimate.mean && estimate.mean < high;
+                Ruling::new(if within { Verdict::Holds } else { Verdict::Differs }, "")
+            }
+            Self::Equivalence { .. } => {
+                Ruling::new(Verdict::Inconclusive, "the interval reaches over an end of the margin")
             }
             Self::Size { .. } if significant => {
                 Ruling::new(Verdict::Differs, "the interval of the difference to the paper's value excludes 0")
@@ -365,17 +375,6 @@ impl Evidence {
             }
             _ => Ruling::new(Verdict::Inconclusive, "the trials do not decide the sign"),
         }
-    }
-}
-
-/// Equal up to a margin: the whole interval lies within it; different: the whole interval lies outside.
-fn equal(estimate: &Estimate, margin: f64) -> Ruling {
-    let within = format!("equal means within ± {margin}");
-    match estimate.interval() {
-        None => Ruling::new(Verdict::Inconclusive, "one trial says nothing about a mean"),
-        Some((low, high)) if low >= -margin && high <= margin => Ruling::new(Verdict::Holds, within),
-        Some((low, high)) if low > margin || high < -margin => Ruling::new(Verdict::Differs, within),
-        Some(_) => Ruling::new(Verdict::Inconclusive, format!("{within}; the interval is wider")),
     }
 }
 
@@ -445,12 +444,15 @@ mod tests {
     }
 
     #[test]
-    fn equality_needs_the_whole_interval() {
-        let equal = |values: &[f64]| verdict(Evidence::Equal { estimate: Estimate::of(values).unwrap(), margin: 0.1 });
-        assert_eq!(equal(&[0.01, 0.02, 0.0]), Holds);
-        assert_eq!(equal(&[0.5, 0.51, 0.49]), Differs);
-        assert_eq!(equal(&[0.0, 0.3, -0.3]), Inconclusive);
-        assert_eq!(equal(&[0.0]), Inconclusive);
+    fn equivalences() {
+        let within = |values: &[f64]| {
+            verdict(Evidence::Equivalence { estimate: Estimate::of(values).unwrap(), low: -1.0, high: 1.0 })
+        };
+        assert_eq!(within(&[0.3, 0.4, 0.2]), Holds);
+        assert_eq!(within(&[2.3, 2.4, 2.2]), Differs);
+        assert_eq!(within(&[0.7, 0.8, 1.3]), Inconclusive);
+        assert_eq!(within(&[-9.0, 0.0, 9.0]), Inconclusive);
+        assert_eq!(within(&[0.0]), Inconclusive);
     }
 
     /// Each alone holds (p = 0.02); four of them together do not.

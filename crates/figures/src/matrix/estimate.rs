@@ -28,7 +28,7 @@ fn records(iterations: u64, every: u64) -> usize {
 
 impl MatrixTrial {
     /// What it holds at most; the settings are called `problem.size`, `depth`, `width`, `rank_guess` and `record_every`.
-    pub fn memory(&self) -> Memory {
+    pub(super) fn estimate(&self) -> Memory {
         let ProblemSettings { size, rank, observed_fraction, .. } = self.problem;
         let entries = (observed_fraction * (size as f64).powi(2)) as usize;
         let records = self.snapshots.min(records(self.schedule.max_iterations, self.schedule.record_every));
@@ -58,7 +58,7 @@ impl MatrixTrial {
 
 impl ScaleTrial {
     /// What it holds at most; the settings are called as in `experiments/scaling.toml`.
-    pub fn memory(&self) -> Memory {
+    pub(super) fn estimate(&self) -> Memory {
         let size = self.size;
         let (depth, width) = (self.network.depth, self.network.rank_guess.saturating_mul(2));
         let squares = match (self.problem.target, self.method) {
@@ -82,7 +82,7 @@ impl ScaleTrial {
 
 impl EvolutionTrial {
     /// What it holds at most: every factor at every iteration.
-    pub fn memory(&self) -> Memory {
+    pub(super) fn estimate(&self) -> Memory {
         let (size, depth) = (self.problem.size, self.depth);
         Memory::default()
             .and("problem.size", 8, &[DECOMPOSITION, size, size])
@@ -93,7 +93,7 @@ impl EvolutionTrial {
 
 impl TheoremTrial {
     /// What it holds at most: the original's product at every record.
-    pub fn memory(&self) -> Memory {
+    pub(super) fn estimate(&self) -> Memory {
         let (size, depth) = (self.case.size, self.case.depth);
         Memory::default()
             .and("cases.size", 8, &[2 * DECOMPOSITION, size, size])
@@ -143,7 +143,7 @@ mod tests {
                 record_every: 10,
                 held_out_entries: 100_000,
             };
-            let (estimate, peak) = (trial.memory().bytes() as f64, peak_memory_mib * f64::from(1 << 20));
+            let (estimate, peak) = (trial.estimate().bytes() as f64, peak_memory_mib * f64::from(1 << 20));
             // Whatever is small does not matter.
             let room = f64::from(80 << 20);
             assert!(peak <= estimate && estimate <= 1.6 * peak + room, "{method:?} {size}: {peak:.2e} {estimate:.2e}");

@@ -2,15 +2,14 @@
 
 mod comparison;
 mod curve;
-//PORT mod equivalence;
-//PORT mod estimate;
-//PORT mod evolution;
+mod estimate;
+mod evolution;
 mod method;
 mod panels;
-//PORT mod rank_test;
-//PORT mod scale;
+mod rank_test;
+mod scale;
 mod settings;
-//PORT mod theorem;
+mod theorem;
 mod trajectory;
 mod trial;
 
@@ -19,10 +18,17 @@ pub use comparison::{
     last_values, over_trials, path, speed_finding,
 };
 pub use curve::{CurveRow, TimingRow, curve_rows, timing_rows};
+pub use evolution::{EvolutionOutcome, EvolutionRow, EvolutionTrial, Movement, Side, by_index, evolution_rows};
 pub use method::{MethodSettings, OptimizerSettings};
 pub use panels::ComparisonPanels;
+pub use rank_test::mann_whitney;
+pub use scale::{RelativeNetwork, ScaleMethod, ScaleOutcome, ScaleTrial, TargetSettings, WideProblem};
 pub use settings::{
     InitializationSettings, LossSettings, ProblemSettings, ScheduleSettings, check_rank_guess, check_tolerance,
+};
+pub use theorem::{
+    BlockRow, CaseRow, DistanceRow, Points, TheoremCase, TheoremOutcome, TheoremTrial, block_rows, distance_rows,
+    have_learned, largest, largest_by_iteration,
 };
 pub use trajectory::{TrajectoryRow, trajectory_rows};
 pub use trial::{MatrixOutcome, MatrixTrial, Network, Recovery, Start, StoredProduct};

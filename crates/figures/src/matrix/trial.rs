@@ -12,7 +12,7 @@ use dynamics::{
     Observer, Optimizer, Record, Stop, Target, compression, train,
 };
 use faer::{Mat, Par};
-use lab::{Trial, TrialContext, TrialError};
+use lab::{Memory, Trial, TrialContext, TrialError};
 use serde::{Deserialize, Serialize};
 
 use super::{ProblemSettings, ScheduleSettings};
@@ -180,6 +180,10 @@ impl StoredProduct {
 impl Trial for MatrixTrial {
     type Inputs = ();
     type Outcome = MatrixOutcome;
+
+    fn memory(&self, (): &()) -> Memory {
+        self.estimate()
+    }
 
     fn run(&self, (): &(), context: &TrialContext) -> Result<MatrixOutcome, TrialError> {
         let par = if context.threads > 1 { Par::rayon(context.threads) } else { Par::Seq };

@@ -24,7 +24,7 @@ pub(super) fn findings(settings: &Settings, rows: &[RunRow]) -> Vec<Finding> {
         places.iter().map(one).collect()
     };
     let falls = |estimate| Evidence::Direction { estimate, side: Side::Below, value: 0.0 };
-    let level = |estimate| Evidence::Equal { estimate, margin: MARGIN };
+    let level = |estimate| Evidence::Equivalence { estimate, low: -MARGIN, high: MARGIN };
     let mut findings = by_encoder(&settings.encoder, FALLS, |id| changes(id, LORA, falls));
     findings.extend(by_encoder(&settings.encoder, LEVEL, |id| changes(id, DEEP_LORA, level)));
     findings

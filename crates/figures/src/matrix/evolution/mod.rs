@@ -5,7 +5,7 @@ use dynamics::random::stream;
 use dynamics::subspace::{SingularEvolution, step_rho};
 use dynamics::{DeepFactorization, Initialization, Objective, Observed, Observer, Record, Schedule, Target, train};
 use faer::{Mat, Par};
-use lab::{TrialContext, TrialError};
+use lab::{Memory, Trial, TrialContext, TrialError};
 use serde::{Deserialize, Serialize};
 
 use super::trial::as_trial_error;
@@ -26,8 +26,6 @@ pub struct EvolutionTrial {
     pub seed: u64,
     /// Number of the trial, from 0.
     pub trial: usize,
-    /// Name of the variant: its label in the tables.
-    pub variant: String,
     /// The target and what is observed of it.
     pub problem: ProblemSettings,
     /// Number of factors L, all square.
@@ -55,29 +53,37 @@ struct LayerEvolution {
     left_angles: Vec<Vec<f64>>,
 }
 
-/// Runs one trial.
-pub fn run_evolution(trial: &EvolutionTrial, context: &TrialContext) -> Result<EvolutionOutcome, TrialError> {
-    let ProblemSettings { size, rank, observed_fraction, loss } = trial.problem;
-    let rng = |purpose: &str| stream(trial.seed, &[trial.experiment, &format!("trial {}", trial.trial), purpose]);
-    let target = Target::gaussian(size, size, rank, &mut rng("target")).context("drawing the target")?;
-    let observed = Observed::uniform(size, size, observed_fraction, &mut rng("observed entries"));
-    let objective = Objective::new(target, observed.context("drawing the observed entries")?, loss.into());
-    let objective = objective.context("making the problem")?;
-    let (shape, orthogonal) = ((size, size), Initialization::Orthogonal);
-    let model =
-        DeepFactorization::draw(shape, trial.depth, size, orthogonal, trial.init_scale, &mut rng("initial factors"));
-    let mut model = model.context("drawing the factors")?;
+impl Trial for EvolutionTrial {
+    type Inputs = ();
+    type Outcome = EvolutionOutcome;
 
-    let schedule = Schedule { max_iterations: trial.iterations, tolerance: 0.0, record_every: 1 };
-    let mut optimizer = trial.optimizer.optimizer().context("the optimizer")?;
-    let mut factors = Factors { trial, context, iterates: vec![Vec::new(); trial.depth] };
-    train(&mut model, &objective, &mut optimizer, schedule, &mut factors, Par::Seq).map_err(as_trial_error)?;
-    let layer = |iterates: &Vec<Mat<f64>>| {
-        let evolution = SingularEvolution::new(iterates, rank).context("singular value decomposition")?;
-        let SingularEvolution { values, right_angles, left_angles } = evolution;
-        Ok(LayerEvolution { values, right_angles, left_angles })
-    };
-    Ok(EvolutionOutcome { layers: factors.iterates.iter().map(layer).collect::<anyhow::Result<_>>()? })
+    fn memory(&self, (): &()) -> Memory {
+        self.estimate()
+    }
+
+    fn run(&self, (): &(), context: &TrialContext) -> Result<EvolutionOutcome, TrialError> {
+        let ProblemSettings { size, rank, observed_fraction, loss } = self.problem;
+        let rng = |purpose: &str| stream(self.seed, &[self.experiment, &format!("trial {}", self.trial), purpose]);
+        let target = Target::gaussian(size, size, rank, &mut rng("target")).context("drawing the target")?;
+        let observed = Observed::uniform(size, size, observed_fraction, &mut rng("observed entries"));
+        let objective = Objective::new(target, observed.context("drawing the observed entries")?, loss.into());
+        let objective = objective.context("making the problem")?;
+        let (shape, orthogonal) = ((size, size), Initialization::Orthogonal);
+        let mut rng = rng("initial factors");
+        let model = DeepFactorization::draw(shape, self.depth, size, orthogonal, self.init_scale, &mut rng);
+        let mut model = model.context("drawing the factors")?;
+
+        let schedule = Schedule { max_iterations: self.iterations, tolerance: 0.0, record_every: 1 };
+        let mut optimizer = self.optimizer.optimizer().context("the optimizer")?;
+        let mut factors = Factors { trial: self, context, iterates: vec![Vec::new(); self.depth] };
+        train(&mut model, &objective, &mut optimizer, schedule, &mut factors, Par::Seq).map_err(as_trial_error)?;
+        let layer = |iterates: &Vec<Mat<f64>>| {
+            let evolution = SingularEvolution::new(iterates, rank).context("singular value decomposition")?;
+            let SingularEvolution { values, right_angles, left_angles } = evolution;
+            Ok(LayerEvolution { values, right_angles, left_angles })
+        };
+        Ok(EvolutionOutcome { layers: factors.iterates.iter().map(layer).collect::<anyhow::Result<_>>()? })
+    }
 }
 
 impl EvolutionTrial {
@@ -113,42 +119,4 @@ impl Observer<DeepFactorization> for Factors<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::matrix::MethodSettings;
-
-    fn movement(method: MethodSettings, layer: usize) -> Movement {
-        let trial = EvolutionTrial {
-            experiment: "test",
-            seed: 0,
-            trial: 0,
-            variant: "small".to_owned(),
-            problem: ProblemSettings { size: 9, rank: 2, observed_fraction: 1.0, loss: LossSettings::Sum },
-            depth: 3,
-            init_scale: 1.0,
-            iterations: 20,
-            optimizer: OptimizerSettings { method, step_size: 3e-3, weight_decay: 0.0 },
-        };
-        let rows = evolution_rows(&trial, &run_evolution(&trial, &TrialContext::silent(1)).unwrap());
-        assert_eq!(rows.len(), 3 * 21 * 9);
-        let rows: Vec<_> = rows.iter().filter(|row| row.layer == layer).collect();
-        Movement::new(&rows, 2).unwrap()
-    }
-
-    #[test]
-    fn the_middle_keeps_together_under_gradient_descent_and_not_under_adam() {
-        for layer in 1..=3 {
-            let found = movement(MethodSettings::GradientDescent, layer);
-            assert!(found.middle_spread < 1e-13 && found.middle_angles.iter().all(|angle| *angle < 1e-11), "{found:?}");
-            assert!(found.edge_separation > 1e-2 && found.edge_angles.iter().all(|angle| *angle > 1e-2), "{found:?}");
-            assert!(found.middle_change > 1e-3 && found.middle_change < found.largest_change, "{found:?}");
-        }
-        let found = movement(MethodSettings::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 }, 1);
-        assert!(found.middle_spread > 1e-3 && found.middle_angles[0] > 1e-2, "{found:?}");
-    }
-
-    #[test]
-    fn without_middle_rows_nothing_is_measured() {
-        assert_eq!(Movement::new(&[], 2), None);
-    }
-}
+mod tests;

@@ -78,7 +78,7 @@ impl Movement {
     /// How far the first and last r singular values part from the others, and those from each other.
     pub fn of_values(&self) -> String {
         format!(
-            "these by at least {:.0} %, the others by at most {:.0e}",
+            "the first and last r part by at least {:.0} %, the others by at most {:.0e}",
             100.0 * self.edge_separation,
             self.middle_spread
         )
@@ -87,13 +87,16 @@ impl Movement {
     /// How far the singular values change since the start.
     pub fn since_the_start(&self) -> String {
         let (middle, all) = (100.0 * self.middle_change, 100.0 * self.largest_change);
-        format!("they change, all together, by {middle:.1} %; the largest change of all is {all:.0} %")
+        format!("they change, all alike, by {middle:.1} %; the largest change of any is {all:.0} %")
     }
 
     /// How far the vectors of one side turn.
     pub fn of_vectors(&self, side: Side) -> String {
         let angles = [self.edge_angles, self.middle_angles].map(|angles| angles[side as usize].to_degrees());
-        format!("these by at least {:.0}°, the subspace of the others by at most {:.0e}°", angles[0], angles[1])
+        format!(
+            "the first and last r turn by at least {:.0}°, the subspace of the others by at most {:.0e}°",
+            angles[0], angles[1]
+        )
     }
 
     /// The worst of two: of what should not move the most, of what should the least.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{EvolutionOutcome, EvolutionTrial};
+use super::EvolutionOutcome;
 
 /// One singular value and its vectors at one iteration: a row of the table of `svd-evolution`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,14 +26,14 @@ pub struct EvolutionRow {
     pub left_angle_rad: f64,
 }
 
-/// The rows of one run.
-pub fn evolution_rows(trial: &EvolutionTrial, outcome: &EvolutionOutcome) -> Vec<EvolutionRow> {
+/// The rows of one run of a variant.
+pub fn evolution_rows(variant: &str, trial: usize, outcome: &EvolutionOutcome) -> Vec<EvolutionRow> {
     let mut rows = Vec::new();
     for (l, evolution) in outcome.layers.iter().enumerate() {
         for (t, values) in evolution.values.iter().enumerate() {
             rows.extend(values.iter().enumerate().map(|(i, &singular_value)| EvolutionRow {
-                variant: trial.variant.clone(),
-                trial: trial.trial,
+                variant: variant.to_owned(),
+                trial,
                 layer: l + 1,
                 iteration: t as u64,
                 index: i + 1,

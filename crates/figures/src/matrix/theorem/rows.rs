@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{TheoremOutcome, TheoremRecord, TheoremTrial};
+use super::{TheoremOutcome, TheoremRecord};
 
 /// One layer at one record: a row of the main table of `invariant-subspace`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -61,11 +61,11 @@ impl DistanceRow {
     }
 }
 
-/// The rows of one run, layer by layer.
-pub fn block_rows(trial: &TheoremTrial, outcome: &TheoremOutcome) -> Vec<BlockRow> {
+/// The rows of one run of a case, layer by layer.
+pub fn block_rows(case: &str, trial: usize, outcome: &TheoremOutcome) -> Vec<BlockRow> {
     let row = |record: &TheoremRecord, l: usize| BlockRow {
-        case: trial.case.name.clone(),
-        trial: trial.trial,
+        case: case.to_owned(),
+        trial,
         iteration: record.iteration,
         layer: l + 1,
         block_residual: record.block_residuals[l],
@@ -75,12 +75,12 @@ pub fn block_rows(trial: &TheoremTrial, outcome: &TheoremOutcome) -> Vec<BlockRo
     outcome.records.iter().flat_map(|record| (0..record.rho.len()).map(move |l| row(record, l))).collect()
 }
 
-/// The rows of one run's distances.
-pub fn distance_rows(trial: &TheoremTrial, outcome: &TheoremOutcome) -> Vec<DistanceRow> {
+/// The rows of the distances of one run of a case.
+pub fn distance_rows(case: &str, trial: usize, outcome: &TheoremOutcome) -> Vec<DistanceRow> {
     let predicted = |rho: &[f64]| (outcome.frozen as f64).sqrt() * rho.iter().product::<f64>();
     let row = |record: &TheoremRecord| DistanceRow {
-        case: trial.case.name.clone(),
-        trial: trial.trial,
+        case: case.to_owned(),
+        trial,
         iteration: record.iteration,
         training_loss: record.training_loss,
         distance: record.distance,

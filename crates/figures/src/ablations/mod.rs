@@ -1,0 +1,119 @@
+//! Ablations: what the discrepant step, the observed fraction, the init scale and the depth do to the original network
+//! and to its compressed twin. Not in the paper.
+
+mod claims;
+mod draw;
+mod plan;
+mod settings;
+
+use lab::{Drawing, Experiment, Finding, FinishedOf, Gathering, Plan, Results, Table};
+use serde::{Deserialize, Serialize};
+
+pub use self::plan::Point;
+pub use self::settings::Settings;
+use crate::drawing::drawing;
+use crate::matrix::MatrixTrial;
+
+/// One run at one value of one factor: a row of `ablations.csv`. A run at the base occurs once for each factor.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Row {
+    pub(super) factor: String,
+    pub(super) value: f64,
+    pub(super) network: String,
+    pub(super) trial: usize,
+    pub(super) iterations: u64,
+    pub(super) converged: bool,
+    pub(super) training_loss: f64,
+    pub(super) recovery_error: f64,
+}
+
+/// The experiment.
+pub struct Ablations;
+
+impl Experiment for Ablations {
+    type Settings = Settings;
+    type Inputs = ();
+    type Point = Point;
+    type Trial = MatrixTrial;
+
+    const NAME: &'static str = "ablations";
+    const ABOUT: &'static str = "Discrepant step, observed fraction, init scale and depth, one at a time";
+    const LONG_ABOUT: &'static str = "Completes a low-rank matrix with a deep factorization of full width and with its \
+        compressed twin, and varies one factor at a time: the discrepant step γ, the observed fraction p, the init \
+        scale ε, the depth L. Shows the recovery error and the iterations to a given training loss. Not in the paper.";
+    const CLAIMS: &'static str = crate::CLAIMS;
+
+    fn gather(_: &Settings, _: &Gathering) -> anyhow::Result<()> {
+        Ok(())
+    }
+
+    fn plan(settings: &Settings, (): &()) -> anyhow::Result<Plan<Self>> {
+        Ok(plan::plan(settings))
+    }
+
+    fn tables(_: &Settings, (): &(), finished: &[FinishedOf<Self>]) -> anyhow::Result<Vec<Table>> {
+        let rows = finished.iter().map(|run| Row {
+            factor: run.at.factor.to_owned(),
+            value: run.at.value,
+            network: run.at.network.to_owned(),
+            trial: run.at.trial,
+            iterations: run.outcome.final_iteration(),
+            converged: run.outcome.converged,
+            training_loss: run.outcome.final_loss(),
+            recovery_error: run.outcome.final_recovery_error,
+        });
+        Ok(vec![Table::new(Self::NAME, rows)?])
+    }
+
+    fn draw(settings: &Settings, results: &Results) -> anyhow::Result<Vec<Drawing>> {
+        Ok(vec![drawing(Self::NAME, &draw::figure(settings, &results.read(Self::NAME)?))?])
+    }
+
+    fn claims(settings: &Settings, results: &Results) -> anyhow::Result<Vec<Finding>> {
+        Ok(claims::findings(settings, &results.read(Self::NAME)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use lab::Check;
+
+    use super::*;
+
+    fn settings(profile: &str) -> Settings {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../experiments/ablations.toml");
+        lab::settings::load::<Settings>(&path, profile, &[]).unwrap().settings
+    }
+
+    /// The base occurs among the values of every factor, and the original does not depend on γ: the machinery runs equal
+    /// trials once.
+    #[test]
+    fn equal_cases_are_run_once() {
+        for (profile, cases, runs) in [("paper", 120, 87), ("quick", 68, 48), ("smoke", 40, 24)] {
+            let plan = Ablations::plan(&settings(profile), &()).unwrap();
+            assert_eq!(plan.len(), cases, "{profile}");
+            let mut different: Vec<&MatrixTrial> = Vec::new();
+            for planned in &plan {
+                if !different.contains(&&planned.trial) {
+                    different.push(&planned.trial);
+                }
+            }
+            assert_eq!(different.len(), runs, "{profile}");
+        }
+    }
+
+    #[test]
+    fn bad_values_are_named() {
+        let mut settings = settings("paper");
+        settings.vary.depths[2].depth = 2;
+        assert_eq!(settings.check().unwrap_err().allowed, "each depth once");
+        settings.vary.depths[1].depth = 1;
+        assert_eq!(settings.check().unwrap_err().key, "vary.depths.1.depth");
+        settings.vary.discrepant_steps[2] = -1.0;
+        assert_eq!(settings.check().unwrap_err().key, "vary.discrepant_steps.2");
+        settings.base.rank_guess = 51;
+        assert_eq!(settings.check().unwrap_err().key, "base.rank_guess");
+    }
+}

@@ -1,0 +1,90 @@
+//! Every value of every factor, for both networks and all trials.
+
+use std::fmt;
+
+use lab::{Experiment, Kernels, Planned};
+
+use super::Ablations;
+use super::settings::{Base, DepthSettings, Settings};
+use crate::matrix::{MatrixTrial, Network, ProblemSettings, Recovery, Start};
+
+/// What the tables call the two networks.
+pub(super) const ORIGINAL: &str = "original";
+pub(super) const COMPRESSED: &str = "compressed";
+
+/// What the tables call the factors.
+pub(super) const DISCREPANT_STEP: &str = "discrepant_step";
+pub(super) const OBSERVED_FRACTION: &str = "observed_fraction";
+pub(super) const INIT_SCALE: &str = "init_scale";
+pub(super) const DEPTH: &str = "depth";
+
+/// What is varied: one factor at a time. The base occurs once for each factor, the original once for each γ, which it does
+/// not depend on; such equal trials are run once.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Point {
+    pub(super) factor: &'static str,
+    pub(super) value: f64,
+    pub(super) network: &'static str,
+    pub(super) trial: usize,
+}
+
+impl fmt::Display for Point {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, {} {}, trial {}", self.network, self.factor, self.value, self.trial)
+    }
+}
+
+/// All trials, factor by factor.
+pub(super) fn plan(settings: &Settings) -> Vec<Planned<Point, MatrixTrial>> {
+    let Settings { base, vary, problem, .. } = settings;
+    let fraction = problem.observed_fraction;
+    let mut plan = Vec::new();
+    let mut vary_to = |factor, value, networks: Base, fraction| {
+        plan.extend(at_value(settings, (factor, value), &networks, fraction));
+    };
+    for &step in &vary.discrepant_steps {
+        vary_to(DISCREPANT_STEP, step, Base { discrepant_step: step, ..base.clone() }, fraction);
+    }
+    for &p in &vary.observed_fractions {
+        // The gradient grows with the number of observed entries.
+        vary_to(OBSERVED_FRACTION, p, Base { step_size: base.step_size * fraction / p, ..base.clone() }, p);
+    }
+    for &scale in &vary.init_scales {
+        vary_to(INIT_SCALE, scale, Base { init_scale: scale, ..base.clone() }, fraction);
+    }
+    for &DepthSettings { depth, init_scale, step_size } in &vary.depths {
+        vary_to(DEPTH, depth as f64, Base { depth, init_scale, step_size, ..base.clone() }, fraction);
+    }
+    plan
+}
+
+/// The trials of both networks at one value of one factor.
+fn at_value(
+    settings: &Settings,
+    (factor, value): (&'static str, f64),
+    networks: &Base,
+    observed_fraction: f64,
+) -> Vec<Planned<Point, MatrixTrial>> {
+    let Base { depth, init_scale, step_size, rank_guess, discrepant_step, initialization } = *networks;
+    let planned = |name: &'static str, network: Network, cost: f64, trial: usize| Planned {
+        at: Point { factor, value, network: name, trial },
+        trial: MatrixTrial {
+            start: Start { experiment: Ablations::NAME, seed: settings.seed, instance: trial, initialization: 0 },
+            problem: ProblemSettings { observed_fraction, ..settings.problem.clone() },
+            network,
+            step_size,
+            schedule: settings.schedule.clone(),
+            recovery: Recovery::AtEnd,
+            snapshots: 0,
+        },
+        kernels: Kernels::Sequential,
+        cost,
+    };
+    let original = Network::Deep { depth, width: settings.problem.size, init_scale };
+    let compressed = initialization.network(depth, init_scale, rank_guess, discrepant_step);
+    [(ORIGINAL, original, 100.0), (COMPRESSED, compressed, 1.0)]
+        .into_iter()
+        .flat_map(|(name, network, cost)| (0..settings.trials).map(move |trial| (name, network, cost, trial)))
+        .map(|(name, network, cost, trial)| planned(name, network, cost, trial))
+        .collect()
+}

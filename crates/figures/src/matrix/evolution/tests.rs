@@ -1,0 +1,38 @@
+//! What moves in a small network.
+
+use super::*;
+use crate::matrix::MethodSettings;
+
+fn movement(method: MethodSettings, layer: usize) -> Movement {
+    let trial = EvolutionTrial {
+        experiment: "test",
+        seed: 0,
+        trial: 0,
+        problem: ProblemSettings { size: 9, rank: 2, observed_fraction: 1.0, loss: LossSettings::Sum },
+        depth: 3,
+        init_scale: 1.0,
+        iterations: 20,
+        optimizer: OptimizerSettings { method, step_size: 3e-3, weight_decay: 0.0 },
+    };
+    let rows = evolution_rows("small", 0, &trial.run(&(), &TrialContext::silent(1)).unwrap());
+    assert_eq!(rows.len(), 3 * 21 * 9);
+    let rows: Vec<_> = rows.iter().filter(|row| row.layer == layer).collect();
+    Movement::new(&rows, 2).unwrap()
+}
+
+#[test]
+fn the_middle_keeps_together_under_gradient_descent_and_not_under_adam() {
+    for layer in 1..=3 {
+        let found = movement(MethodSettings::GradientDescent, layer);
+        assert!(found.middle_spread < 1e-13 && found.middle_angles.iter().all(|angle| *angle < 1e-11), "{found:?}");
+        assert!(found.edge_separation > 1e-2 && found.edge_angles.iter().all(|angle| *angle > 1e-2), "{found:?}");
+        assert!(found.middle_change > 1e-3 && found.middle_change < found.largest_change, "{found:?}");
+    }
+    let found = movement(MethodSettings::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 }, 1);
+    assert!(found.middle_spread > 1e-3 && found.middle_angles[0] > 1e-2, "{found:?}");
+}
+
+#[test]
+fn without_middle_rows_nothing_is_measured() {
+    assert_eq!(Movement::new(&[], 2), None);
+}

@@ -1,0 +1,98 @@
+//! Costs against the size, held-out errors against iterations and seconds, and the draws of both constructions.
+
+use charts::{Axis, Figure, Lines, Series};
+
+use super::costs::{Cost, Row, by_size, in_seconds, relative_errors, sampled_at};
+use super::equivalence::{EquivalenceRow, equivalence_series};
+use super::{MOST_MEMORY_MIB, Settings};
+use crate::matrix::ScaleMethod;
+use crate::palette;
+use crate::summary::{exponent, power};
+
+pub(super) fn figure(settings: &Settings, rows: &[Row], costs: &[Cost], draws: &[EquivalenceRow]) -> Figure {
+    let gibibytes = |cost: &Cost| cost.peak_memory_mib / 1024.0;
+    let memory = against_size(costs, "Peak memory", "GiB", gibibytes).reference(MOST_MEMORY_MIB / 1024.0, "6 GiB");
+    let [by_iteration, by_time] = held_out(settings, rows, costs);
+    let draws = Lines::new("Sampled and explicit construction")
+        .x(Axis::linear("share of draws").range(0.0, 1.0))
+        .y(Axis::linear("iterations to tolerance"))
+        .many(equivalence_series(draws));
+    let pace = |cost: &Cost| cost.seconds_per_iteration;
+    Figure::new("Width without end: the compressed twin of a network that is never built")
+        .subtitle(settings.subtitle())
+        .columns(3)
+        .panel_size(400, 310)
+        .panel(against_size(costs, "Time of an iteration", "seconds per iteration", pace))
+        .panel(against_size(costs, "Making the initial factors", "set-up seconds", |cost| cost.setup_seconds))
+        .panel(memory)
+        .panel(by_iteration)
+        .panel(by_time)
+        .panel(draws)
+}
+
+fn hue(method: ScaleMethod) -> usize {
+    match method {
+        ScaleMethod::Sampled => palette::SAMPLED,
+        ScaleMethod::Explicit => palette::COMPRESSED,
+        ScaleMethod::Original => palette::ORIGINAL,
+    }
+}
+
+/// A cost of every method against the size, with the exponent of its growth where there are sizes enough.
+fn against_size(costs: &[Cost], title: &str, y: &str, value: fn(&Cost) -> f64) -> Lines {
+    let panel = Lines::new(title).x(Axis::log("size d")).y(Axis::log(y));
+    panel.many(ScaleMethod::ALL.map(|method| {
+        let (name, curve) = (method.name(), by_size(costs, method, value));
+        let label = match exponent(&curve) {
+            Some(fitted) => format!("{name}: {}", power("d", format_args!("{:.2}", fitted.mean))),
+            None => name.to_owned(),
+        };
+        Series::new(label, curve).hue(hue(method)).markers()
+    }))
+}
+
+/// Held-out errors of the first trials, against iterations and against seconds: of the original at its smallest size, and of
+/// the sampled construction at powers of ten, the darker the larger.
+fn held_out(settings: &Settings, rows: &[Row], costs: &[Cost]) -> [Lines; 2] {
+    let error = || Axis::log("held-out error / its start");
+    let mut by_iteration = Lines::new("Held-out error").x(Axis::linear("iteration t")).y(error());
+    let mut by_time =
+        Lines::new("The same against time, sampled construction").x(Axis::log("time with set-up (s)")).y(error());
+    if let Some(size) = settings.sizes.iter().filter(|s| s.original.is_some()).map(|s| s.size).min() {
+        let (mean, _) = relative_errors(rows, ScaleMethod::Original, size, 0);
+        let original = Series::new(format!("original, d = {size}"), mean);
+        by_iteration = by_iteration.series(original.hue(palette::ORIGINAL).dashed());
+    }
+    let shown: Vec<usize> = settings.sizes.iter().map(|s| s.size).filter(|&size| is_power_of_ten(size)).collect();
+    for (place, &size) in shown.iter().enumerate() {
+        let label = format!("sampled, d = {}", power_of_ten(size));
+        let opacity = 1.0 - 0.65 * (shown.len() - 1 - place) as f64 / shown.len() as f64;
+        let look = |series: Series| series.hue(palette::SAMPLED).opacity(opacity);
+        let (mean, band) = relative_errors(rows, ScaleMethod::Sampled, size, 0);
+        if let Some(cost) = sampled_at(costs, size).first() {
+            by_time = by_time.series(look(Series::new(&label, in_seconds(&mean, cost))));
+        }
+        by_iteration = by_iteration.series(look(Series::new(&label, mean).band(band)));
+    }
+    [by_iteration, by_time]
+}
+
+fn is_power_of_ten(size: usize) -> bool {
+    size.checked_ilog10().is_some_and(|exponent| 10usize.pow(exponent) == size)
+}
+
+/// `10⁵` for 100 000.
+fn power_of_ten(size: usize) -> String {
+    power("10", size.ilog10())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_written_as_powers() {
+        assert_eq!(power_of_ten(1_000_000), "10⁶");
+        assert!(is_power_of_ten(1000) && !is_power_of_ten(3000) && !is_power_of_ten(0));
+    }
+}

@@ -1,0 +1,82 @@
+//! `experiments/svd-evolution.toml`: its fields and what is allowed.
+
+use std::collections::HashSet;
+
+use lab::{Check, Invalid};
+use serde::{Deserialize, Serialize};
+
+use super::SvdEvolution;
+use crate::checks::{check_depth, check_init_scale, check_runs};
+use crate::matrix::{EvolutionTrial, LossSettings, MethodSettings, OptimizerSettings, ProblemSettings};
+
+/// `experiments/svd-evolution.toml`.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    pub(super) seed: u64,
+    pub(super) trials: usize,
+    pub(super) depth: usize,
+    pub(super) init_scale: f64,
+    pub(super) iterations: u64,
+    pub(super) problem: ProblemSettings,
+    pub(super) variants: Vec<Variant>,
+}
+
+/// `[[variants]]`: the same factors, trained otherwise.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Variant {
+    pub(super) name: String,
+    pub(super) optimizer: OptimizerSettings,
+}
+
+impl Check for Settings {
+    fn check(&self) -> Result<(), Invalid> {
+        check_runs(self.trials, &[self.variants.len()])?;
+        check_depth("depth", self.depth)?;
+        check_init_scale("init_scale", self.init_scale, self.depth)?;
+        Invalid::unless(self.iterations >= 1, "iterations", self.iterations, "an integer from 1")?;
+        self.problem.check("problem")?;
+        let ProblemSettings { size, rank, .. } = self.problem;
+        let allowed = format!("an integer from 1, below half the size ({size})");
+        Invalid::unless(2 * rank < size, "problem.rank", rank, allowed)?;
+        Invalid::unless(!self.variants.is_empty(), "variants", "[]", "at least one table")?;
+        let mut names = HashSet::new();
+        self.variants.iter().enumerate().try_for_each(|(i, Variant { name, optimizer })| {
+            let unique = !name.is_empty() && names.insert(name);
+            Invalid::unless(unique, format!("variants.{i}.name"), name, "a name that no other variant has")?;
+            optimizer.check(&format!("variants.{i}.optimizer"))
+        })
+    }
+}
+
+impl Settings {
+    /// One run of one variant.
+    pub(super) fn trial(&self, variant: &Variant, trial: usize) -> EvolutionTrial {
+        EvolutionTrial {
+            experiment: <SvdEvolution as lab::Experiment>::NAME,
+            seed: self.seed,
+            trial,
+            problem: self.problem.clone(),
+            depth: self.depth,
+            init_scale: self.init_scale,
+            iterations: self.iterations,
+            optimizer: variant.optimizer,
+        }
+    }
+
+    /// Whether problem and first variant are the paper's; others do not bear on its statements.
+    pub(super) fn as_in_the_paper(&self) -> bool {
+        let problem = ProblemSettings { size: 30, rank: 3, observed_fraction: 1.0, loss: LossSettings::Mean };
+        let method = MethodSettings::GradientDescent;
+        let optimizer = OptimizerSettings { method, step_size: 1.0, weight_decay: 0.0 };
+        let sizes = (self.depth, self.init_scale, self.iterations) == (3, 1.0, 50);
+        sizes && self.problem == problem && self.variants[0].optimizer == optimizer
+    }
+
+    pub(super) fn subtitle(&self, trained: &str) -> String {
+        let ProblemSettings { size, rank, observed_fraction, .. } = self.problem;
+        let (depth, scale) = (self.depth, self.init_scale);
+        format!("d = {size}, r = {rank}, L = {depth}, p = {observed_fraction}, ε = {scale}; {trained}")
+    }
+}

@@ -77,7 +77,7 @@ impl Factor {
         }
         let mut lines = Lines::new(title).x(self.axis.clone()).y(axis);
         for (network, hue) in [(ORIGINAL, palette::ORIGINAL), (COMPRESSED, palette::COMPRESSED)] {
-            let trials = self.of(rows, network).map(|row| (row.value, quantity(row))).collect();
+            let trials: Vec<_> = self.of(rows, network).map(|row| (row.value, quantity(row))).collect();
             lines = lines.series(Series::new(network, self.medians(rows, network, quantity)).hue(hue).trials(trials));
         }
         line.into_iter().fold(lines, |lines, (value, label)| lines.reference(value, label))

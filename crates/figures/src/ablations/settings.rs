@@ -3,9 +3,7 @@
 use lab::{Check, Invalid};
 use serde::{Deserialize, Serialize};
 
-use crate::checks::{
-    check_depth, check_init_scale, check_list, check_not_negative, check_positive, check_runs,
-};
+use crate::checks::{check_depth, check_init_scale, check_list, check_not_negative, check_positive, check_runs};
 use crate::matrix::{InitializationSettings, ProblemSettings, ScheduleSettings, check_rank_guess};
 
 /// `experiments/ablations.toml`.

@@ -83,11 +83,6 @@ impl Settings {
         if is_papers { self.trials } else { self.further_trials }
     }
 
-    /// Whether the numbers mean something: a pretrained encoder, the paper's steps, a few seeds.
-    pub(super) fn in_earnest(&self) -> bool {
-        self.encoder.is_pretrained() && self.training.steps >= 500 && self.trials >= 3
-    }
-
     pub(super) fn subtitle(&self) -> String {
         let few = self.methods.names.iter().any(|&name| self.trials_of(name) != self.trials);
         let further = if few { format!(" ({} of Sine-LoRA, AdaLoRA)", self.further_trials) } else { String::new() };

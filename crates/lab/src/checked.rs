@@ -88,8 +88,14 @@ checked!(
     Steps, u64, "a whole number from 1", |n| n >= 1
 );
 checked!(
-    /// The number of factors of a deep factorization.
-    Depth, usize, "a whole number from 2", |n| n >= 2
+    /// Repetitions of one thing with other random numbers.
+    Trials, usize,
+    "a whole number from 1 to 10000: the standard error of a mean is then a hundredth of the deviation already",
+    |n| (1..=10_000).contains(&n)
+);
+checked!(
+    /// The number of factors of a deep factorization: of more, εᴸ is 0 or ∞ in floating point for all but the ε next to 1.
+    Depth, usize, "a whole number from 2 to 10000", |n| (2..=10_000).contains(&n)
 );
 
 /// Reads a number, whole or not, as TOML writes it.
@@ -209,7 +215,8 @@ mod tests {
         assert!(!refused::<Fraction>("1") && refused::<Fraction>("1.1") && refused::<Fraction>("0"));
         assert!(!refused::<Count>("1") && refused::<Count>("0") && refused::<Count>("-1") && refused::<Count>("1.0"));
         assert!(!refused::<Steps>("1") && refused::<Steps>("0"));
-        assert!(!refused::<Depth>("2") && refused::<Depth>("1"));
+        assert!(!refused::<Depth>("2") && refused::<Depth>("1") && refused::<Depth>("10001"));
+        assert!(!refused::<Trials>("10000") && refused::<Trials>("0") && refused::<Trials>("10001"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Recovery error and iterations against each factor: every trial a dot, so that one that fails is seen.
 
-use charts::{Axis, Figure, Lines, Series};
+use charts::{Axis, Edge, Figure, Lines, Series, SharedY};
 
 use super::plan::{COMPRESSED, DEPTH, DISCREPANT_STEP, INIT_SCALE, OBSERVED_FRACTION, ORIGINAL};
 use super::{Row, Settings};
@@ -9,7 +9,7 @@ use crate::summary::{grouped, median};
 
 pub(super) fn figure(settings: &Settings, rows: &[Row]) -> Figure {
     let factors = factors(settings);
-    let limit = settings.schedule.max_iterations as f64;
+    let limit = *settings.schedule.max_iterations as f64;
     let errors = factors.iter().map(|factor| {
         // Zero has no place on the logarithmic axis of γ.
         let fixed = factor.medians(rows, COMPRESSED, recovery_error).into_iter().find(|point| point.0 == 0.0);
@@ -17,7 +17,7 @@ pub(super) fn figure(settings: &Settings, rows: &[Row]) -> Figure {
         factor.panel(rows, factor.title, "recovery error", recovery_error, line)
     });
     let until_stopped = factors.iter().map(|factor| {
-        factor.panel(rows, "", "iterations to tolerance", iterations, Some((limit, "limit: tolerance not met")))
+        factor.panel(rows, "", "iterations to tolerance", iterations, Some((limit, "limit")))
     });
     Figure::new("Original and compressed network, one factor at a time")
         .subtitle(settings.subtitle())
@@ -25,6 +25,7 @@ pub(super) fn figure(settings: &Settings, rows: &[Row]) -> Figure {
         .panel_size(330, 290)
         .panels(errors)
         .panels(until_stopped)
+        .shared_y(SharedY::Rows)
         .shared_legend()
 }
 
@@ -47,7 +48,7 @@ struct Factor {
 
 /// The factors, in the order of the panels.
 fn factors(settings: &Settings) -> [Factor; 4] {
-    let depths = settings.vary.depths.iter().map(|depth| depth.depth as f64);
+    let depths = settings.vary.depths.iter().map(|depth| *depth.depth as f64);
     [
         (DISCREPANT_STEP, "Discrepant step", Axis::log("discrepant step γ")),
         (OBSERVED_FRACTION, "Observed fraction", Axis::linear("observed fraction p").include(0.0)),
@@ -78,7 +79,9 @@ impl Factor {
         let mut lines = Lines::new(title).x(self.axis.clone()).y(axis);
         for (network, hue) in [(ORIGINAL, palette::ORIGINAL), (COMPRESSED, palette::COMPRESSED)] {
             let trials: Vec<_> = self.of(rows, network).map(|row| (row.value, quantity(row))).collect();
-            lines = lines.series(Series::new(network, self.medians(rows, network, quantity)).hue(hue).trials(trials));
+            let lost = self.of(rows, network).filter(|row| !row.converged).map(|row| row.value);
+            let series = Series::new(network, self.medians(rows, network, quantity)).hue(hue).trials(trials);
+            lines = lines.series(series.failed(lost.collect::<Vec<_>>(), Edge::Top, "tolerance not met"));
         }
         line.into_iter().fold(lines, |lines, (value, label)| lines.reference(value, label))
     }

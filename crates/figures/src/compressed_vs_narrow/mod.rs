@@ -1,19 +1,18 @@
 //! Compressed against narrow (Fig. 6): iterations and time that networks of the same small width need, by rank guess.
 
 mod claims;
+mod draw;
 mod settings;
 
 use std::fmt;
 
-use charts::{Axis, Figure, Lines, Series};
 use lab::{Drawing, Experiment, Finding, FinishedOf, Gathering, Kernels, Plan, Planned, Results, Table};
 use serde::{Deserialize, Serialize};
 
 pub use self::settings::{Kind, Settings};
 use crate::drawing::drawing;
 use crate::matrix::{MatrixTrial, Recovery, Start};
-use crate::reference::{read_reference, reference_points, reference_table};
-use crate::summary::{Averaged, averaged};
+use crate::reference::{read_reference, reference_table};
 
 /// What is varied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,9 +73,9 @@ impl Experiment for CompressedVsNarrow {
 
     fn plan(settings: &Settings, (): &()) -> anyhow::Result<Plan<Self>> {
         let mut plan = Vec::new();
-        for &rank_guess in &settings.rank_guesses {
+        for rank_guess in settings.rank_guesses.iter().map(|guess| **guess) {
             for (kind, network) in settings.networks(rank_guess) {
-                for trial in 0..settings.trials {
+                for trial in 0..*settings.trials {
                     // Trials differ in everything random; networks of the same trial share target and observed entries.
                     let start =
                         Start { experiment: Self::NAME, seed: settings.seed, instance: trial, initialization: 0 };
@@ -84,7 +83,7 @@ impl Experiment for CompressedVsNarrow {
                         start,
                         problem: settings.problem.clone(),
                         network,
-                        step_size: settings.step_size,
+                        step_size: *settings.step_size,
                         schedule: settings.schedule.clone(),
                         recovery: Recovery::AtEnd,
                         snapshots: 0,
@@ -125,32 +124,7 @@ impl Experiment for CompressedVsNarrow {
         let rows: Vec<Row> = results.read(Self::NAME)?;
         let clocks: Vec<Timing> = results.read("compressed-vs-narrow.timing")?;
         let reference = read_reference(results, Self::NAME)?;
-        let ticks = || settings.rank_guesses.iter().map(|&rank| rank as f64);
-        let panel = |title: &str, y: &str| {
-            let x = Axis::linear("rank guess r̂").ticks(ticks());
-            Lines::new(title).x(x).y(Axis::linear(y).include(0.0))
-        };
-        let mut iterations = panel("Iterations to tolerance", "iterations");
-        let mut time = panel("Time to tolerance (paper: on a GPU)", "time with set-up (s)");
-        for kind in Kind::ALL {
-            let (name, hue) = (kind.name(), kind.hue());
-            let series = |curve: Averaged| Series::new(name, curve.mean).band(curve.band).hue(hue).markers();
-            let paper = |quantity: &str, label: &str| {
-                let points = kind.reported().map(|series| reference_points(&reference, series, quantity));
-                let points = points.filter(|points| settings.as_in_the_paper() && !points.is_empty());
-                points.map(|points| Series::new(format!("{name}, {label}"), points).hue(hue).paper())
-            };
-            iterations =
-                iterations.series(series(averaged(iterations_of(&rows, kind)))).many(paper("iterations", "paper"));
-            time = time.series(series(averaged(seconds_of(&rows, &clocks, kind)))).many(paper("gpu_seconds", "paper"));
-        }
-        let figure = Figure::new("Networks as small as the rank guess allows")
-            .subtitle(settings.subtitle())
-            .panel_size(460, 320)
-            .panel(iterations)
-            .panel(time)
-            .shared_legend();
-        Ok(vec![drawing(Self::NAME, &figure)?])
+        Ok(vec![drawing(Self::NAME, &draw::figure(settings, &rows, &clocks, &reference))?])
     }
 
     fn claims(settings: &Settings, results: &Results) -> anyhow::Result<Vec<Finding>> {

@@ -70,7 +70,9 @@ impl Trial for TheoremTrial {
 
     /// Trains the original, then its compression, and compares them at the records.
     fn run(&self, (): &(), context: &TrialContext) -> Result<TheoremOutcome, TrialError> {
-        let TheoremCase { size, rank, depth, init_scale, optimizer, .. } = self.case;
+        let TheoremCase { optimizer, .. } = self.case;
+        let (size, depth, init_scale) = (*self.case.size, *self.case.depth, *self.case.init_scale);
+        let rank = *self.case.rank;
         let target = Target::gaussian(size, size, rank, &mut self.stream("target")).context("drawing the target")?;
         let mut rng = self.stream("initial factors");
         let original =
@@ -80,7 +82,7 @@ impl Trial for TheoremTrial {
         let mut compressed = compress_exact(&original, &target).context("compressing")?;
         let objective = Objective::new(target, Observed::Full, LossForm::Sum).context("making the problem")?;
 
-        let max_iterations = self.case.iterations;
+        let max_iterations = *self.case.iterations;
         let schedule = Schedule { max_iterations, tolerance: 0.0, record_every: self.record_every };
         let steps = optimizer.optimizer().context("the optimizer")?;
         let mut blocks = Blocks::new(self, &subspace, context);

@@ -16,7 +16,7 @@ pub(in crate::scaling) fn equivalence_findings(
     [same_iterations, same_error]: [&'static str; 2],
 ) -> Vec<Finding> {
     let untested = |reason| [same_iterations, same_error].map(|id| Finding::untested(id, reason)).into();
-    if settings.problem.size < 100 || settings.draws < 8 {
+    if *settings.problem.size < 100 || *settings.draws < 8 {
         return untested("fewer than 8 draws, or of a problem of less than 100 rows");
     }
     if rows.iter().any(|row| !row.converged) {

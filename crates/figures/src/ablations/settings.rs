@@ -1,7 +1,7 @@
 //! `experiments/ablations.toml`: its fields and what is allowed.
 
-use lab::{Check, Invalid};
 use lab::checked::{Count, Depth, Distinct, Fraction, NotNegative, Positive, Trials};
+use lab::{Check, Invalid};
 use serde::{Deserialize, Serialize};
 
 use crate::checks::{check_init_scale, check_runs};

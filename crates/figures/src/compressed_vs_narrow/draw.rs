@@ -2,7 +2,8 @@
 
 use charts::{Axis, Edge, Figure, Lines, Series};
 
-use super::{Kind, Row, Settings, Timing, iterations_of, seconds_of};
+use super::rows::{Row, Timing, iterations_of, seconds_of};
+use super::{Kind, Settings};
 use crate::matrix::mean_series;
 use crate::reference::{ReferenceRow, reference_points};
 
@@ -15,9 +16,8 @@ pub(super) fn figure(settings: &Settings, rows: &[Row], clocks: &[Timing], refer
     let mut time = panel("Time to tolerance (paper: on a GPU)", "time with set-up (s)");
     for kind in Kind::ALL {
         let lost: Vec<f64> = lost(rows, kind).collect();
-        let ours = |points| {
-            mean_series(kind.name(), kind.hue(), points).failed(lost.clone(), Edge::Top, "tolerance not met")
-        };
+        let ours =
+            |points| mean_series(kind.name(), kind.hue(), points).failed(lost.clone(), Edge::Top, "tolerance not met");
         let paper = |quantity: &str| {
             let points = kind.reported().map(|series| reference_points(reference, series, quantity));
             let points = points.filter(|points| settings.as_in_the_paper() && !points.is_empty());

@@ -2,13 +2,14 @@
 
 mod claims;
 mod draw;
+mod rows;
 mod settings;
 
 use std::fmt;
 
 use lab::{Drawing, Experiment, Finding, FinishedOf, Gathering, Kernels, Plan, Planned, Results, Table};
-use serde::{Deserialize, Serialize};
 
+use self::rows::{Row, Timing};
 pub use self::settings::{Kind, Settings};
 use crate::drawing::drawing;
 use crate::matrix::{MatrixTrial, Recovery, Start};
@@ -26,28 +27,6 @@ impl fmt::Display for Point {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}, rank guess {}, trial {}", self.kind.name(), self.rank_guess, self.trial)
     }
-}
-
-/// One run: a row of `compressed-vs-narrow.csv`.
-#[derive(Serialize, Deserialize)]
-pub(super) struct Row {
-    pub(super) network: String,
-    pub(super) rank_guess: usize,
-    pub(super) trial: usize,
-    pub(super) iterations: u64,
-    pub(super) converged: bool,
-    pub(super) training_loss: f64,
-    pub(super) recovery_error: f64,
-}
-
-/// The clock of one run: a row of `compressed-vs-narrow.timing.csv`, in the order of the main table.
-#[derive(Serialize, Deserialize)]
-pub(super) struct Timing {
-    pub(super) network: String,
-    pub(super) rank_guess: usize,
-    pub(super) trial: usize,
-    pub(super) seconds: f64,
-    pub(super) setup_seconds: f64,
 }
 
 /// The experiment.
@@ -134,45 +113,31 @@ impl Experiment for CompressedVsNarrow {
     }
 }
 
-/// (r̂, iterations) of the runs of one network that met the tolerance.
-fn iterations_of(rows: &[Row], kind: Kind) -> Vec<(f64, f64)> {
-    let rows = rows.iter().filter(|row| row.network == kind.name() && row.converged);
-    rows.map(|row| (row.rank_guess as f64, row.iterations as f64)).collect()
-}
-
-/// (r̂, seconds) of the runs of one network that met the tolerance, with the making of the initial factors.
-fn seconds_of(rows: &[Row], clocks: &[Timing], kind: Kind) -> Vec<(f64, f64)> {
-    let met = rows.iter().zip(clocks).filter(|(row, _)| row.network == kind.name() && row.converged);
-    met.map(|(row, clock)| (row.rank_guess as f64, clock.seconds + clock.setup_seconds)).collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
-    use lab::Check;
-
     use super::*;
-
-    fn settings(profile: &str) -> Settings {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../experiments/compressed-vs-narrow.toml");
-        lab::settings::load::<Settings>(&path, profile, &[]).unwrap().settings
-    }
+    use crate::matrix::given::{refused, settings};
 
     #[test]
     fn every_profile_is_valid() {
         for (profile, runs) in [("paper", 90), ("quick", 18), ("smoke", 12)] {
-            assert_eq!(CompressedVsNarrow::plan(&settings(profile), &()).unwrap().len(), runs, "{profile}");
+            assert_eq!(
+                CompressedVsNarrow::plan(&settings("compressed-vs-narrow", profile), &()).unwrap().len(),
+                runs,
+                "{profile}"
+            );
         }
     }
 
     #[test]
     fn bad_values_are_named() {
-        let mut settings = settings("quick");
-        assert!(!settings.as_in_the_paper());
-        settings.rank_guesses[1] = 151;
-        assert_eq!(settings.check().unwrap_err().key, "rank_guesses.1");
-        settings.problem.size = 0;
-        assert_eq!(settings.check().unwrap_err().key, "problem.size");
+        for (set, key) in [
+            ("rank_guesses.1=501", "rank_guesses.1"),
+            ("rank_guesses=[]", "rank_guesses"),
+            ("problem.size=0", "problem.size"),
+        ] {
+            assert_eq!(refused::<Settings>("compressed-vs-narrow", &[set]).0, key, "{set}");
+        }
+        assert!(!settings::<Settings>("compressed-vs-narrow", "quick").as_in_the_paper());
     }
 }

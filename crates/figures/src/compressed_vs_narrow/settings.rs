@@ -1,7 +1,7 @@
 //! `experiments/compressed-vs-narrow.toml`: its fields, what is allowed, and the networks it names.
 
-use lab::{Check, Invalid};
 use lab::checked::{Count, Depth, Distinct, NotNegative, Positive, Trials};
+use lab::{Check, Invalid};
 use serde::{Deserialize, Serialize};
 
 use crate::checks::{check_init_scale, check_runs};

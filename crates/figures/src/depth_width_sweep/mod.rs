@@ -124,31 +124,27 @@ fn iterations_to_tolerance(rows: &[Row], depth: usize) -> Vec<(f64, f64)> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
-    use lab::Check;
-
     use super::*;
-
-    fn settings(profile: &str) -> Settings {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../experiments/depth-width-sweep.toml");
-        lab::settings::load::<Settings>(&path, profile, &[]).unwrap().settings
-    }
+    use crate::matrix::given::{refused, settings};
 
     #[test]
     fn every_profile_is_valid() {
         for (profile, runs) in [("paper", 100), ("quick", 30), ("smoke", 12)] {
-            assert_eq!(DepthWidthSweep::plan(&settings(profile), &()).unwrap().len(), runs, "{profile}");
+            assert_eq!(
+                DepthWidthSweep::plan(&settings("depth-width-sweep", profile), &()).unwrap().len(),
+                runs,
+                "{profile}"
+            );
         }
     }
 
     #[test]
     fn bad_values_are_named() {
-        let mut settings = settings("paper");
-        assert!(settings.as_in_the_paper());
-        settings.depths[1].step_size = 0.0;
-        assert_eq!(settings.check().unwrap_err().key, "depths.1.step_size");
-        settings.widths[3] = 0;
-        assert_eq!(settings.check().unwrap_err().key, "widths.3");
+        for (set, key) in
+            [("depths.1.step_size=0.0", "depths.1.step_size"), ("depths=[]", "depths"), ("widths.3=0", "widths.3")]
+        {
+            assert_eq!(refused::<Settings>("depth-width-sweep", &[set]).0, key, "{set}");
+        }
+        assert!(settings::<Settings>("depth-width-sweep", "paper").as_in_the_paper());
     }
 }

@@ -1,7 +1,7 @@
 //! `experiments/depth-width-sweep.toml`: its fields and what is allowed.
 
-use lab::{Check, Invalid};
 use lab::checked::{Count, Depth, Distinct, NotEmpty, Positive, Trials};
+use lab::{Check, Invalid};
 use serde::{Deserialize, Serialize};
 
 use crate::checks::{check_init_scale, check_runs};

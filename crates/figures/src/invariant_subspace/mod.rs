@@ -91,31 +91,29 @@ impl Experiment for InvariantSubspaces {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
-    use lab::Check;
-
     use super::*;
-
-    fn settings(profile: &str) -> Settings {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../experiments/invariant-subspace.toml");
-        lab::settings::load::<Settings>(&path, profile, &[]).unwrap().settings
-    }
+    use crate::matrix::given::{refused, settings};
 
     #[test]
     fn every_profile_is_valid() {
         for profile in ["paper", "quick", "smoke"] {
-            assert_eq!(InvariantSubspaces::plan(&settings(profile), &()).unwrap().len(), 8, "{profile}");
+            assert_eq!(
+                InvariantSubspaces::plan(&settings("invariant-subspace", profile), &()).unwrap().len(),
+                8,
+                "{profile}"
+            );
         }
     }
 
     #[test]
-    fn bad_cases_are_named() {
-        let mut settings = settings("paper");
-        settings.cases[2].rank = 15;
-        assert_eq!(settings.check().unwrap_err().key, "cases.2.rank");
-        settings.cases[2].rank = 3;
-        settings.cases[2].name = settings.cases[0].name.clone();
-        assert_eq!(settings.check().unwrap_err().key, "cases.2.name");
+    fn bad_values_are_named() {
+        for (set, key) in [
+            ("cases.2.rank=15", "cases.2.rank"),
+            ("cases.2.size=2", "cases.2.rank"),
+            ("cases.2.name=L = 3, ε = 1", "cases.2.name"),
+            ("cases=[]", "cases"),
+        ] {
+            assert_eq!(refused::<Settings>("invariant-subspace", &[set]).0, key, "{set}");
+        }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use lab::{Check, Invalid};
 use lab::checked::{NotEmpty, Steps, Trials};
+use lab::{Check, Invalid};
 use serde::{Deserialize, Serialize};
 
 use crate::checks::check_runs;

@@ -109,6 +109,8 @@ mod tests {
 
     use serde::Deserialize;
 
+    use lab::checked::{Count, Depth, NotNegative, Positive};
+
     use super::*;
     use crate::matrix::{RelativeNetwork, Start, WideProblem};
 
@@ -130,14 +132,18 @@ mod tests {
             let trial = ScaleTrial {
                 start: Start { experiment: "scaling", seed: 0, instance: 0, initialization: 0 },
                 size,
-                problem: WideProblem { target: TargetSettings::Factors, rank: 4, observed_per_row: 100 },
+                problem: WideProblem {
+                    target: TargetSettings::Factors,
+                    rank: Count::new(4).unwrap(),
+                    observed_per_row: Count::new(100).unwrap(),
+                },
                 method,
                 network: RelativeNetwork {
-                    depth: 3,
-                    rank_guess: 4,
-                    init_scale: 0.02,
-                    step_size: 0.3,
-                    discrepant_step: 1.0,
+                    depth: Depth::new(3).unwrap(),
+                    rank_guess: Count::new(4).unwrap(),
+                    init_scale: Positive::new(0.02).unwrap(),
+                    step_size: Positive::new(0.3).unwrap(),
+                    discrepant_step: NotNegative::new(1.0).unwrap(),
                 },
                 max_iterations: 600,
                 tolerance: 1e-10,

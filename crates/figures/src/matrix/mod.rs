@@ -4,6 +4,8 @@ mod comparison;
 mod curve;
 mod estimate;
 mod evolution;
+#[cfg(test)]
+pub mod given;
 mod method;
 mod panels;
 mod rank_test;

@@ -60,7 +60,7 @@ fn trained(rows: &[Row], costs: &[Cost]) -> Finding {
     let ends: Vec<(Option<f64>, f64)> = sampled_at(costs, size)
         .into_iter()
         .filter_map(|cost| {
-            let (curve, _) = relative_errors(rows, ScaleMethod::Sampled, size, cost.trial);
+            let curve = relative_errors(rows, ScaleMethod::Sampled, size, cost.trial);
             let reached = in_seconds(&curve, cost).into_iter().find(|point| point.1 < 1e-8);
             Some((reached.map(|point| point.0), curve.last()?.1))
         })

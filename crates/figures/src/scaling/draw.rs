@@ -11,7 +11,8 @@ use crate::summary::exponent;
 
 pub(super) fn figure(settings: &Settings, rows: &[Row], costs: &[Cost], draws: &[EquivalenceRow]) -> Figure {
     let gibibytes = |cost: &Cost| cost.peak_memory_mib / 1024.0;
-    let memory = against_size(costs, "Peak memory", "GiB", gibibytes).reference(MOST_MEMORY_MIB / 1024.0, "limit: 6 GiB");
+    let memory =
+        against_size(costs, "Peak memory", "GiB", gibibytes).reference(MOST_MEMORY_MIB / 1024.0, "limit: 6 GiB");
     let [by_iteration, by_time] = held_out(settings, rows, costs);
     let draws = Lines::new("Iterations of all draws, in order")
         .x(Axis::linear("share of draws that need no more").range(0.0, 1.0))
@@ -57,7 +58,7 @@ fn held_out(settings: &Settings, rows: &[Row], costs: &[Cost]) -> [Lines; 2] {
     let mut curves = [Vec::new(), Vec::new()];
     let mut reached = Vec::new();
     if let Some(size) = settings.sizes.iter().filter(|s| s.original.is_some()).map(|s| *s.size).min() {
-        let (mean, _) = relative_errors(rows, ScaleMethod::Original, size, 0);
+        let mean = relative_errors(rows, ScaleMethod::Original, size, 0);
         reached.extend(mean.iter().map(|point| point.1));
         let original = Series::new(format!("original, d = {}", size_label(size)), mean);
         curves[0].push(original.hue(palette::ORIGINAL).dashed());
@@ -67,15 +68,16 @@ fn held_out(settings: &Settings, rows: &[Row], costs: &[Cost]) -> [Lines; 2] {
         let label = format!("sampled, d = {}", size_label(size));
         let opacity = 1.0 - 0.7 * (shown.len() - 1 - place) as f64 / shown.len() as f64;
         let look = |series: Series| series.hue(palette::SAMPLED).opacity(opacity);
-        let (mean, band) = relative_errors(rows, ScaleMethod::Sampled, size, 0);
+        let mean = relative_errors(rows, ScaleMethod::Sampled, size, 0);
         reached.extend(mean.iter().map(|point| point.1));
         if let Some(cost) = sampled_at(costs, size).first() {
             curves[1].push(look(Series::new(&label, in_seconds(&mean, cost))));
         }
-        curves[0].push(look(Series::new(&label, mean).band(band)));
+        curves[0].push(look(Series::new(&label, mean)));
     }
     let lowest = reached.into_iter().filter(|error| *error > 0.0).fold(1.0, f64::min);
-    let panel = |title: &str, x: Axis| Lines::new(title).x(x).y(Axis::log("held-out error / its start").include(lowest));
+    let panel =
+        |title: &str, x: Axis| Lines::new(title).x(x).y(Axis::log("held-out error / its start").include(lowest));
     let [by_iteration, by_time] = curves;
     [
         panel("Held-out error", Axis::linear("iteration t")).many(by_iteration),

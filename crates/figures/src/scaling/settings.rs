@@ -1,7 +1,7 @@
 //! `experiments/scaling.toml`: its fields and what is allowed.
 
-use lab::{Check, Invalid};
 use lab::checked::{NotEmpty, RelativeLoss, Sample, Size, Steps, Trials};
+use lab::{Check, Invalid};
 use serde::{Deserialize, Serialize};
 
 use super::equivalence::EquivalenceSettings;

@@ -89,8 +89,6 @@ fn in_every_layer(settings: &Settings, rows: &[EvolutionRow], variant: &Variant)
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
 
     /// One run of every variant: at iteration 1 the first and the last r values have moved by `edge`, the others by `middle`;
@@ -122,8 +120,7 @@ mod tests {
 
     #[test]
     fn edges_that_move_and_a_middle_that_stays() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../experiments/svd-evolution.toml");
-        let settings = lab::settings::load::<Settings>(&path, "paper", &[]).unwrap().settings;
+        let settings: Settings = crate::matrix::given::settings("svd-evolution", "paper");
         let holds = |rows: &[EvolutionRow]| -> Vec<(&'static str, bool)> {
             let held = |finding: &Finding| matches!(finding.evidence, Evidence::Exact { holds: true, n: 1 });
             findings(&settings, rows).iter().map(|finding| (finding.id, held(finding))).collect()

@@ -33,17 +33,18 @@ pub(super) fn figures(settings: &Settings, rows: &[EvolutionRow]) -> [(&'static 
     let trained = format!("{first}, η = {}", optimizer.step_size);
     let layers = (1..=*settings.depth).map(|layer| (first.as_str(), layer, format!(", layer {layer}")));
     let variants = settings.variants.iter().map(|variant| (variant.name.as_str(), 1, format!(", {}", variant.name)));
-    let figure = |title: &str, paper: &str, trained: &str, shown: Vec<(&str, usize, String)>| {
+    let figure = |title: &str, paper: &str, trained: &str| {
         Figure::new(format!("Evolution of the singular values and vectors of {title}"))
             .subtitle(format!("{paper}; {}", settings.subtitle(trained)))
             .columns(QUANTITIES.len())
-            .panels(panels(rows, &shown))
     };
-    let alone = vec![(first.as_str(), 1, String::new())];
+    let otherwise = figure("W₁", "not in the paper", "each row trained in another way, with ranges of its own");
+    let alone = [(first.as_str(), 1, String::new())];
+    let layers: Vec<_> = layers.collect();
     [
-        ("", figure("W₁", "Figure 3 of the paper", &trained, alone)),
-        ("-layers", figure("every layer", "not in the paper", &trained, layers.collect())),
-        ("-variants", figure("W₁", "not in the paper", "each row trained in another way", variants.collect())),
+        ("", figure("W₁", "Figure 3 of the paper", &trained).panels(panels(rows, &alone))),
+        ("-layers", figure("every layer", "not in the paper", &trained).panels(panels(rows, &layers))),
+        ("-variants", variants.fold(otherwise, |figure, variant| figure.panels(panels(rows, &[variant])))),
     ]
 }
 

@@ -76,34 +76,27 @@ impl Experiment for SvdEvolution {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
-    use lab::Check;
-
     use super::*;
-
-    fn settings(profile: &str) -> Settings {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../experiments/svd-evolution.toml");
-        lab::settings::load::<Settings>(&path, profile, &[]).unwrap().settings
-    }
+    use crate::matrix::given::{refused, settings};
 
     #[test]
     fn every_profile_is_valid() {
         for profile in ["paper", "quick", "smoke"] {
-            assert_eq!(SvdEvolution::plan(&settings(profile), &()).unwrap().len(), 3, "{profile}");
+            assert_eq!(SvdEvolution::plan(&settings("svd-evolution", profile), &()).unwrap().len(), 3, "{profile}");
         }
-        assert!(settings("paper").as_in_the_paper());
+        assert!(settings::<Settings>("svd-evolution", "paper").as_in_the_paper());
     }
 
     #[test]
-    fn bad_settings_are_named() {
-        let mut settings = settings("paper");
-        settings.problem.rank = 15;
-        assert_eq!(settings.check().unwrap_err().key, "problem.rank");
-        settings.problem.rank = 3;
-        settings.variants[2].optimizer.step_size = 0.0;
-        assert_eq!(settings.check().unwrap_err().key, "variants.2.optimizer.step_size");
-        settings.variants[1].name = settings.variants[0].name.clone();
-        assert_eq!(settings.check().unwrap_err().key, "variants.1.name");
+    fn bad_values_are_named() {
+        for (set, key) in [
+            ("problem.rank=15", "problem.rank"),
+            ("variants.2.optimizer.step_size=0.0", "variants.2.optimizer.step_size"),
+            ("variants.1.optimizer.method.heavy-ball.momentum=1", "variants.1.optimizer.method.heavy-ball.momentum"),
+            ("variants.1.name=gradient descent", "variants.1.name"),
+            ("variants=[]", "variants"),
+        ] {
+            assert_eq!(refused::<Settings>("svd-evolution", &[set]).0, key, "{set}");
+        }
     }
 }

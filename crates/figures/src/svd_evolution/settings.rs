@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use lab::{Check, Invalid};
 use lab::checked::{Depth, NotEmpty, Positive, Steps, Trials};
+use lab::{Check, Invalid};
 use serde::{Deserialize, Serialize};
 
 use super::SvdEvolution;

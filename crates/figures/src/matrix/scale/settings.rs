@@ -76,11 +76,8 @@ impl RelativeNetwork {
     /// ε, η and γ for the objective's size, observed fraction and largest singular value.
     pub(super) fn absolute(&self, objective: &Objective) -> (f64, f64, f64) {
         let Self { init_scale, step_size, discrepant_step, .. } = *self;
-        let relative = Hyperparameters {
-            init_scale: *init_scale,
-            step_size: *step_size,
-            discrepant_step: *discrepant_step,
-        };
+        let relative =
+            Hyperparameters { init_scale: *init_scale, step_size: *step_size, discrepant_step: *discrepant_step };
         let absolute = relative.absolute(objective, *self.depth, objective.target().values()[0]);
         (absolute.init_scale, absolute.step_size, absolute.discrepant_step)
     }

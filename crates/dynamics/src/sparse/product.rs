@@ -1,7 +1,7 @@
 //! A dense matrix times a sparse one, along the columns or the rows of Ω, with both where they are. It makes the gradient of a
 //! factor from the residual.
 
-use super::entries::{Lines, ObservedEntries};
+use super::entries::{Lines, SparseRef};
 use super::factor::{Chunk, Columns, assert_columns, by_vectors, chunk, chunk_count};
 use super::parallel::{for_each, share, task_count};
 use super::sampling::{AHEAD, add_up, load_column, prefetch_ahead, store_column};
@@ -135,30 +135,6 @@ fn kernel(simd: Simd, vectors: usize, mapped: bool) -> Kernel {
         (Simd::Avx2, false) => by_vectors!(vectors, avx2, false),
         (_, true) => by_vectors!(vectors, portable, true),
         (_, false) => by_vectors!(vectors, portable, false),
-    }
-}
-
-/// A sparse matrix to look at: values at the entries of Ω, zero elsewhere; as it is, or transposed.
-#[derive(Clone, Copy, Debug)]
-pub struct SparseRef<'a> {
-    pub(super) entries: &'a ObservedEntries,
-    pub(super) values: &'a [f64],
-    transposed: bool,
-}
-
-impl<'a> SparseRef<'a> {
-    /// The `d_out × d_in` matrix with `values` at `entries`, in CSR order.
-    ///
-    /// # Panics
-    /// If there are not as many values as entries.
-    pub fn new(entries: &'a ObservedEntries, values: &'a [f64]) -> Self {
-        assert_eq!(values.len(), entries.len(), "number of values");
-        Self { entries, values, transposed: false }
-    }
-
-    /// The transposed matrix.
-    pub fn transpose(self) -> Self {
-        Self { transposed: !self.transposed, ..self }
     }
 }
 

@@ -1,10 +1,9 @@
 //! Sampling the product along the rows of Ω with factors where they are; for wide matrices and short columns, with the gradient of
 //! the left factor in the same pass.
 
-use super::entries::Lines;
+use super::entries::{Lines, SparseRef};
 use super::factor::{Chunk, Columns, assert_columns, by_vectors, chunk, chunk_count};
 use super::parallel::{Shared, for_each, share, task_count};
-use super::product::SparseRef;
 #[cfg(target_arch = "x86_64")]
 use super::simd::{Avx2, Avx512};
 use super::simd::{Lanes, Portable, Simd};

@@ -220,11 +220,11 @@ fn sizes_without_end_are_refused_at_once() {
         ("scaling", "equivalence.draws=1000000000000", trials),
         ("scaling", "equivalence.problem.size=1000000", "equivalence.problem.size"),
         ("few-shot", "training.batch=1000000000", "a whole number from 1 to 1000000"),
-        ("few-shot", "methods.depth=1000000000", "an integer from 3 to 10000"),
+        ("few-shot", "methods.depth=1000000000", "a whole number from 2 to 10000"),
         ("few-shot", "choice.trials=1000000000000", trials),
         ("few-shot", "choice.validation_examples=9223372036854775807", "a whole number from 2 to 4294967295"),
         ("step-size", "trials=9223372036854775807", trials),
-        ("adaptation-subspaces", "depth=1000000000", "an integer from 3 to 10000"),
+        ("adaptation-subspaces", "depth=1000000000", "a whole number from 2 to 10000"),
     ] {
         let started = std::time::Instant::now();
         let output = smoke(experiment, directory.path(), &["-q", "--set", setting]);

@@ -10,7 +10,7 @@ use super::layer::reduce;
 use super::product::{Start, sum_of_products};
 use crate::{Adapters, Real, Site};
 
-/// DropoutSite of the pooler's share of the gradient in a block.
+/// Place of the pooler's share of the gradient in a block.
 const POOLER: usize = 0;
 
 /// How a sequence's hidden states become one.

@@ -133,7 +133,7 @@ impl MethodSettings {
     }
 
     /// What tables and figures call the methods, with their hues.
-    pub fn hues(&self) -> Vec<(&'static str, usize)> {
+    pub fn hues(&self) -> Vec<(&'static str, charts::Hue)> {
         self.names.iter().map(|&name| (self.method(name, self.rank).label(), crate::palette::method(name))).collect()
     }
 

@@ -94,7 +94,7 @@ impl Experiment for GlueTable {
 }
 
 /// Bars of (mean, deviation), with whiskers of half a deviation; `None` leaves one out.
-fn bars(label: &str, hue: usize, values: impl Iterator<Item = (Option<f64>, Option<f64>)>) -> Bars {
+fn bars(label: &str, hue: charts::Hue, values: impl Iterator<Item = (Option<f64>, Option<f64>)>) -> Bars {
     let values: Vec<(f64, f64)> =
         values.map(|(mean, deviation)| (mean.unwrap_or(f64::NAN), deviation.unwrap_or(f64::NAN))).collect();
     let errors: Vec<(f64, f64)> =

@@ -74,7 +74,7 @@ impl Twin {
     }
 
     /// Its colour, as in the matrix experiments.
-    pub(super) fn hue(self) -> usize {
+    pub(super) fn hue(self) -> charts::Hue {
         match self {
             Self::Original => palette::ORIGINAL,
             Self::Compressed => palette::COMPRESSED,

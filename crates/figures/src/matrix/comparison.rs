@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use charts::Hue;
+use lab::checked::NotNegative;
 use lab::{Evidence, Finding, Finished, Kernels, Planned, Table};
 
 use super::{
@@ -23,11 +25,11 @@ pub struct Compared {
     /// Its name in tables and legends.
     pub name: String,
     /// Its hue in the palette.
-    pub hue: usize,
+    pub hue: Hue,
     /// How it is made.
     pub network: Network,
     /// Recorded training loss at which it stops.
-    pub tolerance: f64,
+    pub tolerance: NotNegative,
 }
 
 impl Compared {
@@ -63,7 +65,7 @@ pub fn comparison_plan(
         for network in networks {
             let at = ComparedPoint { network: network.clone(), trial };
             let trial = trial_of(&at);
-            let large = network.is_original() && trial.problem.size >= LARGE;
+            let large = network.is_original() && *trial.problem.size >= LARGE;
             let kernels = if large { Kernels::Parallel } else { Kernels::Sequential };
             let cost = if network.is_original() { 100.0 } else { 1.0 };
             plan.push(Planned { at, trial, kernels, cost });

@@ -8,6 +8,9 @@ const MOST_TRIALS: usize = 10_000;
 /// Most runs of an experiment: each is a file of the store.
 const MOST_RUNS: usize = 100_000;
 
+/// Most iterations or training steps: of a millisecond each, as many take twelve days.
+const MOST_STEPS: u64 = 1_000_000_000;
+
 /// Most elements of a list.
 const MOST_VALUES: usize = 1_000;
 
@@ -30,6 +33,12 @@ pub fn check_runs(trials: usize, for_each: &[usize]) -> Result<(), Invalid> {
         "so many that there are at most {MOST_RUNS} runs, of each of which the store keeps a file ({runs} for a trial)"
     );
     Invalid::unless(trials.saturating_mul(runs) <= MOST_RUNS, "trials", trials, allowed)
+}
+
+/// Checks a number of iterations or training steps: a run must end in somebody's lifetime.
+pub fn check_steps(key: &str, steps: u64) -> Result<(), Invalid> {
+    let allowed = format!("an integer from 1 to {MOST_STEPS}: of a millisecond each, as many take twelve days");
+    Invalid::unless((1..=MOST_STEPS).contains(&steps), key, steps, allowed)
 }
 
 /// Checks the size of a matrix: its rows and columns are numbered in 32 bits.

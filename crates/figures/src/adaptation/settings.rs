@@ -8,7 +8,9 @@ use lab::Invalid;
 use serde::{Deserialize, Serialize};
 use sources::Source;
 
-use crate::checks::{check_depth_from, check_init_scale_single, check_list, check_not_negative, check_positive};
+use crate::checks::{
+    check_depth_from, check_init_scale_single, check_list, check_not_negative, check_positive, check_steps,
+};
 
 /// `[encoder]`: the pretrained encoder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -57,7 +59,7 @@ const MOST_EXAMPLES: usize = 1_000_000;
 impl TrainingSettings {
     /// Checks the section `[training]`.
     pub fn check(&self) -> Result<(), Invalid> {
-        Invalid::unless(self.steps >= 1, "training.steps", self.steps, "an integer from 1")?;
+        check_steps("training.steps", self.steps)?;
         let allowed = format!("an integer from 1 to {MOST_EXAMPLES}");
         Invalid::unless((1..=MOST_EXAMPLES).contains(&self.batch), "training.batch", self.batch, allowed)?;
         let allowed = format!("an integer from 1 to the steps ({})", self.steps);

@@ -4,6 +4,7 @@ use lab::{Check, Invalid};
 use serde::{Deserialize, Serialize};
 
 use crate::checks::{check_depth, check_init_scale, check_list, check_not_negative, check_positive, check_runs};
+use crate::label::number;
 use crate::matrix::*;
 use crate::palette;
 
@@ -69,7 +70,7 @@ impl Settings {
         }
         let discrepant_step = self.spectral_discrepant_step;
         networks.push(Compared {
-            name: format!("spectral, γ = {discrepant_step}"),
+            name: format!("spectral, γ = {}", number(discrepant_step)),
             hue: palette::SPECTRAL,
             network: Network::Spectral { depth, init_scale, rank_guess, discrepant_step },
             tolerance,
@@ -100,5 +101,5 @@ pub(super) const ORIGINAL: &str = "original";
 
 /// What the tables call a compressed network.
 pub(super) fn compressed(discrepant_step: f64) -> String {
-    format!("compressed, γ = {discrepant_step}")
+    format!("compressed, γ = {}", number(discrepant_step))
 }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use self::settings::DepthSettings;
 pub use self::settings::Settings;
 use crate::drawing::drawing;
+use crate::label::number;
 use crate::matrix::{MatrixTrial, Network, Recovery, Start};
 use crate::palette;
 use crate::reference::{read_reference, reference_points, reference_table};
@@ -112,7 +113,7 @@ impl Experiment for DepthWidthSweep {
         let mut iterations = panel("Iterations to tolerance", "iterations");
         for DepthSettings { depth, step_size } in &settings.depths {
             let hue = palette::depth(*depth);
-            let label = format!("depth {depth}, η = {step_size}");
+            let label = format!("depth {depth}, η = {}", number(*step_size));
             let series = |curve: Averaged| Series::new(&label, curve.mean).band(curve.band).hue(hue).markers();
             let paper = |quantity: &str| {
                 let points = reference_points(&reference, &format!("depth {depth}"), quantity);

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use lab::{Check, Invalid};
 use serde::{Deserialize, Serialize};
 
-use crate::checks::check_runs;
+use crate::checks::{check_runs, check_steps};
 use crate::matrix::TheoremCase;
 
 /// `experiments/invariant-subspace.toml`.
@@ -22,7 +22,7 @@ pub struct Settings {
 impl Check for Settings {
     fn check(&self) -> Result<(), Invalid> {
         check_runs(self.trials, &[self.cases.len()])?;
-        Invalid::unless(self.max_iterations >= 1, "max_iterations", self.max_iterations, "an integer from 1")?;
+        check_steps("max_iterations", self.max_iterations)?;
         Invalid::unless(self.records >= 1, "records", self.records, "an integer from 1")?;
         Invalid::unless(!self.cases.is_empty(), "cases", "[]", "at least one table")?;
         let mut names = HashSet::new();

@@ -5,7 +5,7 @@ use lab::Invalid;
 use serde::{Deserialize, Serialize};
 
 use super::Network;
-use crate::checks::check_size;
+use crate::checks::{check_size, check_steps};
 
 /// `[problem]`: a square low-rank target and what is observed of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -98,9 +98,8 @@ impl ScheduleSettings {
     /// Checks the section named `key` for a problem.
     pub fn check(&self, key: &str, problem: &ProblemSettings) -> Result<(), Invalid> {
         let ScheduleSettings { max_iterations, tolerance, record_every } = *self;
-        let positive = "an integer from 1";
-        Invalid::unless(max_iterations >= 1, format!("{key}.max_iterations"), max_iterations, positive)?;
-        Invalid::unless(record_every >= 1, format!("{key}.record_every"), record_every, positive)?;
+        check_steps(&format!("{key}.max_iterations"), max_iterations)?;
+        Invalid::unless(record_every >= 1, format!("{key}.record_every"), record_every, "an integer from 1")?;
         check_tolerance(&format!("{key}.tolerance"), tolerance, problem)
     }
 

@@ -4,7 +4,7 @@ use lab::{Check, Invalid};
 use serde::{Deserialize, Serialize};
 
 use super::equivalence::EquivalenceSettings;
-use crate::checks::{check_runs, check_size};
+use crate::checks::{check_runs, check_size, check_steps};
 use crate::matrix::{RelativeNetwork, WideProblem};
 
 /// Most unobserved entries that the recovery error is estimated on.
@@ -50,6 +50,10 @@ impl Check for Settings {
             let known = self.sizes[..i].iter().any(|other| other.size == size.size);
             Invalid::unless(!known, format!("sizes.{i}.size"), size.size, "each size once")?;
             check_size(&format!("sizes.{i}.size"), size.size)?;
+            for (method, steps) in [("sampled", size.sampled), ("explicit", size.explicit), ("original", size.original)]
+            {
+                steps.map_or(Ok(()), |steps| check_steps(&format!("sizes.{i}.{method}"), steps))?;
+            }
             self.problem.check("problem", size.size)?;
             self.network.check("network", size.size)?;
         }

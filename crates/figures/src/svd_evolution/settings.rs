@@ -6,7 +6,7 @@ use lab::{Check, Invalid};
 use serde::{Deserialize, Serialize};
 
 use super::SvdEvolution;
-use crate::checks::{check_depth, check_init_scale, check_runs};
+use crate::checks::{check_depth, check_init_scale, check_runs, check_steps};
 use crate::matrix::{EvolutionTrial, LossSettings, MethodSettings, OptimizerSettings, ProblemSettings};
 
 /// `experiments/svd-evolution.toml`.
@@ -35,7 +35,7 @@ impl Check for Settings {
         check_runs(self.trials, &[self.variants.len()])?;
         check_depth("depth", self.depth)?;
         check_init_scale("init_scale", self.init_scale, self.depth)?;
-        Invalid::unless(self.iterations >= 1, "iterations", self.iterations, "an integer from 1")?;
+        check_steps("iterations", self.iterations)?;
         self.problem.check("problem")?;
         let ProblemSettings { size, rank, .. } = self.problem;
         let allowed = format!("an integer from 1, below half the size ({size})");

@@ -3,7 +3,7 @@
 use lab::Invalid;
 use serde::{Deserialize, Serialize};
 
-use crate::checks::{check_depth, check_init_scale, check_size};
+use crate::checks::{check_depth, check_init_scale, check_size, check_steps};
 use crate::matrix::OptimizerSettings;
 
 /// `[[cases]]`: one network and how it is trained, under full observation and the sum form of the loss.
@@ -37,8 +37,7 @@ impl TheoremCase {
         Invalid::unless((1..=(self.size - 1) / 2).contains(&self.rank), format!("{key}.rank"), self.rank, ranks)?;
         check_depth(&format!("{key}.depth"), self.depth)?;
         check_init_scale(&format!("{key}.init_scale"), self.init_scale, self.depth)?;
-        let iterations = self.iterations;
-        Invalid::unless(iterations >= 1, format!("{key}.iterations"), iterations, "an integer from 1")?;
+        check_steps(&format!("{key}.iterations"), self.iterations)?;
         self.optimizer.check(&format!("{key}.optimizer"))
     }
 }

@@ -16,6 +16,10 @@ figure name profile="quick" *options:
 test *options:
     cargo test --workspace --release {{options}}
 
+# Mutated settings, command lines, encoders and data through the real binaries; `just test` has a short form of it.
+fuzz *options:
+    FUZZ_LONG=1 cargo test --workspace --release --test all -- fuzz:: --nocapture {{options}}
+
 # Measure iterations and training steps by criterion, which compares with its last run, on a quiet machine.
 bench:
     cargo bench -p dynamics --bench step

@@ -18,6 +18,7 @@ pub mod factorization;
 pub mod few_shot;
 pub mod glue_table;
 pub mod invariant_subspace;
+pub mod label;
 pub mod learned_ranks;
 pub mod lora_compressed_vs_narrow;
 pub mod matrix;

@@ -240,7 +240,7 @@ pub(crate) fn load_stored<S: DeserializeOwned + Check>(path: &Path) -> Result<S,
 /// If there is no such file, or it is not TOML.
 pub fn list(path: &Path) -> Result<Listing, SettingsError> {
     parse(path)?;
-    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let text = crate::files::read_to_string(path).unwrap_or_default();
     Ok(Listing::of(&text).unwrap_or(Listing { profiles: Vec::new(), keys: Vec::new() }))
 }
 

@@ -32,12 +32,6 @@ pub fn check_runs(trials: usize, for_each: &[usize]) -> Result<(), Invalid> {
     Invalid::unless(trials.saturating_mul(runs) <= MOST_RUNS, "trials", trials, allowed)
 }
 
-/// Checks the size of a matrix: its rows and columns are numbered in 32 bits.
-pub fn check_size(key: &str, size: usize) -> Result<(), Invalid> {
-    let most = u32::MAX as usize;
-    Invalid::unless((1..=most).contains(&size), key, size, format!("an integer from 1 to {most}"))
-}
-
 /// Checks a list: not empty nor endless, every element allowed, and none twice.
 pub fn check_list<T: Copy + PartialEq + std::fmt::Display>(
     key: &str,
@@ -54,11 +48,6 @@ pub fn check_list<T: Copy + PartialEq + std::fmt::Display>(
         Invalid::unless(holds(value), &key, value, allowed)?;
         Invalid::unless(!values[..i].contains(&value), &key, value, "each value once")
     })
-}
-
-/// Checks a depth: at least two factors.
-pub fn check_depth(key: &str, depth: usize) -> Result<(), Invalid> {
-    check_depth_from(key, depth, 2)
 }
 
 /// Checks a depth: at least `least` factors.

@@ -286,7 +286,7 @@ fn values_that_cannot_be_meant_are_refused_with_the_reason() {
         ("scaling", &["tolerance=1e308"], "below 1, the training loss at the start"),
         ("svd-evolution", &["variants.0.name=\"a\\u0007\""], "text without control characters"),
         ("rank-sweep", &["protocols.0.name=\"a\\nb\""], "text without control characters"),
-        ("completion", &["problem.rank=\"many\""], "a whole number, not negative"),
+        ("completion", &["problem.rank=\"many\""], "a whole number from 1"),
         ("few-shot", &["sources.x=3"], "pypi"),
         ("few-shot", &["sources.x={ hub = 3 }"], "a table"),
         ("few-shot", &["sources.x={ path = { directory = \"a\" }, hub = {} }"], "a table with one of the keys"),

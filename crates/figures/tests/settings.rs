@@ -58,7 +58,10 @@ fn values_out_of_range_name_key_value_and_what_is_allowed() {
         ("scaling", "network.rank_guess=501", "a whole number from 1 to half the size (500)"),
         ("scaling", "held_out_entries=1", "a whole number from 2"),
         ("few-shot", "tasks=[\"stsbb\"]", "stsb"),
-        ("few-shot", "examples=[0]", "an integer from 1"),
+        ("few-shot", "examples=[0]", "a whole number from 1"),
+        ("few-shot", "examples=[16, 16]", "value once"),
+        ("few-shot", "band=\"wide\"", "half-deviation"),
+        ("few-shot", "choice.trials=10000", "at most 100000 runs that choose"),
         ("few-shot", "choice.methods=[\"lora\", \"lora\"]", "each value once"),
         ("few-shot", "choice.step_sizes=[0]", "greater than 0"),
         ("few-shot", "methods.depth=2", "an integer from 3"),
@@ -70,11 +73,13 @@ fn values_out_of_range_name_key_value_and_what_is_allowed() {
         ("rank-sweep", "protocols.1.lora=\"large\"", "lora = \"large\" is not allowed; allowed: a number, or a table"),
         ("learned-ranks", "protocols.1.name=\"paper's step size\"", "each name once"),
         ("step-size", "methods.names=[]", "at least one value"),
-        ("lora-compressed-vs-narrow", "rank=7", "an even integer from 2"),
+        ("step-size", "methods.sine_frequency=0", "greater than 0"),
+        ("lora-compressed-vs-narrow", "discrepant_step=-1", "a number from 0"),
+        ("lora-compressed-vs-narrow", "rank=7", "an even whole number from 2"),
         ("lora-compressed-vs-narrow", "adapted=all-dense", "embeddings cannot be adapted at full width"),
         ("adaptation-subspaces", "adapted=all-dense", "embeddings cannot be adapted at full width"),
         ("adaptation-subspaces", "final_step_size=1", "a number from 0 to step_size"),
-        ("adaptation-subspaces", "training.checkpoint_every=0", "an integer from 1"),
+        ("adaptation-subspaces", "training.checkpoint_every=0", "a whole number from 1"),
         ("adaptation-subspaces", "kept_steps=[0, 10]", "ends with the steps (2000)"),
         ("glue-table", "encoder.pooling=\"max\"", "mean"),
     ] {
@@ -156,7 +161,7 @@ fn smoke(experiment: &str, directory: &Path, arguments: &[&str]) -> Output {
 #[test]
 fn settings_that_do_not_fit_encoder_or_data_are_refused_before_anything_runs() {
     let directory = tempfile::tempdir().expect("a directory");
-    let hidden = "an integer from 1 to the hidden size of tiny-random (24)";
+    let hidden = "a whole number from 1 to the hidden size of tiny-random (24)";
     for (experiment, setting, expected) in [
         ("few-shot", "methods.rank=25", hidden),
         ("step-size", "methods.rank=25", hidden),
@@ -221,10 +226,10 @@ fn sizes_without_end_are_refused_at_once() {
         ("scaling", "sizes=[{ size = 4000000000, sampled = 1 }]", "mostly because of sizes"),
         ("scaling", "equivalence.draws=1000000000000", trials),
         ("scaling", "equivalence.problem.size=1000000", "equivalence.problem.size"),
-        ("few-shot", "training.batch=1000000000", "an integer from 1 to 1000000"),
+        ("few-shot", "training.batch=1000000000", "a whole number from 1 to 1000000"),
         ("few-shot", "methods.depth=1000000000", "an integer from 3 to 10000"),
         ("few-shot", "choice.trials=1000000000000", trials),
-        ("few-shot", "choice.validation_examples=9223372036854775807", "an integer from 2 to 4294967295"),
+        ("few-shot", "choice.validation_examples=9223372036854775807", "a whole number from 2 to 4294967295"),
         ("step-size", "trials=9223372036854775807", trials),
         ("adaptation-subspaces", "depth=1000000000", "an integer from 3 to 10000"),
     ] {

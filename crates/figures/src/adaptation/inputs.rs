@@ -339,3 +339,20 @@ fn hash_of_examples(splits: &[&[Labelled]]) -> String {
     }
     hasher.finalize().to_hex().to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_drawn_part_with_one_label_is_refused() {
+        let example = |label| Labelled { ids: vec![1], token_types: vec![0], label };
+        let examples = [0.0, 1.0, 1.0, 0.0].map(example);
+        let check = |drawn: &[usize]| check_labels("training.dev_examples", "dev split", "rte", &examples, drawn);
+        assert_eq!((check(&[0, 1]), check(&[3, 1, 2])), (Ok(()), Ok(())));
+        let refused = check(&[1, 2]).unwrap_err();
+        assert_eq!((refused.key.as_str(), refused.value.as_str()), ("training.dev_examples", "2"));
+        assert!(refused.allowed.contains("the dev split of rte have at least two distinct labels"), "{refused}");
+        assert!(check(&[0, 3]).is_err());
+    }
+}

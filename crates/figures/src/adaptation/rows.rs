@@ -177,9 +177,8 @@ pub fn scored<'a>(rows: impl IntoIterator<Item = &'a RunRow>, x: impl Fn(&RunRow
 mod tests {
     use super::*;
 
-    #[test]
-    fn scores_are_averaged_only_where_there_is_one() {
-        let row = |trial, examples, score| RunRow {
+    fn row(trial: usize, examples: usize, score: Option<f64>) -> RunRow {
+        RunRow {
             protocol: "p".into(),
             task: "t".into(),
             metric: "pearson".into(),
@@ -193,7 +192,26 @@ mod tests {
             training_loss: 0.0,
             constant_loss: None,
             diverged_at_step: None,
-        };
+        }
+    }
+
+    #[test]
+    fn runs_that_failed_are_said() {
+        let known = |row: RunRow| RunRow { constant_loss: Some(1.0), ..row };
+        let good = known(row(0, 16, Some(0.5)));
+        let diverged = RunRow { diverged_at_step: Some(3), ..known(row(1, 16, None)) };
+        let constant = known(row(2, 16, None));
+        let untrained = RunRow { training_loss: 2.0, ..known(row(3, 16, Some(0.1))) };
+        let rows = [good.clone(), diverged, constant, untrained];
+        assert_eq!(failures(&rows), "constant predictions or diverged or not trained");
+        let said = what_failed(&rows);
+        assert!(said.contains("1 (diverged), 1 (constant predictions), 1 (not trained)"), "{said}");
+        assert!(said.contains("counts as 0") && !said.contains("not recorded"), "{said}");
+        assert_eq!((what_failed(&[good]), what_failed(&[row(0, 16, Some(0.5))])), (String::new(), UNKNOWN.to_owned()));
+    }
+
+    #[test]
+    fn scores_are_averaged_only_where_there_is_one() {
         let rows = [row(0, 16, None), row(1, 16, Some(0.5)), row(2, 32, None)];
         assert_eq!(scored(&rows, |row| row.examples as f64), [(16.0, 0.0), (16.0, 0.5)]);
     }

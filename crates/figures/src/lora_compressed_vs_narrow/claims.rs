@@ -94,3 +94,28 @@ fn lags(id: &'static str, rows: &[&Row]) -> Finding {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_whose_original_learned_nothing_is_left_out() {
+        let row = |trial, twin: Twin, training_loss| Row {
+            task: "t".into(),
+            metric: "pearson".into(),
+            network: twin.name().into(),
+            trial,
+            step: 2,
+            training_loss,
+            constant_loss: Some(1.0),
+            score: Some(0.5),
+        };
+        let rows = [row(0, Twin::Original, 0.5), row(0, Twin::Narrow, 3.0), row(1, Twin::Original, 2.0)];
+        let (left, note) = trained(&rows.iter().collect::<Vec<_>>());
+        assert_eq!((left.len(), left[0].trial, left[1].trial), (2, 0, 0));
+        assert!(note.starts_with("1 seeds whose original is not trained"), "{note}");
+        let old = Row { constant_loss: None, ..row(1, Twin::Original, 2.0) };
+        assert_eq!(trained(&[&old]), (vec![&old], UNRECORDED.to_owned()));
+    }
+}

@@ -14,7 +14,7 @@ use crate::adaptation::*;
 use crate::drawing::drawing;
 
 /// What was recorded at one step of one run: a row of `lora-compressed-vs-narrow.csv`.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Row {
     pub(super) task: String,
     pub(super) metric: String,

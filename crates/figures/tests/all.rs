@@ -2,8 +2,10 @@
 
 mod committed;
 mod data;
+mod documents;
 mod encoders;
 mod extremes;
 mod fuzz;
+mod report;
 mod settings;
 mod smoke;

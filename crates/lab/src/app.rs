@@ -20,6 +20,7 @@ type Prepare = fn(&Path, &str, &[Override]) -> Result<Box<dyn Ready>, SettingsEr
 pub struct Entry {
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,
+    pub(crate) long_about: &'static str,
     prepare: Prepare,
     redraw: fn() -> Box<dyn Ready>,
 }
@@ -33,7 +34,13 @@ impl Entry {
 
 /// `E` as an entry of the list given to [`main_all`].
 pub fn entry<E: Experiment>() -> Entry {
-    Entry { name: E::NAME, about: E::ABOUT, prepare: session::prepare::<E>, redraw: session::redraw::<E> }
+    Entry {
+        name: E::NAME,
+        about: E::ABOUT,
+        long_about: E::LONG_ABOUT,
+        prepare: session::prepare::<E>,
+        redraw: session::redraw::<E>,
+    }
 }
 
 /// `main` of the binary of one figure. Exit code 0: done; 1: something failed, a trial perhaps; 2: bad input;

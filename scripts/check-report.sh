@@ -6,8 +6,9 @@ cd "$(dirname "$0")/.."
 report=${2:-results/${1:?which profile?}/report.html}
 
 if ! command -v chromium >/dev/null && ! command -v chromium-browser >/dev/null; then
-    apt-get update
-    apt-get install -y chromium
+    as_root=$([ "$(id -u)" = 0 ] || echo sudo)
+    $as_root apt-get update
+    $as_root apt-get install -y chromium
 fi
 environment=target/report-environment
 [ -x "$environment/bin/python" ] || python3 -m venv "$environment"

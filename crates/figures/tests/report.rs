@@ -109,7 +109,8 @@ fn check_statements(elements: &[Element]) {
         rows.entry(id).or_default().push(row.section.as_deref().expect("a section"));
     }
     for statement in lab::claim::statements(figures::CLAIMS).expect("statements") {
-        let place = if experiments.contains(&&*statement.experiment) { &statement.experiment } else { "not-implemented" };
+        let place =
+            if experiments.contains(&&*statement.experiment) { &statement.experiment } else { "not-implemented" };
         let sections = rows.remove(&*statement.id).unwrap_or_else(|| panic!("{} is missing", statement.id));
         assert!(sections.iter().all(|section| *section == place), "{}: {sections:?}", statement.id);
     }

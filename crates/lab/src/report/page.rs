@@ -139,7 +139,10 @@ fn experiment(section: &Section) -> Markup {
             h2 { (section.name) }
             p { (section.about) }
             @for (name, figure) in &section.figures {
-                figure role="group" aria-label={ "Figure " (name) } tabindex="0" { (PreEscaped(figure)) }
+                figure role="group" aria-label={ "Figure " (name) } tabindex="0" {
+                    figcaption.hint { "The figure scrolls sideways." }
+                    (PreEscaped(figure))
+                }
             }
             (claims(&section.claims))
             @match &section.run {

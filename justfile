@@ -16,7 +16,7 @@ figure name profile="quick" *options:
 test *options:
     cargo test --workspace --release {{options}}
 
-# Mutated settings, command lines, encoders and data through the real binaries; `just test` has a short form of it.
+# Mutated settings, command lines, encoders, data and tables through the real binaries; `just test` has a short form of it.
 fuzz *options:
     FUZZ_LONG=1 cargo test --workspace --release --test all -- fuzz:: --nocapture {{options}}
 

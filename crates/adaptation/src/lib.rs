@@ -7,8 +7,6 @@
 //!
 //! Matrices are faer's, column-major; a batch's activations have one column per token.
 
-#![warn(clippy::undocumented_unsafe_blocks)]
-
 mod batch;
 mod config;
 mod encoder;
@@ -41,7 +39,7 @@ pub mod training;
 pub use adapter::{Adapter, AdapterError, Adapters, Applied, AppliedGradient, Form, Group, Parameter};
 pub use batch::{Batch, SequenceError};
 pub use config::Config;
-pub use encoder::{Activations, Dropout, Masks, Network, Place, Pooling};
+pub use encoder::{Activations, Dropout, DropoutSite, Masks, Network, Pooling};
 pub use evaluation::Labelled;
 pub use head::Head;
 pub use loss::Loss;

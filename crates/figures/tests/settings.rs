@@ -201,6 +201,7 @@ fn a_step_size_that_diverged_is_not_chosen() {
 fn sizes_without_end_are_refused_at_once() {
     let directory = tempfile::tempdir().expect("a directory");
     let trials = "from 1 to 10000";
+    let steps = "a whole number from 1 to 1000000000: of a millisecond each, as many take twelve days";
     for (experiment, setting, expected) in [
         ("completion", "trials=1000000000", trials),
         ("completion", "trials=9223372036854775807", trials),
@@ -213,7 +214,13 @@ fn sizes_without_end_are_refused_at_once() {
         ("ablations", "trials=10000", "at most 100000 runs"),
         ("compressed-vs-narrow", "trials=10000000000", trials),
         ("invariant-subspace", "cases.0.size=1000000000", "mostly because of cases.size"),
-        ("svd-evolution", "iterations=1000000000000000", "mostly because of iterations"),
+        ("svd-evolution", "iterations=1000000000000000", steps),
+        ("svd-evolution", "iterations=1000000000", "mostly because of iterations"),
+        ("completion", "schedule.max_iterations=1000000000000", steps),
+        ("invariant-subspace", "max_iterations=1000000000000", steps),
+        ("invariant-subspace", "cases.0.iterations=1000000000000", steps),
+        ("scaling", "sizes.0.sampled=1000000000000", steps),
+        ("few-shot", "training.steps=9200000000000000000", steps),
         ("scaling", "held_out_entries=1000000000000000", "a whole number from 2 to 100000000"),
         ("scaling", "held_out_entries=1000000000", "a whole number from 2 to 100000000"),
         ("scaling", "sizes=[{ size = 4000000000, sampled = 1 }]", "mostly because of sizes"),
@@ -284,7 +291,7 @@ fn values_that_cannot_be_meant_are_refused_with_the_reason() {
         ("scaling", &["tolerance=1e308"], "below 1, the training loss at the start"),
         ("svd-evolution", &["variants.0.name=\"a\\u0007\""], "text without control characters"),
         ("rank-sweep", &["protocols.0.name=\"a\\nb\""], "text without control characters"),
-        ("completion", &["problem.rank=\"many\""], "a whole number, not negative"),
+        ("completion", &["problem.rank=\"many\""], "a whole number from 1"),
         ("few-shot", &["sources.x=3"], "pypi"),
         ("few-shot", &["sources.x={ hub = 3 }"], "a table"),
         ("few-shot", &["sources.x={ path = { directory = \"a\" }, hub = {} }"], "a table with one of the keys"),

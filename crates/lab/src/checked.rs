@@ -103,7 +103,9 @@ checked!(
 );
 checked!(
     /// A number of iterations or training steps.
-    Steps, u64, "a whole number from 1", |n| n >= 1
+    Steps, u64,
+    "a whole number from 1 to 1000000000: of a millisecond each, as many take twelve days",
+    |n| (1..=1_000_000_000).contains(&n)
 );
 checked!(
     /// Repetitions of one thing with other random numbers.
@@ -294,7 +296,7 @@ mod tests {
         assert!(!refused::<NotNegative>("0") && refused::<NotNegative>("-1e-9"));
         assert!(!refused::<Fraction>("1") && refused::<Fraction>("1.1") && refused::<Fraction>("0"));
         assert!(!refused::<Count>("1") && refused::<Count>("0") && refused::<Count>("-1") && refused::<Count>("1.0"));
-        assert!(!refused::<Steps>("1") && refused::<Steps>("0"));
+        assert!(!refused::<Steps>("1") && refused::<Steps>("0") && refused::<Steps>("1000000001"));
         assert!(!refused::<Depth>("2") && refused::<Depth>("1") && refused::<Depth>("10001"));
         assert!(!refused::<Momentum>("0") && refused::<Momentum>("1") && refused::<RelativeLoss>("1"));
         assert!(!refused::<Size>("4294967295") && refused::<Size>("4294967296") && refused::<Size>("0"));

@@ -90,7 +90,11 @@ pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
 /// Reads a text file, as [`read`] does.
 pub(crate) fn read_to_string(path: &Path) -> io::Result<String> {
     refuse_special(path)?;
-    fs::read_to_string(path)
+    String::from_utf8(fs::read(path)?).map_err(|error| {
+        let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();
+        io::Error::new(io::ErrorKind::InvalidData, format!("its line {line} is not UTF-8"))
+    })
 }
 
 /// An error if `path` is there and no regular file (or a link to one).

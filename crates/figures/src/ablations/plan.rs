@@ -7,6 +7,7 @@ use lab::{Experiment, Kernels, Planned};
 
 use super::Ablations;
 use super::settings::{Base, DepthSettings, Settings};
+use crate::label::number;
 use crate::matrix::{MatrixTrial, Network, ProblemSettings, Recovery, Start};
 
 /// What the tables call the two networks.
@@ -31,7 +32,7 @@ pub struct Point {
 
 impl fmt::Display for Point {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, {} {}, trial {}", self.network, self.factor, self.value, self.trial)
+        write!(f, "{}, {} {}, trial {}", self.network, self.factor, number(self.value), self.trial)
     }
 }
 

@@ -5,6 +5,7 @@ use lab::{Check, Invalid};
 use serde::{Deserialize, Serialize};
 
 use crate::checks::{check_init_scale, check_runs};
+use crate::label::number;
 use crate::matrix::*;
 use crate::palette;
 
@@ -65,7 +66,7 @@ impl Settings {
         }
         let discrepant_step = *self.spectral_discrepant_step;
         networks.push(Compared {
-            name: format!("spectral, γ = {discrepant_step}"),
+            name: format!("spectral, γ = {}", number(discrepant_step)),
             hue: palette::SPECTRAL,
             network: Network::Spectral { depth, init_scale, rank_guess, discrepant_step },
             tolerance,
@@ -96,5 +97,5 @@ pub(super) const ORIGINAL: &str = "original";
 
 /// What the tables call a compressed network.
 pub(super) fn compressed(discrepant_step: f64) -> String {
-    format!("compressed, γ = {discrepant_step}")
+    format!("compressed, γ = {}", number(discrepant_step))
 }

@@ -4,6 +4,7 @@ use charts::{Axis, Edge, Figure, Lines, Series};
 
 use super::settings::DepthSettings;
 use super::{Row, Settings, iterations_to_tolerance, recovery_errors};
+use crate::label::number;
 use crate::matrix::mean_series;
 use crate::palette;
 use crate::reference::{ReferenceRow, reference_points};
@@ -16,7 +17,7 @@ pub(super) fn figure(settings: &Settings, rows: &[Row], reference: &[ReferenceRo
     let mut iterations = panel(&format!("Iterations to tolerance, depth {deepest}"), "iterations");
     for DepthSettings { depth, step_size } in &settings.depths {
         let hue = palette::depth(**depth);
-        let ours = |points| mean_series(format!("depth {depth}, η = {step_size}"), hue, points);
+        let ours = |points| mean_series(format!("depth {depth}, η = {}", number(**step_size)), hue, points);
         let paper = |quantity: &str| {
             let points = reference_points(reference, &format!("depth {depth}"), quantity);
             (settings.as_in_the_paper() && !points.is_empty())

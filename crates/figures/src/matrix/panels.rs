@@ -3,6 +3,7 @@
 use charts::{Axis, Curve, Figure, Hue, Lines, Series, SharedY, Trajectory};
 use lab::Results;
 
+use super::comparison::LEAST_BAND;
 use super::{Compared, CurveRow, TimingRow, TrajectoryRow, against_time, banded, path};
 use crate::summary::{Averaged, averaged, grouped};
 
@@ -12,9 +13,11 @@ const MOST_DOTS: usize = 5;
 /// The mean of y at every x with its 95 % interval, and the trials as dots where they are few. `points` are (x, y), one for
 /// every trial.
 pub fn mean_series(label: impl Into<String>, hue: Hue, points: Vec<(f64, f64)>) -> Series {
-    let Averaged { mean, band } = averaged(points.iter().copied());
+    let Averaged { mean, mut band } = averaged(points.iter().copied());
     let counts: Vec<usize> = grouped(points.iter().copied()).iter().map(|(_, values)| values.len()).collect();
     let dots = if counts.iter().all(|&trials| trials <= MOST_DOTS) { points } else { Vec::new() };
+    let enough = |x: f64| mean.iter().zip(&counts).any(|(point, trials)| point.0 == x && *trials >= LEAST_BAND);
+    band.retain(|interval| enough(interval.0));
     Series::new(label, mean).band(band).trials(dots).counts(counts).hue(hue).markers()
 }
 
@@ -22,7 +25,8 @@ pub fn mean_series(label: impl Into<String>, hue: Hue, points: Vec<(f64, f64)>) 
 pub fn of_means(trials: usize, what: &str) -> String {
     match trials {
         1 => "1 trial".to_owned(),
-        2..=MOST_DOTS => format!("mean and 95 % interval of {trials} {what} (dots)"),
+        2 => format!("mean of 2 {what} (dots)"),
+        LEAST_BAND..=MOST_DOTS => format!("mean and 95 % interval of {trials} {what} (dots)"),
         _ => format!("mean and 95 % interval of {trials} {what}"),
     }
 }

@@ -424,4 +424,9 @@ fn a_missing_or_unreadable_file_is_named() {
     let unreadable = load::<Settings>(directory.path(), "quick", &[]).unwrap_err();
     assert!(matches!(unreadable, SettingsError::Unreadable { .. }), "{unreadable}");
     assert!(unreadable.to_string().starts_with("cannot read "), "{unreadable}");
+    let file = directory.path().join("x.toml");
+    std::fs::write(&file, b"seed = 1\n\n# \xff\n").unwrap();
+    let latin = load::<Settings>(&file, "quick", &[]).unwrap_err();
+    let chain = format!("{:#}", anyhow::Error::from(latin));
+    assert!(chain.ends_with("x.toml: its line 3 is not UTF-8"), "{chain}");
 }

@@ -68,7 +68,7 @@ fn values_out_of_range_name_key_value_and_what_is_allowed() {
         ("few-shot", "adapted=\"everything\"", "all-dense"),
         ("few-shot", "training.record_every=501", "from 1 to the steps (500)"),
         ("rank-sweep", "protocols.1.lora=0", "greater than 0"),
-        ("rank-sweep", "protocols.1.lora={ stsb = 1e-3 }", "a step size for every task"),
+        ("rank-sweep", "protocols.0.lora={ stsb = 1e-3 }", "a step size for every task"),
         ("rank-sweep", "protocols.1.lora={ stbs = 1e-3, others = 1e-3 }", "movie-sentiment"),
         ("rank-sweep", "protocols.1.lora=\"large\"", "lora = \"large\" is not allowed; allowed: a number, or a table"),
         ("learned-ranks", "protocols.1.name=\"paper's step size\"", "each name once"),

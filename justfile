@@ -24,11 +24,21 @@ check-report profile="paper":
 documents:
     cargo run --release --bin documents
 
+# Run the Python examples of the documents on results/paper (the first time installs pandas under target/).
+check-examples *options:
+    python3 -m venv target/examples-environment
+    target/examples-environment/bin/pip install --quiet --requirement scripts/requirements.txt
+    target/examples-environment/bin/python scripts/check_examples.py {{options}}
+
+# Check the links of all Markdown files.
+check-links:
+    python3 scripts/check_links.py
+
 # Run the tests.
 test *options:
     cargo test --workspace --release {{options}}
 
-# Mutated settings, command lines, encoders and data through the real binaries; `just test` has a short form of it.
+# Mutated settings, command lines, encoders, data and tables through the real binaries; `just test` has a short form of it.
 fuzz *options:
     FUZZ_LONG=1 cargo test --workspace --release --test all -- fuzz:: --nocapture {{options}}
 

@@ -2,6 +2,7 @@
 
 mod word_piece;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use rayon::prelude::*;
@@ -124,8 +125,11 @@ impl Tokenizer {
         inner.with_truncation(None).map_err(bad)?;
         inner.with_padding(None);
         let tokenizer = Self(inner);
-        // Likely a word of no vocabulary, which needs the token for unknown ones.
-        tokenizer.0.encode_fast("\u{2603}", true).map_err(bad)?;
+        // Likely a word of no vocabulary, which needs the token for unknown ones. The library panics where a template names
+        // a token or a sentence that is not there.
+        let encode = || tokenizer.0.encode_fast("\u{2603}", true).and_then(|_| tokenizer.0.encode_fast(("", ""), true));
+        let lacking = |_| Err("its post_processor names tokens or sentences that are not there".into());
+        catch_unwind(AssertUnwindSafe(encode)).unwrap_or_else(lacking).map_err(bad)?;
         let [cls, sep] = ["[CLS]", "[SEP]"].map(|token| tokenizer.0.token_to_id(token));
         let frame = tokenizer.encode("", Some("")).map(|tokens| tokens.ids).unwrap_or_default();
         if frame.iter().map(|id| Some(*id)).eq([cls, sep, sep]) && cls.is_some() && sep.is_some() {

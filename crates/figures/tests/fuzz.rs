@@ -1,7 +1,8 @@
-//! Mutated settings, command lines, encoders and data through the real binaries: each ends with a code of 0, 1 or 2 and a
+//! Mutated settings, command lines, encoders, data and tables through the real binaries: each ends with a code of 0, 1 or 2 and a
 //! sentence, never with a panic, a hang or an empty table. A short form runs with the tests; `just fuzz` runs the long one.
 //!
-//! Every case has a number that makes it again, which the failure names: `FUZZ_CASE=17` runs number 17 of each kind alone.
+//! Every case has a number that makes it again, which the failure names: `FUZZ_CASE=17` runs number 17 of each kind alone,
+//! `FUZZ_SEED=1` makes other cases.
 #![cfg(unix)]
 
 mod case;
@@ -16,7 +17,9 @@ use rand::seq::IndexedRandom;
 
 use case::{Case, EXPERIMENTS, for_each_case, repository};
 use inputs::{ENCODERS, TASKS, few_shot, write_encoder, write_task};
-use mutations::{VALUES, mutated_bytes, mutated_config, mutated_settings, mutated_table, mutated_weights};
+use mutations::{
+    VALUES, mutated_bytes, mutated_config, mutated_results, mutated_settings, mutated_table, mutated_weights,
+};
 
 #[test]
 fn settings() {
@@ -34,9 +37,10 @@ fn settings() {
         };
         // What has been run can be drawn again.
         if code == Some(0) {
-            let code = case.run(binary, &["--profile", "smoke", "--plot-only"]);
-            assert_eq!(code, Some(0), "{} is not drawn again: {}", case.name, case.said());
+            let again = case.run(binary, &["--profile", "smoke", "--plot-only"]);
+            assert_eq!(again, Some(0), "{} is not drawn again: {}", case.name, case.said());
         }
+        code
     });
 }
 
@@ -123,7 +127,7 @@ fn command_lines() {
         if arguments.iter().any(|text| is_large(text)) {
             arguments.retain(|argument| !argument.starts_with("--force"));
         }
-        case.run(binary, &arguments);
+        case.run(binary, &arguments)
     });
 }
 
@@ -157,7 +161,7 @@ fn encoders() {
             _ => mutated_bytes(bytes, rng),
         };
         fs::write(path, mutated).unwrap();
-        case.run(env!("CARGO_BIN_EXE_few-shot"), &few_shot(case, task));
+        case.run(env!("CARGO_BIN_EXE_few-shot"), &few_shot(case, task))
     });
 }
 
@@ -172,6 +176,38 @@ fn data() {
         let is_text = path.extension().is_some_and(|end| end != "parquet");
         let mutated = if is_text && rng.random() { mutated_table(bytes, rng) } else { mutated_bytes(bytes, rng) };
         fs::write(path, mutated).unwrap();
-        case.run(env!("CARGO_BIN_EXE_few-shot"), &few_shot(case, task));
+        case.run(env!("CARGO_BIN_EXE_few-shot"), &few_shot(case, task))
+    });
+}
+
+#[test]
+fn tables() {
+    // One run of everything, whose tables are then changed.
+    let whole = Case::new("the tables to be changed");
+    let experiments = repository().join("experiments").to_string_lossy().into_owned();
+    let all = ["--profile", "smoke", "--experiments", &experiments, "--set", "trials=2"];
+    assert_eq!(whole.run(env!("CARGO_BIN_EXE_reproduce-all"), &all), Some(0), "{}", whole.said());
+    for_each_case("tables", [16, 200], |case, rng| {
+        let (name, binary) = *EXPERIMENTS.choose(rng).unwrap();
+        fs::create_dir_all(case.path("results/smoke")).unwrap();
+        let mut files = Vec::new();
+        for entry in fs::read_dir(whole.path("results/smoke")).unwrap().map(Result::unwrap) {
+            let file = entry.file_name().to_string_lossy().into_owned();
+            if file.starts_with(&format!("{name}.")) && !file.ends_with(".claims.csv") {
+                files.push(case.path("results/smoke").join(file));
+                fs::copy(entry.path(), files.last().unwrap()).unwrap();
+            }
+        }
+        files.sort();
+        let path = files.choose(rng).unwrap();
+        let text = fs::read_to_string(path).unwrap();
+        let changed = match (path.extension().is_some_and(|end| end == "csv"), rng.random_range(0..4)) {
+            (_, 0) => mutated_bytes(text.into_bytes(), rng),
+            (true, _) => mutated_results(&text, rng).into_bytes(),
+            (false, _) => mutated_settings(&text, rng).into_bytes(),
+        };
+        // An empty file is for the other tests: here it would look as if the run had left it.
+        fs::write(path, if changed.is_empty() { b"\n".to_vec() } else { changed }).unwrap();
+        case.run(binary, &["--profile", "smoke", "--plot-only", "--accept-edited"])
     });
 }

@@ -1,5 +1,6 @@
 //! A case: the place it runs in, how it is started, and how its end is judged.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::Read;
@@ -54,30 +55,38 @@ pub(super) fn repository() -> PathBuf {
 }
 
 /// Runs the cases of a kind side by side, in their short or long number, and fails with all that failed.
-pub(super) fn for_each_case(kind: &str, [short, long]: [u64; 2], run: impl Fn(&Case, &mut Generator) + Sync) {
+pub(super) fn for_each_case(
+    kind: &str,
+    [short, long]: [u64; 2],
+    run: impl Fn(&Case, &mut Generator) -> Option<i32> + Sync,
+) {
+    let number_in = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect(name));
     let count = if std::env::var_os("FUZZ_LONG").is_some() { long } else { short };
-    let only = std::env::var("FUZZ_CASE").ok().map(|text| text.parse::<u64>().expect("FUZZ_CASE is a number"));
-    let (first, end) = only.map_or((0, count), |number| (number, number + 1));
-    let (next, failed) = (AtomicU64::new(first), Mutex::new(Vec::new()));
+    let seed = number_in("FUZZ_SEED").unwrap_or(0);
+    let (first, end) = number_in("FUZZ_CASE").map_or((0, count), |number| (number, number + 1));
+    let (next, failed, ended) = (AtomicU64::new(first), Mutex::new(Vec::new()), Mutex::new(BTreeMap::new()));
+    let run_one = |number: u64| {
+        let case = Case::new(&format!("{kind} {number}"));
+        let mut rng = stream(seed, &["fuzz", kind, &number.to_string()]);
+        match catch_unwind(AssertUnwindSafe(|| run(&case, &mut rng))) {
+            Ok(code) => *ended.lock().unwrap().entry(code).or_insert(0) += 1,
+            Err(_) => failed.lock().unwrap().push(number),
+        }
+    };
     std::thread::scope(|scope| {
         for _ in 0..THREADS {
             scope.spawn(|| {
-                loop {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number >= end {
-                        break;
-                    }
-                    let case = Case::new(&format!("{kind} {number}"));
-                    let mut rng = stream(0, &["fuzz", kind, &number.to_string()]);
-                    if catch_unwind(AssertUnwindSafe(|| run(&case, &mut rng))).is_err() {
-                        failed.lock().unwrap().push(number);
-                    }
-                }
+                let numbers = std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
+                numbers.take_while(|number| *number < end).for_each(run_one);
             });
         }
     });
     let mut failed = failed.into_inner().unwrap();
     failed.sort_unstable();
+    println!(
+        "{kind}: exit codes (none: stopped while it was busy) and how many ended so: {:?}",
+        ended.into_inner().unwrap()
+    );
     assert!(failed.is_empty(), "{kind}: {} of {count} fell: {failed:?}", failed.len());
 }
 

@@ -3,7 +3,12 @@
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use parquet::column::writer::ColumnWriter;
+use parquet::data_type::ByteArray;
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::parser::parse_message_type;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde_json::{Value, json};
@@ -125,7 +130,16 @@ pub(super) fn write_task(to: &Path, task: &str) -> Vec<PathBuf> {
             let header = "index\tsentence1\tsentence2\tgold_label\n";
             tsv("MNLI", header, "dev_matched.tsv", &|i| format!("{i}\t{}\t{}\t{}", text(i), text(i + 2), labels[i % 3]))
         }
-        "rte" => copy_parquet(to),
+        "rte" => {
+            fs::create_dir_all(to.join("rte")).unwrap();
+            let splits = [("train", 40), ("validation", 20)];
+            let write = |(split, rows)| {
+                let path = to.join(format!("rte/{split}-00000-of-00001.parquet"));
+                write_parquet(&path, rows);
+                path
+            };
+            splits.map(write).into()
+        }
         other => unreachable!("{other} is not among the tasks"),
     }
 }
@@ -151,14 +165,27 @@ fn write_lines(
     path
 }
 
-fn copy_parquet(to: &Path) -> Vec<PathBuf> {
-    let from = repository().join("crates/adaptation/tests/parquet/rte");
-    fs::create_dir_all(to.join("rte")).unwrap();
-    let names = ["train-00000-of-00001.parquet", "validation-00000-of-00001.parquet"];
-    let copy = |name: &str| {
-        let path = to.join("rte").join(name);
-        fs::copy(from.join(name), &path).unwrap();
-        path
-    };
-    names.map(copy).into()
+fn write_parquet(path: &Path, rows: i64) {
+    let schema = "message schema { REQUIRED BYTE_ARRAY sentence1 (UTF8); REQUIRED BYTE_ARRAY sentence2 (UTF8); \
+                  REQUIRED INT64 label; REQUIRED INT64 idx; }";
+    let schema = Arc::new(parse_message_type(schema).unwrap());
+    let mut writer = SerializedFileWriter::new(fs::File::create(path).unwrap(), schema, Arc::default()).unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    let texts =
+        |from: i64| -> Vec<ByteArray> { (0..rows).map(|i| text((i + from) as usize).as_str().into()).collect() };
+    for index in 0..4 {
+        let mut column = group.next_column().unwrap().unwrap();
+        match column.untyped() {
+            ColumnWriter::ByteArrayColumnWriter(writer) => writer.write_batch(&texts(index), None, None),
+            ColumnWriter::Int64ColumnWriter(writer) => {
+                let values: Vec<i64> = (0..rows).map(|i| if index == 2 { i % 2 } else { i }).collect();
+                writer.write_batch(&values, None, None)
+            }
+            _ => unreachable!("the schema has no other types"),
+        }
+        .unwrap();
+        column.close().unwrap();
+    }
+    group.close().unwrap();
+    writer.close().unwrap();
 }

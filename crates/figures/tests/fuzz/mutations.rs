@@ -115,6 +115,41 @@ pub(super) fn mutated_table(bytes: Vec<u8>, rng: &mut Generator) -> Vec<u8> {
     lines.join(&b'\n')
 }
 
+/// A table of results with other numbers in one to three cells, or in a whole column.
+pub(super) fn mutated_results(text: &str, rng: &mut Generator) -> String {
+    const CELLS: [&str; 16] = [
+        "",
+        "0",
+        "-1",
+        "1",
+        "7",
+        "1e308",
+        "-1e308",
+        "1e300",
+        "1e-300",
+        "5e-324",
+        "NaN",
+        "inf",
+        "18446744073709551615",
+        "true",
+        "\u{7}",
+        "text",
+    ];
+    let mut rows: Vec<Vec<&str>> = text.lines().map(|line| line.split(',').collect()).collect();
+    let count = rows.len();
+    for _ in 0..rng.random_range(1..=3) {
+        let row = rng.random_range(0..count);
+        let column = rng.random_range(0..rows[row].len());
+        let is_whole = rng.random_range(0..3) == 0;
+        for row in if is_whole { 1..count } else { row..row + 1 } {
+            if let Some(cell) = rows[row].get_mut(column) {
+                *cell = CELLS.choose(rng).unwrap();
+            }
+        }
+    }
+    rows.into_iter().map(|row| row.join(",") + "\n").collect()
+}
+
 /// JSON with one value replaced, where each stands on a line of its own; else as bytes.
 pub(super) fn mutated_config(text: &str, rng: &mut Generator) -> String {
     const JSON: [&str; 13] = [

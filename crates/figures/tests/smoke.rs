@@ -40,7 +40,7 @@ const TABLES: [(&str, &str, usize); 15] = [
     ("depth-width-sweep", "recovery_error", 6),
     ("factorization", "training_loss", 40),
     ("few-shot", "training_loss", 24),
-    ("glue-table", "trials", 2),
+    ("glue-table", "deep_lora_deviation_percent", 2),
     ("invariant-subspace", "block_residual", 40),
     ("learned-ranks", "spectral_norm", 90),
     ("lora-compressed-vs-narrow", "training_loss", 18),

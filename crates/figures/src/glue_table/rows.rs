@@ -10,6 +10,8 @@ const RUN: &str = "run";
 /// The status of a task whose data is not to be had.
 pub(super) const NOT_RUN: &str = "not run: no data";
 const FAILED: &str = "failed: a method has no finished run";
+/// The status of a task of which no pair of runs bears a comparison.
+const NOT_TRAINED: &str = "not trained: no pair of runs ends below the best constant's loss";
 
 /// One task: a row of `glue-table.csv`, in the percents of the usual tables.
 #[derive(Debug, Serialize, Deserialize)]
@@ -41,7 +43,12 @@ pub(super) fn row(protocol: &str, task: &str, runs: &[&RunRow], difference: Opti
         protocol: protocol.to_owned(),
         task: task.to_owned(),
         metric: runs.first().map_or(String::new(), |run| run.metric.clone()),
-        status: if difference.is_some_and(|row| row.pairs > 0) { RUN } else { FAILED }.to_owned(),
+        status: match difference {
+            Some(difference) if difference.pairs > 0 => RUN,
+            _ if lora_mean_percent.is_some() && deep_lora_mean_percent.is_some() => NOT_TRAINED,
+            _ => FAILED,
+        }
+        .to_owned(),
         trials: difference.map_or(0, |row| row.pairs),
         lora_mean_percent,
         lora_deviation_percent,

@@ -2,10 +2,7 @@
 
 pub(crate) mod keys;
 
-use std::path::Path;
-
 use crate::Site;
-use crate::pretrained::ModelError;
 
 /// Sizes and constants of a BERT encoder.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,15 +30,6 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads a `config.json` of Hugging Face transformers, see the module `config::keys` for what each key does. Keys that
-    /// nothing is known about are ignored; [`Pretrained::load`](crate::Pretrained::load) warns of them.
-    ///
-    /// # Errors
-    /// If the file cannot be read, misses a key, or has a value that is not allowed or asks for another network than BERT.
-    pub fn read(path: &Path) -> Result<Self, ModelError> {
-        keys::read(path).map(|(config, _)| config)
-    }
-
     /// A very small encoder, for tests: hidden size 24, two layers of four heads, 40 positions.
     pub fn tiny(vocabulary: usize) -> Self {
         Self {

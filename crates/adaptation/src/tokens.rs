@@ -11,7 +11,8 @@ use tokenizers::{EncodeInput, Encoding};
 
 use self::word_piece::WordPiece;
 use crate::data::{Example, Label};
-use crate::pretrained::{ModelError, files};
+use crate::model_error::ModelError;
+use crate::model_files as files;
 
 /// Why sentences could not be turned into tokens.
 #[derive(Debug, thiserror::Error)]

@@ -1,6 +1,4 @@
-//! The frozen weights of a pretrained encoder, from `config.json` and `model.safetensors`.
-
-use std::path::Path;
+//! The frozen weights of an encoder.
 
 use faer::{Mat, MatRef};
 use rand::{Rng, RngExt};
@@ -8,7 +6,6 @@ use rand_distr::StandardNormal;
 
 use crate::config::Config;
 use crate::encoder::Packed;
-use crate::pretrained::{ModelError, WeightFiles};
 use crate::{Real, Site};
 
 /// A frozen BERT encoder.
@@ -71,31 +68,6 @@ impl<T: Real> Linear<T> {
     /// W, outputs × inputs.
     pub(crate) fn weight(&self) -> MatRef<'_, T> {
         self.transposed.transpose()
-    }
-}
-
-impl Encoder<f32> {
-    /// Reads a pretrained encoder; `weights` is a file of safetensors, or the index (`….index.json`) of several. Names of
-    /// tensors may carry the prefix `bert.`; LayerNorms may have `gamma` and `beta` in place of `weight` and `bias`; a pooler
-    /// may be missing; numbers may be F32, F16, BF16 or F64; tensors that do not belong to the encoder are ignored.
-    ///
-    /// # Errors
-    /// If a file cannot be read or is damaged, the configuration is not one of a BERT encoder, or a tensor is missing, too
-    /// many, has another shape or number type, or holds what cannot be computed with: NaN, ∞, magnitudes above 1e4, or zeros
-    /// that make every sentence the same.
-    pub fn load(config: &Path, weights: &Path) -> Result<Self, ModelError> {
-        let config = Config::read(config)?;
-        Self::from_files(config, &WeightFiles::read(weights)?).map(|(encoder, _)| encoder)
-    }
-
-    /// The encoder in these files, and how its weights were converted, if they were.
-    pub(crate) fn from_files(config: Config, files: &WeightFiles) -> Result<(Self, Option<String>), ModelError> {
-        let mut tensors = files.tensors()?;
-        let encoder = build(config, &mut tensors)?;
-        tensors.check_all_read(encoder.config.layers)?;
-        let types: Vec<&str> = tensors.converted().collect();
-        let converted = (!types.is_empty()).then(|| format!("{} converted to F32", types.join(", ")));
-        Ok((encoder, converted))
     }
 }
 
@@ -192,7 +164,8 @@ pub(crate) trait Origin<T: Real> {
     }
 }
 
-fn build<T: Real, O: Origin<T>>(config: Config, from: &mut O) -> Result<Encoder<T>, O::Error> {
+/// An encoder of these sizes.
+pub(crate) fn build<T: Real, O: Origin<T>>(config: Config, from: &mut O) -> Result<Encoder<T>, O::Error> {
     let hidden = config.hidden_size;
     let embedding = |from: &mut O, name: &str, entries| from.matrix(&format!("embeddings.{name}"), (entries, hidden));
     let embeddings = Embeddings {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::fixed::Fixed;
 use adaptation::{
-    Activations, Adapters, AppliedGradient, Batch, Config, Dropout, Encoder, Head, Loss, Masks, Network, Place,
+    Activations, Adapters, AppliedGradient, Batch, Config, Dropout, DropoutSite, Encoder, Head, Loss, Masks, Network,
     Pooling, Real, Site,
 };
 use faer::{Mat, MatRef, Par};
@@ -141,13 +141,16 @@ fn masks(common: &Tensors, batch: &Batch, config: &Config) -> Masks {
             let tokens = batch.range(sequence);
             bits[tokens.start * hidden..tokens.end * hidden].to_vec()
         };
-        masks.insert((Place::Embeddings, sequence), rows(bits("embeddings")));
-        masks.insert((Place::Pooled, sequence), bits("pooled")[sequence * hidden..][..hidden].to_vec());
+        masks.insert((DropoutSite::Embeddings, sequence), rows(bits("embeddings")));
+        masks.insert((DropoutSite::Pooled, sequence), bits("pooled")[sequence * hidden..][..hidden].to_vec());
         for l in 0..config.layers {
             let probabilities = bits(&format!("layer.{l}/attention_probabilities/{sequence}"));
-            masks.insert((Place::Probabilities(l), sequence), probabilities);
-            masks.insert((Place::AttentionOutput(l), sequence), rows(bits(&format!("layer.{l}/attention_output"))));
-            masks.insert((Place::Output(l), sequence), rows(bits(&format!("layer.{l}/output"))));
+            masks.insert((DropoutSite::Probabilities(l), sequence), probabilities);
+            masks.insert(
+                (DropoutSite::AttentionOutput(l), sequence),
+                rows(bits(&format!("layer.{l}/attention_output"))),
+            );
+            masks.insert((DropoutSite::Output(l), sequence), rows(bits(&format!("layer.{l}/output"))));
         }
     }
     masks

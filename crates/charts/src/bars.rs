@@ -3,7 +3,7 @@
 use crate::axis::{Axis, Domain};
 use crate::frame::{self, Frame};
 use crate::hue::Hue;
-use crate::legend::{self, Area, Block, Entry, Legend, Look, Obstacles};
+use crate::legend::{self, Area, Arrangement, Entry, Legend, Look, Obstacles};
 use crate::notation::concise;
 use crate::path::Rect;
 use crate::scene::Scene;
@@ -126,7 +126,7 @@ impl Histogram {
             }
             return;
         }
-        let block = Block::flow(&entries, cell.width());
+        let block = Arrangement::flow(&entries, cell.width());
         let (width, height) = block.size();
         if let Some(frame) = self.plan(Rect { bottom: cell.bottom - height - legend::MARGIN_BELOW, ..cell }) {
             self.paint(scene, &frame);

@@ -4,7 +4,7 @@ use crate::axis::Axis;
 use crate::font::{self, Weight};
 use crate::frame::{self, Frame};
 use crate::hue::Hue;
-use crate::legend::{self, Block, Dash, Dot, Entry, Legend, Look, Marker};
+use crate::legend::{self, Arrangement, Dash, Dot, Entry, Legend, Look, Marker};
 use crate::notation::concise;
 use crate::path::Rect;
 use crate::scene::{Align, Ink, Scene, Text};
@@ -139,7 +139,7 @@ impl Dots {
 
     pub(crate) fn draw(&self, scene: &mut Scene, cell: Rect, shared_legend: bool) {
         let entries = if shared_legend || self.legend == Legend::None { Vec::new() } else { self.entries() };
-        let block = (!entries.is_empty()).then(|| Block::flow(&entries, cell.width()));
+        let block = (!entries.is_empty()).then(|| Arrangement::flow(&entries, cell.width()));
         let below = block.as_ref().map_or(0.0, |block| block.size().1 + legend::MARGIN_BELOW);
         let Some(frame) = self.plan(Rect { bottom: cell.bottom - below, ..cell }) else {
             return frame::draw_no_data(scene, cell, &self.title);

@@ -5,7 +5,7 @@ use crate::dots::Dots;
 use crate::error::ChartError;
 use crate::font::{self, Weight};
 use crate::heatmap::Heatmap;
-use crate::legend::{self, Block, Entry};
+use crate::legend::{self, Arrangement, Entry};
 use crate::lines::Lines;
 use crate::path::Rect;
 use crate::scene::{Align, Scene, Text};
@@ -219,13 +219,13 @@ impl Figure {
         font::wrap(&self.subtitle, SUBTITLE_EM, Weight::Regular, self.content_width(), MOST_SUBTITLE_LINES)
     }
 
-    fn legend(&self) -> Option<Block> {
+    fn legend(&self) -> Option<Arrangement> {
         if !self.shared_legend {
             return None;
         }
         let entries = legend::distinct(self.panels.iter().flat_map(Panel::entries));
         let width = self.content_width();
-        (!entries.is_empty()).then(|| Block::flow(&entries, width))
+        (!entries.is_empty()).then(|| Arrangement::flow(&entries, width))
     }
 
     /// The panels with their shared vertical ranges.

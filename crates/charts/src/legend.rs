@@ -175,13 +175,13 @@ fn entry_width(entry: &Entry) -> f64 {
 
 /// Entries arranged in rows.
 #[derive(Clone, Debug)]
-pub(crate) struct Block {
+pub(crate) struct Arrangement {
     rows: Vec<Vec<Entry>>,
     /// Width of each column; rows of a flowing legend are as wide as their entries and have none.
     column: Option<f64>,
 }
 
-impl Block {
+impl Arrangement {
     /// One entry below another.
     pub(crate) fn column(entries: &[Entry]) -> Self {
         let widest = entries.iter().map(entry_width).fold(0.0, f64::max);
@@ -273,8 +273,8 @@ impl Obstacles {
 }
 
 /// A block and the place inside `plot` where it keeps clear of all obstacles: a corner if possible, then the middle of a side.
-pub(crate) fn place(entries: &[Entry], plot: &Rect, obstacles: &Obstacles) -> Option<(Block, Rect)> {
-    let shapes = [Block::column(entries), Block::flow(entries, plot.width() - 2.0 * CLEARANCE)];
+pub(crate) fn place(entries: &[Entry], plot: &Rect, obstacles: &Obstacles) -> Option<(Arrangement, Rect)> {
+    let shapes = [Arrangement::column(entries), Arrangement::flow(entries, plot.width() - 2.0 * CLEARANCE)];
     // Fractions of the free width and height: corners first, the upper right before the others, then the sides.
     const SPOTS: [(f64, f64); 16] = [
         (1.0, 0.0),
@@ -313,7 +313,7 @@ pub(crate) fn place(entries: &[Entry], plot: &Rect, obstacles: &Obstacles) -> Op
 }
 
 /// Draws a block over a panel's grid, on white so that grid lines do not cross its text.
-pub(crate) fn draw_inside(scene: &mut Scene, block: &Block, zone: &Rect) {
+pub(crate) fn draw_inside(scene: &mut Scene, block: &Arrangement, zone: &Rect) {
     scene.fill(zone.corners(), Ink { rgb: WHITE, opacity: 0.88 });
     scene.outline(zone, Ink { rgb: AXIS, opacity: 0.35 }, 0.7);
     block.draw(scene, (zone.left, zone.top));
@@ -359,9 +359,9 @@ mod tests {
     #[test]
     fn a_flowing_legend_breaks_when_it_must() {
         let many: Vec<Entry> = (0..5).flat_map(|_| entries()).collect();
-        let block = Block::flow(&many, 300.0);
+        let block = Arrangement::flow(&many, 300.0);
         assert!(block.rows.len() > 1);
         assert!(block.size().0 <= 300.0);
-        assert_eq!(Block::flow(&entries(), 300.0).rows.len(), 1);
+        assert_eq!(Arrangement::flow(&entries(), 300.0).rows.len(), 1);
     }
 }

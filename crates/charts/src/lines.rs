@@ -4,7 +4,7 @@ use crate::axis::Axis;
 use crate::font::{self, Weight};
 use crate::frame::{self, Frame};
 use crate::hue::Hue;
-use crate::legend::{self, Area, Block, Dash, Dot, Entry, Legend, Look, Marker, Obstacles};
+use crate::legend::{self, Area, Arrangement, Dash, Dot, Entry, Legend, Look, Marker, Obstacles};
 use crate::notation::concise;
 use crate::path::{Rect, runs, thin};
 use crate::raster::Point;
@@ -298,7 +298,7 @@ impl Lines {
             }
             return;
         }
-        let block = Block::flow(&entries, cell.width());
+        let block = Arrangement::flow(&entries, cell.width());
         let (width, height) = block.size();
         let above = Rect { bottom: cell.bottom - height - legend::MARGIN_BELOW, ..cell };
         if let Some(frame) = self.plan(above) {

@@ -3,7 +3,7 @@
 use crate::axis::Axis;
 use crate::frame;
 use crate::hue::Hue;
-use crate::legend::{self, Block, Dash, Entry, Legend, Look, Obstacles};
+use crate::legend::{self, Arrangement, Dash, Entry, Legend, Look, Obstacles};
 use crate::path::{Rect, runs};
 use crate::raster::Point;
 use crate::scene::{Ink, Scene};
@@ -129,7 +129,7 @@ impl Trajectory {
             }
             return;
         }
-        let block = Block::flow(&entries, cell.width());
+        let block = Arrangement::flow(&entries, cell.width());
         let (width, height) = block.size();
         let above = Rect { bottom: cell.bottom - height - legend::MARGIN_BELOW, ..cell };
         if let Some(space) = self.plan(above) {

@@ -19,6 +19,8 @@ pub struct AuthorsRun {
     pub method: String,
     /// Inner width, or "full".
     pub rank: String,
+    /// Whether it is the compressed adapter: "True" or "False".
+    pub compressed: String,
     /// Number of the run; the same one means the same examples.
     pub seed: usize,
     /// What `score` is: "pearson", "spearmanr", "accuracy" …
@@ -54,15 +56,35 @@ pub fn difference_in_points(figure: &str, task: &str, examples: usize) -> anyhow
 }
 
 fn scaled_difference(figure: &str, task: &str, examples: usize, scale: f64) -> anyhow::Result<Option<Estimate>> {
-    let runs = runs()?;
-    let here =
-        |run: &&AuthorsRun| (run.figure.as_str(), run.task.as_str(), run.examples) == (figure, task, Some(examples));
-    let Some(metric) = runs.iter().find(here).map(|run| run.metric.clone()) else { return Ok(None) };
-    let scores = |method: &str| -> Vec<(usize, f64)> {
-        let runs = runs.iter().filter(here).filter(|run| run.method == method && run.metric == metric);
-        runs.map(|run| (run.seed, scale * run.score)).collect()
+    let of = |method: &str| -> anyhow::Result<Vec<(usize, f64)>> {
+        let runs = reported(figure, task, examples)?.into_iter().filter(|run| run.method == method);
+        Ok(runs.map(|run| (run.seed, scale * run.score)).collect())
     };
-    Ok(Estimate::of(&paired(&scores("deep-lora"), &scores("lora"))))
+    Ok(Estimate::of(&paired(&of("deep-lora")?, &of("lora")?)))
+}
+
+/// The scores of the runs `wanted` in one of their experiments on a task with n examples. The first of a task's metrics
+/// counts.
+///
+/// # Errors
+/// As [`runs`].
+pub fn scores(
+    figure: &str,
+    task: &str,
+    examples: usize,
+    wanted: impl Fn(&AuthorsRun) -> bool,
+) -> anyhow::Result<Vec<f64>> {
+    let runs = reported(figure, task, examples)?;
+    Ok(runs.iter().filter(|run| wanted(run)).map(|run| run.score).collect())
+}
+
+/// Their runs in one of their experiments on a task with n examples, in the first of the task's metrics.
+fn reported(figure: &str, task: &str, examples: usize) -> anyhow::Result<Vec<AuthorsRun>> {
+    let mut found = runs()?;
+    found.retain(|run| (run.figure.as_str(), run.task.as_str(), run.examples) == (figure, task, Some(examples)));
+    let metric = found.first().map(|run| run.metric.clone());
+    found.retain(|run| Some(&run.metric) == metric.as_ref());
+    Ok(found)
 }
 
 #[cfg(test)]
@@ -79,6 +101,17 @@ mod tests {
             assert!((found.mean - mean).abs() < 1e-3 && (found.half_width().unwrap() - half).abs() < 1e-3, "{found}");
         }
         assert_eq!(difference("stsb_fewshot", "stsb", 17).unwrap(), None);
+    }
+
+    #[test]
+    fn their_scores_are_those_of_the_papers_figures() {
+        let mean = |values: Vec<f64>| lab::statistics::mean(&values).unwrap();
+        let few = scores("stsb_fewshot", "stsb", 16, |run| run.method == "lora").unwrap();
+        assert_eq!(few.len(), 20);
+        assert!((mean(few) - 0.529).abs() < 1e-3);
+        let rank = |run: &AuthorsRun| run.method == "lora" && run.rank == "64";
+        assert!((mean(scores("stsb_fewshot_16_varying_rank", "stsb", 16, rank).unwrap()) - 0.175).abs() < 1e-3);
+        assert!(scores("stsb_fewshot", "mrpc", 16, |_| true).unwrap().is_empty());
     }
 
     #[test]

@@ -2,14 +2,8 @@
 
 use lab::Invalid;
 
-/// Most repetitions of one thing.
-const MOST_TRIALS: usize = 10_000;
-
 /// Most runs of an experiment: each is a file of the store.
 const MOST_RUNS: usize = 100_000;
-
-/// Most iterations or training steps: of a millisecond each, as many take twelve days.
-const MOST_STEPS: u64 = 1_000_000_000;
 
 /// Most elements of a list.
 const MOST_VALUES: usize = 1_000;
@@ -17,34 +11,13 @@ const MOST_VALUES: usize = 1_000;
 /// Most factors: of more, εᴸ is 0 or ∞ in floating point for all but the ε next to 1.
 const MOST_FACTORS: usize = 10_000;
 
-/// Checks a number of trials.
-pub fn check_trials(key: &str, trials: usize) -> Result<(), Invalid> {
-    let allowed = format!(
-        "an integer from 1 to {MOST_TRIALS}: the standard error of a mean is then a hundredth of the deviation already"
-    );
-    Invalid::unless((1..=MOST_TRIALS).contains(&trials), key, trials, allowed)
-}
-
-/// Checks `trials` and the number of runs that are planned for each: `check_runs(trials, &[depths, widths])`.
+/// Checks the number of runs that are planned, so many for each trial: `check_runs(trials, &[depths, widths])`.
 pub fn check_runs(trials: usize, for_each: &[usize]) -> Result<(), Invalid> {
-    check_trials("trials", trials)?;
     let runs = for_each.iter().fold(1_usize, |runs, &factor| runs.saturating_mul(factor));
     let allowed = format!(
         "so many that there are at most {MOST_RUNS} runs, of each of which the store keeps a file ({runs} for a trial)"
     );
     Invalid::unless(trials.saturating_mul(runs) <= MOST_RUNS, "trials", trials, allowed)
-}
-
-/// Checks a number of iterations or training steps: a run must end in somebody's lifetime.
-pub fn check_steps(key: &str, steps: u64) -> Result<(), Invalid> {
-    let allowed = format!("an integer from 1 to {MOST_STEPS}: of a millisecond each, as many take twelve days");
-    Invalid::unless((1..=MOST_STEPS).contains(&steps), key, steps, allowed)
-}
-
-/// Checks the size of a matrix: its rows and columns are numbered in 32 bits.
-pub fn check_size(key: &str, size: usize) -> Result<(), Invalid> {
-    let most = u32::MAX as usize;
-    Invalid::unless((1..=most).contains(&size), key, size, format!("an integer from 1 to {most}"))
 }
 
 /// Checks a list: not empty nor endless, every element allowed, and none twice.
@@ -63,11 +36,6 @@ pub fn check_list<T: Copy + PartialEq + std::fmt::Display>(
         Invalid::unless(holds(value), &key, value, allowed)?;
         Invalid::unless(!values[..i].contains(&value), &key, value, "each value once")
     })
-}
-
-/// Checks a depth: at least two factors.
-pub fn check_depth(key: &str, depth: usize) -> Result<(), Invalid> {
-    check_depth_from(key, depth, 2)
 }
 
 /// Checks a depth: at least `least` factors.
@@ -100,9 +68,4 @@ fn check_power(key: &str, scale: f64, depth: usize, least: f64, most: f64) -> Re
 /// Checks a number that must be greater than 0.
 pub fn check_positive(key: &str, value: f64) -> Result<(), Invalid> {
     Invalid::unless(value > 0.0 && value.is_finite(), key, value, "a number greater than 0")
-}
-
-/// Checks a number that must be at least 0.
-pub fn check_not_negative(key: &str, value: f64) -> Result<(), Invalid> {
-    Invalid::unless(value >= 0.0 && value.is_finite(), key, value, "a number from 0")
 }

@@ -1,47 +1,66 @@
 //! The colours of the figures: one hue for each network and each method, the same in all of them.
 
+use charts::Hue;
+
 use crate::adaptation::MethodName;
 
 /// The original network, of full width.
-pub const ORIGINAL: usize = 0;
+pub const ORIGINAL: Hue = Hue::Blue;
 /// Its compressed twin with moving bases.
-pub const COMPRESSED: usize = 1;
-/// Its compressed twin with fixed bases, γ = 0.
-pub const FIXED: usize = 2;
-/// A narrow network from a random start.
-pub const NARROW: usize = 3;
-/// The spectral initialization of Kwon et al.
-pub const SPECTRAL: usize = 4;
+pub const COMPRESSED: Hue = Hue::Vermilion;
+/// Its compressed twin with fixed bases, γ = 0: the dark shade of the former.
+pub const FIXED: Hue = Hue::Brown;
 /// Its compressed twin by the sampled construction, where the explicit one is shown too.
-pub const SAMPLED: usize = 5;
-/// Further compressed twins of one figure.
-pub const FURTHER: [usize; 3] = [5, 6, 7];
+pub const SAMPLED: Hue = Hue::Orange;
+/// A narrow network from a random start.
+pub const NARROW: Hue = Hue::Green;
+/// The spectral initialization of Kwon et al.
+pub const SPECTRAL: Hue = Hue::Pink;
 
 /// LoRA.
-pub const LORA: usize = 5;
+pub const LORA: Hue = Hue::Forest;
 /// Deep LoRA.
-pub const DEEP_LORA: usize = 6;
+pub const DEEP_LORA: Hue = Hue::Wine;
 
 /// A method of fine-tuning.
-pub fn method(name: MethodName) -> usize {
+pub fn method(name: MethodName) -> Hue {
     match name {
         MethodName::Lora => LORA,
         MethodName::DeepLora => DEEP_LORA,
-        MethodName::SineLora => 2,
-        MethodName::Adalora => 3,
+        MethodName::SineLora => Hue::Grey,
+        MethodName::Adalora => Hue::Black,
     }
 }
 
-/// A deep network of full observation or of any width, where the depth is what differs.
-pub fn depth(depth: usize) -> usize {
+/// A deep network where the depth is what differs.
+pub fn depth(depth: usize) -> Hue {
     match depth {
-        2 => 0,
-        3 => 1,
-        deeper => 2 + (deeper - 4) % 6,
+        2 => Hue::Sky,
+        3 => Hue::Indigo,
+        deeper => case(deeper - 4),
     }
 }
 
-/// A case of a figure that shows the same networks under several conditions.
-pub fn case(index: usize) -> usize {
-    index % 8
+/// One of several conditions of the same networks: hues that no network of the matrix experiments has.
+pub fn case(index: usize) -> Hue {
+    const CASES: [Hue; 8] =
+        [Hue::Ultramarine, Hue::Forest, Hue::Sand, Hue::Lavender, Hue::Grey, Hue::Silver, Hue::Black, Hue::Wine];
+    CASES[index % CASES.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn what_one_figure_may_show_together_has_different_hues() {
+        let networks = [ORIGINAL, COMPRESSED, FIXED, SAMPLED, NARROW, SPECTRAL, depth(2), depth(3)];
+        let all: HashSet<Hue> = networks.into_iter().chain((0..8).map(case)).collect();
+        assert_eq!(all.len(), 16);
+        let methods = [MethodName::Lora, MethodName::DeepLora, MethodName::SineLora, MethodName::Adalora].map(method);
+        assert_eq!(HashSet::from(methods).len(), 4);
+        assert_eq!((depth(4), depth(12)), (case(0), case(0)));
+    }
 }

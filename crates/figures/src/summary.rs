@@ -1,7 +1,6 @@
 //! Curves over trials: means with their intervals, and how curves compare.
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
 
 use lab::statistics::{Estimate, StandardError};
 
@@ -77,19 +76,6 @@ pub fn exponent(curve: &[(f64, f64)]) -> Option<Estimate> {
     Some(Estimate { n, mean: slope, error: Some(StandardError { size, degrees }) })
 }
 
-/// A base with an exponent, a number, above it: `d¹·¹⁸`, `10⁵`.
-pub fn power(base: &str, exponent: impl Display) -> String {
-    let raised = |sign: char| match sign {
-        '-' => '⁻',
-        '.' => '·',
-        '1' => '¹',
-        '2' => '²',
-        '3' => '³',
-        digit => char::from_u32('⁰' as u32 + digit as u32 - '0' as u32).unwrap_or(digit),
-    };
-    base.chars().chain(exponent.to_string().chars().map(raised)).collect()
-}
-
 /// The value in the middle, or the lower of the two there; `None` of none.
 pub fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
@@ -140,10 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn powers_and_medians() {
-        assert_eq!(power("d", "1.18"), "d¹·¹⁸");
-        assert_eq!(power("x", -0.3), "x⁻⁰·³");
-        assert_eq!(power("10", 6), "10⁶");
+    fn medians() {
         assert_eq!((median(vec![3.0, 1.0, 9.0]), median(vec![2.0, 1.0]), median(vec![])), (Some(3.0), Some(1.0), None));
     }
 

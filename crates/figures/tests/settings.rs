@@ -29,14 +29,14 @@ fn error(experiment: &str, arguments: &[&str]) -> (Option<i32>, String) {
 #[test]
 fn values_out_of_range_name_key_value_and_what_is_allowed() {
     for (experiment, setting, expected) in [
-        ("completion", "problem.rank=2000", "an integer from 1 to the size (1000)"),
+        ("completion", "problem.rank=2000", "a whole number from 1 to the size (1000)"),
         ("completion", "problem.observed_fraction=0", "a number in (0, 1]"),
         ("completion", "problem.observed_fraction=1.5", "a number in (0, 1]"),
-        ("completion", "rank_guess=501", "an integer from 1 to half the size (500)"),
+        ("completion", "rank_guess=501", "a whole number from 1 to half the size (500)"),
         ("completion", "discrepant_steps=[-0.1]", "a number from 0"),
-        ("completion", "depth=1", "an integer from 2"),
+        ("completion", "depth=1", "a whole number from 2 to 10000"),
         ("completion", "init_scale=0", "greater than 0"),
-        ("completion", "schedule.record_every=0", "an integer from 1"),
+        ("completion", "schedule.record_every=0", "a whole number from 1"),
         ("completion", "initialization=guessed", "explicit"),
         ("completion", "problem.size=-5", "size"),
         ("completion", "problem.size=big", "size"),
@@ -44,15 +44,24 @@ fn values_out_of_range_name_key_value_and_what_is_allowed() {
         ("factorization", "problem.observed_fraction=0.5", "full observation"),
         ("factorization", "problem.rank=500", "less than half the size (1000)"),
         ("depth-width-sweep", "widths=[0]", "widths"),
-        ("compressed-vs-narrow", "problem.rank=0", "an integer from 1"),
-        ("invariant-subspace", "trials=0", "an integer from 1"),
+        ("compressed-vs-narrow", "problem.rank=0", "a whole number from 1"),
+        ("invariant-subspace", "trials=0", "a whole number from 1"),
         ("svd-evolution", "problem.rank=20", "rank"),
+        ("svd-evolution", "variants=[]", "at least one table"),
+        (
+            "ablations",
+            "vary.init_scales=[1e-2, 1e-3, 1e-2]",
+            "init_scales.2 = 0.01 is not allowed; allowed: each value once",
+        ),
         ("ablations", "vary.discrepant_steps=[-1]", "0"),
         ("scaling", "problem.target=gaussian", "\"factors\" for sizes above 5000"),
-        ("scaling", "network.rank_guess=501", "an integer from 1 to half the size (500)"),
-        ("scaling", "held_out_entries=1", "an integer from 2"),
+        ("scaling", "network.rank_guess=501", "a whole number from 1 to half the size (500)"),
+        ("scaling", "held_out_entries=1", "a whole number from 2"),
         ("few-shot", "tasks=[\"stsbb\"]", "stsb"),
-        ("few-shot", "examples=[0]", "an integer from 1"),
+        ("few-shot", "examples=[0]", "a whole number from 1"),
+        ("few-shot", "examples=[16, 16]", "value once"),
+        ("few-shot", "band=\"wide\"", "half-deviation"),
+        ("few-shot", "choice.trials=10000", "at most 100000 runs that choose"),
         ("few-shot", "choice.methods=[\"lora\", \"lora\"]", "each value once"),
         ("few-shot", "choice.step_sizes=[0]", "greater than 0"),
         ("few-shot", "methods.depth=2", "an integer from 3"),
@@ -64,11 +73,13 @@ fn values_out_of_range_name_key_value_and_what_is_allowed() {
         ("rank-sweep", "protocols.1.lora=\"large\"", "lora = \"large\" is not allowed; allowed: a number, or a table"),
         ("learned-ranks", "protocols.1.name=\"paper's step size\"", "each name once"),
         ("step-size", "methods.names=[]", "at least one value"),
-        ("lora-compressed-vs-narrow", "rank=7", "an even integer from 2"),
+        ("step-size", "methods.sine_frequency=0", "greater than 0"),
+        ("lora-compressed-vs-narrow", "discrepant_step=-1", "a number from 0"),
+        ("lora-compressed-vs-narrow", "rank=7", "an even whole number from 2"),
         ("lora-compressed-vs-narrow", "adapted=all-dense", "embeddings cannot be adapted at full width"),
         ("adaptation-subspaces", "adapted=all-dense", "embeddings cannot be adapted at full width"),
         ("adaptation-subspaces", "final_step_size=1", "a number from 0 to step_size"),
-        ("adaptation-subspaces", "training.checkpoint_every=0", "an integer from 1"),
+        ("adaptation-subspaces", "training.checkpoint_every=0", "a whole number from 1"),
         ("adaptation-subspaces", "kept_steps=[0, 10]", "ends with the steps (2000)"),
         ("glue-table", "encoder.pooling=\"max\"", "mean"),
     ] {
@@ -150,7 +161,7 @@ fn smoke(experiment: &str, directory: &Path, arguments: &[&str]) -> Output {
 #[test]
 fn settings_that_do_not_fit_encoder_or_data_are_refused_before_anything_runs() {
     let directory = tempfile::tempdir().expect("a directory");
-    let hidden = "an integer from 1 to the hidden size of tiny-random (24)";
+    let hidden = "a whole number from 1 to the hidden size of tiny-random (24)";
     for (experiment, setting, expected) in [
         ("few-shot", "methods.rank=25", hidden),
         ("step-size", "methods.rank=25", hidden),
@@ -189,16 +200,16 @@ fn a_step_size_that_diverged_is_not_chosen() {
 #[test]
 fn sizes_without_end_are_refused_at_once() {
     let directory = tempfile::tempdir().expect("a directory");
-    let trials = "an integer from 1 to 10000";
-    let steps = "an integer from 1 to 1000000000: of a millisecond each, as many take twelve days";
+    let trials = "from 1 to 10000";
+    let steps = "a whole number from 1 to 1000000000: of a millisecond each, as many take twelve days";
     for (experiment, setting, expected) in [
         ("completion", "trials=1000000000", trials),
         ("completion", "trials=9223372036854775807", trials),
         ("completion", "problem.size=100000", "mostly because of problem.size"),
-        ("completion", "problem.size=10000000000000", "an integer from 1 to 4294967295"),
-        ("completion", "problem.size=9223372036854775807", "an integer from 1 to 4294967295"),
+        ("completion", "problem.size=10000000000000", "a whole number from 1 to 4294967295"),
+        ("completion", "problem.size=9223372036854775807", "a whole number from 1 to 4294967295"),
         ("completion", "rank_guess=9223372036854775807", "to half the size (15)"),
-        ("completion", "depth=1000000000", "an integer from 2 to 10000"),
+        ("completion", "depth=1000000000", "a whole number from 2 to 10000"),
         ("depth-width-sweep", "widths=[1000000000000]", "mostly because of width"),
         ("ablations", "trials=10000", "at most 100000 runs"),
         ("compressed-vs-narrow", "trials=10000000000", trials),
@@ -210,15 +221,15 @@ fn sizes_without_end_are_refused_at_once() {
         ("invariant-subspace", "cases.0.iterations=1000000000000", steps),
         ("scaling", "sizes.0.sampled=1000000000000", steps),
         ("few-shot", "training.steps=9200000000000000000", steps),
-        ("scaling", "held_out_entries=1000000000000000", "an integer from 2 to 100000000"),
-        ("scaling", "held_out_entries=1000000000", "an integer from 2 to 100000000"),
+        ("scaling", "held_out_entries=1000000000000000", "a whole number from 2 to 100000000"),
+        ("scaling", "held_out_entries=1000000000", "a whole number from 2 to 100000000"),
         ("scaling", "sizes=[{ size = 4000000000, sampled = 1 }]", "mostly because of sizes"),
         ("scaling", "equivalence.draws=1000000000000", trials),
         ("scaling", "equivalence.problem.size=1000000", "equivalence.problem.size"),
-        ("few-shot", "training.batch=1000000000", "an integer from 1 to 1000000"),
+        ("few-shot", "training.batch=1000000000", "a whole number from 1 to 1000000"),
         ("few-shot", "methods.depth=1000000000", "an integer from 3 to 10000"),
         ("few-shot", "choice.trials=1000000000000", trials),
-        ("few-shot", "choice.validation_examples=9223372036854775807", "an integer from 2 to 4294967295"),
+        ("few-shot", "choice.validation_examples=9223372036854775807", "a whole number from 2 to 4294967295"),
         ("step-size", "trials=9223372036854775807", trials),
         ("adaptation-subspaces", "depth=1000000000", "an integer from 3 to 10000"),
     ] {
@@ -280,7 +291,7 @@ fn values_that_cannot_be_meant_are_refused_with_the_reason() {
         ("scaling", &["tolerance=1e308"], "below 1, the training loss at the start"),
         ("svd-evolution", &["variants.0.name=\"a\\u0007\""], "text without control characters"),
         ("rank-sweep", &["protocols.0.name=\"a\\nb\""], "text without control characters"),
-        ("completion", &["problem.rank=\"many\""], "a whole number, not negative"),
+        ("completion", &["problem.rank=\"many\""], "a whole number from 1"),
         ("few-shot", &["sources.x=3"], "pypi"),
         ("few-shot", &["sources.x={ hub = 3 }"], "a table"),
         ("few-shot", &["sources.x={ path = { directory = \"a\" }, hub = {} }"], "a table with one of the keys"),

@@ -8,22 +8,24 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use charts::Hue;
+
 /// Each drawing with the hues of the series that must be seen in it (surfaces are coloured by value).
-const DRAWINGS: [(&str, &[usize]); 17] = [
-    ("ablations", &[0, 1]),
-    ("adaptation-subspaces", &[0]),
-    ("completion", &[0, 1, 2, 4]),
-    ("compressed-vs-narrow", &[1, 3, 4]),
-    ("depth-width-sweep", &[0, 1]),
-    ("factorization", &[0, 2]),
-    ("few-shot", &[0, 1, 2, 3]),
-    ("glue-table", &[0, 1]),
-    ("invariant-subspace", &[0, 1, 2, 3, 4, 5]),
-    ("learned-ranks", &[0, 1]),
-    ("lora-compressed-vs-narrow", &[0, 1, 3]),
-    ("rank-sweep", &[0, 1]),
-    ("scaling", &[0, 1, 5]),
-    ("step-size", &[0, 1]),
+const DRAWINGS: [(&str, &[Hue]); 17] = [
+    ("ablations", &[Hue::Blue, Hue::Vermilion]),
+    ("adaptation-subspaces", &[Hue::Wine]),
+    ("completion", &[Hue::Blue, Hue::Vermilion, Hue::Brown, Hue::Pink]),
+    ("compressed-vs-narrow", &[Hue::Green, Hue::Vermilion, Hue::Pink]),
+    ("depth-width-sweep", &[Hue::Sky, Hue::Indigo]),
+    ("factorization", &[Hue::Blue, Hue::Brown]),
+    ("few-shot", &[Hue::Forest, Hue::Wine]),
+    ("glue-table", &[Hue::Forest, Hue::Wine]),
+    ("invariant-subspace", &[Hue::Ultramarine, Hue::Forest, Hue::Sand, Hue::Lavender, Hue::Grey, Hue::Silver]),
+    ("learned-ranks", &[Hue::Forest, Hue::Wine]),
+    ("lora-compressed-vs-narrow", &[Hue::Blue, Hue::Vermilion, Hue::Green]),
+    ("rank-sweep", &[Hue::Forest, Hue::Wine]),
+    ("scaling", &[Hue::Blue, Hue::Vermilion, Hue::Orange]),
+    ("step-size", &[Hue::Forest, Hue::Wine]),
     ("svd-evolution", &[]),
     ("svd-evolution-layers", &[]),
     ("svd-evolution-variants", &[]),
@@ -114,7 +116,7 @@ fn check_table(path: &Path, column: &str, rows: usize) {
 }
 
 /// Decodes the PNG: twice the size of the SVG, many colours, and those of every series among them.
-fn check_picture(file: &Path, hues: &[usize]) {
+fn check_picture(file: &Path, hues: &[Hue]) {
     let png = File::open(file.with_extension("png")).expect("a PNG");
     let mut decoder = png::Decoder::new(BufReader::new(png));
     decoder.set_transformations(png::Transformations::EXPAND | png::Transformations::STRIP_16);
@@ -130,7 +132,7 @@ fn check_picture(file: &Path, hues: &[usize]) {
     let colours: HashSet<_> = pixels[..frame.buffer_size()].chunks(samples).map(|p| (p[0], p[1], p[2])).collect();
     assert!(colours.len() > 30, "{}: {} colours", file.display(), colours.len());
     for &hue in hues {
-        assert!(colours.contains(&charts::palette(hue)), "{}: hue {hue} is missing", file.display());
+        assert!(colours.contains(&charts::palette(hue)), "{}: {hue:?} is missing", file.display());
     }
 }
 

@@ -7,7 +7,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
 
-use serde::de::{self, Deserialize, Deserializer, Visitor};
+use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, SeqAccess, Visitor};
 use serde::ser::{Serialize, Serializer};
 
 /// A number of the settings that is of one kind.
@@ -80,8 +80,26 @@ checked!(
     Fraction, f64, "a number in (0, 1]", |x| x > 0.0 && x <= 1.0
 );
 checked!(
+    /// A number below 1, 0 included: how much of what was is kept at each step, such as momentum.
+    Momentum, f64, "a number in [0, 1)", |x| (0.0..1.0).contains(&x)
+);
+checked!(
+    /// A training loss in units of that at the start.
+    RelativeLoss, f64, "a number from 0 to below 1, the training loss at the start", |x| (0.0..1.0).contains(&x)
+);
+checked!(
     /// How many of something there are: trials, rows, examples.
     Count, usize, "a whole number from 1", |n| n >= 1
+);
+checked!(
+    /// Rows and columns of a matrix, which are numbered in 32 bits.
+    Size, usize, "a whole number from 1 to 4294967295", |n| (1..=u32::MAX as usize).contains(&n)
+);
+checked!(
+    /// How many values an estimate is made from: with fewer than two it has no error.
+    Sample, usize,
+    "a whole number from 2 to 100000000: more would not change an estimate's first four digits",
+    |n| (2..=100_000_000).contains(&n)
 );
 checked!(
     /// A number of iterations or training steps.
@@ -150,9 +168,47 @@ macro_rules! whole {
 whole!(usize);
 whole!(u64);
 
-/// A list with at least one value, each once: what an experiment goes through.
+/// Most elements of a list.
+const MOST_VALUES: usize = 1_000;
+
+/// Refuses a list that does not end.
+fn not_endless<E: de::Error>(length: usize) -> Result<(), E> {
+    if length <= MOST_VALUES { Ok(()) } else { Err(E::custom(format!("a list of at most {MOST_VALUES} values"))) }
+}
+
+/// A list that is one of the settings.
+macro_rules! list {
+    ($name:ident) => {
+        impl<T> Deref for $name<T> {
+            type Target = [T];
+
+            fn deref(&self) -> &[T] {
+                &self.0
+            }
+        }
+
+        impl<'a, T> IntoIterator for &'a $name<T> {
+            type Item = &'a T;
+            type IntoIter = std::slice::Iter<'a, T>;
+
+            fn into_iter(self) -> Self::IntoIter {
+                self.0.iter()
+            }
+        }
+
+        impl<T: Serialize> Serialize for $name<T> {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                self.0.serialize(serializer)
+            }
+        }
+    };
+}
+
+/// A list of 1 to 1000 values, each once: what an experiment goes through.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Distinct<T>(Vec<T>);
+
+list!(Distinct);
 
 impl<T: PartialEq> Distinct<T> {
     /// What is allowed.
@@ -161,36 +217,60 @@ impl<T: PartialEq> Distinct<T> {
     /// The list, if it is allowed.
     pub fn new(values: Vec<T>) -> Option<Self> {
         let once = |(i, value): (usize, &T)| !values[..i].contains(value);
-        (!values.is_empty() && values.iter().enumerate().all(once)).then_some(Self(values))
-    }
-}
-
-impl<T> Deref for Distinct<T> {
-    type Target = [T];
-
-    fn deref(&self) -> &[T] {
-        &self.0
-    }
-}
-
-impl<'a, T> IntoIterator for &'a Distinct<T> {
-    type Item = &'a T;
-    type IntoIter = std::slice::Iter<'a, T>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.0.iter()
-    }
-}
-
-impl<T: Serialize> Serialize for Distinct<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.serialize(serializer)
+        let some = (1..=MOST_VALUES).contains(&values.len());
+        (some && values.iter().enumerate().all(once)).then_some(Self(values))
     }
 }
 
 impl<'de, T: Deserialize<'de> + PartialEq> Deserialize<'de> for Distinct<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::new(Vec::deserialize(deserializer)?).ok_or_else(|| de::Error::custom(Self::ALLOWED))
+        deserializer.deserialize_seq(Values(PhantomData))
+    }
+}
+
+/// Reads a list, such that an error is about the element that is in it twice.
+struct Values<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de> + PartialEq> Visitor<'de> for Values<T> {
+    type Value = Distinct<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(Distinct::<T>::ALLOWED)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Distinct<T>, A::Error> {
+        let mut values = Vec::new();
+        while let Some(value) = elements.next_element_seed(Another(&values))? {
+            not_endless(values.len() + 1)?;
+            values.push(value);
+        }
+        if values.is_empty() { Err(de::Error::custom(Distinct::<T>::ALLOWED)) } else { Ok(Distinct(values)) }
+    }
+}
+
+/// An element that none of those before it equals.
+struct Another<'a, T>(&'a [T]);
+
+impl<'de, T: Deserialize<'de> + PartialEq> DeserializeSeed<'de> for Another<'_, T> {
+    type Value = T;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<T, D::Error> {
+        let value = T::deserialize(deserializer)?;
+        if self.0.contains(&value) { Err(de::Error::custom("each value once")) } else { Ok(value) }
+    }
+}
+
+/// A list of 1 to 1000 tables.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NotEmpty<T>(Vec<T>);
+
+list!(NotEmpty);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for NotEmpty<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let tables = Vec::deserialize(deserializer)?;
+        not_endless(tables.len())?;
+        if tables.is_empty() { Err(de::Error::custom("a list with at least one table")) } else { Ok(Self(tables)) }
     }
 }
 
@@ -218,6 +298,9 @@ mod tests {
         assert!(!refused::<Count>("1") && refused::<Count>("0") && refused::<Count>("-1") && refused::<Count>("1.0"));
         assert!(!refused::<Steps>("1") && refused::<Steps>("0") && refused::<Steps>("1000000001"));
         assert!(!refused::<Depth>("2") && refused::<Depth>("1") && refused::<Depth>("10001"));
+        assert!(!refused::<Momentum>("0") && refused::<Momentum>("1") && refused::<RelativeLoss>("1"));
+        assert!(!refused::<Size>("4294967295") && refused::<Size>("4294967296") && refused::<Size>("0"));
+        assert!(!refused::<Sample>("2") && refused::<Sample>("1") && refused::<Sample>("100000001"));
         assert!(!refused::<Trials>("10000") && refused::<Trials>("0") && refused::<Trials>("10001"));
     }
 
@@ -227,6 +310,10 @@ mod tests {
         for value in ["[]", "[1, 1]", "[1, 0]", "1"] {
             assert!(refused::<Distinct<Count>>(value), "{value}");
         }
+        let numbers = |most: usize| format!("{:?}", (1..=most).collect::<Vec<_>>());
+        assert!(!refused::<Distinct<Count>>(&numbers(1000)) && refused::<Distinct<Count>>(&numbers(1001)));
+        assert!(!refused::<NotEmpty<Count>>("[1, 1]") && refused::<NotEmpty<Count>>("[]"));
+        assert!(refused::<NotEmpty<Count>>(&numbers(1001)));
     }
 
     #[test]

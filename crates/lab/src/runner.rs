@@ -19,6 +19,8 @@ pub(crate) struct Ran<E: Experiment> {
     pub(crate) finished: Vec<FinishedOf<E>>,
     /// Label and reason of the others, in plan order.
     pub(crate) failed: Vec<(String, TrialError)>,
+    /// Wall-clock seconds of all finished trials, equal ones counted once; reused ones have those of their own run.
+    pub(crate) seconds: f64,
 }
 
 impl<E: Experiment> Ran<E> {
@@ -26,6 +28,7 @@ impl<E: Experiment> Ran<E> {
     pub(crate) fn append(&mut self, mut later: Self) {
         self.finished.append(&mut later.finished);
         self.failed.append(&mut later.failed);
+        self.seconds += later.seconds;
     }
 
     /// Makes sure that a later stage has points of its own.
@@ -79,12 +82,14 @@ pub(crate) fn run<E: Experiment>(
     }
     run_missing::<E>(&jobs, inputs, store, threads, style);
     copy_to_equal_trials::<E>(&jobs)?;
-    let ends: Vec<_> = jobs.into_iter().map(|job| (job.reused, job.end.into_inner())).collect();
+    let ends: Vec<_> = jobs.into_iter().map(|job| (job.key, job.reused, job.end.into_inner())).collect();
 
-    let mut ran = Ran { finished: Vec::new(), failed: Vec::new() };
-    for ((Planned { at, .. }, label), (reused, end)) in plan.into_iter().zip(labels).zip(ends) {
+    let mut ran = Ran { finished: Vec::new(), failed: Vec::new(), seconds: 0.0 };
+    let mut counted = HashSet::new();
+    for ((Planned { at, .. }, label), (key, reused, end)) in plan.into_iter().zip(labels).zip(ends) {
         match end.unwrap_or_else(PoisonError::into_inner) {
             Some(Ok(store::Stored { seconds, outcome })) => {
+                ran.seconds += if counted.insert(key) { seconds } else { 0.0 };
                 ran.finished.push(Finished { at, outcome, seconds, reused });
             }
             Some(Err(error)) => ran.failed.push((label, error)),

@@ -328,7 +328,7 @@ fn summarize<E: Experiment>(ran: &Ran<E>, run: &mut Run) {
     run.trials_reused = ran.finished.iter().filter(|finished| finished.reused).count();
     run.trials_run = ran.finished.len() - run.trials_reused;
     run.trials_failed = ran.failed.len();
-    run.trial_seconds = ran.finished.iter().map(|finished| finished.seconds).sum();
+    run.trial_seconds = ran.seconds;
     run.failures = ran.failed.iter().map(|(label, error)| format!("{label}: {}", runner::describe(error))).collect();
 }
 

@@ -18,7 +18,8 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::Config;
-use crate::pretrained::{ModelError, files};
+use crate::model_error::ModelError;
+use crate::model_files as files;
 use sources::excerpt;
 
 /// Where a configuration has no `layer_norm_eps`, as Google's do.
@@ -228,6 +229,17 @@ const HARMLESS: &[&str] = &[
     "top_p",
     "typical_p",
 ];
+
+impl Config {
+    /// Reads a `config.json` of Hugging Face transformers, see the module `config::keys` for what each key does. Keys that
+    /// nothing is known about are ignored; [`Pretrained::load`](crate::Pretrained::load) warns of them.
+    ///
+    /// # Errors
+    /// If the file cannot be read, misses a key, or has a value that is not allowed or asks for another network than BERT.
+    pub fn read(path: &Path) -> Result<Self, ModelError> {
+        read(path).map(|(config, _)| config)
+    }
+}
 
 /// A configuration, and the names of the keys that nothing is known about.
 pub(crate) fn read(path: &Path) -> Result<(Config, Vec<String>), ModelError> {

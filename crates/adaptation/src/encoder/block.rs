@@ -32,7 +32,7 @@ pub(crate) struct Pass<'a, T: Real> {
 
 /// A block's sequences and everything that was computed for them.
 #[derive(Debug, Default)]
-pub(crate) struct Block<T: Real> {
+pub(crate) struct SequenceGroup<T: Real> {
     /// Of the batch.
     pub(crate) sequences: Range<usize>,
     /// Of the batch.
@@ -97,7 +97,7 @@ pub(crate) struct LayerState<T: Real> {
     /// Hidden states it starts from; hidden × tokens.
     pub(crate) input: Buffer<T>,
     /// Those of them that have queries; hidden × queries. Unused where all have.
-    pub(crate) asking: Buffer<T>,
+    pub(crate) query_rows: Buffer<T>,
     /// hidden × queries.
     pub(crate) queries: Buffer<T>,
     /// Keys and values; 2 hidden × tokens.
@@ -147,7 +147,7 @@ pub(crate) struct Scratch<T: Real> {
     pub(crate) attention: attention::Workspace<T>,
 }
 
-impl<T: Real> Block<T> {
+impl<T: Real> SequenceGroup<T> {
     /// Number of tokens.
     pub(crate) fn count(&self) -> usize {
         self.tokens.len()
@@ -157,7 +157,7 @@ impl<T: Real> Block<T> {
     pub(crate) fn bytes(&self) -> usize {
         let standardized = |norm: &Standardized<T>| norm.values.bytes() + norm.inverse_deviations.bytes();
         let layer = |state: &LayerState<T>| {
-            let buffers = [&state.input, &state.asking, &state.queries, &state.keys_values, &state.probabilities];
+            let buffers = [&state.input, &state.query_rows, &state.queries, &state.keys_values, &state.probabilities];
             let more = [&state.context, &state.attended, &state.activated, &state.slopes];
             let more = more.into_iter().chain(&state.low);
             let norms = standardized(&state.attention_norm) + standardized(&state.output_norm);
@@ -227,15 +227,15 @@ impl<'a, T: Real> Pass<'a, T> {
     }
 
     /// Number of a block's tokens with queries in a layer.
-    pub(crate) fn queries(&self, l: usize, block: &Block<T>) -> usize {
+    pub(crate) fn queries(&self, l: usize, block: &SequenceGroup<T>) -> usize {
         if self.first_only(l) { block.sequences.len() } else { block.count() }
     }
 
     /// Every sequence of a block: its number within the batch, and its tokens among those with queries in a layer.
-    pub(crate) fn asking<'b>(
+    pub(crate) fn query_rows<'b>(
         &'b self,
         l: usize,
-        block: &Block<T>,
+        block: &SequenceGroup<T>,
     ) -> impl Iterator<Item = (usize, Range<usize>)> + use<'b, T> {
         let first_only = self.first_only(l);
         let place = move |(place, (sequence, tokens))| (sequence, if first_only { place..place + 1 } else { tokens });
@@ -245,7 +245,7 @@ impl<'a, T: Real> Pass<'a, T> {
     /// Every sequence of a block: its number within the batch, and its tokens within the block.
     pub(crate) fn sequences<'b>(
         &'b self,
-        block: &Block<T>,
+        block: &SequenceGroup<T>,
     ) -> impl Iterator<Item = (usize, Range<usize>)> + use<'b, T> {
         let first = block.tokens.start;
         block.sequences.clone().map(move |sequence| {
@@ -257,7 +257,7 @@ impl<'a, T: Real> Pass<'a, T> {
 
 /// Cuts a batch into blocks of whole sequences and about [`TOKENS`] tokens, an even number of them if there is more than one.
 /// Returns their number; there are at least as many in `blocks` then.
-pub(crate) fn partition<T: Real>(batch: &Batch, blocks: &mut Vec<Block<T>>) -> usize {
+pub(crate) fn partition<T: Real>(batch: &Batch, blocks: &mut Vec<SequenceGroup<T>>) -> usize {
     let wanted = match batch.tokens().div_ceil(TOKENS) {
         0 | 1 => 1,
         several => several.next_multiple_of(2),
@@ -269,7 +269,7 @@ pub(crate) fn partition<T: Real>(batch: &Batch, blocks: &mut Vec<Block<T>>) -> u
         let next = if sequence + 1 < batch.sequences() { batch.range(sequence + 1).len() } else { 0 };
         if (2 * end + next) * wanted >= 2 * (count + 1) * batch.tokens() || sequence + 1 == batch.sequences() {
             if blocks.len() == count {
-                blocks.push(Block::default());
+                blocks.push(SequenceGroup::default());
             }
             blocks[count].sequences = first..sequence + 1;
             blocks[count].tokens = batch.range(first).start..end;
@@ -296,7 +296,7 @@ mod tests {
     fn cut(lengths: &[usize]) -> Vec<usize> {
         let mut batch = Batch::new();
         lengths.iter().for_each(|&length| batch.push(&vec![0; length], &vec![0; length]));
-        let mut blocks: Vec<Block<f32>> = Vec::new();
+        let mut blocks: Vec<SequenceGroup<f32>> = Vec::new();
         let count = partition(&batch, &mut blocks);
         let mut next = 0;
         for block in &blocks[..count] {
@@ -306,7 +306,7 @@ mod tests {
             next = block.tokens.end;
         }
         assert_eq!(next, batch.tokens());
-        blocks[..count].iter().map(Block::count).collect()
+        blocks[..count].iter().map(SequenceGroup::count).collect()
     }
 
     #[test]

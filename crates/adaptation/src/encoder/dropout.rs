@@ -24,11 +24,11 @@ pub enum Dropout {
 /// Given masks: for each place and sequence of the batch, whether each value is kept.
 ///
 /// Hidden states are ordered token by token; attention probabilities head by head, within a head query by query, key by key.
-pub type Masks = HashMap<(Place, usize), Vec<bool>>;
+pub type Masks = HashMap<(DropoutSite, usize), Vec<bool>>;
 
 /// Where values are dropped; layers count from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Place {
+pub enum DropoutSite {
     /// After the embeddings' LayerNorm.
     Embeddings,
     /// Attention probabilities of a layer.
@@ -41,7 +41,7 @@ pub enum Place {
     Pooled,
 }
 
-impl Place {
+impl DropoutSite {
     fn number(self) -> u64 {
         match self {
             Self::Embeddings => 0,
@@ -58,7 +58,7 @@ impl Dropout {
     ///
     /// # Panics
     /// If masks are given and this one is not among them.
-    pub(crate) fn mask(&self, place: Place, sequence: usize, probability: f64) -> Mask<'_> {
+    pub(crate) fn mask(&self, place: DropoutSite, sequence: usize, probability: f64) -> Mask<'_> {
         match self {
             _ if probability == 0.0 => Mask::All,
             Self::Off => Mask::All,
@@ -163,7 +163,7 @@ fn hash(index: u32, key: (u32, u32)) -> u32 {
 mod tests {
     use super::*;
 
-    fn kept(dropout: &Dropout, place: Place, sequence: usize, probability: f64, count: usize) -> Vec<bool> {
+    fn kept(dropout: &Dropout, place: DropoutSite, sequence: usize, probability: f64, count: usize) -> Vec<bool> {
         let mut values = vec![1f64; count];
         dropout.mask(place, sequence, probability).apply(0, count, &mut values);
         let scale = 1.0 / (1.0 - probability);
@@ -179,7 +179,7 @@ mod tests {
     fn as_often_as_it_should() {
         let (dropout, count) = (Dropout::Seeded { seed: 1, step: 2 }, 1_000_000);
         for p in [0.1, 0.25, 0.5] {
-            let kept = kept(&dropout, Place::Output(3), 4, p, count);
+            let kept = kept(&dropout, DropoutSite::Output(3), 4, p, count);
             let share = kept.iter().filter(|&&kept| kept).count() as f64 / count as f64;
             // Five standard deviations.
             assert!((share - (1.0 - p)).abs() < 5.0 * (p * (1.0 - p) / count as f64).sqrt(), "{share} kept, p = {p}");
@@ -196,28 +196,28 @@ mod tests {
     fn places_steps_seeds_and_sequences_differ() {
         let mask = |seed, step, place, sequence| kept(&Dropout::Seeded { seed, step }, place, sequence, 0.5, 10_000);
         let all = [
-            mask(1, 1, Place::Output(0), 0),
-            mask(2, 1, Place::Output(0), 0),
-            mask(1, 2, Place::Output(0), 0),
-            mask(1, 1, Place::Output(1), 0),
-            mask(1, 1, Place::Output(0), 1),
-            mask(1, 1, Place::AttentionOutput(0), 0),
-            mask(1, 1, Place::Probabilities(0), 0),
-            mask(1, 1, Place::Embeddings, 0),
-            mask(1, 1, Place::Pooled, 0),
+            mask(1, 1, DropoutSite::Output(0), 0),
+            mask(2, 1, DropoutSite::Output(0), 0),
+            mask(1, 2, DropoutSite::Output(0), 0),
+            mask(1, 1, DropoutSite::Output(1), 0),
+            mask(1, 1, DropoutSite::Output(0), 1),
+            mask(1, 1, DropoutSite::AttentionOutput(0), 0),
+            mask(1, 1, DropoutSite::Probabilities(0), 0),
+            mask(1, 1, DropoutSite::Embeddings, 0),
+            mask(1, 1, DropoutSite::Pooled, 0),
         ];
         for (i, a) in all.iter().enumerate() {
             for b in &all[..i] {
                 assert!((agreement(a, b) - 0.5).abs() < 0.03);
             }
         }
-        assert_eq!(all[0], mask(1, 1, Place::Output(0), 0));
+        assert_eq!(all[0], mask(1, 1, DropoutSite::Output(0), 0));
     }
 
     #[test]
     fn rows_and_signs() {
         let mask = Dropout::Seeded { seed: 1, step: 2 };
-        let mask = mask.mask(Place::Embeddings, 0, 0.3);
+        let mask = mask.mask(DropoutSite::Embeddings, 0, 0.3);
         let mut whole = vec![1f32; 100];
         mask.apply(0, 100, &mut whole);
         let mut row = vec![1f32; 20];

@@ -3,9 +3,9 @@
 use faer::MatRef;
 
 use super::adapted::Prepared;
-use super::block::{Block, Pass, Scratch, part_mut};
+use super::block::{Pass, Scratch, SequenceGroup, part_mut};
 use super::columns::{column, column_mut};
-use super::dropout::Place;
+use super::dropout::DropoutSite;
 use super::normalization::{norm_dropout, norm_dropout_backward};
 use super::product::{Start, Term, inner_products, sum_of_products};
 use crate::{Adapters, Applied, AppliedGradient, Real, Site};
@@ -15,7 +15,7 @@ const TABLES: [Site; 2] = [Site::WordEmbeddings, Site::PositionEmbeddings];
 
 impl<T: Real> Pass<'_, T> {
     /// The tokens of a block, each with the row it looks up in a table.
-    fn rows<'b>(&'b self, block: &Block<T>, table: Site) -> impl Iterator<Item = (usize, usize)> + use<'b, T> {
+    fn rows<'b>(&'b self, block: &SequenceGroup<T>, table: Site) -> impl Iterator<Item = (usize, usize)> + use<'b, T> {
         let first = block.tokens.start;
         self.sequences(block).flat_map(move |(_, tokens)| {
             tokens.enumerate().map(move |(position, token)| {
@@ -25,7 +25,7 @@ impl<T: Real> Pass<'_, T> {
     }
 
     /// A block's embeddings, into its hidden states.
-    pub(crate) fn embed(&self, adapters: &Adapters<T>, block: &mut Block<T>, scratch: &mut Scratch<T>) {
+    pub(crate) fn embed(&self, adapters: &Adapters<T>, block: &mut SequenceGroup<T>, scratch: &mut Scratch<T>) {
         let encoder = &*self.network.encoder;
         let (config, count) = (encoder.config(), block.count());
         let hidden = config.hidden_size;
@@ -59,7 +59,7 @@ impl<T: Real> Pass<'_, T> {
             }
         }
         for (sequence, tokens) in self.sequences(block) {
-            let mask = self.dropout.mask(Place::Embeddings, sequence, config.hidden_dropout);
+            let mask = self.dropout.mask(DropoutSite::Embeddings, sequence, config.hidden_dropout);
             let normalized = block.embedded.norm.write(hidden, count, &tokens);
             let y = part_mut(sum.as_mut(), &tokens);
             let out = part_mut(block.hidden.write(hidden, count), &tokens);
@@ -69,12 +69,12 @@ impl<T: Real> Pass<'_, T> {
 
     /// The way back from the gradient of the embeddings to the block's share of the adapters' gradients; `block.gradient`
     /// becomes that of every token's sum of rows.
-    pub(crate) fn embed_backward(&self, block: &mut Block<T>) {
+    pub(crate) fn embed_backward(&self, block: &mut SequenceGroup<T>) {
         let encoder = &*self.network.encoder;
         let (config, count) = (encoder.config(), block.count());
         let hidden = config.hidden_size;
         for (sequence, tokens) in self.sequences(block) {
-            let mask = self.dropout.mask(Place::Embeddings, sequence, config.hidden_dropout);
+            let mask = self.dropout.mask(DropoutSite::Embeddings, sequence, config.hidden_dropout);
             let (standardized, inverse) = block.embedded.norm.read(hidden, count, &tokens);
             let gradient = part_mut(block.gradient.write(hidden, count), &tokens);
             norm_dropout_backward(&encoder.embeddings.norm, mask, standardized, inverse, gradient);
@@ -93,7 +93,7 @@ impl<T: Real> Pass<'_, T> {
 
     /// Sums the blocks' shares of the gradients of the embeddings' adapters; of a left factor and of a merged `ΔW` only rows of
     /// tokens in the batch are not 0.
-    pub(crate) fn reduce_embeddings(&self, blocks: &[Block<T>], adapters: &mut Adapters<T>) {
+    pub(crate) fn reduce_embeddings(&self, blocks: &[SequenceGroup<T>], adapters: &mut Adapters<T>) {
         let hidden = self.network.encoder.config().hidden_size;
         for (place, table) in TABLES.into_iter().enumerate() {
             match adapters.applied_and_gradient(table) {

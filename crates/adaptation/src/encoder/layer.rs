@@ -6,9 +6,9 @@ use faer::{Accum, MatMut, MatRef, Par};
 
 use super::adapted::{LAYER_SITES, Partial};
 use super::attention::{Projected, attend, attend_backward, probabilities_of};
-use super::block::{Block, LayerState, Pass, Scratch, Standardized, part, part_mut};
+use super::block::{LayerState, Pass, Scratch, SequenceGroup, Standardized, part, part_mut};
 use super::columns::{Buffer, column, column_mut};
-use super::dropout::Place;
+use super::dropout::DropoutSite;
 use super::normalization::{residual_norm, residual_norm_backward};
 use super::product::{Start, sum_of_products};
 use crate::lanes::vector_code;
@@ -22,7 +22,7 @@ const INTERMEDIATE: usize = 4;
 const OUTPUT: usize = 5;
 
 /// How far up the network a site is; the way back ends at the lowest adapted one.
-pub(crate) fn height(site: Site) -> usize {
+pub(crate) fn layer_order(site: Site) -> usize {
     match site {
         Site::WordEmbeddings | Site::PositionEmbeddings => 0,
         Site::Query(l) | Site::Key(l) | Site::Value(l) => 1 + 4 * l,
@@ -35,7 +35,7 @@ pub(crate) fn height(site: Site) -> usize {
 
 impl<T: Real> Pass<'_, T> {
     /// A layer, from and to the block's hidden states.
-    pub(crate) fn layer(&self, l: usize, block: &mut Block<T>, scratch: &mut Scratch<T>) {
+    pub(crate) fn layer(&self, l: usize, block: &mut SequenceGroup<T>, scratch: &mut Scratch<T>) {
         let place = if self.keep { l } else { 0 };
         // Taken out of the block for the time, so that both can be borrowed.
         let mut state = std::mem::take(&mut block.layers[place]);
@@ -49,28 +49,28 @@ impl<T: Real> Pass<'_, T> {
     }
 
     /// Queries, keys and values, and attention.
-    fn attention(&self, l: usize, block: &Block<T>, state: &mut LayerState<T>, scratch: &mut Scratch<T>) {
-        let (config, count, asking) = (self.config(), block.count(), self.queries(l, block));
+    fn attention(&self, l: usize, block: &SequenceGroup<T>, state: &mut LayerState<T>, scratch: &mut Scratch<T>) {
+        let (config, count, query_rows) = (self.config(), block.count(), self.queries(l, block));
         let hidden = config.hidden_size;
         let input = state.input.read(hidden, count);
         if self.first_only(l) {
-            let mut first = state.asking.write(hidden, asking);
+            let mut first = state.query_rows.write(hidden, query_rows);
             for (place, (_, tokens)) in self.sequences(block).enumerate() {
                 column_mut(first.as_mut(), place).copy_from_slice(column(input, tokens.start));
             }
         }
-        let from = self.asking_input(l, block, &state.input, &state.asking);
+        let from = self.query_input(l, block, &state.input, &state.query_rows);
         let [low_queries, low_keys, low_values, ..] = &mut state.low;
-        let mut queries = state.queries.write(hidden, asking);
+        let mut queries = state.queries.write(hidden, query_rows);
         self.dense(Site::Query(l), from, low_queries, queries.as_mut());
         let mut keys_values = state.keys_values.write(2 * hidden, count);
         let (keys, values) = keys_values.as_mut().split_at_row_mut(hidden);
         self.dense(Site::Key(l), input, low_keys, keys);
         self.dense(Site::Value(l), input, low_values, values);
         let mut probabilities = state.probabilities.list(self.probabilities(l, block));
-        let mut context = state.context.write(hidden, asking);
-        for ((sequence, tokens), (_, own)) in self.sequences(block).zip(self.asking(l, block)) {
-            let mask = self.dropout.mask(Place::Probabilities(l), sequence, config.attention_dropout);
+        let mut context = state.context.write(hidden, query_rows);
+        for ((sequence, tokens), (_, own)) in self.sequences(block).zip(self.query_rows(l, block)) {
+            let mask = self.dropout.mask(DropoutSite::Probabilities(l), sequence, config.attention_dropout);
             let numbers = probabilities_of(config.heads, tokens.len(), own.len());
             let (sequence_probabilities, rest) = probabilities.split_at_mut(numbers);
             probabilities = rest;
@@ -85,19 +85,25 @@ impl<T: Real> Pass<'_, T> {
     }
 
     /// The dense layer after attention, with dropout, residual sum and LayerNorm.
-    fn after_attention(&self, l: usize, block: &Block<T>, state: &mut LayerState<T>, scratch: &mut Scratch<T>) {
+    fn after_attention(&self, l: usize, block: &SequenceGroup<T>, state: &mut LayerState<T>, scratch: &mut Scratch<T>) {
         let (config, count) = (self.config(), self.queries(l, block));
         let hidden = config.hidden_size;
-        let input = self.asking_input(l, block, &state.input, &state.asking);
+        let input = self.query_input(l, block, &state.input, &state.query_rows);
         let context = state.context.read(hidden, count);
         let mut y = scratch.hidden.write(hidden, count);
         self.dense(Site::AttentionOutput(l), context, &mut state.low[ATTENTION_OUTPUT], y.as_mut());
-        let (out, sequences) = (state.attended.write(hidden, count), self.asking(l, block));
-        self.residual_norms(Place::AttentionOutput(l), sequences, y, input, &mut state.attention_norm, out);
+        let (out, sequences) = (state.attended.write(hidden, count), self.query_rows(l, block));
+        self.residual_norms(DropoutSite::AttentionOutput(l), sequences, y, input, &mut state.attention_norm, out);
     }
 
     /// The two dense layers with the GELU between them, with dropout, residual sum and LayerNorm.
-    fn feed_forward(&self, l: usize, block: &mut Block<T>, state: &mut LayerState<T>, scratch: &mut Scratch<T>) {
+    fn feed_forward(
+        &self,
+        l: usize,
+        block: &mut SequenceGroup<T>,
+        state: &mut LayerState<T>,
+        scratch: &mut Scratch<T>,
+    ) {
         let (config, count) = (self.config(), self.queries(l, block));
         let (hidden, intermediate) = (config.hidden_size, config.intermediate_size);
         let attended = state.attended.read(hidden, count);
@@ -107,14 +113,14 @@ impl<T: Real> Pass<'_, T> {
         gelu(activated.as_mut(), slopes);
         let mut y = scratch.hidden.write(hidden, count);
         self.dense(Site::Output(l), activated.as_ref(), &mut state.low[OUTPUT], y.as_mut());
-        let (sequences, out) = (self.asking(l, block), block.hidden.write(hidden, count));
-        self.residual_norms(Place::Output(l), sequences, y, attended, &mut state.output_norm, out);
+        let (sequences, out) = (self.query_rows(l, block), block.hidden.write(hidden, count));
+        self.residual_norms(DropoutSite::Output(l), sequences, y, attended, &mut state.output_norm, out);
     }
 
     /// `out = norm(residual + dropout(y))` at the end of one of a layer's halves. What was in `y` is lost.
     fn residual_norms(
         &self,
-        place: Place,
+        place: DropoutSite,
         sequences: impl Iterator<Item = (usize, Range<usize>)>,
         mut y: MatMut<'_, T>,
         residual: MatRef<'_, T>,
@@ -134,7 +140,7 @@ impl<T: Real> Pass<'_, T> {
     /// The way back through [`residual_norms`](Self::residual_norms): `gradient` becomes that of the sum, `d_y` that of `y`.
     fn residual_norms_backward(
         &self,
-        place: Place,
+        place: DropoutSite,
         sequences: impl Iterator<Item = (usize, Range<usize>)>,
         kept: &Standardized<T>,
         mut gradient: MatMut<'_, T>,
@@ -150,26 +156,32 @@ impl<T: Real> Pass<'_, T> {
     }
 
     /// The LayerNorm after a place where values are dropped.
-    fn norm(&self, place: Place) -> &LayerNorm<T> {
+    fn norm(&self, place: DropoutSite) -> &LayerNorm<T> {
         let encoder = &self.network.encoder;
         match place {
-            Place::AttentionOutput(l) => &encoder.layers[l].attention_norm,
-            Place::Output(l) => &encoder.layers[l].output_norm,
-            Place::Embeddings | Place::Probabilities(_) | Place::Pooled => {
+            DropoutSite::AttentionOutput(l) => &encoder.layers[l].attention_norm,
+            DropoutSite::Output(l) => &encoder.layers[l].output_norm,
+            DropoutSite::Embeddings | DropoutSite::Probabilities(_) | DropoutSite::Pooled => {
                 unreachable!("no half of a layer ends there")
             }
         }
     }
 
     /// The way back through a layer: `block.gradient`, with respect to what the layer returns, becomes that with respect to what
-    /// it starts from. Ends at the site of height `lowest`.
-    pub(crate) fn layer_backward(&self, l: usize, lowest: usize, block: &mut Block<T>, scratch: &mut Scratch<T>) {
+    /// it starts from. Ends at the site of layer_order `lowest`.
+    pub(crate) fn layer_backward(
+        &self,
+        l: usize,
+        lowest: usize,
+        block: &mut SequenceGroup<T>,
+        scratch: &mut Scratch<T>,
+    ) {
         let state = std::mem::take(&mut block.layers[l]);
         self.feed_forward_backward(l, lowest, block, &state, scratch);
-        if lowest < height(Site::Intermediate(l)) {
+        if lowest < layer_order(Site::Intermediate(l)) {
             self.after_attention_backward(l, lowest, block, &state, scratch);
         }
-        if lowest < height(Site::AttentionOutput(l)) {
+        if lowest < layer_order(Site::AttentionOutput(l)) {
             self.attention_backward(l, lowest, block, &state, scratch);
         }
         block.layers[l] = state;
@@ -179,19 +191,19 @@ impl<T: Real> Pass<'_, T> {
         &self,
         l: usize,
         lowest: usize,
-        block: &mut Block<T>,
+        block: &mut SequenceGroup<T>,
         state: &LayerState<T>,
         scratch: &mut Scratch<T>,
     ) {
         let (config, count) = (self.config(), self.queries(l, block));
         let (hidden, intermediate) = (config.hidden_size, config.intermediate_size);
         let mut d_y = scratch.hidden.write(hidden, count);
-        let (sequences, gradient) = (self.asking(l, block), block.gradient.write(hidden, count));
-        self.residual_norms_backward(Place::Output(l), sequences, &state.output_norm, gradient, d_y.as_mut());
+        let (sequences, gradient) = (self.query_rows(l, block), block.gradient.write(hidden, count));
+        self.residual_norms_backward(DropoutSite::Output(l), sequences, &state.output_norm, gradient, d_y.as_mut());
         let (site, d_y) = (Site::Output(l), d_y.as_ref());
         let partial = &mut block.partials[OUTPUT];
         self.prepared.at(site).gradient(state.activated.read(intermediate, count), &state.low[OUTPUT], d_y, partial);
-        if lowest >= height(site) {
+        if lowest >= layer_order(site) {
             return;
         }
         let mut d_u = scratch.intermediate.write(intermediate, count);
@@ -202,7 +214,7 @@ impl<T: Real> Pass<'_, T> {
         let (site, d_u) = (Site::Intermediate(l), d_u.as_ref());
         let partial = &mut block.partials[INTERMEDIATE];
         self.prepared.at(site).gradient(state.attended.read(hidden, count), &state.low[INTERMEDIATE], d_u, partial);
-        if lowest < height(site) {
+        if lowest < layer_order(site) {
             let gradient = block.gradient.write(hidden, count);
             sum_of_products(gradient, Start::Destination, self.dense_backward(site, d_u, partial));
         }
@@ -212,21 +224,21 @@ impl<T: Real> Pass<'_, T> {
         &self,
         l: usize,
         lowest: usize,
-        block: &mut Block<T>,
+        block: &mut SequenceGroup<T>,
         state: &LayerState<T>,
         scratch: &mut Scratch<T>,
     ) {
         let (config, count) = (self.config(), self.queries(l, block));
         let hidden = config.hidden_size;
         let mut d_y = scratch.hidden.write(hidden, count);
-        let (sequences, gradient) = (self.asking(l, block), block.gradient.write(hidden, count));
-        let place = Place::AttentionOutput(l);
+        let (sequences, gradient) = (self.query_rows(l, block), block.gradient.write(hidden, count));
+        let place = DropoutSite::AttentionOutput(l);
         self.residual_norms_backward(place, sequences, &state.attention_norm, gradient, d_y.as_mut());
         let (site, d_y) = (Site::AttentionOutput(l), d_y.as_ref());
         let partial = &mut block.partials[ATTENTION_OUTPUT];
         let context = state.context.read(hidden, count);
         self.prepared.at(site).gradient(context, &state.low[ATTENTION_OUTPUT], d_y, partial);
-        if lowest < height(site) {
+        if lowest < layer_order(site) {
             let d_context = scratch.context.write(hidden, count);
             sum_of_products(d_context, Start::Zero, self.dense_backward(site, d_y, partial));
         }
@@ -236,19 +248,20 @@ impl<T: Real> Pass<'_, T> {
         &self,
         l: usize,
         lowest: usize,
-        block: &mut Block<T>,
+        block: &mut SequenceGroup<T>,
         state: &LayerState<T>,
         scratch: &mut Scratch<T>,
     ) {
-        let (config, count, asking) = (self.config(), block.count(), self.queries(l, block));
+        let (config, count, query_rows) = (self.config(), block.count(), self.queries(l, block));
         let hidden = config.hidden_size;
-        let (queries, keys_values) = (state.queries.read(hidden, asking), state.keys_values.read(2 * hidden, count));
+        let (queries, keys_values) =
+            (state.queries.read(hidden, query_rows), state.keys_values.read(2 * hidden, count));
         let mut probabilities = column(state.probabilities.read(self.probabilities(l, block), 1), 0);
-        let d_context = scratch.context.read(hidden, asking);
-        let mut d_queries = scratch.queries.write(hidden, asking);
+        let d_context = scratch.context.read(hidden, query_rows);
+        let mut d_queries = scratch.queries.write(hidden, query_rows);
         let mut d_keys_values = scratch.keys_values.write(2 * hidden, count);
-        for ((sequence, tokens), (_, own)) in self.sequences(block).zip(self.asking(l, block)) {
-            let scale = self.dropout.mask(Place::Probabilities(l), sequence, config.attention_dropout).scale();
+        for ((sequence, tokens), (_, own)) in self.sequences(block).zip(self.query_rows(l, block)) {
+            let scale = self.dropout.mask(DropoutSite::Probabilities(l), sequence, config.attention_dropout).scale();
             let numbers = probabilities_of(config.heads, tokens.len(), own.len());
             let (sequence_probabilities, rest) = probabilities.split_at(numbers);
             probabilities = rest;
@@ -264,20 +277,20 @@ impl<T: Real> Pass<'_, T> {
         let (d_queries, d_keys_values) = (d_queries.as_ref(), d_keys_values.as_ref());
         let (d_keys, d_values) = d_keys_values.split_at_row(hidden);
         let input = state.input.read(hidden, count);
-        let from = self.asking_input(l, block, &state.input, &state.asking);
+        let from = self.query_input(l, block, &state.input, &state.query_rows);
         let gradients = [d_queries, d_keys, d_values];
         for (place, x) in [from, input, input].into_iter().enumerate() {
             let partial = &mut block.partials[place];
             self.prepared.at(LAYER_SITES[place](l)).gradient(x, &state.low[place], gradients[place], partial);
         }
-        if lowest >= height(Site::Query(l)) {
+        if lowest >= layer_order(Site::Query(l)) {
             return;
         }
         // What every token has: all three terms, or all but the queries', which came before.
         let mut places = 0..3;
         if self.first_only(l) {
             let terms = self.dense_backward(Site::Query(l), d_queries, &block.partials[QUERY]);
-            sum_of_products(block.gradient.write(hidden, asking), Start::Destination, terms);
+            sum_of_products(block.gradient.write(hidden, query_rows), Start::Destination, terms);
             self.spread_first(block, &mut scratch.hidden);
             places.start = 1;
         }
@@ -288,7 +301,7 @@ impl<T: Real> Pass<'_, T> {
     }
 
     /// Makes of the gradient of the hidden states of the sequences' first tokens that of all tokens, 0 but for these.
-    fn spread_first(&self, block: &mut Block<T>, first: &mut Buffer<T>) {
+    fn spread_first(&self, block: &mut SequenceGroup<T>, first: &mut Buffer<T>) {
         let (hidden, sequences, count) = (self.config().hidden_size, block.sequences.len(), block.count());
         let mut first = first.write(hidden, sequences);
         first.copy_from(block.gradient.read(hidden, sequences));
@@ -301,29 +314,29 @@ impl<T: Real> Pass<'_, T> {
     }
 
     /// The hidden states of the tokens with queries.
-    fn asking_input<'b>(
+    fn query_input<'b>(
         &self,
         l: usize,
-        block: &Block<T>,
+        block: &SequenceGroup<T>,
         input: &'b Buffer<T>,
-        asking: &'b Buffer<T>,
+        query_rows: &'b Buffer<T>,
     ) -> MatRef<'b, T> {
-        let from = if self.first_only(l) { asking } else { input };
+        let from = if self.first_only(l) { query_rows } else { input };
         from.read(self.config().hidden_size, self.queries(l, block))
     }
 
     /// Sums the blocks' shares of the gradients of a layer's adapters.
-    pub(crate) fn reduce_layer(&self, l: usize, blocks: &[Block<T>], adapters: &mut Adapters<T>, par: Par) {
+    pub(crate) fn reduce_layer(&self, l: usize, blocks: &[SequenceGroup<T>], adapters: &mut Adapters<T>, par: Par) {
         let (hidden, intermediate) = (self.config().hidden_size, self.config().intermediate_size);
         for (place, site) in LAYER_SITES.into_iter().enumerate() {
             if let Some((_, gradient)) = adapters.applied_and_gradient(site(l)) {
                 let shares = blocks.iter().map(|block| {
-                    let (state, asking) = (&block.layers[l], self.queries(l, block));
+                    let (state, query_rows) = (&block.layers[l], self.queries(l, block));
                     let input = match place {
-                        QUERY => self.asking_input(l, block, &state.input, &state.asking),
-                        ATTENTION_OUTPUT => state.context.read(hidden, asking),
-                        INTERMEDIATE => state.attended.read(hidden, asking),
-                        OUTPUT => state.activated.read(intermediate, asking),
+                        QUERY => self.query_input(l, block, &state.input, &state.query_rows),
+                        ATTENTION_OUTPUT => state.context.read(hidden, query_rows),
+                        INTERMEDIATE => state.attended.read(hidden, query_rows),
+                        OUTPUT => state.activated.read(intermediate, query_rows),
                         _ => state.input.read(hidden, block.count()),
                     };
                     (&block.partials[place], input)
@@ -334,9 +347,9 @@ impl<T: Real> Pass<'_, T> {
     }
 
     /// Numbers that a block's probabilities take in a layer.
-    fn probabilities(&self, l: usize, block: &Block<T>) -> usize {
+    fn probabilities(&self, l: usize, block: &SequenceGroup<T>) -> usize {
         let tokens = self.sequences(block).map(|(_, tokens)| tokens.len());
-        let queries = self.asking(l, block).map(|(_, own)| own.len());
+        let queries = self.query_rows(l, block).map(|(_, own)| own.len());
         tokens.zip(queries).map(|(tokens, queries)| probabilities_of(self.config().heads, tokens, queries)).sum()
     }
 }

@@ -38,7 +38,7 @@ mod normalization;
 mod pooling;
 mod product;
 
-pub use dropout::{Dropout, Masks, Place};
+pub use dropout::{Dropout, DropoutSite, Masks};
 pub use network::{Activations, Network};
 pub use pooling::Pooling;
 pub(crate) use product::Packed;

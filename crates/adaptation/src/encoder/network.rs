@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use faer::{Mat, MatRef, Par};
 
 use super::adapted::PreparedAdapters;
-use super::block::{Block, Pass, Scratch, partition};
+use super::block::{Pass, Scratch, SequenceGroup, partition};
 use super::dropout::Dropout;
-use super::layer::height;
+use super::layer::layer_order;
 use super::pooling::Pooling;
 use crate::{Adapters, Batch, Encoder, Head, Real, Site};
 
@@ -26,7 +26,7 @@ pub struct Network<T: Real> {
 /// allocates nothing once batches of its shape were seen.
 #[derive(Debug)]
 pub struct Activations<T: Real> {
-    blocks: Vec<Block<T>>,
+    blocks: Vec<SequenceGroup<T>>,
     /// Blocks of the last batch.
     used: usize,
     prepared: PreparedAdapters<T>,
@@ -104,7 +104,7 @@ impl<T: Real> Activations<T> {
     /// Bytes of all buffers.
     pub fn bytes(&self) -> usize {
         let scratch = self.scratch.0.lock().unwrap_or_else(PoisonError::into_inner);
-        self.blocks.iter().map(Block::bytes).sum::<usize>() + scratch.iter().map(Scratch::bytes).sum::<usize>()
+        self.blocks.iter().map(SequenceGroup::bytes).sum::<usize>() + scratch.iter().map(Scratch::bytes).sum::<usize>()
     }
 
     /// Cuts a batch into blocks with a state for so many layers.
@@ -186,7 +186,7 @@ impl<T: Real> Network<T> {
     }
 
     /// The gradient of every adapter's applied form from that of the logits (outputs × sequences), in its place in `adapters`;
-    /// what was there is replaced. Nothing is computed below the lowest adapted site.
+    /// what was there is replaced. Nothing is computed below the first_adapted adapted site.
     ///
     /// # Panics
     /// If the last pass was not [`forward`](Self::forward) on this batch and these adapters.
@@ -200,22 +200,22 @@ impl<T: Real> Network<T> {
     ) {
         assert!(activations.kept, "a forward pass before the backward pass");
         assert_eq!(d_logits.shape(), (self.head.outputs(), batch.sequences()), "a gradient of the logits' shape");
-        let Some(lowest) = adapters.sites().map(height).min() else { return };
+        let Some(first_adapted) = adapters.sites().map(layer_order).min() else { return };
         let Activations { blocks, used, prepared, scratch, dropout, .. } = activations;
         let (blocks, pass) = (&mut blocks[..*used], Pass { network: self, batch, prepared, dropout, keep: true });
         let layers = self.encoder.config().layers;
         for_each(blocks, par, &|block| pass.pool_backward(d_logits, block));
         pass.reduce_pooler(blocks, adapters, par);
         for l in (0..layers).rev() {
-            if lowest > height(Site::Output(l)) {
+            if first_adapted > layer_order(Site::Output(l)) {
                 return;
             }
             for_each(blocks, par, &|block| {
-                scratch.with(|scratch| pass.layer_backward(l, lowest, block, scratch));
+                scratch.with(|scratch| pass.layer_backward(l, first_adapted, block, scratch));
             });
             pass.reduce_layer(l, blocks, adapters, par);
         }
-        if lowest == 0 {
+        if first_adapted == 0 {
             for_each(blocks, par, &|block| pass.embed_backward(block));
             pass.reduce_embeddings(blocks, adapters);
         }

@@ -3,9 +3,9 @@
 use faer::{MatRef, Par};
 use serde::{Deserialize, Serialize};
 
-use super::block::{Block, Pass};
+use super::block::{Pass, SequenceGroup};
 use super::columns::{column, column_mut};
-use super::dropout::Place;
+use super::dropout::DropoutSite;
 use super::layer::reduce;
 use super::product::{Start, sum_of_products};
 use crate::{Adapters, Real, Site};
@@ -25,7 +25,7 @@ pub enum Pooling {
 
 impl<T: Real> Pass<'_, T> {
     /// A block's logits from its hidden states.
-    pub(crate) fn pool(&self, block: &mut Block<T>) {
+    pub(crate) fn pool(&self, block: &mut SequenceGroup<T>) {
         let (hidden, count) = (self.config().hidden_size, block.sequences.len());
         let (sequences, tokens) = (self.sequences(block), block.count());
         let mut pooled = block.pooled.pooled.write(hidden, count);
@@ -57,14 +57,14 @@ impl<T: Real> Pass<'_, T> {
     }
 
     /// Dropout and head.
-    fn head(&self, block: &mut Block<T>) {
+    fn head(&self, block: &mut SequenceGroup<T>) {
         let (head, hidden, count) = (&self.network.head, self.config().hidden_size, block.sequences.len());
         let pooled = block.pooled.pooled.read(hidden, count);
         let mut logits = block.pooled.logits.write(head.outputs(), count);
         // Its gradient comes later.
         let mut dropped = block.pooled.gradient.write(hidden, count);
         for (place, sequence) in block.sequences.clone().enumerate() {
-            let mask = self.dropout.mask(Place::Pooled, sequence, self.config().hidden_dropout);
+            let mask = self.dropout.mask(DropoutSite::Pooled, sequence, self.config().hidden_dropout);
             let dropped = column_mut(dropped.as_mut(), place);
             dropped.copy_from_slice(column(pooled, place));
             mask.apply(0, hidden, dropped);
@@ -78,7 +78,7 @@ impl<T: Real> Pass<'_, T> {
 
     /// The way back from the gradient of the batch's logits to that of the block's hidden states, and to its share of the
     /// pooler's adapter's gradient.
-    pub(crate) fn pool_backward(&self, d_logits: MatRef<'_, T>, block: &mut Block<T>) {
+    pub(crate) fn pool_backward(&self, d_logits: MatRef<'_, T>, block: &mut SequenceGroup<T>) {
         self.head_backward(d_logits, block);
         let (hidden, count) = (self.config().hidden_size, block.sequences.len());
         match self.network.pooling {
@@ -113,7 +113,7 @@ impl<T: Real> Pass<'_, T> {
         }
     }
 
-    fn head_backward(&self, d_logits: MatRef<'_, T>, block: &mut Block<T>) {
+    fn head_backward(&self, d_logits: MatRef<'_, T>, block: &mut SequenceGroup<T>) {
         let (head, hidden, count) = (&self.network.head, self.config().hidden_size, block.sequences.len());
         let mut d_pooled = block.pooled.gradient.write(hidden, count);
         for (place, sequence) in block.sequences.clone().enumerate() {
@@ -125,12 +125,12 @@ impl<T: Real> Pass<'_, T> {
                     *d += d_logit * w;
                 }
             }
-            self.dropout.mask(Place::Pooled, sequence, self.config().hidden_dropout).apply(0, hidden, d_pooled);
+            self.dropout.mask(DropoutSite::Pooled, sequence, self.config().hidden_dropout).apply(0, hidden, d_pooled);
         }
     }
 
     /// Sums the blocks' shares of the gradient of the pooler's adapter.
-    pub(crate) fn reduce_pooler(&self, blocks: &[Block<T>], adapters: &mut Adapters<T>, par: Par) {
+    pub(crate) fn reduce_pooler(&self, blocks: &[SequenceGroup<T>], adapters: &mut Adapters<T>, par: Par) {
         if let Some((_, gradient)) = adapters.applied_and_gradient(Site::Pooler) {
             match self.network.pooling {
                 Pooling::Pooler => {

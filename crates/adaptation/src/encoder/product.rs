@@ -214,7 +214,7 @@ impl<T: Real> WithSimd for Sum<'_, T> {
         let height = VECTORS * lanes;
         for first in (0..self.rows).step_by(height) {
             let left = self.rows - first;
-            let mut place = Place { sum: &self, panel: first / height, row: 0, column: 0, lanes };
+            let mut place = TilePosition { sum: &self, panel: first / height, row: 0, column: 0, lanes };
             if left >= height {
                 place.sweep::<S, 3, false>(simd);
                 continue;
@@ -235,7 +235,7 @@ impl<T: Real> WithSimd for Sum<'_, T> {
 }
 
 /// Where a tile is.
-struct Place<'a, T: Real> {
+struct TilePosition<'a, T: Real> {
     sum: &'a Sum<'a, T>,
     panel: usize,
     /// First row within the panel.
@@ -245,15 +245,15 @@ struct Place<'a, T: Real> {
     lanes: usize,
 }
 
-impl<T: Real> Clone for Place<'_, T> {
+impl<T: Real> Clone for TilePosition<'_, T> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<T: Real> Copy for Place<'_, T> {}
+impl<T: Real> Copy for TilePosition<'_, T> {}
 
-impl<T: Real> Place<'_, T> {
+impl<T: Real> TilePosition<'_, T> {
     /// All columns, in tiles of `V` vectors.
     #[inline(always)]
     fn sweep<S: Simd, const V: usize, const MASKED: bool>(mut self, simd: S) {
@@ -281,12 +281,12 @@ impl<T: Real> Place<'_, T> {
 /// `V` vectors of rows × `N` columns of the result.
 struct Tile<P, const V: usize, const N: usize, const MASKED: bool>(P);
 
-impl<T: Real, const V: usize, const N: usize, const MASKED: bool> WithSimd for Tile<Place<'_, T>, V, N, MASKED> {
+impl<T: Real, const V: usize, const N: usize, const MASKED: bool> WithSimd for Tile<TilePosition<'_, T>, V, N, MASKED> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Place { sum, panel, row, column, lanes } = self.0;
+        let TilePosition { sum, panel, row, column, lanes } = self.0;
         let width = T::lanes::<S>();
         let first = panel * VECTORS * width + row;
         let mask = T::first(simd, lanes);
@@ -427,8 +427,8 @@ impl<T: Real> WithSimd for Inner<'_, T> {
             for row in (0..rows).step_by(4) {
                 let corner = Corner { inner: &self, row, column };
                 match (four, rows - row >= 4) {
-                    (true, true) => simd.vectorize(Block::<_, 4, 4>(corner)),
-                    (false, true) => simd.vectorize(Block::<_, 4, 1>(corner)),
+                    (true, true) => simd.vectorize(RegisterTile::<_, 4, 4>(corner)),
+                    (false, true) => simd.vectorize(RegisterTile::<_, 4, 1>(corner)),
                     (true, false) => corner.rows_left::<S, 4>(simd, rows - row),
                     (false, false) => corner.rows_left::<S, 1>(simd, rows - row),
                 }
@@ -450,16 +450,16 @@ impl<T: Real> Corner<'_, T> {
     #[inline(always)]
     fn rows_left<S: Simd, const N: usize>(mut self, simd: S, count: usize) {
         for _ in 0..count {
-            simd.vectorize(Block::<_, 1, N>(self));
+            simd.vectorize(RegisterTile::<_, 1, N>(self));
             self.row += 1;
         }
     }
 }
 
 /// `M × N` inner products.
-struct Block<P, const M: usize, const N: usize>(P);
+struct RegisterTile<P, const M: usize, const N: usize>(P);
 
-impl<T: Real, const M: usize, const N: usize> WithSimd for Block<Corner<'_, T>, M, N> {
+impl<T: Real, const M: usize, const N: usize> WithSimd for RegisterTile<Corner<'_, T>, M, N> {
     type Output = ();
 
     #[inline(always)]

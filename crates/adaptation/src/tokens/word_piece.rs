@@ -4,7 +4,8 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use crate::pretrained::{ModelError, files};
+use crate::model_error::ModelError;
+use crate::model_files as files;
 use sources::excerpt;
 
 /// What `tokenizer_config.json` says of it; the defaults are those of transformers.

@@ -275,3 +275,27 @@ fn transpose(d_in: usize, row_start: &[usize], columns: &[u32]) -> (Vec<usize>, 
     }
     (start, rows, positions)
 }
+
+/// A sparse matrix to look at: values at the entries of Ω, zero elsewhere; as it is, or transposed.
+#[derive(Clone, Copy, Debug)]
+pub struct SparseRef<'a> {
+    pub(super) entries: &'a ObservedEntries,
+    pub(super) values: &'a [f64],
+    pub(super) transposed: bool,
+}
+
+impl<'a> SparseRef<'a> {
+    /// The `d_out × d_in` matrix with `values` at `entries`, in CSR order.
+    ///
+    /// # Panics
+    /// If there are not as many values as entries.
+    pub fn new(entries: &'a ObservedEntries, values: &'a [f64]) -> Self {
+        assert_eq!(values.len(), entries.len(), "number of values");
+        Self { entries, values, transposed: false }
+    }
+
+    /// The transposed matrix.
+    pub fn transpose(self) -> Self {
+        Self { transposed: !self.transposed, ..self }
+    }
+}

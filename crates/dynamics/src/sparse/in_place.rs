@@ -2,8 +2,9 @@
 
 use super::Evaluation;
 use super::entries::ObservedEntries;
+use super::entries::SparseRef;
 use super::factor::assert_columns;
-use super::product::{SparseRef, matmul};
+use super::product::matmul;
 use super::sampling::{Pass, can_fuse, sample_residual};
 use super::simd::Simd;
 use crate::dense::both;

@@ -35,9 +35,9 @@ mod sampling;
 mod simd;
 mod tiled;
 
-pub use entries::{ObservedEntries, ObservedEntriesError};
+pub use entries::{ObservedEntries, ObservedEntriesError, SparseRef};
 pub use in_place::{can_recompute, recomputed_loss_and_gradients, stored_loss_and_gradients};
-pub use product::{SparseRef, matmul};
+pub use product::matmul;
 pub use sampling::sample_residual;
 pub use simd::Simd;
 pub use tiled::Tiled;

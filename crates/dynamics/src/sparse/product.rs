@@ -1,7 +1,7 @@
 //! A dense matrix times a sparse one, along the columns or the rows of Ω, with both where they are. It makes the gradient of a
 //! factor from the residual.
 
-use super::entries::{Lines, ObservedEntries};
+use super::entries::{Lines, SparseRef};
 use super::factor::{Chunk, Columns, assert_columns, by_vectors, chunk, chunk_count};
 use super::parallel::{for_each, share, task_count};
 use super::sampling::{AHEAD, add_up, load_column, prefetch_ahead, store_column};
@@ -15,7 +15,7 @@ use std::ops::Range;
 const MOST_TASKS: usize = 32;
 
 /// One k-chunk of the gradient of some lines: `out[:, line] = scale Σ value · source[:, index]`.
-struct Block<'a> {
+struct GradientChunk<'a> {
     lines: &'a Lines,
     range: Range<usize>,
     chunk: Chunk,
@@ -32,7 +32,9 @@ struct Block<'a> {
 /// indices and lines say; nobody else touches the chunk of the lines `range` of `out`; `positions` (if `MAPPED`) are
 /// below `values.len()`, which is the number of entries; `S` is available.
 #[inline(always)]
-unsafe fn gradient<S: Lanes<N>, const N: usize, const V: usize, const U: usize, const MAPPED: bool>(block: &Block<'_>) {
+unsafe fn gradient<S: Lanes<N>, const N: usize, const V: usize, const U: usize, const MAPPED: bool>(
+    block: &GradientChunk<'_>,
+) {
     // SAFETY: indices and positions come from the entries, so that all accesses are within what the contract names.
     unsafe {
         let lines = block.lines;
@@ -72,7 +74,7 @@ unsafe fn gradient<S: Lanes<N>, const N: usize, const V: usize, const U: usize, 
 /// As for `gradient`.
 #[inline(always)]
 unsafe fn add_entry<S: Lanes<N>, const N: usize, const V: usize, const MAPPED: bool>(
-    block: &Block<'_>,
+    block: &GradientChunk<'_>,
     position: usize,
     sum: &mut [S::V; V],
 ) {
@@ -93,7 +95,7 @@ unsafe fn add_entry<S: Lanes<N>, const N: usize, const V: usize, const MAPPED: b
 /// # Safety
 /// As for `gradient`.
 #[inline(always)]
-unsafe fn prefetch_values<S: Lanes<N>, const N: usize>(block: &Block<'_>, position: usize, count: usize) {
+unsafe fn prefetch_values<S: Lanes<N>, const N: usize>(block: &GradientChunk<'_>, position: usize, count: usize) {
     let from = position.min(block.positions.len());
     let to = (from + count).min(block.positions.len());
     for &value in &block.positions[from..to] {
@@ -104,24 +106,24 @@ unsafe fn prefetch_values<S: Lanes<N>, const N: usize>(block: &Block<'_>, positi
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx2,fma")]
-unsafe fn avx512<const V: usize, const U: usize, const MAPPED: bool>(block: &Block<'_>) {
+unsafe fn avx512<const V: usize, const U: usize, const MAPPED: bool>(block: &GradientChunk<'_>) {
     // SAFETY: passed on to the caller.
     unsafe { gradient::<Avx512, 8, V, U, MAPPED>(block) }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-unsafe fn avx2<const V: usize, const U: usize, const MAPPED: bool>(block: &Block<'_>) {
+unsafe fn avx2<const V: usize, const U: usize, const MAPPED: bool>(block: &GradientChunk<'_>) {
     // SAFETY: passed on to the caller.
     unsafe { gradient::<Avx2, 4, V, U, MAPPED>(block) }
 }
 
-unsafe fn portable<const V: usize, const U: usize, const MAPPED: bool>(block: &Block<'_>) {
+unsafe fn portable<const V: usize, const U: usize, const MAPPED: bool>(block: &GradientChunk<'_>) {
     // SAFETY: passed on to the caller.
     unsafe { gradient::<Portable, 4, V, U, MAPPED>(block) }
 }
 
-type Kernel = unsafe fn(&Block<'_>);
+type Kernel = unsafe fn(&GradientChunk<'_>);
 
 fn kernel(simd: Simd, vectors: usize, mapped: bool) -> Kernel {
     match (simd, mapped) {
@@ -135,30 +137,6 @@ fn kernel(simd: Simd, vectors: usize, mapped: bool) -> Kernel {
         (Simd::Avx2, false) => by_vectors!(vectors, avx2, false),
         (_, true) => by_vectors!(vectors, portable, true),
         (_, false) => by_vectors!(vectors, portable, false),
-    }
-}
-
-/// A sparse matrix to look at: values at the entries of Ω, zero elsewhere; as it is, or transposed.
-#[derive(Clone, Copy, Debug)]
-pub struct SparseRef<'a> {
-    pub(super) entries: &'a ObservedEntries,
-    pub(super) values: &'a [f64],
-    transposed: bool,
-}
-
-impl<'a> SparseRef<'a> {
-    /// The `d_out × d_in` matrix with `values` at `entries`, in CSR order.
-    ///
-    /// # Panics
-    /// If there are not as many values as entries.
-    pub fn new(entries: &'a ObservedEntries, values: &'a [f64]) -> Self {
-        assert_eq!(values.len(), entries.len(), "number of values");
-        Self { entries, values, transposed: false }
-    }
-
-    /// The transposed matrix.
-    pub fn transpose(self) -> Self {
-        Self { transposed: !self.transposed, ..self }
     }
 }
 
@@ -185,7 +163,7 @@ pub fn matmul(dst: MatMut<'_, f64>, lhs: MatRef<'_, f64>, rhs: SparseRef<'_>, al
     for_each(par, chunks * blocks, |task| {
         let chunk = chunk(k, simd, task / blocks);
         let range = share(lines.lines(), blocks, task % blocks);
-        let block = Block { lines, range, chunk, values, positions, scale: alpha, source, out };
+        let block = GradientChunk { lines, range, chunk, values, positions, scale: alpha, source, out };
         // SAFETY: shapes are asserted above; each task has its own chunk of its own lines of the output; positions come from
         // the entries; the instruction set is available.
         unsafe { kernel(simd, chunk.vectors, !positions.is_empty())(&block) };

@@ -1,10 +1,9 @@
 //! Sampling the product along the rows of Ω with factors where they are; for wide matrices and short columns, with the gradient of
 //! the left factor in the same pass.
 
-use super::entries::Lines;
+use super::entries::{Lines, SparseRef};
 use super::factor::{Chunk, Columns, assert_columns, by_vectors, chunk, chunk_count};
 use super::parallel::{Shared, for_each, share, task_count};
-use super::product::SparseRef;
 #[cfg(target_arch = "x86_64")]
 use super::simd::{Avx2, Avx512};
 use super::simd::{Lanes, Portable, Simd};
@@ -17,7 +16,7 @@ const MOST_BLOCKS: usize = 8;
 pub(super) const AHEAD: usize = 64;
 
 /// One k-chunk of a block of rows: adds the chunk's part of every sampled entry to `residual`.
-struct Block<'a> {
+struct SamplingChunk<'a> {
     lines: &'a Lines,
     rows: Range<usize>,
     chunk: Chunk,
@@ -43,7 +42,7 @@ struct Block<'a> {
 /// `S` is available.
 #[inline(always)]
 unsafe fn sample<S: Lanes<N>, const N: usize, const V: usize, const U: usize, const LEFT: bool>(
-    block: &Block<'_>,
+    block: &SamplingChunk<'_>,
 ) -> f64 {
     // SAFETY: indices come from the entries, so that all accesses are within what the contract above names.
     unsafe {
@@ -81,7 +80,7 @@ unsafe fn sample<S: Lanes<N>, const N: usize, const V: usize, const U: usize, co
 /// As for `sample`.
 #[inline(always)]
 unsafe fn group<S: Lanes<N>, const N: usize, const V: usize, const U: usize, const LEFT: bool>(
-    block: &Block<'_>,
+    block: &SamplingChunk<'_>,
     position: usize,
     count: usize,
     p: &[S::V; V],
@@ -215,24 +214,24 @@ pub(super) unsafe fn add_up<S: Lanes<N>, const N: usize, const V: usize, const U
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx2,fma")]
-unsafe fn avx512<const V: usize, const U: usize, const LEFT: bool>(block: &Block<'_>) -> f64 {
+unsafe fn avx512<const V: usize, const U: usize, const LEFT: bool>(block: &SamplingChunk<'_>) -> f64 {
     // SAFETY: passed on to the caller.
     unsafe { sample::<Avx512, 8, V, U, LEFT>(block) }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-unsafe fn avx2<const V: usize, const U: usize, const LEFT: bool>(block: &Block<'_>) -> f64 {
+unsafe fn avx2<const V: usize, const U: usize, const LEFT: bool>(block: &SamplingChunk<'_>) -> f64 {
     // SAFETY: passed on to the caller.
     unsafe { sample::<Avx2, 4, V, U, LEFT>(block) }
 }
 
-unsafe fn portable<const V: usize, const U: usize, const LEFT: bool>(block: &Block<'_>) -> f64 {
+unsafe fn portable<const V: usize, const U: usize, const LEFT: bool>(block: &SamplingChunk<'_>) -> f64 {
     // SAFETY: passed on to the caller.
     unsafe { sample::<Portable, 4, V, U, LEFT>(block) }
 }
 
-type Kernel = unsafe fn(&Block<'_>) -> f64;
+type Kernel = unsafe fn(&SamplingChunk<'_>) -> f64;
 
 fn sampling_kernel(simd: Simd, vectors: usize) -> Kernel {
     match simd {
@@ -349,7 +348,8 @@ impl Pass<'_> {
                 let chunk = chunk(k, simd, part);
                 let rows = share(lines.lines(), blocks, index);
                 let (first, last) = (part == 0, part + 1 == chunks);
-                let block = Block { lines, rows, chunk, p, q, targets, residual: residual.0, first, last, dp, scale };
+                let block =
+                    SamplingChunk { lines, rows, chunk, p, q, targets, residual: residual.0, first, last, dp, scale };
                 let kernel = fused.unwrap_or_else(|| sampling_kernel(simd, chunk.vectors));
                 // SAFETY: shapes are asserted above and by the callers; a block's lines, and with them its residuals and its
                 // gradients, are its own; `dp` is a gradient if `fused`; the instruction set is available.

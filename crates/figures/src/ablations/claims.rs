@@ -20,12 +20,12 @@ const RECOVERED: f64 = 1e-5;
 const SAME: std::ops::RangeInclusive<f64> = 0.8..=1.25;
 
 pub(super) fn findings(settings: &Settings, rows: &[Row]) -> Vec<Finding> {
-    if settings.problem.size < 100 {
+    if *settings.problem.size < 100 {
         let all = [STALLS, OVERFITS, RECOVERS, COMPRESSED_RECOVERS, AS_FAST];
         return all.map(|id| Finding::untested(id, "a problem of less than 100 rows")).into();
     }
-    let mut findings = vec![fixed_bases_stall(rows, settings.base.discrepant_step), overfits(rows)];
-    let depths: Vec<usize> = settings.vary.depths.iter().map(|depth| depth.depth).collect();
+    let mut findings = vec![fixed_bases_stall(rows, *settings.base.discrepant_step), overfits(rows)];
+    let depths: Vec<usize> = settings.vary.depths.iter().map(|depth| *depth.depth).collect();
     findings.extend(depths.iter().filter(|depth| **depth > 2).map(|&depth| recovers(RECOVERS, rows, ORIGINAL, depth)));
     findings.extend(depths.iter().map(|&depth| recovers(COMPRESSED_RECOVERS, rows, COMPRESSED, depth)));
     findings.extend(depths.iter().map(|&depth| as_fast(rows, depth)));

@@ -1,6 +1,6 @@
 //! Recovery error and iterations against each factor: every trial a dot, so that one that fails is seen.
 
-use charts::{Axis, Figure, Lines, Series};
+use charts::{Axis, Edge, Figure, Hue, Lines, Series, SharedY};
 
 use super::plan::{COMPRESSED, DEPTH, DISCREPANT_STEP, INIT_SCALE, OBSERVED_FRACTION, ORIGINAL};
 use super::{Row, Settings};
@@ -9,7 +9,7 @@ use crate::summary::{grouped, median};
 
 pub(super) fn figure(settings: &Settings, rows: &[Row]) -> Figure {
     let factors = factors(settings);
-    let limit = settings.schedule.max_iterations as f64;
+    let limit = *settings.schedule.max_iterations as f64;
     let errors = factors.iter().map(|factor| {
         // Zero has no place on the logarithmic axis of γ.
         let fixed = factor.medians(rows, COMPRESSED, recovery_error).into_iter().find(|point| point.0 == 0.0);
@@ -17,7 +17,8 @@ pub(super) fn figure(settings: &Settings, rows: &[Row]) -> Figure {
         factor.panel(rows, factor.title, "recovery error", recovery_error, line)
     });
     let until_stopped = factors.iter().map(|factor| {
-        factor.panel(rows, "", "iterations to tolerance", iterations, Some((limit, "limit: tolerance not met")))
+        let panel = factor.panel(rows, "", "iterations to tolerance", iterations, Some((limit, "limit")));
+        panel.many(NETWORKS.map(|(network, hue)| factor.lost(rows, network).hue(hue)))
     });
     Figure::new("Original and compressed network, one factor at a time")
         .subtitle(settings.subtitle())
@@ -25,8 +26,12 @@ pub(super) fn figure(settings: &Settings, rows: &[Row]) -> Figure {
         .panel_size(330, 290)
         .panels(errors)
         .panels(until_stopped)
+        .shared_y(SharedY::Rows)
         .shared_legend()
 }
+
+/// Both networks with their hues.
+const NETWORKS: [(&str, Hue); 2] = [(ORIGINAL, palette::ORIGINAL), (COMPRESSED, palette::COMPRESSED)];
 
 /// The recovery error of a run.
 fn recovery_error(row: &Row) -> f64 {
@@ -47,10 +52,10 @@ struct Factor {
 
 /// The factors, in the order of the panels.
 fn factors(settings: &Settings) -> [Factor; 4] {
-    let depths = settings.vary.depths.iter().map(|depth| depth.depth as f64);
+    let depths = settings.vary.depths.iter().map(|depth| *depth.depth as f64);
     [
         (DISCREPANT_STEP, "Discrepant step", Axis::log("discrepant step γ")),
-        (OBSERVED_FRACTION, "Observed fraction", Axis::linear("observed fraction p").include(0.0)),
+        (OBSERVED_FRACTION, "Observed fraction", Axis::log("observed fraction p")),
         (INIT_SCALE, "Init scale", Axis::log("init scale ε")),
         (DEPTH, "Depth", Axis::linear("depth L").ticks(depths)),
     ]
@@ -69,6 +74,12 @@ impl Factor {
         grouped(points).into_iter().filter_map(|(value, trials)| Some((value, median(trials)?))).collect()
     }
 
+    /// Crosses for the runs of one network that did not meet the tolerance.
+    fn lost(&self, rows: &[Row], network: &str) -> Series {
+        let values = self.of(rows, network).filter(|row| !row.converged).map(|row| row.value);
+        Series::new("", Vec::new()).failed(values.collect::<Vec<_>>(), Edge::Top, "tolerance not met")
+    }
+
     fn panel(&self, rows: &[Row], title: &str, y: &str, quantity: fn(&Row) -> f64, line: Option<(f64, &str)>) -> Lines {
         let mut axis = Axis::log(y);
         if let Some((value, _)) = line {
@@ -76,7 +87,7 @@ impl Factor {
             axis = axis.include(3.0 * value);
         }
         let mut lines = Lines::new(title).x(self.axis.clone()).y(axis);
-        for (network, hue) in [(ORIGINAL, palette::ORIGINAL), (COMPRESSED, palette::COMPRESSED)] {
+        for (network, hue) in NETWORKS {
             let trials: Vec<_> = self.of(rows, network).map(|row| (row.value, quantity(row))).collect();
             lines = lines.series(Series::new(network, self.medians(rows, network, quantity)).hue(hue).trials(trials));
         }

@@ -76,23 +76,15 @@ impl Experiment for Ablations {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
-    use lab::Check;
-
     use super::*;
-
-    fn settings(profile: &str) -> Settings {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../experiments/ablations.toml");
-        lab::settings::load::<Settings>(&path, profile, &[]).unwrap().settings
-    }
+    use crate::matrix::given::{refused, settings};
 
     /// The base occurs among the values of every factor, and the original does not depend on γ: the machinery runs equal
     /// trials once.
     #[test]
     fn equal_cases_are_run_once() {
         for (profile, cases, runs) in [("paper", 120, 87), ("quick", 68, 48), ("smoke", 40, 24)] {
-            let plan = Ablations::plan(&settings(profile), &()).unwrap();
+            let plan = Ablations::plan(&settings("ablations", profile), &()).unwrap();
             assert_eq!(plan.len(), cases, "{profile}");
             let mut different: Vec<&MatrixTrial> = Vec::new();
             for planned in &plan {
@@ -106,14 +98,15 @@ mod tests {
 
     #[test]
     fn bad_values_are_named() {
-        let mut settings = settings("paper");
-        settings.vary.depths[2].depth = 2;
-        assert_eq!(settings.check().unwrap_err().allowed, "each depth once");
-        settings.vary.depths[1].depth = 1;
-        assert_eq!(settings.check().unwrap_err().key, "vary.depths.1.depth");
-        settings.vary.discrepant_steps[2] = -1.0;
-        assert_eq!(settings.check().unwrap_err().key, "vary.discrepant_steps.2");
-        settings.base.rank_guess = 51;
-        assert_eq!(settings.check().unwrap_err().key, "base.rank_guess");
+        for (set, key) in [
+            ("vary.depths.2.depth=2", "vary.depths.2.depth"),
+            ("vary.depths.1.depth=1", "vary.depths.1.depth"),
+            ("vary.discrepant_steps.2=-1.0", "vary.discrepant_steps.2"),
+            ("vary.init_scales=[0.1, 0.2, 0.1]", "vary.init_scales.2"),
+            ("base.rank_guess=51", "base.rank_guess"),
+        ] {
+            assert_eq!(refused::<Settings>("ablations", &[set]).0, key, "{set}");
+        }
+        assert_eq!(refused::<Settings>("ablations", &["vary.depths.2.depth=2"]).1, "each depth once");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use lab::checked::Fraction;
 use lab::{Experiment, Kernels, Planned};
 
 use super::Ablations;
@@ -44,17 +45,16 @@ pub(super) fn plan(settings: &Settings) -> Vec<Planned<Point, MatrixTrial>> {
         plan.extend(at_value(settings, (factor, value), &networks, fraction));
     };
     for &step in &vary.discrepant_steps {
-        vary_to(DISCREPANT_STEP, step, Base { discrepant_step: step, ..base.clone() }, fraction);
+        vary_to(DISCREPANT_STEP, *step, Base { discrepant_step: step, ..base.clone() }, fraction);
     }
     for &p in &vary.observed_fractions {
-        // The gradient grows with the number of observed entries.
-        vary_to(OBSERVED_FRACTION, p, Base { step_size: base.step_size * fraction / p, ..base.clone() }, p);
+        vary_to(OBSERVED_FRACTION, *p, base.clone(), p);
     }
     for &scale in &vary.init_scales {
-        vary_to(INIT_SCALE, scale, Base { init_scale: scale, ..base.clone() }, fraction);
+        vary_to(INIT_SCALE, *scale, Base { init_scale: scale, ..base.clone() }, fraction);
     }
     for &DepthSettings { depth, init_scale, step_size } in &vary.depths {
-        vary_to(DEPTH, depth as f64, Base { depth, init_scale, step_size, ..base.clone() }, fraction);
+        vary_to(DEPTH, *depth as f64, Base { depth, init_scale, step_size, ..base.clone() }, fraction);
     }
     plan
 }
@@ -64,9 +64,11 @@ fn at_value(
     settings: &Settings,
     (factor, value): (&'static str, f64),
     networks: &Base,
-    observed_fraction: f64,
+    observed_fraction: Fraction,
 ) -> Vec<Planned<Point, MatrixTrial>> {
-    let Base { depth, init_scale, step_size, rank_guess, discrepant_step, initialization } = *networks;
+    let Base { depth, init_scale, step_size, rank_guess, discrepant_step, initialization } = networks;
+    // The gradient grows with the number of observed entries.
+    let step_size = **step_size * *settings.problem.observed_fraction / *observed_fraction;
     let planned = |name: &'static str, network: Network, cost: f64, trial: usize| Planned {
         at: Point { factor, value, network: name, trial },
         trial: MatrixTrial {
@@ -81,11 +83,12 @@ fn at_value(
         kernels: Kernels::Sequential,
         cost,
     };
-    let original = Network::Deep { depth, width: settings.problem.size, init_scale };
-    let compressed = initialization.network(depth, init_scale, rank_guess, discrepant_step);
+    let (depth, init_scale) = (**depth, **init_scale);
+    let original = Network::Deep { depth, width: *settings.problem.size, init_scale };
+    let compressed = initialization.network(depth, init_scale, **rank_guess, **discrepant_step);
     [(ORIGINAL, original, 100.0), (COMPRESSED, compressed, 1.0)]
         .into_iter()
-        .flat_map(|(name, network, cost)| (0..settings.trials).map(move |trial| (name, network, cost, trial)))
+        .flat_map(|(name, network, cost)| (0..*settings.trials).map(move |trial| (name, network, cost, trial)))
         .map(|(name, network, cost, trial)| planned(name, network, cost, trial))
         .collect()
 }

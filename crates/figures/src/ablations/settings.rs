@@ -1,9 +1,10 @@
 //! `experiments/ablations.toml`: its fields and what is allowed.
 
+use lab::checked::{Count, Depth, Distinct, Fraction, NotNegative, Positive, Trials};
 use lab::{Check, Invalid};
 use serde::{Deserialize, Serialize};
 
-use crate::checks::{check_depth, check_init_scale, check_list, check_not_negative, check_positive, check_runs};
+use crate::checks::{check_init_scale, check_runs};
 use crate::matrix::{InitializationSettings, ProblemSettings, ScheduleSettings, check_rank_guess};
 
 /// `experiments/ablations.toml`.
@@ -11,7 +12,7 @@ use crate::matrix::{InitializationSettings, ProblemSettings, ScheduleSettings, c
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     pub(super) seed: u64,
-    pub(super) trials: usize,
+    pub(super) trials: Trials,
     pub(super) problem: ProblemSettings,
     pub(super) base: Base,
     pub(super) vary: Vary,
@@ -22,11 +23,11 @@ pub struct Settings {
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Base {
-    pub(super) depth: usize,
-    pub(super) init_scale: f64,
-    pub(super) step_size: f64,
-    pub(super) rank_guess: usize,
-    pub(super) discrepant_step: f64,
+    pub(super) depth: Depth,
+    pub(super) init_scale: Positive,
+    pub(super) step_size: Positive,
+    pub(super) rank_guess: Count,
+    pub(super) discrepant_step: NotNegative,
     #[serde(default)]
     pub(super) initialization: InitializationSettings,
 }
@@ -35,9 +36,9 @@ pub(super) struct Base {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Vary {
-    pub(super) discrepant_steps: Vec<f64>,
-    pub(super) observed_fractions: Vec<f64>,
-    pub(super) init_scales: Vec<f64>,
+    pub(super) discrepant_steps: Distinct<NotNegative>,
+    pub(super) observed_fractions: Distinct<Fraction>,
+    pub(super) init_scales: Distinct<Positive>,
     pub(super) depths: Vec<DepthSettings>,
 }
 
@@ -45,9 +46,9 @@ pub(super) struct Vary {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct DepthSettings {
-    pub(super) depth: usize,
-    pub(super) init_scale: f64,
-    pub(super) step_size: f64,
+    pub(super) depth: Depth,
+    pub(super) init_scale: Positive,
+    pub(super) step_size: Positive,
 }
 
 impl Vary {
@@ -60,39 +61,21 @@ impl Vary {
 
 impl Check for Settings {
     fn check(&self) -> Result<(), Invalid> {
-        check_runs(self.trials, &[2, self.vary.values()])?;
+        check_runs(*self.trials, &[2, self.vary.values()])?;
         self.problem.check("problem")?;
-        check_depth("base.depth", self.base.depth)?;
-        check_init_scale("base.init_scale", self.base.init_scale, self.base.depth)?;
-        check_positive("base.step_size", self.base.step_size)?;
-        check_rank_guess("base.rank_guess", self.base.rank_guess, self.problem.size)?;
-        check_not_negative("base.discrepant_step", self.base.discrepant_step)?;
-        check_list(
-            "vary.discrepant_steps",
-            &self.vary.discrepant_steps,
-            |step| step >= 0.0 && step.is_finite(),
-            "a number from 0",
-        )?;
-        let fractions = &self.vary.observed_fractions;
-        check_list("vary.observed_fractions", fractions, |p| p > 0.0 && p <= 1.0, "a number in (0, 1]")?;
-        let most = fractions.iter().copied().fold(self.problem.observed_fraction, f64::max);
-        self.base.initialization.check("base.initialization", most)?;
-        check_list(
-            "vary.init_scales",
-            &self.vary.init_scales,
-            |scale| scale > 0.0 && scale.is_finite(),
-            "a number above 0",
-        )?;
+        let Base { depth, init_scale, rank_guess, initialization, .. } = &self.base;
+        check_init_scale("base.init_scale", **init_scale, **depth)?;
+        check_rank_guess("base.rank_guess", *rank_guess, self.problem.size)?;
+        let fractions = self.vary.observed_fractions.iter().copied();
+        let most = fractions.fold(self.problem.observed_fraction, |most, p| if p > most { p } else { most });
+        initialization.check("base.initialization", most)?;
         for (i, scale) in self.vary.init_scales.iter().enumerate() {
-            check_init_scale(&format!("vary.init_scales.{i}"), *scale, self.base.depth)?;
+            check_init_scale(&format!("vary.init_scales.{i}"), **scale, **depth)?;
         }
-        for (i, DepthSettings { depth, init_scale, step_size }) in self.vary.depths.iter().enumerate() {
-            let key = format!("vary.depths.{i}.depth");
-            check_depth(&key, *depth)?;
+        for (i, DepthSettings { depth, init_scale, .. }) in self.vary.depths.iter().enumerate() {
             let once = self.vary.depths[..i].iter().all(|other| other.depth != *depth);
-            Invalid::unless(once, key, depth, "each depth once")?;
-            check_init_scale(&format!("vary.depths.{i}.init_scale"), *init_scale, *depth)?;
-            check_positive(&format!("vary.depths.{i}.step_size"), *step_size)?;
+            Invalid::unless(once, format!("vary.depths.{i}.depth"), depth, "each depth once")?;
+            check_init_scale(&format!("vary.depths.{i}.init_scale"), **init_scale, **depth)?;
         }
         self.schedule.check("schedule", &self.problem)
     }
@@ -104,8 +87,8 @@ impl Settings {
         let ProblemSettings { size, rank, observed_fraction, .. } = problem;
         let Base { depth, init_scale, step_size, rank_guess, discrepant_step, .. } = base;
         format!(
-            "base: d = {size}, r = {rank}, r̂ = {rank_guess}, p = {observed_fraction}, L = {depth}, ε = {init_scale}, \
-             η = {step_size}, γ = {discrepant_step}; dots: {trials} trials (hollow: tolerance not met), lines: medians"
+            "not in the paper; base: d = {size}, r = {rank}, r̂ = {rank_guess}, p = {observed_fraction}, L = {depth}, ε = {init_scale}, \
+             η = {step_size}, γ = {discrepant_step}; lines: medians of {trials} trials (dots)"
         )
     }
 }

@@ -9,9 +9,11 @@ use adaptation::metrics::Metric;
 use adaptation::tokens::{Tokenizer, TooLong};
 use adaptation::{Config, Encoder, Loss, ModelError, Pretrained, SequenceError};
 use anyhow::{Context, anyhow};
+use lab::checked::Count;
 use lab::{BadInput, Gathering, Invalid};
 use sources::{Cache, Source, SourceError};
 
+use super::draw::{Pool, Reserved, part_of_dev};
 use super::made_up;
 use super::settings::{EncoderSettings, Sources};
 
@@ -143,7 +145,7 @@ impl FineTuningInputs {
     /// Naming `key`.
     pub fn check_rank(&self, key: &str, rank: usize) -> Result<(), Invalid> {
         let hidden = self.encoder.encoder.config().hidden_size;
-        let allowed = format!("an integer from 1 to the hidden size of {} ({hidden})", self.encoder.name);
+        let allowed = format!("a whole number from 1 to the hidden size of {} ({hidden})", self.encoder.name);
         Invalid::unless(rank <= hidden, key, rank, allowed)
     }
 
@@ -151,18 +153,57 @@ impl FineTuningInputs {
     ///
     /// # Errors
     /// Naming the key `examples`.
-    pub fn check_pool(&self, examples: &[usize], reserved: usize) -> Result<(), Invalid> {
+    pub fn check_pool(&self, examples: &[Count], reserved: usize) -> Result<(), Invalid> {
         for GatheredTask { name, train, .. } in &self.tasks {
             let left = train.len().saturating_sub(reserved);
             let apart =
                 if reserved > 0 { format!(" without the {reserved} kept apart for the choice") } else { String::new() };
-            let allowed = format!("an integer from 1 to the {left} of the training pool of {name}{apart}");
+            let allowed = format!("a whole number from 1 to the {left} of the training pool of {name}{apart}");
             for &n in examples {
-                Invalid::unless(n <= left, "examples", n, &allowed)?;
+                Invalid::unless(*n <= left, "examples", n, &allowed)?;
             }
         }
         Ok(())
     }
+
+    /// Refuses so small a part of dev that its labels are all the same.
+    ///
+    /// # Errors
+    /// Naming `training.dev_examples`.
+    pub fn check_dev(&self, seed: u64, count: Option<Count>) -> anyhow::Result<()> {
+        let Some(count) = count else { return Ok(()) };
+        for GatheredTask { name, dev, .. } in &self.tasks {
+            let drawn = part_of_dev(seed, name, dev.len(), *count)?;
+            check_labels("training.dev_examples", "dev split", name, dev, &drawn)?;
+        }
+        Ok(())
+    }
+
+    /// Refuses so few examples to validate on that their labels are all the same.
+    ///
+    /// # Errors
+    /// Naming `choice.validation_examples`, or if a pool is too small.
+    pub fn check_validation(&self, seed: u64, reserved: Reserved) -> anyhow::Result<()> {
+        if reserved.validation == 0 {
+            return Ok(());
+        }
+        for GatheredTask { name, train, .. } in &self.tasks {
+            let drawn = Pool { size: train.len(), seed, task: name, reserved }.validation()?;
+            check_labels("choice.validation_examples", "training pool", name, train, &drawn)?;
+        }
+        Ok(())
+    }
+}
+
+/// Refuses a drawn part of a task's examples whose labels are all the same: no metric is defined on it.
+fn check_labels(key: &str, part: &str, task: &str, examples: &[Labelled], drawn: &[usize]) -> Result<(), Invalid> {
+    let first = drawn.first().map(|&index| examples[index].label);
+    let differs = drawn.iter().any(|&index| Some(examples[index].label) != first);
+    let allowed = format!(
+        "so many that those drawn of the {part} of {task} have at least two distinct labels; all of these have the same, and \
+         no score is defined on them"
+    );
+    Invalid::unless(differs, key, drawn.len(), allowed)
 }
 
 /// Records what was gathered, by hashes of its content, and what was left out.
@@ -297,4 +338,21 @@ fn hash_of_examples(splits: &[&[Labelled]]) -> String {
         }
     }
     hasher.finalize().to_hex().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_drawn_part_with_one_label_is_refused() {
+        let example = |label| Labelled { ids: vec![1], token_types: vec![0], label };
+        let examples = [0.0, 1.0, 1.0, 0.0].map(example);
+        let check = |drawn: &[usize]| check_labels("training.dev_examples", "dev split", "rte", &examples, drawn);
+        assert_eq!((check(&[0, 1]), check(&[3, 1, 2])), (Ok(()), Ok(())));
+        let refused = check(&[1, 2]).unwrap_err();
+        assert_eq!((refused.key.as_str(), refused.value.as_str()), ("training.dev_examples", "2"));
+        assert!(refused.allowed.contains("the dev split of rte have at least two distinct labels"), "{refused}");
+        assert!(check(&[0, 3]).is_err());
+    }
 }

@@ -1,7 +1,9 @@
 //! What the fine-tuning experiments share: their settings, encoders and tasks, one kind of trial, its outcome, and how
 //! outcomes are summarized.
 
-mod comparison;
+mod band;
+mod curves;
+mod difference_panel;
 mod differences;
 mod draw;
 mod encoder_claims;
@@ -15,10 +17,11 @@ mod plan;
 mod rows;
 mod settings;
 mod spectra;
-mod statistics;
 mod trial;
 
-pub use comparison::{PAIR, reported_series, score_series};
+pub use band::Band;
+pub use curves::{PAIR, PAPER, authors_name, authors_series, curve, loss_series, score_series};
+pub use difference_panel::{Difference, difference_axis, difference_panel};
 pub use differences::{Compared, DifferenceRow, differences};
 pub use draw::{Part, Pool, Reserved};
 pub use encoder_claims::by_encoder;
@@ -26,11 +29,13 @@ pub use inputs::{FineTuningInputs, GatheredTask};
 pub use outcome::{FineTuningOutcome, TrainingRecord};
 pub use pair::PairExperiment;
 pub use plan::{Common, Run, RunPoint};
-pub use rows::{FinishedRun, RunRow, TimingRow, at, distinct, metric_label, scored, timing_table};
+pub use rows::{
+    FinishedRun, RunRow, TimingRow, UNKNOWN, UNRECORDED, at, distinct, failures, metric_label, scored, timing_table,
+    what_failed,
+};
 pub use settings::{
     DEEP_LORA, EncoderSettings, LORA, MethodName, MethodSettings, PAPERS_TASK, PairSettings, Protocol, Sources,
-    TrainingSettings, adapted_in_words, check_deep, check_formed, check_protocols, check_tasks, grid, over_seeds,
+    TrainingSettings, adapted_in_words, check_deep, check_formed, check_protocols, check_tasks, grid,
 };
 pub use spectra::{Alignment, SiteSpectrum};
-pub use statistics::banded;
 pub use trial::{Divergence, Evaluated, FineTuningTrial, Keep};

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use adaptation::{Method, Pooling, Selection, StepSchedule};
+use lab::checked::{Count, Steps};
 use lab::{Kernels, Planned};
 
 use super::draw::{Part, Reserved};
@@ -77,7 +78,7 @@ impl Common<'_> {
         step_size: f64,
         examples: usize,
     ) -> Run {
-        let TrainingSettings { steps, batch, dropout, record_every, dev_examples, checkpoint_every } = *self.training;
+        let training = self.training;
         let trial = FineTuningTrial {
             encoder: self.inputs.encoder.hash.clone(),
             pooling: self.pooling,
@@ -88,17 +89,17 @@ impl Common<'_> {
             reserved: Reserved::default(),
             examples,
             evaluated: Evaluated::Dev,
-            dev_examples,
+            dev_examples: training.dev_examples.map(Count::get),
             method,
             adapted: self.adapted,
-            steps,
-            batch,
-            dropout,
+            steps: *training.steps,
+            batch: *training.batch,
+            dropout: training.dropout,
             step_size,
             schedule: StepSchedule::Constant,
-            record_every,
+            record_every: *training.record_every,
             evaluate_every: None,
-            checkpoint_every,
+            checkpoint_every: training.checkpoint_every.map(Steps::get),
             keep: Keep::Nothing,
             divergence: Divergence::Counts,
         };

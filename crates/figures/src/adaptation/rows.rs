@@ -77,6 +77,49 @@ impl RunRow {
     pub fn is_trained(&self) -> bool {
         self.diverged_at_step.is_none() && self.constant_loss.is_none_or(|constant| self.training_loss < constant)
     }
+
+    /// With its score in the percents of the usual tables.
+    pub fn in_percent(&self) -> Self {
+        Self { score: self.score.map(|score| 100.0 * score), ..self.clone() }
+    }
+
+    /// Why a figure marks the run, if it does.
+    pub fn failure(&self) -> Option<&'static str> {
+        match (self.diverged_at_step, self.score) {
+            (Some(_), _) => Some("diverged"),
+            (None, None) => Some("constant predictions"),
+            (None, Some(_)) => (!self.is_trained()).then_some("not trained"),
+        }
+    }
+}
+
+/// What a subtitle says of tables without the training loss of the best constant, after a semicolon.
+pub const UNKNOWN: &str = "; whether runs beat the best constant was not recorded";
+/// The same beside a claim.
+pub const UNRECORDED: &str = "whether runs beat the best constant was not recorded";
+
+/// What happened to the runs that failed, each once: the legend's words for their marks.
+pub fn failures<'a>(rows: impl IntoIterator<Item = &'a RunRow>) -> String {
+    let found: BTreeSet<&str> = rows.into_iter().filter_map(RunRow::failure).collect();
+    found.into_iter().collect::<Vec<_>>().join(" or ")
+}
+
+/// What a subtitle says of runs that failed, after a semicolon; empty if there is nothing to say.
+pub fn what_failed<'a>(rows: impl IntoIterator<Item = &'a RunRow> + Clone) -> String {
+    let count = |kind: &str| rows.clone().into_iter().filter(|row| row.failure() == Some(kind)).count();
+    let kinds = ["diverged", "constant predictions", "not trained"].map(|kind| (count(kind), kind));
+    let said: Vec<String> =
+        kinds.iter().filter(|(count, _)| *count > 0).map(|(count, kind)| format!("{count} ({kind})")).collect();
+    let scoreless = kinds[0].0 + kinds[1].0 > 0;
+    let mut text = String::new();
+    if !said.is_empty() {
+        text += &format!("; runs marked ×: {}", said.join(", "));
+        text += if scoreless { "; in a mean, one without a score counts as 0" } else { "" };
+    }
+    if rows.into_iter().any(|row| row.constant_loss.is_none()) {
+        text += UNKNOWN;
+    }
+    text
 }
 
 /// Seconds of one run: a row of `NAME.timing.csv`.
@@ -134,9 +177,8 @@ pub fn scored<'a>(rows: impl IntoIterator<Item = &'a RunRow>, x: impl Fn(&RunRow
 mod tests {
     use super::*;
 
-    #[test]
-    fn scores_are_averaged_only_where_there_is_one() {
-        let row = |trial, examples, score| RunRow {
+    fn row(trial: usize, examples: usize, score: Option<f64>) -> RunRow {
+        RunRow {
             protocol: "p".into(),
             task: "t".into(),
             metric: "pearson".into(),
@@ -150,7 +192,26 @@ mod tests {
             training_loss: 0.0,
             constant_loss: None,
             diverged_at_step: None,
-        };
+        }
+    }
+
+    #[test]
+    fn runs_that_failed_are_said() {
+        let known = |row: RunRow| RunRow { constant_loss: Some(1.0), ..row };
+        let good = known(row(0, 16, Some(0.5)));
+        let diverged = RunRow { diverged_at_step: Some(3), ..known(row(1, 16, None)) };
+        let constant = known(row(2, 16, None));
+        let untrained = RunRow { training_loss: 2.0, ..known(row(3, 16, Some(0.1))) };
+        let rows = [good.clone(), diverged, constant, untrained];
+        assert_eq!(failures(&rows), "constant predictions or diverged or not trained");
+        let said = what_failed(&rows);
+        assert!(said.contains("1 (diverged), 1 (constant predictions), 1 (not trained)"), "{said}");
+        assert!(said.contains("counts as 0") && !said.contains("not recorded"), "{said}");
+        assert_eq!((what_failed(&[good]), what_failed(&[row(0, 16, Some(0.5))])), (String::new(), UNKNOWN.to_owned()));
+    }
+
+    #[test]
+    fn scores_are_averaged_only_where_there_is_one() {
         let rows = [row(0, 16, None), row(1, 16, Some(0.5)), row(2, 32, None)];
         assert_eq!(scored(&rows, |row| row.examples as f64), [(16.0, 0.0), (16.0, 0.5)]);
     }

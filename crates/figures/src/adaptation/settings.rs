@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use adaptation::adapter::{Adalora, DeepLora, Lora, SineLora};
 use adaptation::{Method, Pooling, Selection};
+use charts::{Hue, significant};
 use lab::Invalid;
+use lab::checked::{Count, Depth, Distinct, NotNegative, Positive, Steps};
 use serde::{Deserialize, Serialize};
 use sources::Source;
 
-use crate::checks::{
-    check_depth_from, check_init_scale_single, check_list, check_not_negative, check_positive, check_steps,
-};
+use crate::checks::{check_depth_from, check_init_scale_single, check_positive};
 
 /// `[encoder]`: the pretrained encoder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,17 +40,17 @@ pub type Sources = BTreeMap<String, Source>;
 #[serde(deny_unknown_fields)]
 pub struct TrainingSettings {
     /// Steps of a run.
-    pub steps: u64,
+    pub steps: Steps,
     /// Examples of a step.
-    pub batch: usize,
+    pub batch: Count,
     /// Whether the encoder's dropout is on.
     pub dropout: bool,
     /// Steps between two records of the training loss.
-    pub record_every: u64,
+    pub record_every: Steps,
     /// Examples of dev that are evaluated on, if not all.
-    pub dev_examples: Option<usize>,
+    pub dev_examples: Option<Count>,
     /// Steps between two checkpoints, from which a killed run goes on; without it, it starts again.
-    pub checkpoint_every: Option<u64>,
+    pub checkpoint_every: Option<Steps>,
 }
 
 /// Most examples of a step; the largest task has half as many.
@@ -59,16 +59,12 @@ const MOST_EXAMPLES: usize = 1_000_000;
 impl TrainingSettings {
     /// Checks the section `[training]`.
     pub fn check(&self) -> Result<(), Invalid> {
-        check_steps("training.steps", self.steps)?;
-        let allowed = format!("an integer from 1 to {MOST_EXAMPLES}");
-        Invalid::unless((1..=MOST_EXAMPLES).contains(&self.batch), "training.batch", self.batch, allowed)?;
-        let allowed = format!("an integer from 1 to the steps ({})", self.steps);
-        let fits = (1..=self.steps).contains(&self.record_every);
-        Invalid::unless(fits, "training.record_every", self.record_every, allowed)?;
-        let allowed = "an integer from 1, or no such key: none";
-        Invalid::unless(self.checkpoint_every != Some(0), "training.checkpoint_every", 0, allowed)?;
-        let examples = self.dev_examples.unwrap_or(2);
-        Invalid::unless(examples >= 2, "training.dev_examples", examples, "an integer from 2, or no such key: all")
+        let allowed = format!("a whole number from 1 to {MOST_EXAMPLES}");
+        Invalid::unless(*self.batch <= MOST_EXAMPLES, "training.batch", self.batch, allowed)?;
+        let allowed = format!("a whole number from 1 to the steps ({})", self.steps);
+        Invalid::unless(self.record_every <= self.steps, "training.record_every", self.record_every, allowed)?;
+        let examples = self.dev_examples.map_or(2, Count::get);
+        Invalid::unless(examples >= 2, "training.dev_examples", examples, "a whole number from 2, or no such key: all")
     }
 }
 
@@ -110,38 +106,40 @@ pub const DEEP_LORA: &str = "Deep LoRA";
 #[serde(deny_unknown_fields)]
 pub struct MethodSettings {
     /// The methods.
-    pub names: Vec<MethodName>,
+    pub names: Distinct<MethodName>,
     /// r of all of them.
-    pub rank: usize,
+    pub rank: Count,
     /// L of Deep LoRA.
-    pub depth: usize,
+    pub depth: Depth,
     /// ε of Deep LoRA.
-    pub init_scale: f64,
+    pub init_scale: Positive,
     /// ω of sine LoRA.
-    pub sine_frequency: f64,
+    pub sine_frequency: Positive,
     /// γ of AdaLoRA's penalty.
-    pub adalora_orthogonality: f64,
+    pub adalora_orthogonality: NotNegative,
 }
 
 impl MethodSettings {
     /// Checks the section `[methods]`.
     pub fn check(&self) -> Result<(), Invalid> {
-        check_list("methods.names", &self.names, |_| true, "a method")?;
-        Invalid::unless(self.rank >= 1, "methods.rank", self.rank, "an integer from 1")?;
         check_deep(self.depth, "methods.depth")?;
-        check_init_scale_single("methods.init_scale", self.init_scale, self.depth)?;
-        check_positive("methods.sine_frequency", self.sine_frequency)?;
-        check_not_negative("methods.adalora_orthogonality", self.adalora_orthogonality)
+        check_init_scale_single("methods.init_scale", *self.init_scale, *self.depth)
     }
 
     /// What tables and figures call the methods, with their hues.
-    pub fn hues(&self) -> Vec<(&'static str, usize)> {
-        self.names.iter().map(|&name| (self.method(name, self.rank).label(), crate::palette::method(name))).collect()
+    pub fn hues(&self) -> Vec<(&'static str, Hue)> {
+        self.names.iter().map(|&name| (self.label(name), crate::palette::method(name))).collect()
+    }
+
+    /// What tables and figures call a method.
+    pub fn label(&self, name: MethodName) -> &'static str {
+        self.method(name, *self.rank).label()
     }
 
     /// A method with its settings and inner width `rank`.
     pub fn method(&self, name: MethodName, rank: usize) -> Method {
-        let Self { depth, init_scale, sine_frequency: frequency, adalora_orthogonality: orthogonality, .. } = *self;
+        let (depth, init_scale) = (*self.depth, *self.init_scale);
+        let (frequency, orthogonality) = (*self.sine_frequency, *self.adalora_orthogonality);
         match name {
             MethodName::Lora => Method::Lora(Lora { rank }),
             MethodName::DeepLora => Method::DeepLora(DeepLora { rank, depth, init_scale }),
@@ -152,8 +150,8 @@ impl MethodSettings {
 }
 
 /// Checks the depth L of Deep LoRA.
-pub fn check_deep(depth: usize, key: &str) -> Result<(), Invalid> {
-    check_depth_from(key, depth, 3)
+pub fn check_deep(depth: Depth, key: &str) -> Result<(), Invalid> {
+    check_depth_from(key, *depth, 3)
 }
 
 /// `[[protocols]]`: how the step sizes of LoRA and Deep LoRA were come by, and what they are.
@@ -220,7 +218,8 @@ impl Protocol {
     /// Its name with a task's step sizes.
     pub fn in_title(&self, task: &str) -> String {
         let (name, lora, deep_lora) = (&self.name, self.lora.of(task), self.deep_lora.of(task));
-        if lora == deep_lora { format!("{name} {lora:e}") } else { format!("{name} {lora:e}, {deep_lora:e}") }
+        let [one, other] = [lora, deep_lora].map(|step_size| significant(step_size, 1));
+        if lora == deep_lora { format!("{name} {one}") } else { format!("{name} {one}, {other}") }
     }
 
     /// Its name with the step sizes if all tasks have the same.
@@ -246,22 +245,20 @@ pub fn check_protocols(protocols: &[Protocol], tasks: &[String]) -> Result<(), I
     Ok(())
 }
 
-/// Checks a list of names of tasks.
+/// Checks names of tasks.
 pub fn check_tasks(tasks: &[String]) -> Result<(), Invalid> {
     let known = super::inputs::known_tasks();
-    let tasks: Vec<&str> = tasks.iter().map(String::as_str).collect();
-    check_list("tasks", &tasks, |task| known.contains(&task), &known.join(", "))
+    let is_known = |task: &String| known.contains(&task.as_str());
+    tasks
+        .iter()
+        .enumerate()
+        .try_for_each(|(i, task)| Invalid::unless(is_known(task), format!("tasks.{i}"), task, known.join(", ")))
 }
 
 /// Checks the adapted matrices of an experiment whose adapters form `ΔW`: that of the embeddings would be vocabulary × hidden.
 pub fn check_formed(adapted: Selection) -> Result<(), Invalid> {
     let allowed = "\"query-value\" or \"attention-mlp\": embeddings cannot be adapted at full width";
     Invalid::unless(adapted != Selection::AllDense, "adapted", "\"all-dense\"", allowed)
-}
-
-/// What the bands of a figure are.
-pub fn over_seeds(trials: usize) -> String {
-    if trials == 1 { "1 seed".to_owned() } else { format!("mean ± half a standard deviation of {trials} seeds") }
 }
 
 /// Columns and panel width of a figure with a panel for each protocol and task.
@@ -286,21 +283,21 @@ pub fn adapted_in_words(selection: Selection) -> &'static str {
 #[serde(deny_unknown_fields)]
 pub struct PairSettings {
     /// L of Deep LoRA.
-    pub depth: usize,
+    pub depth: Depth,
     /// ε of Deep LoRA.
-    pub init_scale: f64,
+    pub init_scale: Positive,
 }
 
 impl PairSettings {
     /// Checks the section `[methods]`.
     pub fn check(&self) -> Result<(), Invalid> {
         check_deep(self.depth, "methods.depth")?;
-        check_init_scale_single("methods.init_scale", self.init_scale, self.depth)
+        check_init_scale_single("methods.init_scale", *self.init_scale, *self.depth)
     }
 
     /// LoRA and Deep LoRA with inner width `rank`, each with its step size for a task.
     pub fn pair(&self, protocol: &Protocol, task: &str, rank: usize) -> [(Method, f64); 2] {
-        let Self { depth, init_scale } = *self;
+        let (depth, init_scale) = (*self.depth, *self.init_scale);
         let (lora, deep) = (Method::Lora(Lora { rank }), Method::DeepLora(DeepLora { rank, depth, init_scale }));
         [(lora, protocol.lora.of(task)), (deep, protocol.deep_lora.of(task))]
     }

@@ -1,12 +1,12 @@
 //! The figure: spectra at the end, subspaces and loss on the way.
 
-use charts::{Axis, Figure, Lines, Series, Surface};
+use charts::{Axis, Edge, Figure, Lines, Series, significant};
 use lab::{Drawing, Experiment, Results};
 
 use super::AdaptationSubspaces;
 use super::rows::{LossRow, Row, SpectrumRow};
 use super::settings::Settings;
-use crate::adaptation::distinct;
+use crate::adaptation::{Band, UNKNOWN, curve, distinct};
 use crate::drawing::drawing;
 use crate::palette;
 use crate::summary::averaged;
@@ -17,24 +17,17 @@ pub(super) fn drawings(settings: &Settings, results: &Results) -> anyhow::Result
     let losses: Vec<LossRow> = results.read("adaptation-subspaces.loss")?;
     let mut drawings = Vec::new();
     for (place, task) in distinct(&rows, |row| row.task.clone()).into_iter().enumerate() {
-        let spectra: Vec<&SpectrumRow> = spectra.iter().filter(|row| row.task == task && row.trial == 0).collect();
+        let spectra: Vec<&SpectrumRow> = spectra.iter().filter(|row| row.task == task).collect();
         let rows: Vec<&Row> = rows.iter().filter(|row| row.task == task).collect();
         let losses: Vec<&LossRow> = losses.iter().filter(|row| row.task == task).collect();
-        let curve = averaged(losses.iter().map(|row| (row.step as f64, row.training_loss)));
-        let mut loss = Lines::new("Training loss")
-            .x(Axis::linear("step"))
-            .y(Axis::linear("training loss"))
-            .series(Series::new("", curve.mean).hue(palette::DEEP_LORA));
-        if let Some(constant) = losses.iter().filter_map(|row| row.constant_loss).reduce(f64::max) {
-            loss = loss.reference(constant, "best constant");
-        }
         let figure = Figure::new("Full-width Deep LoRA: spectra and leading subspaces of the updates")
-            .subtitle(settings.subtitle(&task))
+            .subtitle(format!("{}{}", settings.subtitle(&task), what_failed(&losses)))
             .columns(3)
-            .panel_size(400, 320)
+            .panel_size(400, 340)
             .panel(spectrum_panel(&spectra))
-            .panel(cosine_panel(&rows, settings.subspace))
-            .panel(loss);
+            .panel(cosine_panel(&rows, *settings.subspace))
+            .panel(loss_panel(&losses, settings.band))
+            .shared_legend();
         let name = if place == 0 {
             AdaptationSubspaces::NAME.to_owned()
         } else {
@@ -45,44 +38,95 @@ pub(super) fn drawings(settings: &Settings, results: &Results) -> anyhow::Result
     Ok(drawings)
 }
 
-/// The largest singular values of every matrix, as ridges.
-fn spectrum_panel(spectra: &[&SpectrumRow]) -> Surface {
-    let matrices = distinct(spectra, |row| row.matrix.clone());
-    let values: Vec<Vec<f64>> = matrices
-        .iter()
-        .map(|matrix| spectra.iter().filter(|row| row.matrix == *matrix).map(|row| row.singular_value).collect())
-        .collect();
-    let longest = values.iter().map(Vec::len).max().unwrap_or(0);
-    Surface::new("Final singular values of every ΔW", values)
-        .index("adapted matrix")
-        .iteration("index i")
-        .iterations((1..=longest).map(|index| index as f64).collect::<Vec<_>>())
-        .value(Axis::log("σᵢ"))
+/// The largest singular values of every matrix as thin lines, and their mean over the layers for every kind.
+fn spectrum_panel(spectra: &[&SpectrumRow]) -> Lines {
+    let points = |rows: &[&&SpectrumRow]| -> Vec<(f64, f64)> {
+        rows.iter().map(|row| (row.index as f64, row.singular_value)).collect()
+    };
+    let longest = spectra.iter().map(|row| row.index).max().unwrap_or(1);
+    let mut panel = Lines::new("Final singular values of every ΔW")
+        .x(Axis::linear("index i").ticks((1..=longest).map(|index| index as f64)))
+        .y(Axis::linear("σᵢ").include(0.0));
+    for matrix in distinct(spectra, |row| (row.matrix.clone(), row.trial)) {
+        let rows: Vec<_> = spectra.iter().filter(|row| (&row.matrix, row.trial) == (&matrix.0, matrix.1)).collect();
+        let line = Series::new("", points(&rows)).hue(palette::case(kind(&matrix.0))).width(0.9).opacity(0.35);
+        panel = panel.series(line);
+    }
+    for kind in kinds(spectra, |row| &row.matrix) {
+        let rows: Vec<_> = spectra.iter().filter(|row| self::kind(&row.matrix) == kind).collect();
+        let mean = averaged(points(&rows)).mean;
+        panel = panel.series(Series::new(KINDS[kind].1, mean).hue(palette::case(kind)).markers());
+    }
+    panel
 }
 
 /// The mean cosine of every kind of matrix against the steps.
 fn cosine_panel(rows: &[&Row], dimension: usize) -> Lines {
     let title = format!("Cosine of top-{dimension} left subspaces, at step and end");
     let mut panel = Lines::new(title).x(Axis::linear("step")).y(Axis::linear("mean cosine").range(0.0, 1.02));
-    for (hue, kind) in distinct(rows, |row| kind(&row.matrix)).into_iter().enumerate() {
+    for kind in kinds(rows, |row| &row.matrix) {
         let points = rows.iter().filter(|row| self::kind(&row.matrix) == kind);
-        let curve = averaged(points.map(|row| (row.step as f64, row.mean_cosine)));
-        panel = panel.series(Series::new(kind, curve.mean).hue(hue).markers());
+        let mean = averaged(points.map(|row| (row.step as f64, row.mean_cosine))).mean;
+        panel = panel.series(Series::new(KINDS[kind].1, mean).hue(palette::case(kind)).markers());
     }
     panel
 }
 
-/// What a matrix is, whatever its layer.
-fn kind(matrix: &str) -> &'static str {
-    [
-        ("query", "query"),
-        ("key", "key"),
-        ("value", "value"),
-        ("attention.output", "attention output"),
-        ("intermediate", "intermediate"),
-        ("output", "output"),
-    ]
-    .iter()
-    .find(|(part, _)| matrix.contains(part))
-    .map_or("other", |(_, name)| name)
+/// The training loss, and that of the best constant where it is known.
+fn loss_panel(losses: &[&LossRow], band: Band) -> Lines {
+    let untrained: Vec<f64> = ends(losses).filter(|end| is_untrained(end)).map(|end| end.step as f64).collect();
+    let loss = curve("", losses.iter().map(|row| (row.step as f64, row.training_loss)), band);
+    let loss = loss.trials(Vec::new()).hue(palette::DEEP_LORA).failed(untrained, Edge::Top, "not trained");
+    let panel = Lines::new("Training loss").x(Axis::linear("step")).y(Axis::linear("training loss").include(0.0));
+    let constants: Vec<f64> = ends(losses).filter_map(|end| end.constant_loss).collect();
+    match lab::statistics::mean(&constants) {
+        Some(constant) => panel
+            .series(loss)
+            .reference(constant, format!("best constant (variance of the labels): {}", significant(constant, 2))),
+        None => panel.series(loss),
+    }
+}
+
+/// The last record of every run.
+fn ends<'a>(losses: &'a [&LossRow]) -> impl Iterator<Item = &'a LossRow> {
+    let runs = distinct(losses, |row| row.trial);
+    runs.into_iter().filter_map(|trial| losses.iter().rfind(|row| row.trial == trial).copied())
+}
+
+fn is_untrained(end: &LossRow) -> bool {
+    end.constant_loss.is_some_and(|constant| end.training_loss >= constant)
+}
+
+/// What the subtitle says of runs that learned nothing, after a semicolon.
+fn what_failed(losses: &[&LossRow]) -> String {
+    let untrained = ends(losses).filter(|end| is_untrained(end)).count();
+    let unknown = ends(losses).any(|end| end.constant_loss.is_none());
+    match (untrained, unknown) {
+        (0, false) => String::new(),
+        (0, true) => UNKNOWN.to_owned(),
+        (count, _) => format!("; {count} not trained (marked ×)"),
+    }
+}
+
+/// What a matrix may be, whatever its layer: a part of its name, and what the figure calls it.
+const KINDS: [(&str, &str); 7] = [
+    ("query", "query"),
+    ("key", "key"),
+    ("value", "value"),
+    ("attention.output", "attention output"),
+    ("intermediate", "intermediate"),
+    ("output", "output"),
+    ("", "other"),
+];
+
+/// The place in [`KINDS`] of a matrix.
+fn kind(matrix: &str) -> usize {
+    KINDS.iter().position(|(part, _)| matrix.contains(part)).unwrap_or(KINDS.len() - 1)
+}
+
+/// The kinds among some rows, in the order of [`KINDS`].
+fn kinds<R>(rows: &[R], matrix: impl Fn(&R) -> &String) -> Vec<usize> {
+    let mut kinds = distinct(rows, |row| kind(matrix(row)));
+    kinds.sort_unstable();
+    kinds
 }

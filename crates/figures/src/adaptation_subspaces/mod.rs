@@ -32,24 +32,26 @@ impl Experiment for AdaptationSubspaces {
     fn gather(settings: &Settings, gathering: &Gathering) -> anyhow::Result<FineTuningInputs> {
         let Settings { encoder, sources, tasks, .. } = settings;
         let inputs = FineTuningInputs::gather(encoder, sources, tasks, gathering)?;
-        inputs.check_rank("subspace", settings.subspace)?;
+        inputs.check_rank("subspace", *settings.subspace)?;
         inputs.check_pool(settings.examples.as_slice(), 0)?;
+        inputs.check_dev(settings.seed, settings.training.dev_examples)?;
         Ok(inputs)
     }
 
     fn plan(settings: &Settings, inputs: &FineTuningInputs) -> anyhow::Result<Plan<Self>> {
-        let Settings { seed, adapted, ref encoder, ref training, depth, init_scale, .. } = *settings;
+        let Settings { seed, adapted, ref encoder, ref training, .. } = *settings;
+        let (depth, init_scale) = (*settings.depth, *settings.init_scale);
         let common = Common { seed, inputs, pooling: encoder.pooling, adapted, training };
         let mut plan: Plan<Self> = Vec::new();
         for task in &inputs.tasks {
             let method = (Method::FullWidth(FullWidth { depth, init_scale }), 0);
-            let examples = settings.examples.unwrap_or(task.train.len());
-            let run = common.run("paper", task, method, settings.step_size, examples).with(|trial| {
-                trial.keep = Keep::Subspaces { steps: settings.kept_steps.clone(), dimension: settings.subspace };
-                trial.schedule = StepSchedule::Linear { to: settings.final_step_size };
+            let examples = settings.examples.map_or(task.train.len(), |n| n.get());
+            let run = common.run("paper", task, method, *settings.step_size, examples).with(|trial| {
+                trial.keep = Keep::Subspaces { steps: settings.kept_steps.clone(), dimension: *settings.subspace };
+                trial.schedule = StepSchedule::Linear { to: *settings.final_step_size };
             });
             // Its products are large enough for all threads.
-            plan.extend(run.seeds(settings.trials).map(|run| Planned { kernels: Kernels::Parallel, ..run }));
+            plan.extend(run.seeds(*settings.trials).map(|run| Planned { kernels: Kernels::Parallel, ..run }));
         }
         Ok(plan)
     }
@@ -67,7 +69,7 @@ impl Experiment for AdaptationSubspaces {
         });
         let spectra = finished.iter().flat_map(|Finished { at, outcome, .. }| {
             outcome.spectra.iter().flat_map(|spectrum| {
-                let values = spectrum.singular_values.iter().take(settings.singular_values).enumerate();
+                let values = spectrum.singular_values.iter().take(*settings.singular_values).enumerate();
                 values.map(|(index, &singular_value)| SpectrumRow {
                     task: at.task.clone(),
                     trial: at.part.number(),

@@ -1,29 +1,33 @@
 //! `experiments/adaptation-subspaces.toml`: its fields and what is allowed.
 
 use adaptation::Selection;
+use charts::significant;
+use lab::checked::{Count, Depth, Distinct, NotNegative, Positive, Trials};
 use lab::{Check, Invalid};
 use serde::{Deserialize, Serialize};
 
 use crate::adaptation::*;
-use crate::checks::{check_init_scale_single, check_not_negative, check_positive, check_runs};
+use crate::checks::{check_init_scale_single, check_runs};
 
 /// `experiments/adaptation-subspaces.toml`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     pub(super) seed: u64,
-    pub(super) trials: usize,
-    pub(super) tasks: Vec<String>,
+    pub(super) trials: Trials,
+    #[serde(default)]
+    pub(super) band: Band,
+    pub(super) tasks: Distinct<String>,
     /// Without it, the whole training pool.
-    pub(super) examples: Option<usize>,
-    pub(super) depth: usize,
-    pub(super) init_scale: f64,
-    pub(super) step_size: f64,
-    pub(super) final_step_size: f64,
+    pub(super) examples: Option<Count>,
+    pub(super) depth: Depth,
+    pub(super) init_scale: Positive,
+    pub(super) step_size: Positive,
+    pub(super) final_step_size: NotNegative,
     pub(super) adapted: Selection,
     pub(super) kept_steps: Vec<u64>,
-    pub(super) singular_values: usize,
-    pub(super) subspace: usize,
+    pub(super) singular_values: Count,
+    pub(super) subspace: Count,
     pub(super) encoder: EncoderSettings,
     pub(super) training: TrainingSettings,
     #[serde(default)]
@@ -32,23 +36,20 @@ pub struct Settings {
 
 impl Check for Settings {
     fn check(&self) -> Result<(), Invalid> {
-        check_runs(self.trials, &[self.tasks.len()])?;
+        check_runs(*self.trials, &[self.tasks.len()])?;
         check_tasks(&self.tasks)?;
-        Invalid::unless(self.examples != Some(0), "examples", 0, "an integer from 1, or no such key: all")?;
         check_deep(self.depth, "depth")?;
-        check_init_scale_single("init_scale", self.init_scale, self.depth)?;
-        check_positive("step_size", self.step_size)?;
-        check_not_negative("final_step_size", self.final_step_size)?;
-        let allowed = "a number from 0 to step_size";
-        Invalid::unless(self.final_step_size <= self.step_size, "final_step_size", self.final_step_size, allowed)?;
+        check_init_scale_single("init_scale", *self.init_scale, *self.depth)?;
+        let falls = *self.final_step_size <= *self.step_size;
+        Invalid::unless(falls, "final_step_size", self.final_step_size, "a number from 0 to step_size")?;
         check_formed(self.adapted)?;
-        Invalid::unless(self.singular_values >= 2, "singular_values", self.singular_values, "an integer from 2")?;
-        Invalid::unless(self.subspace >= 1, "subspace", self.subspace, "an integer from 1")?;
+        let enough = *self.singular_values >= 2;
+        Invalid::unless(enough, "singular_values", self.singular_values, "a whole number from 2")?;
         self.training.check()?;
-        let steps = self.training.steps;
+        let steps = *self.training.steps;
         for (i, &step) in self.kept_steps.iter().enumerate() {
             let ascends = i == 0 || self.kept_steps[i - 1] < step;
-            let allowed = format!("ascending integers from 0, the last one the steps ({steps})");
+            let allowed = format!("ascending whole numbers from 0, the last one the steps ({steps})");
             Invalid::unless(ascends && step <= steps, format!("kept_steps.{i}"), step, allowed)?;
         }
         let last = self.kept_steps.last().copied();
@@ -61,15 +62,14 @@ impl Settings {
     pub(super) fn subtitle(&self, task: &str) -> String {
         let examples = self.examples.map_or("all".to_owned(), |n| n.to_string());
         format!(
-            "{}, {task}, {}, full width, L = {}, ε = {}, η from {:e} to {:e}, n = {examples}, {} seed{}",
+            "paper: Figure 2; {}, {task}, {}, full width, L = {}, ε = {}, η from {} to {}, n = {examples}; {}",
             self.encoder.source,
             adapted_in_words(self.adapted),
             self.depth,
             self.init_scale,
-            self.step_size,
-            self.final_step_size,
-            self.trials,
-            if self.trials == 1 { "" } else { "s" }
+            significant(*self.step_size, 1),
+            significant(*self.final_step_size, 1),
+            self.band.over_seeds(*self.trials)
         )
     }
 }

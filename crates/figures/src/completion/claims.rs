@@ -12,17 +12,17 @@ const FASTER: &str = "completion/faster";
 const STALLS: &str = "completion/fixed-bases-stall";
 
 pub(super) fn findings(settings: &Settings, curves: &[CurveRow], clock: &[TimingRow]) -> anyhow::Result<Vec<Finding>> {
-    let Some(step) = settings.discrepant_steps.iter().copied().find(|step| *step > 0.0) else {
+    let Some(step) = settings.discrepant_steps.iter().map(|step| **step).find(|step| *step > 0.0) else {
         let reason = "discrepant_steps has no γ above 0";
         return Ok([RECOVERS, FASTER, STALLS].map(|id| Finding::untested(id, reason)).into());
     };
-    let (moving, threshold) = (compressed(step), settings.original_tolerance);
+    let (moving, threshold) = (compressed(step), *settings.original_tolerance);
     let names = [ORIGINAL, moving.as_str()];
     let faster = match settings.at_papers_size() {
         true => speed_finding(FASTER, clock, names, 7.0),
         false => Finding::untested(FASTER, "a smaller size than the paper's"),
     };
-    let stalls = match settings.discrepant_steps.contains(&0.0) {
+    let stalls = match settings.discrepant_steps.iter().any(|step| **step == 0.0) {
         true => fixed_bases_stall(curves, &compressed(0.0), names, threshold),
         false => Finding::untested(STALLS, "discrepant_steps has no 0"),
     };

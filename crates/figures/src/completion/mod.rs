@@ -39,27 +39,27 @@ impl Experiment for Completion {
             start: Start { experiment: Self::NAME, seed, instance: at.trial, initialization: at.trial },
             problem: problem.clone(),
             network: at.network.network,
-            step_size,
+            step_size: *step_size,
             schedule: schedule.with_tolerance(at.network.tolerance),
             recovery: Recovery::EveryRecord,
             snapshots: KEEP_ALL,
         };
-        Ok(comparison_plan(&settings.networks(), settings.trials, trial))
+        Ok(comparison_plan(&settings.networks(), *settings.trials, trial))
     }
 
     fn tables(settings: &Settings, (): &(), finished: &[FinishedOf<Self>]) -> anyhow::Result<Vec<Table>> {
-        let mut tables = comparison_tables(Self::NAME, settings.trajectory_records, finished)?;
+        let mut tables = comparison_tables(Self::NAME, *settings.trajectory_records, finished)?;
         tables.push(reference_table(Self::NAME)?);
         Ok(tables)
     }
 
     fn draw(settings: &Settings, results: &Results) -> anyhow::Result<Vec<Drawing>> {
-        let (networks, records) = (settings.networks(), settings.trajectory_records);
+        let (networks, records) = (settings.networks(), *settings.trajectory_records);
         let value = |row: &CurveRow| row.recovery_error;
         let mut panels = ComparisonPanels::new(results, Self::NAME, &networks, records, "Recovery error", value)?;
         if settings.at_papers_size() {
             let reference = read_reference(results, Self::NAME)?;
-            let milestones = paper_milestones(&reference, settings.schedule.max_iterations);
+            let milestones = paper_milestones(&reference, *settings.schedule.max_iterations);
             panels.by_iteration = panels.by_iteration.many(milestones);
         }
         let figure = panels.figure("Completion: the original network and its compressed twin", settings.subtitle());
@@ -74,9 +74,11 @@ impl Experiment for Completion {
 /// The paper's milestones as series of the middle panel, in the hues of the networks they are about.
 fn paper_milestones(reference: &[ReferenceRow], iterations: u64) -> Vec<Series> {
     let find = |x: &str| reference.iter().find(|row| row.x == x).map(|row| row.y);
-    let reached = find("iterations_to_1e-12").map(|t| ("paper: 10⁻¹² reached", palette::ORIGINAL, vec![(t, 1e-12)]));
-    let ends = |error| vec![(0.7 * iterations as f64, error), (iterations as f64, error)];
-    let plateau = find("plateau").map(|error| ("paper: plateau of γ = 0", palette::FIXED, ends(error)));
+    let reached = find("iterations_to_1e-12");
+    // What stalls does so from where the others go on.
+    let ends = |error| vec![(reached.unwrap_or(0.7 * iterations as f64), error), (iterations as f64, error)];
+    let plateau = find("plateau").map(|error| ("γ = 0 stalls, paper", palette::FIXED, ends(error)));
+    let reached = reached.map(|t| ("original at 10⁻¹², paper", palette::ORIGINAL, vec![(t, 1e-12)]));
     let milestones = [reached, plateau].into_iter().flatten();
     milestones.map(|(label, hue, points)| Series::new(label, points).hue(hue).paper()).collect()
 }

@@ -3,7 +3,8 @@
 use lab::statistics::{Estimate, paired};
 use lab::{Evidence, Finding, Side};
 
-use super::{Kind, Row, Settings, Timing, iterations_of, seconds_of};
+use super::rows::{Row, Timing, iterations_of, seconds_of};
+use super::{Kind, Settings};
 use crate::reference::{ReferenceRow, reference_points};
 use crate::statements::{as_reported, changes, level};
 use crate::summary::{averaged, quotients, range};

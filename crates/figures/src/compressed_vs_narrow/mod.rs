@@ -1,19 +1,19 @@
 //! Compressed against narrow (Fig. 6): iterations and time that networks of the same small width need, by rank guess.
 
 mod claims;
+mod draw;
+mod rows;
 mod settings;
 
 use std::fmt;
 
-use charts::{Axis, Figure, Lines, Series};
 use lab::{Drawing, Experiment, Finding, FinishedOf, Gathering, Kernels, Plan, Planned, Results, Table};
-use serde::{Deserialize, Serialize};
 
+use self::rows::{Row, Timing};
 pub use self::settings::{Kind, Settings};
 use crate::drawing::drawing;
 use crate::matrix::{MatrixTrial, Recovery, Start};
-use crate::reference::{read_reference, reference_points, reference_table};
-use crate::summary::{Averaged, averaged};
+use crate::reference::{read_reference, reference_table};
 
 /// What is varied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,28 +27,6 @@ impl fmt::Display for Point {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}, rank guess {}, trial {}", self.kind.name(), self.rank_guess, self.trial)
     }
-}
-
-/// One run: a row of `compressed-vs-narrow.csv`.
-#[derive(Serialize, Deserialize)]
-pub(super) struct Row {
-    pub(super) network: String,
-    pub(super) rank_guess: usize,
-    pub(super) trial: usize,
-    pub(super) iterations: u64,
-    pub(super) converged: bool,
-    pub(super) training_loss: f64,
-    pub(super) recovery_error: f64,
-}
-
-/// The clock of one run: a row of `compressed-vs-narrow.timing.csv`, in the order of the main table.
-#[derive(Serialize, Deserialize)]
-pub(super) struct Timing {
-    pub(super) network: String,
-    pub(super) rank_guess: usize,
-    pub(super) trial: usize,
-    pub(super) seconds: f64,
-    pub(super) setup_seconds: f64,
 }
 
 /// The experiment.
@@ -74,9 +52,9 @@ impl Experiment for CompressedVsNarrow {
 
     fn plan(settings: &Settings, (): &()) -> anyhow::Result<Plan<Self>> {
         let mut plan = Vec::new();
-        for &rank_guess in &settings.rank_guesses {
+        for rank_guess in settings.rank_guesses.iter().map(|guess| **guess) {
             for (kind, network) in settings.networks(rank_guess) {
-                for trial in 0..settings.trials {
+                for trial in 0..*settings.trials {
                     // Trials differ in everything random; networks of the same trial share target and observed entries.
                     let start =
                         Start { experiment: Self::NAME, seed: settings.seed, instance: trial, initialization: 0 };
@@ -84,7 +62,7 @@ impl Experiment for CompressedVsNarrow {
                         start,
                         problem: settings.problem.clone(),
                         network,
-                        step_size: settings.step_size,
+                        step_size: *settings.step_size,
                         schedule: settings.schedule.clone(),
                         recovery: Recovery::AtEnd,
                         snapshots: 0,
@@ -125,32 +103,7 @@ impl Experiment for CompressedVsNarrow {
         let rows: Vec<Row> = results.read(Self::NAME)?;
         let clocks: Vec<Timing> = results.read("compressed-vs-narrow.timing")?;
         let reference = read_reference(results, Self::NAME)?;
-        let ticks = || settings.rank_guesses.iter().map(|&rank| rank as f64);
-        let panel = |title: &str, y: &str| {
-            let x = Axis::linear("rank guess r̂").ticks(ticks());
-            Lines::new(title).x(x).y(Axis::linear(y).include(0.0))
-        };
-        let mut iterations = panel("Iterations to tolerance", "iterations");
-        let mut time = panel("Time to tolerance (paper: on a GPU)", "time with set-up (s)");
-        for kind in Kind::ALL {
-            let (name, hue) = (kind.name(), kind.hue());
-            let series = |curve: Averaged| Series::new(name, curve.mean).band(curve.band).hue(hue).markers();
-            let paper = |quantity: &str, label: &str| {
-                let points = kind.reported().map(|series| reference_points(&reference, series, quantity));
-                let points = points.filter(|points| settings.as_in_the_paper() && !points.is_empty());
-                points.map(|points| Series::new(format!("{name}, {label}"), points).hue(hue).paper())
-            };
-            iterations =
-                iterations.series(series(averaged(iterations_of(&rows, kind)))).many(paper("iterations", "paper"));
-            time = time.series(series(averaged(seconds_of(&rows, &clocks, kind)))).many(paper("gpu_seconds", "paper"));
-        }
-        let figure = Figure::new("Networks as small as the rank guess allows")
-            .subtitle(settings.subtitle())
-            .panel_size(460, 320)
-            .panel(iterations)
-            .panel(time)
-            .shared_legend();
-        Ok(vec![drawing(Self::NAME, &figure)?])
+        Ok(vec![drawing(Self::NAME, &draw::figure(settings, &rows, &clocks, &reference))?])
     }
 
     fn claims(settings: &Settings, results: &Results) -> anyhow::Result<Vec<Finding>> {
@@ -160,45 +113,31 @@ impl Experiment for CompressedVsNarrow {
     }
 }
 
-/// (r̂, iterations) of the runs of one network that met the tolerance.
-fn iterations_of(rows: &[Row], kind: Kind) -> Vec<(f64, f64)> {
-    let rows = rows.iter().filter(|row| row.network == kind.name() && row.converged);
-    rows.map(|row| (row.rank_guess as f64, row.iterations as f64)).collect()
-}
-
-/// (r̂, seconds) of the runs of one network that met the tolerance, with the making of the initial factors.
-fn seconds_of(rows: &[Row], clocks: &[Timing], kind: Kind) -> Vec<(f64, f64)> {
-    let met = rows.iter().zip(clocks).filter(|(row, _)| row.network == kind.name() && row.converged);
-    met.map(|(row, clock)| (row.rank_guess as f64, clock.seconds + clock.setup_seconds)).collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
-    use lab::Check;
-
     use super::*;
-
-    fn settings(profile: &str) -> Settings {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../experiments/compressed-vs-narrow.toml");
-        lab::settings::load::<Settings>(&path, profile, &[]).unwrap().settings
-    }
+    use crate::matrix::given::{refused, settings};
 
     #[test]
     fn every_profile_is_valid() {
         for (profile, runs) in [("paper", 90), ("quick", 18), ("smoke", 12)] {
-            assert_eq!(CompressedVsNarrow::plan(&settings(profile), &()).unwrap().len(), runs, "{profile}");
+            assert_eq!(
+                CompressedVsNarrow::plan(&settings("compressed-vs-narrow", profile), &()).unwrap().len(),
+                runs,
+                "{profile}"
+            );
         }
     }
 
     #[test]
     fn bad_values_are_named() {
-        let mut settings = settings("quick");
-        assert!(!settings.as_in_the_paper());
-        settings.rank_guesses[1] = 151;
-        assert_eq!(settings.check().unwrap_err().key, "rank_guesses.1");
-        settings.problem.size = 0;
-        assert_eq!(settings.check().unwrap_err().key, "problem.size");
+        for (set, key) in [
+            ("rank_guesses.1=501", "rank_guesses.1"),
+            ("rank_guesses=[]", "rank_guesses"),
+            ("problem.size=0", "problem.size"),
+        ] {
+            assert_eq!(refused::<Settings>("compressed-vs-narrow", &[set]).0, key, "{set}");
+        }
+        assert!(!settings::<Settings>("compressed-vs-narrow", "quick").as_in_the_paper());
     }
 }

@@ -1,10 +1,11 @@
 //! `experiments/compressed-vs-narrow.toml`: its fields, what is allowed, and the networks it names.
 
+use lab::checked::{Count, Depth, Distinct, NotNegative, Positive, Trials};
 use lab::{Check, Invalid};
 use serde::{Deserialize, Serialize};
 
-use crate::checks::{check_depth, check_init_scale, check_list, check_not_negative, check_positive, check_runs};
-use crate::matrix::{InitializationSettings, Network, ProblemSettings, ScheduleSettings, check_rank_guess};
+use crate::checks::{check_init_scale, check_runs};
+use crate::matrix::{InitializationSettings, Network, ProblemSettings, ScheduleSettings, check_rank_guess, of_means};
 use crate::palette;
 
 /// `experiments/compressed-vs-narrow.toml`.
@@ -12,12 +13,12 @@ use crate::palette;
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     pub(super) seed: u64,
-    pub(super) trials: usize,
-    pub(super) rank_guesses: Vec<usize>,
-    pub(super) depth: usize,
-    pub(super) init_scale: f64,
-    pub(super) step_size: f64,
-    pub(super) discrepant_step: f64,
+    pub(super) trials: Trials,
+    pub(super) rank_guesses: Distinct<Count>,
+    pub(super) depth: Depth,
+    pub(super) init_scale: Positive,
+    pub(super) step_size: Positive,
+    pub(super) discrepant_step: NotNegative,
     #[serde(default)]
     pub(super) initialization: InitializationSettings,
     pub(super) problem: ProblemSettings,
@@ -26,16 +27,12 @@ pub struct Settings {
 
 impl Check for Settings {
     fn check(&self) -> Result<(), Invalid> {
-        check_runs(self.trials, &[3, self.rank_guesses.len()])?;
+        check_runs(*self.trials, &[3, self.rank_guesses.len()])?;
         self.problem.check("problem")?;
-        check_list("rank_guesses", &self.rank_guesses, |rank| rank >= 1, "an integer from 1")?;
         for (i, &rank) in self.rank_guesses.iter().enumerate() {
             check_rank_guess(&format!("rank_guesses.{i}"), rank, self.problem.size)?;
         }
-        check_depth("depth", self.depth)?;
-        check_init_scale("init_scale", self.init_scale, self.depth)?;
-        check_positive("step_size", self.step_size)?;
-        check_not_negative("discrepant_step", self.discrepant_step)?;
+        check_init_scale("init_scale", *self.init_scale, *self.depth)?;
         self.initialization.check("initialization", self.problem.observed_fraction)?;
         self.schedule.check("schedule", &self.problem)
     }
@@ -66,7 +63,7 @@ impl Kind {
     }
 
     /// Its colour.
-    pub(super) fn hue(self) -> usize {
+    pub(super) fn hue(self) -> charts::Hue {
         match self {
             Self::Narrow => palette::NARROW,
             Self::Compressed => palette::COMPRESSED,
@@ -98,21 +95,22 @@ impl Settings {
     /// Whether the problem and the start are the paper's; others do not bear on its numbers.
     pub(super) fn as_in_the_paper(&self) -> bool {
         let ProblemSettings { size, rank, observed_fraction, .. } = self.problem;
-        (size, rank, observed_fraction, self.init_scale, self.step_size) == (1000, 5, 0.2, 1e-3, 5e3)
+        (*size, *rank, *observed_fraction, *self.init_scale, *self.step_size) == (1000, 5, 0.2, 1e-3, 5e3)
     }
 
     pub(super) fn subtitle(&self) -> String {
         let ProblemSettings { size, rank, observed_fraction, .. } = self.problem;
         let Settings { depth, init_scale, step_size, discrepant_step, trials, .. } = self;
         format!(
-            "d = {size}, r = {rank}, p = {observed_fraction}, L = {depth}, ε = {init_scale}, η = {step_size}, \
-             γ = {discrepant_step}; mean and 95 % interval of {trials} trials"
+            "Figure 6 of the paper (spectral: not in it); d = {size}, r = {rank}, p = {observed_fraction}, L = {depth}, ε = {init_scale}, η = {step_size}, \
+             γ = {discrepant_step}; {}",
+            of_means(**trials, "trials")
         )
     }
 
     /// The networks for one rank guess.
     pub(super) fn networks(&self, rank_guess: usize) -> [(Kind, Network); 3] {
-        let Settings { depth, init_scale, discrepant_step, .. } = *self;
+        let (depth, init_scale, discrepant_step) = (*self.depth, *self.init_scale, *self.discrepant_step);
         let compressed = self.initialization.network(depth, init_scale, rank_guess, discrepant_step);
         [
             (Kind::Narrow, Network::Deep { depth, width: 2 * rank_guess, init_scale }),

@@ -1,22 +1,18 @@
 //! Depth-width sweep (Fig. 1): how well, and how fast, deep factorizations of any width complete a low-rank target.
 
 mod claims;
+mod draw;
 mod settings;
 
 use std::fmt;
 
-use charts::{Axis, Figure, Legend, Lines, Series};
 use lab::{Drawing, Experiment, Finding, FinishedOf, Gathering, Kernels, Plan, Planned, Results, Table};
 use serde::{Deserialize, Serialize};
 
-use self::settings::DepthSettings;
 pub use self::settings::Settings;
 use crate::drawing::drawing;
-use crate::label::number;
 use crate::matrix::{MatrixTrial, Network, Recovery, Start};
-use crate::palette;
-use crate::reference::{read_reference, reference_points, reference_table};
-use crate::summary::{Averaged, averaged};
+use crate::reference::{read_reference, reference_table};
 
 /// What is varied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,16 +63,16 @@ impl Experiment for DepthWidthSweep {
 
     fn plan(settings: &Settings, (): &()) -> anyhow::Result<Plan<Self>> {
         let mut plan = Vec::new();
-        for &DepthSettings { depth, step_size } in &settings.depths {
-            for &width in &settings.widths {
-                for trial in 0..settings.trials {
+        for (depth, step_size) in settings.depths.iter().map(|case| (*case.depth, *case.step_size)) {
+            for width in settings.widths.iter().map(|width| **width) {
+                for trial in 0..*settings.trials {
                     // Trials differ in their initial factors only.
                     let start =
                         Start { experiment: Self::NAME, seed: settings.seed, instance: 0, initialization: trial };
                     let run = MatrixTrial {
                         start,
                         problem: settings.problem.clone(),
-                        network: Network::Deep { depth, width, init_scale: settings.init_scale },
+                        network: Network::Deep { depth, width, init_scale: *settings.init_scale },
                         step_size,
                         schedule: settings.schedule.clone(),
                         recovery: Recovery::AtEnd,
@@ -106,36 +102,7 @@ impl Experiment for DepthWidthSweep {
     fn draw(settings: &Settings, results: &Results) -> anyhow::Result<Vec<Drawing>> {
         let rows: Vec<Row> = results.read(Self::NAME)?;
         let reference = read_reference(results, Self::NAME)?;
-        let panel = |title: &str, y: &str| {
-            Lines::new(title).x(Axis::linear("width")).y(Axis::linear(y).include(0.0)).legend(Legend::Below)
-        };
-        let mut errors = panel("Recovery error", "recovery error");
-        let mut iterations = panel("Iterations to tolerance", "iterations");
-        for DepthSettings { depth, step_size } in &settings.depths {
-            let hue = palette::depth(*depth);
-            let label = format!("depth {depth}, η = {}", number(*step_size));
-            let series = |curve: Averaged| Series::new(&label, curve.mean).band(curve.band).hue(hue).markers();
-            let paper = |quantity: &str| {
-                let points = reference_points(&reference, &format!("depth {depth}"), quantity);
-                (settings.as_in_the_paper() && !points.is_empty())
-                    .then(|| Series::new(format!("depth {depth}, paper"), points).hue(hue).paper())
-            };
-            errors = errors.series(series(averaged(recovery_errors(&rows, *depth)))).many(paper("recovery_error"));
-            let curve = averaged(iterations_to_tolerance(&rows, *depth));
-            // Depth 2 is slow for reasons of its own where it overfits; the paper shows the deepest network only.
-            if settings.depths.iter().all(|other| other.depth <= *depth) {
-                iterations = iterations.series(series(curve)).many(paper("iterations"));
-                if rows.iter().any(|row| row.depth == *depth && !row.converged) {
-                    let limit = settings.schedule.max_iterations as f64;
-                    iterations = iterations.reference(limit, "limit: runs that end there are left out");
-                }
-            }
-        }
-        let figure = Figure::new("Completion by deep factorizations of any width")
-            .subtitle(settings.subtitle())
-            .panel(errors)
-            .panel(iterations);
-        Ok(vec![drawing(Self::NAME, &figure)?])
+        Ok(vec![drawing(Self::NAME, &draw::figure(settings, &rows, &reference))?])
     }
 
     fn claims(settings: &Settings, results: &Results) -> anyhow::Result<Vec<Finding>> {
@@ -157,31 +124,27 @@ fn iterations_to_tolerance(rows: &[Row], depth: usize) -> Vec<(f64, f64)> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
-    use lab::Check;
-
     use super::*;
-
-    fn settings(profile: &str) -> Settings {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../experiments/depth-width-sweep.toml");
-        lab::settings::load::<Settings>(&path, profile, &[]).unwrap().settings
-    }
+    use crate::matrix::given::{refused, settings};
 
     #[test]
     fn every_profile_is_valid() {
         for (profile, runs) in [("paper", 100), ("quick", 30), ("smoke", 12)] {
-            assert_eq!(DepthWidthSweep::plan(&settings(profile), &()).unwrap().len(), runs, "{profile}");
+            assert_eq!(
+                DepthWidthSweep::plan(&settings("depth-width-sweep", profile), &()).unwrap().len(),
+                runs,
+                "{profile}"
+            );
         }
     }
 
     #[test]
     fn bad_values_are_named() {
-        let mut settings = settings("paper");
-        assert!(settings.as_in_the_paper());
-        settings.depths[1].step_size = 0.0;
-        assert_eq!(settings.check().unwrap_err().key, "depths.1.step_size");
-        settings.widths[3] = 0;
-        assert_eq!(settings.check().unwrap_err().key, "widths.3");
+        for (set, key) in
+            [("depths.1.step_size=0.0", "depths.1.step_size"), ("depths=[]", "depths"), ("widths.3=0", "widths.3")]
+        {
+            assert_eq!(refused::<Settings>("depth-width-sweep", &[set]).0, key, "{set}");
+        }
+        assert!(settings::<Settings>("depth-width-sweep", "paper").as_in_the_paper());
     }
 }

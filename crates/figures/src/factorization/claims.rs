@@ -14,7 +14,7 @@ pub(super) fn findings(settings: &Settings, results: &Results) -> anyhow::Result
     let clock: Vec<TimingRow> = results.read("factorization.timing")?;
     let trajectory: Vec<TrajectoryRow> = results.read("factorization.trajectory")?;
     let mut findings = vec![trajectories_coincide(&trajectory)];
-    if settings.problem.size >= 1000 {
+    if *settings.problem.size >= 1000 {
         findings.push(losses_fall(&curves));
         findings.push(speed_finding(FASTER, &clock, [ORIGINAL, COMPRESSED], 10.0));
     } else {

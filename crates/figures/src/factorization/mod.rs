@@ -37,22 +37,22 @@ impl Experiment for Factorization {
             start: Start { experiment: Self::NAME, seed, instance: at.trial, initialization: at.trial },
             problem: problem.clone(),
             network: at.network.network,
-            step_size,
+            step_size: *step_size,
             schedule: schedule.with_tolerance(at.network.tolerance),
             recovery: Recovery::AtEnd,
             snapshots: KEEP_ALL,
         };
-        Ok(comparison_plan(&settings.networks(), settings.trials, trial))
+        Ok(comparison_plan(&settings.networks(), *settings.trials, trial))
     }
 
     fn tables(settings: &Settings, (): &(), finished: &[FinishedOf<Self>]) -> anyhow::Result<Vec<Table>> {
-        let mut tables = comparison_tables(Self::NAME, settings.trajectory_records, finished)?;
+        let mut tables = comparison_tables(Self::NAME, *settings.trajectory_records, finished)?;
         tables.push(reference_table(Self::NAME)?);
         Ok(tables)
     }
 
     fn draw(settings: &Settings, results: &Results) -> anyhow::Result<Vec<Drawing>> {
-        let (networks, records) = (settings.networks(), settings.trajectory_records);
+        let (networks, records) = (settings.networks(), *settings.trajectory_records);
         let value = |row: &CurveRow| Some(row.training_loss);
         let panels = ComparisonPanels::new(results, Self::NAME, &networks, records, "Training loss", value)?;
         let figure = panels.figure("Factorization: the original network and its compressed twin", settings.subtitle());

@@ -1,9 +1,10 @@
 //! `experiments/factorization.toml`: its fields, what is allowed, and the networks it names.
 
+use lab::checked::{Count, Depth, Positive, Trials};
 use lab::{Check, Invalid};
 use serde::{Deserialize, Serialize};
 
-use crate::checks::{check_depth, check_init_scale, check_positive, check_runs};
+use crate::checks::{check_init_scale, check_runs};
 use crate::matrix::*;
 use crate::palette;
 
@@ -17,11 +18,11 @@ pub(super) const COMPRESSED: &str = "compressed, γ = 0";
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     pub(super) seed: u64,
-    pub(super) trials: usize,
-    pub(super) depth: usize,
-    pub(super) init_scale: f64,
-    pub(super) step_size: f64,
-    pub(super) trajectory_records: usize,
+    pub(super) trials: Trials,
+    pub(super) depth: Depth,
+    pub(super) init_scale: Positive,
+    pub(super) step_size: Positive,
+    pub(super) trajectory_records: Count,
     pub(super) problem: ProblemSettings,
     pub(super) schedule: ScheduleSettings,
 }
@@ -30,24 +31,21 @@ impl Check for Settings {
     fn check(&self) -> Result<(), Invalid> {
         self.problem.check("problem")?;
         self.schedule.check("schedule", &self.problem)?;
-        check_runs(self.trials, &[2])?;
-        check_depth("depth", self.depth)?;
-        check_init_scale("init_scale", self.init_scale, self.depth)?;
-        check_positive("step_size", self.step_size)?;
+        check_runs(*self.trials, &[2])?;
+        check_init_scale("init_scale", *self.init_scale, *self.depth)?;
         let ProblemSettings { size, rank, observed_fraction, .. } = self.problem;
-        let full = observed_fraction == 1.0;
+        let full = *observed_fraction == 1.0;
         Invalid::unless(full, "problem.observed_fraction", observed_fraction, "1, full observation")?;
-        let ranks = format!("an integer from 1 to less than half the size ({size})");
-        Invalid::unless(2 * rank < size, "problem.rank", rank, ranks)?;
-        Invalid::unless(self.trajectory_records >= 1, "trajectory_records", self.trajectory_records, "1 or more")
+        let ranks = format!("a whole number from 1 to less than half the size ({size})");
+        Invalid::unless(2 * *rank < *size, "problem.rank", rank, ranks)
     }
 }
 
 impl Settings {
     pub(super) fn networks(&self) -> [Compared; 2] {
-        let Settings { depth, init_scale, .. } = *self;
+        let (depth, init_scale) = (*self.depth, *self.init_scale);
         let tolerance = self.schedule.tolerance;
-        let original = Network::Deep { depth, width: self.problem.size, init_scale };
+        let original = Network::Deep { depth, width: *self.problem.size, init_scale };
         let compressed = Network::CompressedExact { depth, init_scale };
         [
             Compared { name: ORIGINAL.to_owned(), hue: palette::ORIGINAL, network: original, tolerance },
@@ -58,11 +56,11 @@ impl Settings {
     pub(super) fn subtitle(&self) -> String {
         let ProblemSettings { size, rank, .. } = self.problem;
         format!(
-            "d = {size}, r = {rank}, L = {}, all entries observed, ε = {}, η = {}{}",
+            "Figure 4 of the paper; d = {size}, r = {rank}, L = {}, all entries observed, ε = {}, η = {}{}",
             self.depth,
             self.init_scale,
             self.step_size,
-            over_trials(self.trials)
+            over_trials(*self.trials)
         )
     }
 }

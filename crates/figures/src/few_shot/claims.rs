@@ -16,7 +16,7 @@ const MOST: usize = 256;
 
 pub(super) fn findings(settings: &Settings, rows: &[RunRow]) -> anyhow::Result<Vec<Finding>> {
     let rows: Vec<RunRow> = rows.iter().filter(|row| row.examples <= MOST).cloned().collect();
-    if settings.encoder.is_pretrained() && settings.training.steps < 500 {
+    if settings.encoder.is_pretrained() && *settings.training.steps < 500 {
         let ids = [LEADS[0], LEADS[1], FEWER[0], FEWER[1], SIZE];
         return Ok(ids.map(|id| Finding::untested(id, "fewer than the paper's 500 steps")).into());
     }

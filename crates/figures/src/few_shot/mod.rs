@@ -35,20 +35,22 @@ impl Experiment for FewShot {
     fn gather(settings: &Settings, gathering: &Gathering) -> anyhow::Result<FineTuningInputs> {
         let Settings { encoder, sources, tasks, .. } = settings;
         let inputs = FineTuningInputs::gather(encoder, sources, tasks, gathering)?;
-        inputs.check_rank("methods.rank", settings.methods.rank)?;
+        inputs.check_rank("methods.rank", *settings.methods.rank)?;
         inputs.check_pool(&settings.examples, settings.reserved().total())?;
+        inputs.check_dev(settings.seed, settings.training.dev_examples)?;
+        inputs.check_validation(settings.seed, settings.reserved())?;
         Ok(inputs)
     }
 
     fn plan(settings: &Settings, inputs: &FineTuningInputs) -> anyhow::Result<Plan<Self>> {
         let mut plan: Plan<Self> = Vec::new();
         for place in places(settings, inputs) {
-            plan.extend(place.run(PAPERS, settings.step_size).seeds(settings.trials_of(place.name)));
+            plan.extend(place.run(PAPERS, *settings.step_size).seeds(settings.trials_of(place.name)));
         }
         for place in places(settings, inputs).into_iter().filter(Place::has_choice) {
             for &step_size in &settings.choice.step_sizes {
-                for number in 0..settings.choice.trials {
-                    let run = place.run("choice", step_size).with(|trial| {
+                for number in 0..*settings.choice.trials {
+                    let run = place.run("choice", *step_size).with(|trial| {
                         trial.part = Part::Choice(number);
                         trial.evaluated = Evaluated::Validation;
                         trial.divergence = Divergence::Counts;
@@ -111,7 +113,7 @@ struct Place<'a> {
 
 impl Place<'_> {
     fn run(&self, protocol: &str, step_size: f64) -> Run {
-        let method = (self.method, self.settings.methods.rank);
+        let method = (self.method, *self.settings.methods.rank);
         let run = self.common.run(protocol, self.task, method, step_size, self.examples);
         run.with(|trial| trial.reserved = self.settings.reserved())
     }
@@ -128,9 +130,9 @@ fn places<'a>(settings: &'a Settings, inputs: &'a FineTuningInputs) -> Vec<Place
     let common = Common { seed, inputs, pooling: encoder.pooling, adapted, training };
     let mut places = Vec::new();
     for task in &inputs.tasks {
-        for &examples in &settings.examples {
+        for examples in settings.examples.iter().map(|n| n.get()) {
             for &name in &settings.methods.names {
-                let method = settings.methods.method(name, settings.methods.rank);
+                let method = settings.methods.method(name, *settings.methods.rank);
                 places.push(Place { settings, common, task, examples, name, method });
             }
         }

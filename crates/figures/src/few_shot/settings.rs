@@ -1,23 +1,31 @@
 //! `experiments/few-shot.toml`: its fields and what is allowed.
 
 use adaptation::Selection;
+use charts::{Hue, significant};
+use lab::checked::{Count, Distinct, Positive, Trials};
 use lab::{Check, Invalid};
 use serde::{Deserialize, Serialize};
 
 use crate::adaptation::*;
-use crate::checks::{check_list, check_positive, check_runs, check_trials};
+use crate::checks::{check_list, check_runs};
+use crate::palette;
+
+/// Most runs that choose step sizes: each is a file of the store.
+const MOST_CHOICES: usize = 100_000;
 
 /// `experiments/few-shot.toml`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     pub(super) seed: u64,
-    pub(super) trials: usize,
-    pub(super) further_trials: usize,
-    pub(super) tasks: Vec<String>,
-    pub(super) examples: Vec<usize>,
+    pub(super) trials: Trials,
+    pub(super) further_trials: Trials,
+    #[serde(default)]
+    pub(super) band: Band,
+    pub(super) tasks: Distinct<String>,
+    pub(super) examples: Distinct<Count>,
     pub(super) adapted: Selection,
-    pub(super) step_size: f64,
+    pub(super) step_size: Positive,
     pub(super) encoder: EncoderSettings,
     pub(super) methods: MethodSettings,
     pub(super) training: TrainingSettings,
@@ -31,31 +39,40 @@ pub struct Settings {
 #[serde(deny_unknown_fields)]
 pub struct ChoiceSettings {
     pub(super) methods: Vec<MethodName>,
-    pub(super) step_sizes: Vec<f64>,
-    pub(super) trials: usize,
-    pub(super) validation_examples: usize,
+    pub(super) step_sizes: Distinct<Positive>,
+    pub(super) trials: Trials,
+    pub(super) validation_examples: Count,
 }
 
 impl Check for Settings {
     fn check(&self) -> Result<(), Invalid> {
-        check_runs(self.trials, &[self.tasks.len(), self.examples.len(), self.methods.names.len()])?;
-        check_trials("further_trials", self.further_trials)?;
+        let places = [self.tasks.len(), self.examples.len()];
+        check_runs(*self.trials, &[places[0], places[1], self.methods.names.len()])?;
         check_tasks(&self.tasks)?;
-        check_list("examples", &self.examples, |n| n >= 1, "an integer from 1")?;
-        check_positive("step_size", self.step_size)?;
         self.methods.check()?;
         self.training.check()?;
-        let ChoiceSettings { methods, step_sizes, trials, validation_examples } = &self.choice;
-        if methods.is_empty() {
+        if self.choice.methods.is_empty() {
             return Ok(());
         }
-        check_list("choice.methods", methods, |name| self.methods.names.contains(&name), "one of methods.names")?;
-        check_list("choice.step_sizes", step_sizes, |step| step > 0.0 && step.is_finite(), "a number greater than 0")?;
-        check_trials("choice.trials", *trials)?;
+        let is_known = |name| self.methods.names.contains(&name);
+        check_list("choice.methods", &self.choice.methods, is_known, "one of methods.names")?;
+        self.choice.check(places)
+    }
+}
+
+impl ChoiceSettings {
+    fn check(&self, [tasks, examples]: [usize; 2]) -> Result<(), Invalid> {
+        let factors = [tasks, examples, self.methods.len(), self.step_sizes.len()];
+        let runs = factors.into_iter().fold(1_usize, usize::saturating_mul);
+        let allowed = format!(
+            "so many that there are at most {MOST_CHOICES} runs that choose, of each of which the store keeps a file ({runs} \
+             for a trial)"
+        );
+        Invalid::unless(runs.saturating_mul(*self.trials) <= MOST_CHOICES, "choice.trials", self.trials, allowed)?;
         let most = u32::MAX as usize;
-        let allowed = format!("an integer from 2 to {most}");
-        let fits = (2..=most).contains(validation_examples);
-        Invalid::unless(fits, "choice.validation_examples", validation_examples, allowed)
+        let fits = (2..=most).contains(&*self.validation_examples);
+        let allowed = format!("a whole number from 2 to {most}");
+        Invalid::unless(fits, "choice.validation_examples", self.validation_examples, allowed)
     }
 }
 
@@ -64,6 +81,11 @@ pub(super) const PAPERS: &str = "paper's step size";
 /// The protocol with step sizes of its own.
 pub(super) const CHOSEN: &str = "chosen step size";
 
+/// Whether the paper has the method.
+fn is_papers(name: MethodName) -> bool {
+    matches!(name, MethodName::Lora | MethodName::DeepLora)
+}
+
 impl Settings {
     /// What is kept apart of each pool for the choice.
     pub(super) fn reserved(&self) -> Reserved {
@@ -71,29 +93,47 @@ impl Settings {
             return Reserved::default();
         }
         Reserved {
-            validation: self.choice.validation_examples,
-            subsets: self.choice.trials,
-            subset: self.examples.iter().copied().max().unwrap_or(0),
+            validation: *self.choice.validation_examples,
+            subsets: *self.choice.trials,
+            subset: self.examples.iter().map(|n| n.get()).max().unwrap_or(0),
         }
     }
 
     /// Seeds of a method: the paper has LoRA and Deep LoRA.
     pub(super) fn trials_of(&self, name: MethodName) -> usize {
-        let is_papers = matches!(name, MethodName::Lora | MethodName::DeepLora);
-        if is_papers { self.trials } else { self.further_trials }
+        if is_papers(name) { *self.trials } else { *self.further_trials }
+    }
+
+    /// The methods of the figure with their hues: the paper's, and those whose step size was chosen. One that was never
+    /// tuned is only in the tables.
+    pub(super) fn drawn(&self) -> Vec<(&'static str, Hue)> {
+        let names = self.methods.names.iter().copied();
+        let drawn = names.filter(|&name| is_papers(name) || self.choice.methods.contains(&name));
+        drawn.map(|name| (self.methods.label(name), palette::method(name))).collect()
+    }
+
+    /// Whether the paper has values for a task.
+    pub(super) fn shows_paper(&self, task: &str) -> bool {
+        task == PAPERS_TASK && self.encoder.is_pretrained()
     }
 
     pub(super) fn subtitle(&self) -> String {
-        let few = self.methods.names.iter().any(|&name| self.trials_of(name) != self.trials);
-        let further = if few { format!(" ({} of Sine-LoRA, AdaLoRA)", self.further_trials) } else { String::new() };
+        let drawn = self.drawn();
+        let labels = self.methods.names.iter().map(|&name| self.methods.label(name));
+        let absent: Vec<&str> = labels.filter(|label| drawn.iter().all(|(other, _)| other != label)).collect();
+        let absent = match absent.len() {
+            0 => String::new(),
+            _ => format!("; not drawn, as they ran at the paper's step size only: {}", absent.join(", ")),
+        };
         format!(
-            "{}, {}, r = {}, {} steps of {}; {}{further}",
+            "paper: Section 5, few-shot STS-B; {}, {}, r = {}, {} steps of {}, paper's step size {}; {}{absent}",
             self.encoder.source,
             adapted_in_words(self.adapted),
             self.methods.rank,
             self.training.steps,
             self.training.batch,
-            over_seeds(self.trials)
+            significant(*self.step_size, 1),
+            self.band.over_seeds(*self.trials)
         )
     }
 }

@@ -11,7 +11,7 @@ const OVERALL: [&str; 2] = ["glue-table/overall", "glue-table/overall-here"];
 const SIZE: &str = "glue-table/size-of-the-lead";
 
 pub(super) fn findings(settings: &PairExperiment, runs: &[RunRow]) -> anyhow::Result<Vec<Finding>> {
-    if settings.encoder.is_pretrained() && settings.training.steps < 600 {
+    if settings.encoder.is_pretrained() && *settings.training.steps < 600 {
         let ids = [LEADS[0], LEADS[1], OVERALL[0], OVERALL[1], SIZE];
         return Ok(ids.map(|id| Finding::untested(id, "fewer than the paper's 1000 steps (SST-2: 600)")).into());
     }
@@ -28,10 +28,7 @@ pub(super) fn findings(settings: &PairExperiment, runs: &[RunRow]) -> anyhow::Re
 fn differences_in_points(runs: &[RunRow]) -> Vec<(String, String, Option<Estimate>, String)> {
     let places = distinct(runs, |run| (run.protocol.clone(), run.task.clone()));
     let of = |(protocol, task): (String, String)| {
-        let percent: Vec<RunRow> = at(runs, &protocol, &task)
-            .into_iter()
-            .map(|run| RunRow { score: run.score.map(|score| 100.0 * score), ..run.clone() })
-            .collect();
+        let percent: Vec<RunRow> = at(runs, &protocol, &task).into_iter().map(RunRow::in_percent).collect();
         let compared = Compared::of(&percent);
         (protocol, task, compared.difference(), compared.notes())
     };
@@ -70,6 +67,7 @@ fn overall(id: &'static str, runs: &[RunRow]) -> Vec<Finding> {
             }
         }
         .case(protocol)
+        .note("the tasks are the sample, not the seeds")
     };
     distinct(&all, |(protocol, ..)| protocol.clone()).into_iter().map(finding).collect()
 }

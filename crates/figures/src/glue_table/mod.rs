@@ -1,15 +1,14 @@
 //! The table of GLUE: LoRA and Deep LoRA on eight tasks, with few examples.
 
 mod claims;
+mod draw;
 mod rows;
 
-use charts::{Axis, Bars, Figure, Histogram};
 use lab::{Drawing, Experiment, Finding, FinishedOf, Gathering, Plan, Results, Table};
 
 use self::rows::{NOT_RUN, Row, row};
 use crate::adaptation::*;
 use crate::drawing::drawing;
-use crate::palette;
 
 /// The experiment.
 pub struct GlueTable;
@@ -61,45 +60,11 @@ impl Experiment for GlueTable {
     }
 
     fn draw(settings: &PairExperiment, results: &Results) -> anyhow::Result<Vec<Drawing>> {
-        let rows: Vec<Row> = results.read(Self::NAME)?;
-        let mut figure = Figure::new("GLUE with few examples: LoRA and Deep LoRA")
-            .subtitle(settings.subtitle())
-            .columns(1)
-            .panel_size(1000, 280)
-            .shared_legend();
-        for protocol in &settings.protocols {
-            let rows: Vec<&Row> = rows.iter().filter(|row| row.protocol == protocol.name).collect();
-            figure = figure.panel(
-                Histogram::new(protocol.in_title_of_all())
-                    .categories(rows.iter().map(|row| row.label()))
-                    .y(Axis::linear("Pearson, Matthews or accuracy (%)"))
-                    .bars(bars(
-                        LORA,
-                        palette::LORA,
-                        rows.iter().map(|row| (row.lora_mean_percent, row.lora_deviation_percent)),
-                    ))
-                    .bars(bars(
-                        DEEP_LORA,
-                        palette::DEEP_LORA,
-                        rows.iter().map(|row| (row.deep_lora_mean_percent, row.deep_lora_deviation_percent)),
-                    )),
-            );
-        }
-        Ok(vec![drawing(Self::NAME, &figure)?])
+        let (rows, runs) = (results.read(Self::NAME)?, results.read("glue-table.runs")?);
+        Ok(vec![drawing(Self::NAME, &draw::figure(settings, &rows, &runs)?)?])
     }
 
     fn claims(settings: &PairExperiment, results: &Results) -> anyhow::Result<Vec<Finding>> {
         claims::findings(settings, &results.read("glue-table.runs")?)
     }
-}
-
-/// Bars of (mean, deviation), with whiskers of half a deviation; `None` leaves one out.
-fn bars(label: &str, hue: usize, values: impl Iterator<Item = (Option<f64>, Option<f64>)>) -> Bars {
-    let values: Vec<(f64, f64)> =
-        values.map(|(mean, deviation)| (mean.unwrap_or(f64::NAN), deviation.unwrap_or(f64::NAN))).collect();
-    let errors: Vec<(f64, f64)> =
-        values.iter().map(|(mean, deviation)| (mean - deviation / 2.0, mean + deviation / 2.0)).collect();
-    let bars = Bars::new(label, values.iter().map(|(mean, _)| *mean).collect::<Vec<_>>()).hue(hue);
-    // A single run has no deviation.
-    if values.iter().any(|(_, deviation)| *deviation > 0.0) { bars.errors(errors) } else { bars }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::adaptation::{DEEP_LORA, DifferenceRow, LORA, RunRow};
 
 /// The status of a task with finished runs of both methods.
-pub(super) const RUN: &str = "run";
+const RUN: &str = "run";
 /// The status of a task whose data is not to be had.
 pub(super) const NOT_RUN: &str = "not run: no data";
 const FAILED: &str = "failed: a method has no finished run";
@@ -26,17 +26,6 @@ pub(super) struct Row {
     pub(super) difference_percent: Option<f64>,
     pub(super) difference_low_percent: Option<f64>,
     pub(super) difference_high_percent: Option<f64>,
-}
-
-impl Row {
-    /// The task as the figure names it, which says why there are no bars.
-    pub(super) fn label(&self) -> String {
-        match &*self.status {
-            RUN => self.task.clone(),
-            NOT_RUN => format!("{}: no data", self.task),
-            _ => format!("{}: failed", self.task),
-        }
-    }
 }
 
 /// The row of a task from its runs and their paired difference.

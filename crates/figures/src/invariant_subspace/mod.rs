@@ -1,19 +1,16 @@
 //! Invariant subspaces (Theorem 2.1): block structure, recursion of ρ and exact compression, along whole runs.
 
 mod claims;
+mod draw;
 mod settings;
 
 use std::fmt;
 
-use charts::{Axis, Figure, Lines, Series};
 use lab::{Drawing, Experiment, Finding, FinishedOf, Gathering, Kernels, Plan, Planned, Results, Table};
 
 pub use self::settings::Settings;
 use crate::drawing::drawing;
-use crate::matrix::{
-    BlockRow, DistanceRow, Points, TheoremCase, TheoremTrial, block_rows, distance_rows, largest_by_iteration,
-};
-use crate::palette;
+use crate::matrix::{BlockRow, DistanceRow, TheoremCase, TheoremTrial, block_rows, distance_rows};
 
 const DISTANCES: &str = "invariant-subspace.distance";
 
@@ -54,18 +51,19 @@ impl Experiment for InvariantSubspaces {
     fn plan(settings: &Settings, (): &()) -> anyhow::Result<Plan<Self>> {
         let mut plan = Vec::new();
         for case in &settings.cases {
-            let iterations = case.iterations.min(settings.max_iterations);
+            let most = settings.max_iterations;
+            let iterations = if most < case.iterations { most } else { case.iterations };
             let case = TheoremCase { iterations, ..case.clone() };
-            for trial in 0..settings.trials {
+            for trial in 0..*settings.trials {
                 plan.push(Planned {
                     at: Point { case: case.name.clone(), trial },
                     kernels: Kernels::Sequential,
-                    cost: (case.depth as u64 * iterations) as f64 * (case.size as f64).powi(3),
+                    cost: (*case.depth as u64 * *iterations) as f64 * (*case.size as f64).powi(3),
                     trial: TheoremTrial {
                         experiment: Self::NAME,
                         seed: settings.seed,
                         trial,
-                        record_every: iterations.div_ceil(settings.records),
+                        record_every: iterations.div_ceil(*settings.records),
                         case: case.clone(),
                     },
                 });
@@ -83,32 +81,7 @@ impl Experiment for InvariantSubspaces {
     fn draw(settings: &Settings, results: &Results) -> anyhow::Result<Vec<Drawing>> {
         let blocks: Vec<BlockRow> = results.read(Self::NAME)?;
         let distances: Vec<DistanceRow> = results.read(DISTANCES)?;
-        let names = settings.names();
-        let block = |value: fn(&BlockRow) -> Option<f64>| largest_by_iteration(&names, &blocks, value).into_iter();
-        let distance =
-            |value: fn(&DistanceRow) -> Option<f64>| largest_by_iteration(&names, &distances, value).into_iter();
-        let line = |(case, points): (usize, Points)| Series::new(names[case], points).hue(palette::case(case));
-        let shade =
-            |(case, points): (usize, Points)| Series::new("", points).hue(palette::case(case)).width(6.0).opacity(0.35);
-        let panel = |title: &str, value: &str| Lines::new(title).x(Axis::log("iteration")).y(Axis::log(value));
-        let figure = Figure::new("The invariant subspace of the learning dynamics")
-            .subtitle(settings.subtitle())
-            .panel(
-                panel("Distance from the block form", "block residual / ‖Wₗ‖")
-                    .many(block(|row| Some(row.block_residual)).map(line)),
-            )
-            .panel(panel("ρ against its recursion", "relative difference").many(block(BlockRow::rho_error).map(line)))
-            .panel(
-                panel("Original against compressed", "wide: distance; thin: √m ∏ρ")
-                    .many(distance(|row| Some(row.distance)).map(shade))
-                    .many(distance(|row| Some(row.predicted())).map(line)),
-            )
-            .panel(
-                panel("That distance against √m ∏ρ", "relative difference")
-                    .many(distance(|row| Some(row.error())).map(line)),
-            )
-            .shared_legend();
-        Ok(vec![drawing(Self::NAME, &figure)?])
+        Ok(vec![drawing(Self::NAME, &draw::figure(settings, &blocks, &distances))?])
     }
 
     fn claims(settings: &Settings, results: &Results) -> anyhow::Result<Vec<Finding>> {
@@ -118,31 +91,29 @@ impl Experiment for InvariantSubspaces {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
-    use lab::Check;
-
     use super::*;
-
-    fn settings(profile: &str) -> Settings {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../experiments/invariant-subspace.toml");
-        lab::settings::load::<Settings>(&path, profile, &[]).unwrap().settings
-    }
+    use crate::matrix::given::{refused, settings};
 
     #[test]
     fn every_profile_is_valid() {
         for profile in ["paper", "quick", "smoke"] {
-            assert_eq!(InvariantSubspaces::plan(&settings(profile), &()).unwrap().len(), 8, "{profile}");
+            assert_eq!(
+                InvariantSubspaces::plan(&settings("invariant-subspace", profile), &()).unwrap().len(),
+                8,
+                "{profile}"
+            );
         }
     }
 
     #[test]
-    fn bad_cases_are_named() {
-        let mut settings = settings("paper");
-        settings.cases[2].rank = 15;
-        assert_eq!(settings.check().unwrap_err().key, "cases.2.rank");
-        settings.cases[2].rank = 3;
-        settings.cases[2].name = settings.cases[0].name.clone();
-        assert_eq!(settings.check().unwrap_err().key, "cases.2.name");
+    fn bad_values_are_named() {
+        for (set, key) in [
+            ("cases.2.rank=15", "cases.2.rank"),
+            ("cases.2.size=2", "cases.2.rank"),
+            ("cases.2.name=L = 3, ε = 1", "cases.2.name"),
+            ("cases=[]", "cases"),
+        ] {
+            assert_eq!(refused::<Settings>("invariant-subspace", &[set]).0, key, "{set}");
+        }
     }
 }

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use lab::checked::{NotEmpty, Steps, Trials};
 use lab::{Check, Invalid};
 use serde::{Deserialize, Serialize};
 
-use crate::checks::{check_runs, check_steps};
+use crate::checks::check_runs;
 use crate::matrix::TheoremCase;
 
 /// `experiments/invariant-subspace.toml`.
@@ -13,18 +14,15 @@ use crate::matrix::TheoremCase;
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     pub(super) seed: u64,
-    pub(super) trials: usize,
-    pub(super) max_iterations: u64,
-    pub(super) records: u64,
-    pub(super) cases: Vec<TheoremCase>,
+    pub(super) trials: Trials,
+    pub(super) max_iterations: Steps,
+    pub(super) records: Steps,
+    pub(super) cases: NotEmpty<TheoremCase>,
 }
 
 impl Check for Settings {
     fn check(&self) -> Result<(), Invalid> {
-        check_runs(self.trials, &[self.cases.len()])?;
-        check_steps("max_iterations", self.max_iterations)?;
-        Invalid::unless(self.records >= 1, "records", self.records, "an integer from 1")?;
-        Invalid::unless(!self.cases.is_empty(), "cases", "[]", "at least one table")?;
+        check_runs(*self.trials, &[self.cases.len()])?;
         let mut names = HashSet::new();
         self.cases.iter().enumerate().try_for_each(|(i, case)| {
             case.check(&format!("cases.{i}"))?;
@@ -41,7 +39,7 @@ impl Settings {
     }
 
     pub(super) fn subtitle(&self) -> String {
-        let sizes: BTreeSet<_> = self.cases.iter().map(|case| (case.size, case.rank)).collect();
+        let sizes: BTreeSet<_> = self.cases.iter().map(|case| (*case.size, *case.rank)).collect();
         let sizes: Vec<_> = sizes.iter().map(|(size, rank)| format!("d = {size}, r = {rank}")).collect();
         format!("Theorem 2.1; full observation; {}; the largest over all layers", sizes.join(" and "))
     }

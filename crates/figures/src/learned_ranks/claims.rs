@@ -11,7 +11,7 @@ const ZERO: [&str; 2] = ["learned-ranks/deep-lora-rank-0", "learned-ranks/deep-l
 const LOW: [&str; 2] = ["learned-ranks/deep-lora-low-rank", "learned-ranks/deep-lora-low-rank-here"];
 
 pub(super) fn findings(settings: &PairExperiment, rows: &[Row], runs: &[RunRow]) -> Vec<Finding> {
-    if settings.encoder.is_pretrained() && settings.training.steps < 500 {
+    if settings.encoder.is_pretrained() && *settings.training.steps < 500 {
         let ids = [FULL, ZERO, LOW].concat();
         return ids.into_iter().map(|id| Finding::untested(id, "fewer than the paper's 500 steps")).collect();
     }
@@ -23,7 +23,7 @@ pub(super) fn findings(settings: &PairExperiment, rows: &[Row], runs: &[RunRow])
         };
         places.iter().map(one).collect()
     };
-    let (encoder, rank) = (&settings.encoder, settings.rank);
+    let (encoder, rank) = (&settings.encoder, *settings.rank);
     let mut findings = by_encoder(encoder, FULL, |id| everywhere(&|lora, _| full_rank(id, lora, rank)));
     findings.extend(by_encoder(encoder, ZERO, |id| {
         everywhere(&|_, deep| majority(id, deep, &|_| true, &|found| found == 0))
@@ -54,7 +54,7 @@ fn full_rank(id: &'static str, runs: &[Vec<usize>], rank: usize) -> Finding {
     let measured =
         runs.iter().map(|ranks| format!("{} of {}", count(ranks), ranks.len())).collect::<Vec<_>>().join(", ");
     let holding = runs.iter().filter(|ranks| count(ranks) == ranks.len()).count();
-    Finding::new(id, measured, Evidence::EveryTrial { holding, n: runs.len() })
+    Finding::new(id, format!("{measured} matrices"), Evidence::EveryTrial { holding, n: runs.len() })
 }
 
 /// Of the updates that count, more than half are so, on average over runs.
@@ -74,7 +74,11 @@ fn majority(
         None => Finding::untested(id, "no trained run with such an update"),
         Some(estimate) => {
             let measured = counted.iter().map(|(part, all)| format!("{part} of {all}")).collect::<Vec<_>>().join(", ");
-            Finding::new(id, measured, Evidence::Direction { estimate, side: Side::Above, value: 0.5 })
+            Finding::new(
+                id,
+                format!("{measured} matrices"),
+                Evidence::Direction { estimate, side: Side::Above, value: 0.5 },
+            )
         }
     }
 }

@@ -1,15 +1,14 @@
 //! Numerical ranks of the learned updates, few examples: LoRA against Deep LoRA.
 
 mod claims;
+mod draw;
 
-use charts::{Axis, Bars, Figure, Histogram};
-use lab::statistics::Estimate;
 use lab::{Drawing, Experiment, Finding, FinishedOf, Gathering, Plan, Results, Table};
 use serde::{Deserialize, Serialize};
 
 use crate::adaptation::*;
 use crate::drawing::drawing;
-use crate::reference::{ReferenceRow, read_reference, reference_points, reference_table};
+use crate::reference::{read_reference, reference_table};
 
 /// One learned `ΔW`: a row of `learned-ranks.csv`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -70,61 +69,12 @@ impl Experiment for LearnedRanks {
 
     fn draw(settings: &PairExperiment, results: &Results) -> anyhow::Result<Vec<Drawing>> {
         let rows: Vec<Row> = results.read(Self::NAME)?;
+        let runs: Vec<RunRow> = results.read("learned-ranks.scores")?;
         let reference = read_reference(results, Self::NAME)?;
-        let tasks = distinct(&rows, |row| row.task.clone());
-        let (columns, width) = grid(tasks.len(), settings.protocols.len());
-        let mut figure = Figure::new("Numerical ranks of the learned updates")
-            .subtitle(settings.subtitle())
-            .columns(columns)
-            .panel_size(width, 310)
-            .shared_legend();
-        for protocol in &settings.protocols {
-            for task in &tasks {
-                let mut panel = Histogram::new(format!("{task}, {}", protocol.in_title(task)))
-                    .categories((0..=settings.rank).map(|rank| rank.to_string()))
-                    .x("numerical rank of ΔW")
-                    .y(Axis::linear("share of the adapted matrices (%)"));
-                for (method, hue) in PAIR {
-                    let shares = shares(&rows, &protocol.name, task, method, settings.rank);
-                    let bars = Bars::new(method, shares.iter().map(|share| share.mean).collect::<Vec<_>>()).hue(hue);
-                    let intervals: Option<Vec<_>> = shares.iter().map(Estimate::interval).collect();
-                    panel = panel.bars(intervals.into_iter().fold(bars, Bars::errors));
-                }
-                if settings.rank == 8 && *task == PAPERS_TASK && settings.encoder.is_pretrained() {
-                    for (method, hue) in [(DEEP_LORA, 0), (LORA, 1)] {
-                        panel = panel.bars(
-                            Bars::new(format!("{method}, paper (BERT-base)"), reported(&reference, method)).hue(hue),
-                        );
-                    }
-                }
-                figure = figure.panel(panel);
-            }
-        }
-        Ok(vec![drawing(Self::NAME, &figure)?])
+        Ok(vec![drawing(Self::NAME, &draw::figure(settings, &rows, &runs, &reference))?])
     }
 
     fn claims(settings: &PairExperiment, results: &Results) -> anyhow::Result<Vec<Finding>> {
         Ok(claims::findings(settings, &results.read::<Row>(Self::NAME)?, &results.read("learned-ranks.scores")?))
     }
-}
-
-/// The share (in %) of matrices of each rank from 0 to `largest`, over trials.
-fn shares(rows: &[Row], protocol: &str, task: &str, method: &str, largest: usize) -> Vec<Estimate> {
-    let rows: Vec<&Row> =
-        rows.iter().filter(|row| row.protocol == protocol && row.task == task && row.method == method).collect();
-    let trials = distinct(&rows, |row| row.trial);
-    let share = |rank: usize, trial: usize| {
-        let ranks: Vec<usize> = rows.iter().filter(|row| row.trial == trial).map(|row| row.numerical_rank).collect();
-        100.0 * ranks.iter().filter(|found| **found == rank).count() as f64 / ranks.len() as f64
-    };
-    let of = |rank| Estimate::of(&trials.iter().map(|&trial| share(rank, trial)).collect::<Vec<_>>());
-    (0..=largest).filter_map(of).collect()
-}
-
-/// The paper's shares (in %) of rank 0 to 8.
-fn reported(reference: &[ReferenceRow], method: &str) -> Vec<f64> {
-    let counts = reference_points(reference, method, "count");
-    let total: f64 = counts.iter().map(|point| point.1).sum();
-    let count = |rank: usize| counts.iter().find(|point| point.0 == rank as f64).map_or(0.0, |point| point.1);
-    (0..=8).map(|rank| 100.0 * count(rank) / total).collect()
 }

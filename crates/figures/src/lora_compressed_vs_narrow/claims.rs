@@ -12,13 +12,17 @@ const SCORE: [&str; 2] = ["lora-compressed-vs-narrow/score-tracks", "lora-compre
 const LAGS: [&str; 2] = ["lora-compressed-vs-narrow/narrow-lags", "lora-compressed-vs-narrow/narrow-lags-here"];
 
 pub(super) fn findings(settings: &Settings, rows: &[Row]) -> Vec<Finding> {
-    if settings.encoder.is_pretrained() && settings.training.steps < 200 {
+    if settings.encoder.is_pretrained() && *settings.training.steps < 200 {
         let ids = [LOSS, SCORE, LAGS].concat();
         return ids.into_iter().map(|id| Finding::untested(id, "fewer than the paper's 200 steps")).collect();
     }
     let everywhere = |find: &dyn Fn(&[&Row]) -> Finding| -> Vec<Finding> {
         let tasks = distinct(rows, |row| row.task.clone());
-        let of = |task: &String| find(&rows.iter().filter(|row| row.task == *task).collect::<Vec<_>>()).case(task);
+        let of = |task: &String| {
+            let rows: Vec<&Row> = rows.iter().filter(|row| row.task == *task).collect();
+            let (trained, note) = trained(&rows);
+            find(&trained).case(task).note(note)
+        };
         tasks.iter().map(of).collect()
     };
     let mut findings =
@@ -26,6 +30,20 @@ pub(super) fn findings(settings: &Settings, rows: &[Row]) -> Vec<Finding> {
     findings.extend(by_encoder(&settings.encoder, SCORE, |id| everywhere(&|rows| tracks(id, rows, |row| row.score))));
     findings.extend(by_encoder(&settings.encoder, LAGS, |id| everywhere(&|rows| lags(id, rows))));
     findings
+}
+
+/// The rows of the seeds whose original is trained, and what must be known of the others.
+fn trained<'a>(rows: &[&'a Row]) -> (Vec<&'a Row>, String) {
+    let end = |seed: usize| rows.iter().rfind(|row| row.trial == seed && row.network == Twin::Original.name());
+    let is_trained = |seed: usize| end(seed).is_none_or(|end| end.constant_loss.is_none_or(|c| end.training_loss < c));
+    let left: Vec<&Row> = rows.iter().copied().filter(|row| is_trained(row.trial)).collect();
+    let count = distinct(rows, |row| row.trial).into_iter().filter(|&seed| !is_trained(seed)).count();
+    let note = match count {
+        0 if rows.iter().any(|row| row.constant_loss.is_none()) => UNRECORDED.to_owned(),
+        0 => String::new(),
+        count => format!("{count} seeds whose original is not trained are left out"),
+    };
+    (left, note)
 }
 
 /// For every seed, the mean over the steps of a difference between a network and the original.
@@ -74,5 +92,30 @@ fn lags(id: &'static str, rows: &[&Row]) -> Finding {
             format!("{estimate} above it on average over the steps"),
             Evidence::Direction { estimate, side: Side::Above, value: 0.0 },
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_whose_original_learned_nothing_is_left_out() {
+        let row = |trial, twin: Twin, training_loss| Row {
+            task: "t".into(),
+            metric: "pearson".into(),
+            network: twin.name().into(),
+            trial,
+            step: 2,
+            training_loss,
+            constant_loss: Some(1.0),
+            score: Some(0.5),
+        };
+        let rows = [row(0, Twin::Original, 0.5), row(0, Twin::Narrow, 3.0), row(1, Twin::Original, 2.0)];
+        let (left, note) = trained(&rows.iter().collect::<Vec<_>>());
+        assert_eq!((left.len(), left[0].trial, left[1].trial), (2, 0, 0));
+        assert!(note.starts_with("1 seeds whose original is not trained"), "{note}");
+        let old = Row { constant_loss: None, ..row(1, Twin::Original, 2.0) };
+        assert_eq!(trained(&[&old]), (vec![&old], UNRECORDED.to_owned()));
     }
 }

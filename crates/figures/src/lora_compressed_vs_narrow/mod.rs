@@ -2,9 +2,9 @@
 //! the steps.
 
 mod claims;
+mod draw;
 mod settings;
 
-use charts::{Axis, Figure, Lines, Series};
 use lab::{Drawing, Experiment, Finding, FinishedOf, Gathering, Plan, Results, Table};
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,7 @@ use crate::adaptation::*;
 use crate::drawing::drawing;
 
 /// What was recorded at one step of one run: a row of `lora-compressed-vs-narrow.csv`.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Row {
     pub(super) task: String,
     pub(super) metric: String,
@@ -47,8 +47,9 @@ impl Experiment for LoraCompressedVsNarrow {
     fn gather(settings: &Settings, gathering: &Gathering) -> anyhow::Result<FineTuningInputs> {
         let Settings { encoder, sources, tasks, .. } = settings;
         let inputs = FineTuningInputs::gather(encoder, sources, tasks, gathering)?;
-        inputs.check_rank("rank", settings.rank)?;
+        inputs.check_rank("rank", *settings.rank)?;
         inputs.check_pool(&[settings.examples], 0)?;
+        inputs.check_dev(settings.seed, settings.training.dev_examples)?;
         Ok(inputs)
     }
 
@@ -59,9 +60,9 @@ impl Experiment for LoraCompressedVsNarrow {
         for task in &inputs.tasks {
             for twin in Twin::ALL {
                 let (method, step_size) = settings.method(twin);
-                let run = common.run("paper", task, (method, settings.rank), step_size, settings.examples);
-                let run = run.named(twin.name()).with(|trial| trial.evaluate_every = Some(settings.evaluate_every));
-                plan.extend(run.seeds(settings.trials));
+                let run = common.run("paper", task, (method, *settings.rank), step_size, *settings.examples);
+                let run = run.named(twin.name()).with(|trial| trial.evaluate_every = Some(*settings.evaluate_every));
+                plan.extend(run.seeds(*settings.trials));
             }
         }
         Ok(plan)
@@ -84,31 +85,7 @@ impl Experiment for LoraCompressedVsNarrow {
     }
 
     fn draw(settings: &Settings, results: &Results) -> anyhow::Result<Vec<Drawing>> {
-        let rows: Vec<Row> = results.read(Self::NAME)?;
-        let mut figure = Figure::new("Full-width Deep LoRA, its compressed twin, and a narrow one")
-            .subtitle(settings.subtitle())
-            .panel_size(460, 310)
-            .shared_legend();
-        for task in distinct(&rows, |row| row.task.clone()) {
-            let rows: Vec<&Row> = rows.iter().filter(|row| row.task == task).collect();
-            let x = || Axis::linear("step");
-            let mut loss = Lines::new(format!("{task}: training loss")).x(x()).y(Axis::log("training loss"));
-            let mut score =
-                Lines::new(format!("{task}: dev score")).x(x()).y(Axis::linear(metric_label(&rows[0].metric)));
-            for twin in Twin::ALL {
-                let (network, hue) = (twin.name(), twin.hue());
-                let series =
-                    |curve: crate::summary::Averaged| Series::new(network, curve.mean).band(curve.band).hue(hue);
-                loss = loss.series(series(banded(curve(&rows, twin, |row| Some(row.training_loss)))));
-                score = score.series(series(banded(curve(&rows, twin, |row| row.score))).markers());
-            }
-            let constant = rows.iter().filter_map(|row| row.constant_loss).reduce(f64::max);
-            if let Some(constant) = constant {
-                loss = loss.reference(constant, "best constant");
-            }
-            figure = figure.panel(loss).panel(score);
-        }
-        Ok(vec![drawing(Self::NAME, &figure)?])
+        Ok(vec![drawing(Self::NAME, &draw::figure(settings, &results.read::<Row>(Self::NAME)?)?)?])
     }
 
     fn claims(settings: &Settings, results: &Results) -> anyhow::Result<Vec<Finding>> {

@@ -2,11 +2,13 @@
 
 use adaptation::adapter::{Compressed, DeepLora, FullWidth};
 use adaptation::{Method, Selection};
+use charts::{Hue, significant};
+use lab::checked::{Count, Depth, Distinct, NotNegative, Positive, Steps, Trials};
 use lab::{Check, Invalid};
 use serde::{Deserialize, Serialize};
 
 use crate::adaptation::*;
-use crate::checks::{check_init_scale_single, check_not_negative, check_positive, check_runs};
+use crate::checks::{check_init_scale_single, check_runs};
 use crate::palette;
 
 /// `experiments/lora-compressed-vs-narrow.toml`.
@@ -14,17 +16,19 @@ use crate::palette;
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     pub(super) seed: u64,
-    pub(super) trials: usize,
-    pub(super) tasks: Vec<String>,
-    pub(super) examples: usize,
-    pub(super) rank: usize,
-    pub(super) depth: usize,
-    pub(super) init_scale: f64,
-    pub(super) step_size: f64,
-    pub(super) compressed_step_size: f64,
-    pub(super) discrepant_step: f64,
+    pub(super) trials: Trials,
+    #[serde(default)]
+    pub(super) band: Band,
+    pub(super) tasks: Distinct<String>,
+    pub(super) examples: Count,
+    pub(super) rank: Count,
+    pub(super) depth: Depth,
+    pub(super) init_scale: Positive,
+    pub(super) step_size: Positive,
+    pub(super) compressed_step_size: Positive,
+    pub(super) discrepant_step: NotNegative,
     pub(super) adapted: Selection,
-    pub(super) evaluate_every: u64,
+    pub(super) evaluate_every: Steps,
     pub(super) encoder: EncoderSettings,
     pub(super) training: TrainingSettings,
     #[serde(default)]
@@ -33,17 +37,11 @@ pub struct Settings {
 
 impl Check for Settings {
     fn check(&self) -> Result<(), Invalid> {
-        check_runs(self.trials, &[Twin::ALL.len(), self.tasks.len()])?;
+        check_runs(*self.trials, &[Twin::ALL.len(), self.tasks.len()])?;
         check_tasks(&self.tasks)?;
-        Invalid::unless(self.examples >= 1, "examples", self.examples, "an integer from 1")?;
-        let even = self.rank >= 2 && self.rank.is_multiple_of(2);
-        Invalid::unless(even, "rank", self.rank, "an even integer from 2")?;
+        Invalid::unless(self.rank.is_multiple_of(2), "rank", self.rank, "an even whole number from 2")?;
         check_deep(self.depth, "depth")?;
-        check_init_scale_single("init_scale", self.init_scale, self.depth)?;
-        check_positive("step_size", self.step_size)?;
-        check_positive("compressed_step_size", self.compressed_step_size)?;
-        check_not_negative("discrepant_step", self.discrepant_step)?;
-        Invalid::unless(self.evaluate_every >= 1, "evaluate_every", self.evaluate_every, "an integer from 1")?;
+        check_init_scale_single("init_scale", *self.init_scale, *self.depth)?;
         check_formed(self.adapted)?;
         self.training.check()
     }
@@ -74,7 +72,7 @@ impl Twin {
     }
 
     /// Its colour, as in the matrix experiments.
-    pub(super) fn hue(self) -> usize {
+    pub(super) fn hue(self) -> Hue {
         match self {
             Self::Original => palette::ORIGINAL,
             Self::Compressed => palette::COMPRESSED,
@@ -86,29 +84,30 @@ impl Twin {
 impl Settings {
     /// A network's method and step size.
     pub(super) fn method(&self, network: Twin) -> (Method, f64) {
-        let Settings { rank, depth, init_scale, discrepant_step, .. } = *self;
+        let (rank, depth, init_scale) = (*self.rank, *self.depth, *self.init_scale);
+        let discrepant_step = *self.discrepant_step;
         match network {
-            Twin::Original => (Method::FullWidth(FullWidth { depth, init_scale }), self.step_size),
+            Twin::Original => (Method::FullWidth(FullWidth { depth, init_scale }), *self.step_size),
             Twin::Compressed => {
                 let settings = Compressed { rank, depth, init_scale, discrepant_step };
-                (Method::Compressed(settings), self.compressed_step_size)
+                (Method::Compressed(settings), *self.compressed_step_size)
             }
-            Twin::Narrow => (Method::DeepLora(DeepLora { rank, depth, init_scale }), self.step_size),
+            Twin::Narrow => (Method::DeepLora(DeepLora { rank, depth, init_scale }), *self.step_size),
         }
     }
 
     pub(super) fn subtitle(&self) -> String {
         format!(
-            "{}, {}, n = {}, r = {}, L = {}; η = {:e}, compressed {:e} with γ = {}; {}",
+            "paper: Section 5, compressed against narrow; {}, {}, n = {}, r = {}, L = {}; η = {}, compressed {} with γ = {}; {}",
             self.encoder.source,
             adapted_in_words(self.adapted),
             self.examples,
             self.rank,
             self.depth,
-            self.step_size,
-            self.compressed_step_size,
+            significant(*self.step_size, 1),
+            significant(*self.compressed_step_size, 1),
             self.discrepant_step,
-            over_seeds(self.trials)
+            self.band.over_seeds(*self.trials)
         )
     }
 }

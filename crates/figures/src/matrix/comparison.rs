@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use charts::Hue;
+use lab::checked::NotNegative;
 use lab::{Evidence, Finding, Finished, Kernels, Planned, Table};
 
 use super::{
@@ -14,6 +16,9 @@ use crate::summary::{Averaged, averaged_in_logs};
 /// Keep the end-to-end products of all records.
 pub const KEEP_ALL: usize = usize::MAX;
 
+/// The least trials whose interval is drawn: that of two is nine times as wide as the way between them, and hides it.
+pub(super) const LEAST_BAND: usize = 3;
+
 /// Size from which one original network is worth all threads.
 const LARGE: usize = 500;
 
@@ -23,11 +28,11 @@ pub struct Compared {
     /// Its name in tables and legends.
     pub name: String,
     /// Its hue in the palette.
-    pub hue: usize,
+    pub hue: Hue,
     /// How it is made.
     pub network: Network,
     /// Recorded training loss at which it stops.
-    pub tolerance: f64,
+    pub tolerance: NotNegative,
 }
 
 impl Compared {
@@ -63,7 +68,7 @@ pub fn comparison_plan(
         for network in networks {
             let at = ComparedPoint { network: network.clone(), trial };
             let trial = trial_of(&at);
-            let large = network.is_original() && trial.problem.size >= LARGE;
+            let large = network.is_original() && *trial.problem.size >= LARGE;
             let kernels = if large { Kernels::Parallel } else { Kernels::Sequential };
             let cost = if network.is_original() { 100.0 } else { 1.0 };
             plan.push(Planned { at, trial, kernels, cost });
@@ -106,7 +111,7 @@ pub fn path(rows: &[TrajectoryRow], network: &str) -> Vec<[f64; 3]> {
         .collect()
 }
 
-/// Geometric mean and band of a recorded quantity over the trials, at the iterations that all trials of the network
+/// Geometric mean, and band of three trials or more, of a recorded quantity at the iterations that all trials of the network
 /// recorded. Values that are missing or not positive are left out.
 pub fn banded(rows: &[CurveRow], network: &str, value: impl Fn(&CurveRow) -> Option<f64>) -> Averaged {
     let points: Vec<_> = rows
@@ -120,7 +125,8 @@ pub fn banded(rows: &[CurveRow], network: &str, value: impl Fn(&CurveRow) -> Opt
         *recorded.entry(*iteration).or_default() += 1;
     }
     let common = points.iter().filter(|(_, iteration, _)| recorded[iteration] == trials);
-    averaged_in_logs(common.map(|&(_, iteration, value)| (iteration as f64, value)))
+    let averaged = averaged_in_logs(common.map(|&(_, iteration, value)| (iteration as f64, value)));
+    if trials >= LEAST_BAND { averaged } else { Averaged { band: Vec::new(), ..averaged } }
 }
 
 /// A recorded quantity of the first trial against the seconds spent up to there, those of the set-up included.
@@ -139,6 +145,7 @@ pub fn against_time(
 pub fn over_trials(trials: usize) -> String {
     match trials {
         1 => "; 1 trial".to_owned(),
+        2 => "; curves over iterations: geometric mean of 2 trials, as far as both of them ran".to_owned(),
         _ => format!(
             "; curves over iterations: geometric mean and 95 % interval of {trials} trials, as far as all of them ran"
         ),
@@ -191,4 +198,28 @@ pub fn speed_finding(id: &'static str, clock: &[TimingRow], [original, compresse
 fn seconds(clock: &[TimingRow], network: &str) -> BTreeMap<usize, (f64, f64)> {
     let rows = clock.iter().filter(|row| row.network == network);
     rows.map(|row| (row.trial, (row.seconds, row.setup_seconds))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn curves_go_as_far_as_all_trials_and_have_a_band_from_three_on() {
+        let row = |trial: usize, iteration: u64| CurveRow {
+            network: "original".to_owned(),
+            trial,
+            iteration,
+            training_loss: 10f64.powi(trial as i32),
+            recovery_error: None,
+        };
+        let of = |trials: usize| {
+            let rows = (0..trials).flat_map(|trial| (0..=1 + trial as u64).map(move |t| row(trial, t)));
+            banded(&rows.collect::<Vec<_>>(), "original", |row| Some(row.training_loss))
+        };
+        let (two, three) = (of(2), of(3));
+        assert_eq!((two.mean.len(), two.band.len()), (2, 0));
+        assert_eq!((three.mean.len(), three.band.len()), (2, 2));
+        assert!((three.mean[1].1 - 10.0).abs() < 1e-9 && three.band[1].1 < 10.0 && three.band[1].2 > 10.0);
+    }
 }

@@ -30,8 +30,9 @@ impl MatrixTrial {
     /// What it holds at most; the settings are called `problem.size`, `depth`, `width`, `rank_guess` and `record_every`.
     pub(super) fn estimate(&self) -> Memory {
         let ProblemSettings { size, rank, observed_fraction, .. } = self.problem;
-        let entries = (observed_fraction * (size as f64).powi(2)) as usize;
-        let records = self.snapshots.min(records(self.schedule.max_iterations, self.schedule.record_every));
+        let (size, rank) = (*size, *rank);
+        let entries = (*observed_fraction * (size as f64).powi(2)) as usize;
+        let records = self.snapshots.min(records(*self.schedule.max_iterations, *self.schedule.record_every));
         // A record's two halves, once more while they are stored.
         let snapshots = [2, 2, 4, rank, size, records];
         let memory = Memory::default()
@@ -60,7 +61,7 @@ impl ScaleTrial {
     /// What it holds at most; the settings are called as in `experiments/scaling.toml`.
     pub(super) fn estimate(&self) -> Memory {
         let size = self.size;
-        let (depth, width) = (self.network.depth, self.network.rank_guess.saturating_mul(2));
+        let (depth, width) = (*self.network.depth, self.network.rank_guess.saturating_mul(2));
         let squares = match (self.problem.target, self.method) {
             (TargetSettings::Gaussian, ScaleMethod::Sampled) => DECOMPOSITION,
             (_, ScaleMethod::Sampled) => 0,
@@ -72,7 +73,7 @@ impl ScaleTrial {
         Memory::default()
             .and("sizes", 8, &[squares, size, size])
             .and("sizes", 8, &[2, size.saturating_mul(size).min(KEPT_DENSE)])
-            .and("sizes", PER_ENTRY, &[size, self.problem.observed_per_row])
+            .and("sizes", PER_ENTRY, &[size, *self.problem.observed_per_row])
             .and(if full * depth > DECOMPOSITION { "network.depth" } else { "sizes" }, 8, &[full, depth, size, size])
             .and("network.rank_guess", 8, &[PER_BASIS, size, width])
             .and("network.depth", 8, &[PER_FACTOR, depth, width, width])
@@ -83,7 +84,7 @@ impl ScaleTrial {
 impl EvolutionTrial {
     /// What it holds at most: every factor at every iteration.
     pub(super) fn estimate(&self) -> Memory {
-        let (size, depth) = (self.problem.size, self.depth);
+        let (size, depth) = (*self.problem.size, self.depth);
         Memory::default()
             .and("problem.size", 8, &[DECOMPOSITION, size, size])
             .and("depth", 8, &[PER_FACTOR, depth, size, size])
@@ -94,11 +95,11 @@ impl EvolutionTrial {
 impl TheoremTrial {
     /// What it holds at most: the original's product at every record.
     pub(super) fn estimate(&self) -> Memory {
-        let (size, depth) = (self.case.size, self.case.depth);
+        let (size, depth) = (*self.case.size, *self.case.depth);
         Memory::default()
             .and("cases.size", 8, &[2 * DECOMPOSITION, size, size])
             .and("cases.depth", 8, &[PER_FACTOR, depth, size, size])
-            .and("records", 8, &[records(self.case.iterations, self.record_every), size, size])
+            .and("records", 8, &[records(*self.case.iterations, self.record_every), size, size])
     }
 }
 
@@ -107,6 +108,8 @@ mod tests {
     use std::path::Path;
 
     use serde::Deserialize;
+
+    use lab::checked::{Count, Depth, NotNegative, Positive};
 
     use super::*;
     use crate::matrix::{RelativeNetwork, Start, WideProblem};
@@ -129,14 +132,18 @@ mod tests {
             let trial = ScaleTrial {
                 start: Start { experiment: "scaling", seed: 0, instance: 0, initialization: 0 },
                 size,
-                problem: WideProblem { target: TargetSettings::Factors, rank: 4, observed_per_row: 100 },
+                problem: WideProblem {
+                    target: TargetSettings::Factors,
+                    rank: Count::new(4).unwrap(),
+                    observed_per_row: Count::new(100).unwrap(),
+                },
                 method,
                 network: RelativeNetwork {
-                    depth: 3,
-                    rank_guess: 4,
-                    init_scale: 0.02,
-                    step_size: 0.3,
-                    discrepant_step: 1.0,
+                    depth: Depth::new(3).unwrap(),
+                    rank_guess: Count::new(4).unwrap(),
+                    init_scale: Positive::new(0.02).unwrap(),
+                    step_size: Positive::new(0.3).unwrap(),
+                    discrepant_step: NotNegative::new(1.0).unwrap(),
                 },
                 max_iterations: 600,
                 tolerance: 1e-10,

@@ -1,10 +1,8 @@
-//! How a TOML file names a first-order method, and its checks.
+//! How a TOML file names a first-order method.
 
 use dynamics::{DynamicsError, Method, Optimizer};
-use lab::Invalid;
+use lab::checked::{Momentum, NotNegative, Positive};
 use serde::{Deserialize, Serialize};
-
-use crate::checks::{check_not_negative, check_positive};
 
 /// `method = "gradient-descent"`, `method = { heavy-ball = { momentum = 0.9 } }`, …
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,16 +13,16 @@ pub enum MethodSettings {
     /// Polyak's momentum.
     HeavyBall {
         /// μ in [0, 1).
-        momentum: f64,
+        momentum: Momentum,
     },
     /// Adam with bias correction.
     Adam {
         /// Decay of the first moment, in [0, 1).
-        beta1: f64,
+        beta1: Momentum,
         /// Decay of the second moment, in [0, 1).
-        beta2: f64,
+        beta2: Momentum,
         /// Added to the denominator.
-        epsilon: f64,
+        epsilon: Positive,
     },
 }
 
@@ -32,8 +30,10 @@ impl From<MethodSettings> for Method {
     fn from(settings: MethodSettings) -> Self {
         match settings {
             MethodSettings::GradientDescent => Self::GradientDescent,
-            MethodSettings::HeavyBall { momentum } => Self::HeavyBall { momentum },
-            MethodSettings::Adam { beta1, beta2, epsilon } => Self::Adam { beta1, beta2, epsilon },
+            MethodSettings::HeavyBall { momentum } => Self::HeavyBall { momentum: *momentum },
+            MethodSettings::Adam { beta1, beta2, epsilon } => {
+                Self::Adam { beta1: *beta1, beta2: *beta2, epsilon: *epsilon }
+            }
         }
     }
 }
@@ -45,9 +45,9 @@ pub struct OptimizerSettings {
     /// The update rule.
     pub method: MethodSettings,
     /// Step size η.
-    pub step_size: f64,
+    pub step_size: Positive,
     /// Weight decay λ.
-    pub weight_decay: f64,
+    pub weight_decay: NotNegative,
 }
 
 impl OptimizerSettings {
@@ -61,25 +61,6 @@ impl OptimizerSettings {
     /// # Errors
     /// If a value is out of range.
     pub fn optimizer(&self) -> Result<Optimizer, DynamicsError> {
-        Optimizer::new(self.method.into(), self.step_size, self.weight_decay)
-    }
-
-    /// Checks the section named `key`.
-    pub fn check(&self, key: &str) -> Result<(), Invalid> {
-        let OptimizerSettings { method, step_size, weight_decay } = *self;
-        check_positive(&format!("{key}.step_size"), step_size)?;
-        check_not_negative(&format!("{key}.weight_decay"), weight_decay)?;
-        let decay = |name: &str, x: f64| {
-            Invalid::unless((0.0..1.0).contains(&x), format!("{key}.method.{name}"), x, "a number in [0, 1)")
-        };
-        match method {
-            MethodSettings::GradientDescent => Ok(()),
-            MethodSettings::HeavyBall { momentum } => decay("heavy-ball.momentum", momentum),
-            MethodSettings::Adam { beta1, beta2, epsilon } => {
-                decay("adam.beta1", beta1)?;
-                decay("adam.beta2", beta2)?;
-                check_positive(&format!("{key}.method.adam.epsilon"), epsilon)
-            }
-        }
+        Optimizer::new(self.method.into(), *self.step_size, *self.weight_decay)
     }
 }

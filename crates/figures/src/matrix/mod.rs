@@ -4,6 +4,8 @@ mod comparison;
 mod curve;
 mod estimate;
 mod evolution;
+#[cfg(test)]
+pub mod given;
 mod method;
 mod panels;
 mod rank_test;
@@ -20,7 +22,7 @@ pub use comparison::{
 pub use curve::{CurveRow, TimingRow, curve_rows, timing_rows};
 pub use evolution::{EvolutionOutcome, EvolutionRow, EvolutionTrial, Movement, Side, by_index, evolution_rows};
 pub use method::{MethodSettings, OptimizerSettings};
-pub use panels::ComparisonPanels;
+pub use panels::{ComparisonPanels, mean_series, of_means};
 pub use rank_test::mann_whitney;
 pub use scale::{RelativeNetwork, ScaleMethod, ScaleOutcome, ScaleTrial, TargetSettings, WideProblem};
 pub use settings::{

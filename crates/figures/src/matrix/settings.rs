@@ -2,21 +2,21 @@
 
 use dynamics::{LossForm, Schedule};
 use lab::Invalid;
+use lab::checked::{Count, Fraction, NotNegative, Size, Steps};
 use serde::{Deserialize, Serialize};
 
 use super::Network;
-use crate::checks::{check_size, check_steps};
 
 /// `[problem]`: a square low-rank target and what is observed of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProblemSettings {
     /// Rows and columns of the target, d.
-    pub size: usize,
+    pub size: Size,
     /// Rank of the target, r.
-    pub rank: usize,
+    pub rank: Count,
     /// Observed fraction p; 1 is full observation.
-    pub observed_fraction: f64,
+    pub observed_fraction: Fraction,
     /// "mean" (divided by the number of all entries) or "sum".
     pub loss: LossSettings,
 }
@@ -44,14 +44,11 @@ impl ProblemSettings {
     /// Checks the section named `key`.
     pub fn check(&self, key: &str) -> Result<(), Invalid> {
         let ProblemSettings { size, rank, observed_fraction, .. } = *self;
-        check_size(&format!("{key}.size"), size)?;
-        let ranks = format!("an integer from 1 to the size ({size})");
-        Invalid::unless((1..=size).contains(&rank), format!("{key}.rank"), rank, ranks)?;
-        let key = format!("{key}.observed_fraction");
-        let fits = observed_fraction > 0.0 && observed_fraction <= 1.0;
-        Invalid::unless(fits, &key, observed_fraction, "a number in (0, 1]")?;
-        let some = observed_fraction * (size as f64).powi(2) >= 1.0;
-        Invalid::unless(some, &key, format!("{observed_fraction:e}"), "at least one entry of size × size")
+        let ranks = format!("a whole number from 1 to the size ({size})");
+        Invalid::unless(*rank <= *size, format!("{key}.rank"), rank, ranks)?;
+        let some = *observed_fraction * (*size as f64).powi(2) >= 1.0;
+        let value = format!("{observed_fraction:e}");
+        Invalid::unless(some, format!("{key}.observed_fraction"), value, "at least one entry of size × size")
     }
 }
 
@@ -76,8 +73,8 @@ impl InitializationSettings {
     }
 
     /// Checks the value of `key` for an observed fraction.
-    pub fn check(self, key: &str, observed_fraction: f64) -> Result<(), Invalid> {
-        let fits = self == Self::Explicit || observed_fraction < 1.0;
+    pub fn check(self, key: &str, observed_fraction: Fraction) -> Result<(), Invalid> {
+        let fits = self == Self::Explicit || *observed_fraction < 1.0;
         Invalid::unless(fits, key, "\"sampled\"", "\"explicit\" under full observation")
     }
 }
@@ -87,24 +84,21 @@ impl InitializationSettings {
 #[serde(deny_unknown_fields)]
 pub struct ScheduleSettings {
     /// At most this many iterations.
-    pub max_iterations: u64,
+    pub max_iterations: Steps,
     /// Stop when the recorded training loss is below it; 0 never.
-    pub tolerance: f64,
+    pub tolerance: NotNegative,
     /// Iterations between two records.
-    pub record_every: u64,
+    pub record_every: Steps,
 }
 
 impl ScheduleSettings {
     /// Checks the section named `key` for a problem.
     pub fn check(&self, key: &str, problem: &ProblemSettings) -> Result<(), Invalid> {
-        let ScheduleSettings { max_iterations, tolerance, record_every } = *self;
-        check_steps(&format!("{key}.max_iterations"), max_iterations)?;
-        Invalid::unless(record_every >= 1, format!("{key}.record_every"), record_every, "an integer from 1")?;
-        check_tolerance(&format!("{key}.tolerance"), tolerance, problem)
+        check_tolerance(&format!("{key}.tolerance"), self.tolerance, problem)
     }
 
     /// With another tolerance.
-    pub fn with_tolerance(&self, tolerance: f64) -> Self {
+    pub fn with_tolerance(&self, tolerance: NotNegative) -> Self {
         Self { tolerance, ..self.clone() }
     }
 }
@@ -112,26 +106,26 @@ impl ScheduleSettings {
 impl From<&ScheduleSettings> for Schedule {
     fn from(settings: &ScheduleSettings) -> Self {
         Self {
-            max_iterations: settings.max_iterations,
-            tolerance: settings.tolerance,
-            record_every: settings.record_every,
+            max_iterations: *settings.max_iterations,
+            tolerance: *settings.tolerance,
+            record_every: *settings.record_every,
         }
     }
 }
 
 /// Checks a recorded training loss at which training stops. With a tolerance above the loss that it starts at, it would stop
 /// before its first step: half the mean square of the target's entries, which is below 1, or half their sum of squares.
-pub fn check_tolerance(key: &str, tolerance: f64, problem: &ProblemSettings) -> Result<(), Invalid> {
+pub fn check_tolerance(key: &str, tolerance: NotNegative, problem: &ProblemSettings) -> Result<(), Invalid> {
     let start = match problem.loss {
         LossSettings::Mean => 1.0,
-        LossSettings::Sum => (problem.size as f64).powi(2),
+        LossSettings::Sum => (*problem.size as f64).powi(2),
     };
     let allowed = format!("a number from 0 to below {start}: the loss that training starts at is below that");
-    Invalid::unless((0.0..start).contains(&tolerance), key, format!("{tolerance:e}"), allowed)
+    Invalid::unless(*tolerance < start, key, format!("{tolerance:e}"), allowed)
 }
 
 /// Checks a rank guess r̂: `1 ≤ r̂ ≤ size / 2`.
-pub fn check_rank_guess(key: &str, rank: usize, size: usize) -> Result<(), Invalid> {
-    let allowed = format!("an integer from 1 to half the size ({})", size / 2);
-    Invalid::unless((1..=size / 2).contains(&rank), key, rank, allowed)
+pub fn check_rank_guess(key: &str, rank: Count, size: Size) -> Result<(), Invalid> {
+    let allowed = format!("a whole number from 1 to half the size ({})", *size / 2);
+    Invalid::unless(*rank <= *size / 2, key, rank, allowed)
 }

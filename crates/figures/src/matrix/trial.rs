@@ -206,15 +206,15 @@ impl MatrixTrial {
     /// The target, the observed entries and the loss of this trial.
     pub fn objective(&self) -> Result<Objective, DynamicsError> {
         let ProblemSettings { size, rank, observed_fraction, loss } = self.problem;
-        let target = Target::gaussian(size, size, rank, &mut self.instance_stream("target"))?;
+        let target = Target::gaussian(*size, *size, *rank, &mut self.instance_stream("target"))?;
         let mut rng = self.instance_stream("observed entries");
-        let observed = Observed::uniform(size, size, observed_fraction, &mut rng)?;
+        let observed = Observed::uniform(*size, *size, *observed_fraction, &mut rng)?;
         Objective::new(target, observed, loss.into())
     }
 
     /// A deep network of this trial's initialization.
     pub fn deep(&self, depth: usize, width: usize, scale: f64) -> Result<DeepFactorization, DynamicsError> {
-        let shape = (self.problem.size, self.problem.size);
+        let shape = (*self.problem.size, *self.problem.size);
         let mut rng = self.network_stream("initial factors");
         DeepFactorization::draw(shape, depth, width, Initialization::Orthogonal, scale, &mut rng)
     }
@@ -224,7 +224,7 @@ impl MatrixTrial {
         match self.network {
             Network::Deep { .. } => anyhow::bail!("a deep network is not compressed"),
             Network::Compressed { depth, init_scale, rank_guess, discrepant_step } => {
-                let mut original = self.deep(depth, self.problem.size, init_scale).context("drawing the factors")?;
+                let mut original = self.deep(depth, *self.problem.size, init_scale).context("drawing the factors")?;
                 compression::compress(&mut original, objective, rank_guess, discrepant_step, par)
             }
             Network::Sampled { depth, init_scale, rank_guess, discrepant_step } => {
@@ -232,7 +232,7 @@ impl MatrixTrial {
                 compression::sampled(objective, rank_guess, depth, init_scale, discrepant_step, &mut rng, par)
             }
             Network::CompressedExact { depth, init_scale } => {
-                let original = self.deep(depth, self.problem.size, init_scale).context("drawing the factors")?;
+                let original = self.deep(depth, *self.problem.size, init_scale).context("drawing the factors")?;
                 compression::compress_exact(&original, objective.target())
             }
             Network::Spectral { depth, init_scale, rank_guess, discrepant_step } => {
@@ -314,7 +314,7 @@ impl<'a> Recorder<'a> {
 
 impl<F: Factorization> Observer<F> for Recorder<'_> {
     fn iteration(&mut self, iteration: u64, loss: f64) {
-        self.context.progress(iteration, self.trial.schedule.max_iterations, loss);
+        self.context.progress(iteration, *self.trial.schedule.max_iterations, loss);
     }
 
     fn record(&mut self, record: &Record<'_, F>) {
@@ -327,7 +327,7 @@ impl<F: Factorization> Observer<F> for Recorder<'_> {
         }
         if self.trial.snapshots > 0 {
             // Twice the width of the compressed twin: the products are that low-rank up to ∏ε.
-            let snapshot = Snapshot::new(record.model, 4 * self.trial.problem.rank, &mut self.sketch);
+            let snapshot = Snapshot::new(record.model, 4 * *self.trial.problem.rank, &mut self.sketch);
             if self.products.len() == self.trial.snapshots {
                 self.products.pop_front();
             }

@@ -46,10 +46,10 @@ fn change(id: &'static str, rows: &[&RunRow], method: &str, evidence: fn(Estimat
     let untrained = rows.iter().filter(|row| !row.is_trained()).count();
     let finding = match (Estimate::of(&paired(&last, &first)), of(&first).zip(of(&last))) {
         (Some(estimate), Some((a, b))) => {
-            let measured = format!("from {a:.2} at {small} to {b:.2} at {large}: {estimate}");
+            let measured = format!("from {a:.2} at r = {small} to {b:.2} at r = {large}: {estimate}");
             Finding::new(id, measured, evidence(estimate))
         }
         _ => Finding::untested(id, "no pair of trained runs"),
     };
-    if untrained > 0 { finding.note(format!("{untrained} runs are not trained")) } else { finding }
+    if untrained > 0 { finding.note(format!("{untrained} runs are not trained and left out")) } else { finding }
 }

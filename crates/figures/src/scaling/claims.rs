@@ -6,7 +6,7 @@ use super::costs::{Cost, Row, by_size, in_seconds, relative_errors, sampled_at};
 use super::equivalence::{EquivalenceRow, equivalence_findings};
 use super::{MOST_MEMORY_MIB, Settings};
 use crate::matrix::ScaleMethod;
-use crate::summary::{exponent, power};
+use crate::summary::exponent;
 
 const SAME_ITERATIONS: &str = "scaling/same-iterations";
 const SAME_ERROR: &str = "scaling/same-recovery-error";
@@ -43,7 +43,7 @@ fn growth(id: &'static str, limit: f64, largest: usize, costs: &[Cost], value: f
     let found: Vec<String> = exponents
         .iter()
         .filter_map(|(method, fitted)| {
-            Some(format!("{} {}", method.name(), power("d", format_args!("{:.2}", fitted.as_ref()?.mean))))
+            Some(format!("{} {}", method.name(), charts::power("d", format_args!("{:.2}", fitted.as_ref()?.mean))))
         })
         .collect();
     match exponents[0].1 {
@@ -60,7 +60,7 @@ fn trained(rows: &[Row], costs: &[Cost]) -> Finding {
     let ends: Vec<(Option<f64>, f64)> = sampled_at(costs, size)
         .into_iter()
         .filter_map(|cost| {
-            let (curve, _) = relative_errors(rows, ScaleMethod::Sampled, size, cost.trial);
+            let curve = relative_errors(rows, ScaleMethod::Sampled, size, cost.trial);
             let reached = in_seconds(&curve, cost).into_iter().find(|point| point.1 < 1e-8);
             Some((reached.map(|point| point.0), curve.last()?.1))
         })

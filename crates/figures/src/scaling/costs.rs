@@ -70,19 +70,12 @@ pub(super) fn by_size(costs: &[Cost], method: ScaleMethod, value: fn(&Cost) -> f
     averaged_in_logs(rows.map(|cost| (cost.size as f64, value(cost)))).mean
 }
 
-/// Points (iteration, value) and intervals around them.
-type Curve = (Vec<(f64, f64)>, Vec<(f64, f64, f64)>);
-
-/// Held-out error of one run in units of its start, and its 95 % interval, two standard errors to each side.
-pub(super) fn relative_errors(rows: &[Row], method: ScaleMethod, size: usize, trial: usize) -> Curve {
+/// (iteration, held-out error in units of its start) of one run.
+pub(super) fn relative_errors(rows: &[Row], method: ScaleMethod, size: usize, trial: usize) -> Vec<(f64, f64)> {
     let of = |row: &&Row| row.method == method.name() && (row.size, row.trial) == (size, trial);
     let rows: Vec<&Row> = rows.iter().filter(of).collect();
     let start = rows.first().map_or(1.0, |row| row.held_out_error);
-    let relative = |row: &Row| {
-        let (error, deviation) = (row.held_out_error / start, 2.0 * row.held_out_standard_error / start);
-        (row.iteration as f64, error, deviation)
-    };
-    rows.into_iter().map(relative).map(|(t, error, e)| ((t, error), (t, error - e, error + e))).unzip()
+    rows.into_iter().map(|row| (row.iteration as f64, row.held_out_error / start)).collect()
 }
 
 /// A curve of one run against seconds, those of the set-up included, at the mean pace of the run.

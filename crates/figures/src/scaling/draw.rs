@@ -1,20 +1,21 @@
 //! Costs against the size, held-out errors against iterations and seconds, and the draws of both constructions.
 
-use charts::{Axis, Figure, Lines, Series};
+use charts::{Axis, Figure, Hue, Lines, Series, power};
 
 use super::costs::{Cost, Row, by_size, in_seconds, relative_errors, sampled_at};
 use super::equivalence::{EquivalenceRow, equivalence_series};
 use super::{MOST_MEMORY_MIB, Settings};
 use crate::matrix::ScaleMethod;
 use crate::palette;
-use crate::summary::{exponent, power};
+use crate::summary::exponent;
 
 pub(super) fn figure(settings: &Settings, rows: &[Row], costs: &[Cost], draws: &[EquivalenceRow]) -> Figure {
     let gibibytes = |cost: &Cost| cost.peak_memory_mib / 1024.0;
-    let memory = against_size(costs, "Peak memory", "GiB", gibibytes).reference(MOST_MEMORY_MIB / 1024.0, "6 GiB");
+    let memory =
+        against_size(costs, "Peak memory", "GiB", gibibytes).reference(MOST_MEMORY_MIB / 1024.0, "limit: 6 GiB");
     let [by_iteration, by_time] = held_out(settings, rows, costs);
-    let draws = Lines::new("Sampled and explicit construction")
-        .x(Axis::linear("share of draws").range(0.0, 1.0))
+    let draws = Lines::new("Iterations of all draws, in order")
+        .x(Axis::linear("share of draws that need no more").range(0.0, 1.0))
         .y(Axis::linear("iterations to tolerance"))
         .many(equivalence_series(draws));
     let pace = |cost: &Cost| cost.seconds_per_iteration;
@@ -30,7 +31,7 @@ pub(super) fn figure(settings: &Settings, rows: &[Row], costs: &[Cost], draws: &
         .panel(draws)
 }
 
-fn hue(method: ScaleMethod) -> usize {
+fn hue(method: ScaleMethod) -> Hue {
     match method {
         ScaleMethod::Sampled => palette::SAMPLED,
         ScaleMethod::Explicit => palette::COMPRESSED,
@@ -54,36 +55,43 @@ fn against_size(costs: &[Cost], title: &str, y: &str, value: fn(&Cost) -> f64) -
 /// Held-out errors of the first trials, against iterations and against seconds: of the original at its smallest size, and of
 /// the sampled construction at powers of ten, the darker the larger.
 fn held_out(settings: &Settings, rows: &[Row], costs: &[Cost]) -> [Lines; 2] {
-    let error = || Axis::log("held-out error / its start");
-    let mut by_iteration = Lines::new("Held-out error").x(Axis::linear("iteration t")).y(error());
-    let mut by_time =
-        Lines::new("The same against time, sampled construction").x(Axis::log("time with set-up (s)")).y(error());
-    if let Some(size) = settings.sizes.iter().filter(|s| s.original.is_some()).map(|s| s.size).min() {
-        let (mean, _) = relative_errors(rows, ScaleMethod::Original, size, 0);
-        let original = Series::new(format!("original, d = {size}"), mean);
-        by_iteration = by_iteration.series(original.hue(palette::ORIGINAL).dashed());
+    let mut curves = [Vec::new(), Vec::new()];
+    let mut reached = Vec::new();
+    if let Some(size) = settings.sizes.iter().filter(|s| s.original.is_some()).map(|s| *s.size).min() {
+        let mean = relative_errors(rows, ScaleMethod::Original, size, 0);
+        reached.extend(mean.iter().map(|point| point.1));
+        let original = Series::new(format!("original, d = {}", size_label(size)), mean);
+        curves[0].push(original.hue(palette::ORIGINAL).dashed());
     }
-    let shown: Vec<usize> = settings.sizes.iter().map(|s| s.size).filter(|&size| is_power_of_ten(size)).collect();
+    let shown: Vec<usize> = settings.sizes.iter().map(|s| *s.size).filter(|&size| is_power_of_ten(size)).collect();
     for (place, &size) in shown.iter().enumerate() {
-        let label = format!("sampled, d = {}", power_of_ten(size));
-        let opacity = 1.0 - 0.65 * (shown.len() - 1 - place) as f64 / shown.len() as f64;
+        let label = format!("sampled, d = {}", size_label(size));
+        let opacity = 1.0 - 0.7 * (shown.len() - 1 - place) as f64 / shown.len() as f64;
         let look = |series: Series| series.hue(palette::SAMPLED).opacity(opacity);
-        let (mean, band) = relative_errors(rows, ScaleMethod::Sampled, size, 0);
+        let mean = relative_errors(rows, ScaleMethod::Sampled, size, 0);
+        reached.extend(mean.iter().map(|point| point.1));
         if let Some(cost) = sampled_at(costs, size).first() {
-            by_time = by_time.series(look(Series::new(&label, in_seconds(&mean, cost))));
+            curves[1].push(look(Series::new(&label, in_seconds(&mean, cost))));
         }
-        by_iteration = by_iteration.series(look(Series::new(&label, mean).band(band)));
+        curves[0].push(look(Series::new(&label, mean)));
     }
-    [by_iteration, by_time]
+    let lowest = reached.into_iter().filter(|error| *error > 0.0).fold(1.0, f64::min);
+    let panel =
+        |title: &str, x: Axis| Lines::new(title).x(x).y(Axis::log("held-out error / its start").include(lowest));
+    let [by_iteration, by_time] = curves;
+    [
+        panel("Held-out error", Axis::linear("iteration t")).many(by_iteration),
+        panel("The same against time, sampled construction", Axis::log("time with set-up (s)")).many(by_time),
+    ]
 }
 
 fn is_power_of_ten(size: usize) -> bool {
     size.checked_ilog10().is_some_and(|exponent| 10usize.pow(exponent) == size)
 }
 
-/// `10⁵` for 100 000.
-fn power_of_ten(size: usize) -> String {
-    power("10", size.ilog10())
+/// `10⁵` for 100 000, `200` for 200.
+fn size_label(size: usize) -> String {
+    if is_power_of_ten(size) { power("10", size.ilog10()) } else { size.to_string() }
 }
 
 #[cfg(test)]
@@ -92,7 +100,7 @@ mod tests {
 
     #[test]
     fn sizes_are_written_as_powers() {
-        assert_eq!(power_of_ten(1_000_000), "10⁶");
+        assert_eq!((size_label(1_000_000), size_label(3000)), ("10⁶".to_owned(), "3000".to_owned()));
         assert!(is_power_of_ten(1000) && !is_power_of_ten(3000) && !is_power_of_ten(0));
     }
 }

@@ -80,22 +80,13 @@ impl Experiment for Scaling {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
-    use lab::Check;
-
     use super::*;
-    use crate::matrix::TargetSettings;
-
-    fn settings(profile: &str) -> Settings {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../experiments/scaling.toml");
-        lab::settings::load::<Settings>(&path, profile, &[]).unwrap().settings
-    }
+    use crate::matrix::given::{refused, settings};
 
     #[test]
     fn every_profile_is_valid_and_stops_where_it_should() {
         for (profile, runs, largest) in [("paper", 52, 1_000_000), ("quick", 25, 100_000), ("smoke", 10, 1000)] {
-            let settings = settings(profile);
+            let settings: Settings = settings("scaling", profile);
             assert_eq!(Scaling::plan(&settings, &()).unwrap().len(), runs, "{profile}");
             assert_eq!(settings.largest(), largest, "{profile}");
         }
@@ -103,20 +94,19 @@ mod tests {
 
     #[test]
     fn bad_values_are_named() {
-        let key = |change: fn(&mut Settings)| {
-            let mut settings = settings("paper");
-            change(&mut settings);
-            settings.check().unwrap_err().key
-        };
-        assert_eq!(key(|s| s.sizes[1].size = 1000), "sizes.1.size");
-        assert_eq!(key(|s| s.sizes[0].size = 100), "problem.observed_per_row");
-        assert_eq!(key(|s| s.problem.target = TargetSettings::Gaussian), "problem.target");
-        assert_eq!(key(|s| s.problem.rank = 0), "problem.rank");
-        assert_eq!(key(|s| s.network.step_size = 0.0), "network.step_size");
-        assert_eq!(key(|s| s.network.rank_guess = 501), "network.rank_guess");
-        assert_eq!(key(|s| s.held_out_entries = 1), "held_out_entries");
-        assert_eq!(key(|s| s.sizes.clear()), "sizes");
-        assert_eq!(key(|s| s.equivalence.draws = 1), "equivalence.draws");
-        assert_eq!(key(|s| s.equivalence.problem.observed_fraction = 1.0), "equivalence.problem.observed_fraction");
+        for (set, key) in [
+            ("sizes.1.size=1000", "sizes.1.size"),
+            ("sizes.0.size=100", "problem.observed_per_row"),
+            ("problem.target=gaussian", "problem.target"),
+            ("problem.rank=0", "problem.rank"),
+            ("network.step_size=0.0", "network.step_size"),
+            ("network.rank_guess=501", "network.rank_guess"),
+            ("held_out_entries=1", "held_out_entries"),
+            ("sizes=[]", "sizes"),
+            ("equivalence.draws=1", "equivalence.draws"),
+            ("equivalence.problem.observed_fraction=1.0", "equivalence.problem.observed_fraction"),
+        ] {
+            assert_eq!(refused::<Settings>("scaling", &[set]).0, key, "{set}");
+        }
     }
 }

@@ -68,10 +68,10 @@ pub(super) fn plan(settings: &Settings) -> Vec<Planned<Point, Run>> {
     for sizes in &settings.sizes {
         for (method, iterations) in ScaleMethod::ALL.into_iter().zip([sizes.sampled, sizes.explicit, sizes.original]) {
             let Some(max_iterations) = iterations else { continue };
-            for trial in 0..settings.trials {
-                let run = scale_trial(settings, sizes.size, method, max_iterations, trial);
+            for trial in 0..*settings.trials {
+                let run = scale_trial(settings, *sizes.size, method, *max_iterations, trial);
                 plan.push(Planned {
-                    at: Point { network: method.name(), size: sizes.size, trial },
+                    at: Point { network: method.name(), size: *sizes.size, trial },
                     kernels: Kernels::Parallel,
                     cost: work(&run),
                     trial: Run::Scale(run),
@@ -79,7 +79,7 @@ pub(super) fn plan(settings: &Settings) -> Vec<Planned<Point, Run>> {
             }
         }
     }
-    let size = settings.equivalence.problem.size;
+    let size = *settings.equivalence.problem.size;
     plan.extend(settings.equivalence.draws(Scaling::NAME, settings.seed).map(|(network, draw, trial)| Planned {
         at: Point { network, size, trial: draw },
         trial: Run::Equivalence(trial),
@@ -103,16 +103,16 @@ fn scale_trial(
         method,
         network: settings.network.clone(),
         max_iterations,
-        tolerance: settings.tolerance,
-        record_every: settings.record_every,
-        held_out_entries: settings.held_out_entries,
+        tolerance: *settings.tolerance,
+        record_every: *settings.record_every,
+        held_out_entries: *settings.held_out_entries,
     }
 }
 
 /// Multiply-adds of a trial, roughly, in millions.
 fn work(trial: &ScaleTrial) -> f64 {
     let (size, iterations) = (trial.size as f64, trial.max_iterations as f64);
-    let sparse = iterations * size * (trial.problem.observed_per_row * trial.network.rank_guess) as f64;
+    let sparse = iterations * size * (*trial.problem.observed_per_row * *trial.network.rank_guess) as f64;
     let dense = match trial.method {
         ScaleMethod::Sampled => 0.0,
         ScaleMethod::Explicit => 50.0 * size.powi(3),

@@ -1,6 +1,6 @@
 //! How many step sizes serve each method. The paper's "simplified setting of hyperparameters" is a wording, not a number.
 
-use lab::statistics::{Estimate, paired};
+use lab::statistics::{Estimate, mean, paired};
 use lab::{Evidence, Finding, Side};
 
 use super::GRID;
@@ -27,7 +27,11 @@ pub(super) fn findings(settings: &Settings, rows: &[RunRow]) -> Vec<Finding> {
         match Estimate::of(&paired(&deep, &lora)) {
             None => Finding::untested(ROBUST, "no pair of runs"),
             Some(estimate) => {
-                let measured = format!("{estimate} step sizes of {}", settings.step_sizes.len());
+                let of = |near: &[(usize, f64)]| mean(&near.iter().map(|near| near.1).collect::<Vec<_>>());
+                let (deep, lora) = (of(&deep).unwrap_or(0.0), of(&lora).unwrap_or(0.0));
+                let of = settings.step_sizes.len();
+                let measured =
+                    format!("{deep:.1} of {of} step sizes (Deep LoRA), {lora:.1} of {of} (LoRA): {estimate}");
                 Finding::new(ROBUST, measured, Evidence::Direction { estimate, side: Side::Above, value: 0.0 })
             }
         }

@@ -1,9 +1,9 @@
 //! The dev score against the step size: how much LoRA and Deep LoRA depend on it.
 
 mod claims;
+mod draw;
 mod settings;
 
-use charts::{Axis, Figure, Lines};
 use lab::{Drawing, Experiment, Finding, FinishedOf, Gathering, Plan, Results, Table};
 
 pub use self::settings::Settings;
@@ -32,23 +32,24 @@ impl Experiment for StepSize {
     fn gather(settings: &Settings, gathering: &Gathering) -> anyhow::Result<FineTuningInputs> {
         let Settings { encoder, sources, tasks, .. } = settings;
         let inputs = FineTuningInputs::gather(encoder, sources, tasks, gathering)?;
-        inputs.check_rank("methods.rank", settings.methods.rank)?;
+        inputs.check_rank("methods.rank", *settings.methods.rank)?;
         inputs.check_pool(&settings.examples, 0)?;
+        inputs.check_dev(settings.seed, settings.training.dev_examples)?;
         Ok(inputs)
     }
 
     fn plan(settings: &Settings, inputs: &FineTuningInputs) -> anyhow::Result<Plan<Self>> {
         let Settings { seed, adapted, ref encoder, ref training, .. } = *settings;
         let common = Common { seed, inputs, pooling: encoder.pooling, adapted, training };
-        let rank = settings.methods.rank;
+        let rank = *settings.methods.rank;
         let mut plan: Plan<Self> = Vec::new();
         for task in &inputs.tasks {
             for &examples in &settings.examples {
                 for &name in &settings.methods.names {
                     for &step_size in &settings.step_sizes {
                         let method = (settings.methods.method(name, rank), rank);
-                        let run = common.run(GRID, task, method, step_size, examples);
-                        plan.extend(run.with(|trial| trial.divergence = Divergence::Counts).seeds(settings.trials));
+                        let run = common.run(GRID, task, method, *step_size, *examples);
+                        plan.extend(run.with(|trial| trial.divergence = Divergence::Counts).seeds(*settings.trials));
                     }
                 }
             }
@@ -63,27 +64,7 @@ impl Experiment for StepSize {
 
     fn draw(settings: &Settings, results: &Results) -> anyhow::Result<Vec<Drawing>> {
         let rows: Vec<RunRow> = results.read(Self::NAME)?;
-        let tasks = distinct(&rows, |row| row.task.clone());
-        let methods = settings.methods.hues();
-        let (columns, width) = grid(settings.examples.len(), tasks.len());
-        let mut figure = Figure::new("How much the score depends on the step size")
-            .subtitle(settings.subtitle())
-            .columns(columns)
-            .panel_size(width, 310)
-            .shared_legend();
-        for task in &tasks {
-            for &examples in &settings.examples {
-                let rows: Vec<&RunRow> =
-                    at(&rows, GRID, task).into_iter().filter(|row| row.examples == examples).collect();
-                if let Some(first) = rows.first() {
-                    let panel = Lines::new(format!("{task}, n = {examples}"))
-                        .x(Axis::log("step size η"))
-                        .y(Axis::linear(metric_label(&first.metric)).include(0.0));
-                    figure = figure.panel(panel.many(score_series(&rows, &methods, |row| row.step_size)));
-                }
-            }
-        }
-        Ok(vec![drawing(Self::NAME, &figure)?])
+        Ok(vec![drawing(Self::NAME, &draw::figure(settings, &rows))?])
     }
 
     fn claims(settings: &Settings, results: &Results) -> anyhow::Result<Vec<Finding>> {

@@ -1,21 +1,24 @@
 //! `experiments/step-size.toml`: its fields and what is allowed.
 
 use adaptation::Selection;
+use lab::checked::{Count, Distinct, Positive, Trials};
 use lab::{Check, Invalid};
 use serde::{Deserialize, Serialize};
 
 use crate::adaptation::*;
-use crate::checks::{check_list, check_runs};
+use crate::checks::check_runs;
 
 /// `experiments/step-size.toml`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     pub(super) seed: u64,
-    pub(super) trials: usize,
-    pub(super) tasks: Vec<String>,
-    pub(super) examples: Vec<usize>,
-    pub(super) step_sizes: Vec<f64>,
+    pub(super) trials: Trials,
+    #[serde(default)]
+    pub(super) band: Band,
+    pub(super) tasks: Distinct<String>,
+    pub(super) examples: Distinct<Count>,
+    pub(super) step_sizes: Distinct<Positive>,
     pub(super) adapted: Selection,
     pub(super) encoder: EncoderSettings,
     pub(super) methods: MethodSettings,
@@ -27,11 +30,8 @@ pub struct Settings {
 impl Check for Settings {
     fn check(&self) -> Result<(), Invalid> {
         let grid = [self.tasks.len(), self.examples.len(), self.methods.names.len(), self.step_sizes.len()];
-        check_runs(self.trials, &grid)?;
+        check_runs(*self.trials, &grid)?;
         check_tasks(&self.tasks)?;
-        check_list("examples", &self.examples, |n| n >= 1, "an integer from 1")?;
-        let positive = |step: f64| step > 0.0 && step.is_finite();
-        check_list("step_sizes", &self.step_sizes, positive, "a number greater than 0")?;
         self.methods.check()?;
         self.training.check()
     }
@@ -40,18 +40,18 @@ impl Check for Settings {
 impl Settings {
     pub(super) fn subtitle(&self) -> String {
         format!(
-            "{}, {}, r = {}, {} steps of {}; {}; diverged or constant counts as 0",
+            "not in the paper; {}, {}, r = {}, {} steps of {}; {}",
             self.encoder.source,
             adapted_in_words(self.adapted),
             self.methods.rank,
             self.training.steps,
             self.training.batch,
-            over_seeds(self.trials)
+            self.band.over_seeds(*self.trials)
         )
     }
 
     /// Whether the numbers mean something: a pretrained encoder, the paper's steps, a grid that shows a width.
     pub(super) fn in_earnest(&self) -> bool {
-        self.encoder.is_pretrained() && self.training.steps >= 500 && self.step_sizes.len() >= 5
+        self.encoder.is_pretrained() && *self.training.steps >= 500 && self.step_sizes.len() >= 5
     }
 }

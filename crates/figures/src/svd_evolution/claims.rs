@@ -45,11 +45,11 @@ fn moved(
     let in_run = |trial: usize| {
         let in_layer = |layer: usize| {
             let of = |row: &&EvolutionRow| (row.layer, row.trial) == (layer, trial) && row.variant == variant.name;
-            Movement::new(&rows.iter().filter(of).collect::<Vec<_>>(), settings.problem.rank)
+            Movement::new(&rows.iter().filter(of).collect::<Vec<_>>(), *settings.problem.rank)
         };
         layers.clone().filter_map(in_layer).reduce(Movement::worst)
     };
-    let movements: Vec<Movement> = (0..settings.trials).filter_map(in_run).collect();
+    let movements: Vec<Movement> = (0..*settings.trials).filter_map(in_run).collect();
     let runs = movements.len();
     movements.into_iter().reduce(Movement::worst).map(|worst| Moved { worst, runs })
 }
@@ -57,7 +57,7 @@ fn moved(
 /// The statements about the first layer, under plain gradient descent.
 fn in_w1(settings: &Settings, &Moved { worst, runs: n }: &Moved) -> Vec<Finding> {
     let exact = |id, measured: String, holds: bool| Finding::new(id, measured, Evidence::Exact { holds, n });
-    let expected = 1.0 - settings.trial(&settings.variants[0], 0).rho() / settings.init_scale;
+    let expected = 1.0 - settings.trial(&settings.variants[0], 0).rho() / *settings.init_scale;
     let error = (worst.middle_change - expected).abs();
     vec![
         exact(VALUES, worst.of_values(), worst.values_are_confined()),
@@ -76,7 +76,7 @@ fn in_every_layer(settings: &Settings, rows: &[EvolutionRow], variant: &Variant)
         MethodSettings::HeavyBall { .. } => HEAVY_BALL,
         MethodSettings::Adam { .. } => return None,
     };
-    let finding = match moved(settings, rows, variant, 1..=settings.depth) {
+    let finding = match moved(settings, rows, variant, 1..=*settings.depth) {
         None => Finding::untested(id, "no run to judge by"),
         Some(Moved { worst, runs: n }) => {
             let vectors = worst.vectors_are_confined(Right) && worst.vectors_are_confined(Left);
@@ -89,14 +89,12 @@ fn in_every_layer(settings: &Settings, rows: &[EvolutionRow], variant: &Variant)
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
 
     /// One run of every variant: at iteration 1 the first and the last r values have moved by `edge`, the others by `middle`;
     /// the vectors of the former have turned, those of the others have not.
     fn rows(settings: &Settings, edge: f64, middle: f64) -> Vec<EvolutionRow> {
-        let size = settings.problem.size;
+        let size = *settings.problem.size;
         let row = |variant: &Variant, layer, iteration, index: usize| {
             let outer = index <= 3 || index > size - 3;
             let (by, angle) = if outer { (edge, 0.5) } else { (middle, 0.0) };
@@ -122,8 +120,7 @@ mod tests {
 
     #[test]
     fn edges_that_move_and_a_middle_that_stays() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../experiments/svd-evolution.toml");
-        let settings = lab::settings::load::<Settings>(&path, "paper", &[]).unwrap().settings;
+        let settings: Settings = crate::matrix::given::settings("svd-evolution", "paper");
         let holds = |rows: &[EvolutionRow]| -> Vec<(&'static str, bool)> {
             let held = |finding: &Finding| matches!(finding.evidence, Evidence::Exact { holds: true, n: 1 });
             findings(&settings, rows).iter().map(|finding| (finding.id, held(finding))).collect()

@@ -2,11 +2,12 @@
 
 use std::collections::HashSet;
 
+use lab::checked::{Depth, NotEmpty, Positive, Steps, Trials};
 use lab::{Check, Invalid};
 use serde::{Deserialize, Serialize};
 
 use super::SvdEvolution;
-use crate::checks::{check_depth, check_init_scale, check_runs, check_steps};
+use crate::checks::{check_init_scale, check_runs};
 use crate::matrix::{EvolutionTrial, LossSettings, MethodSettings, OptimizerSettings, ProblemSettings};
 
 /// `experiments/svd-evolution.toml`.
@@ -14,12 +15,12 @@ use crate::matrix::{EvolutionTrial, LossSettings, MethodSettings, OptimizerSetti
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     pub(super) seed: u64,
-    pub(super) trials: usize,
-    pub(super) depth: usize,
-    pub(super) init_scale: f64,
-    pub(super) iterations: u64,
+    pub(super) trials: Trials,
+    pub(super) depth: Depth,
+    pub(super) init_scale: Positive,
+    pub(super) iterations: Steps,
     pub(super) problem: ProblemSettings,
-    pub(super) variants: Vec<Variant>,
+    pub(super) variants: NotEmpty<Variant>,
 }
 
 /// `[[variants]]`: the same factors, trained otherwise.
@@ -32,20 +33,16 @@ pub(super) struct Variant {
 
 impl Check for Settings {
     fn check(&self) -> Result<(), Invalid> {
-        check_runs(self.trials, &[self.variants.len()])?;
-        check_depth("depth", self.depth)?;
-        check_init_scale("init_scale", self.init_scale, self.depth)?;
-        check_steps("iterations", self.iterations)?;
+        check_runs(*self.trials, &[self.variants.len()])?;
+        check_init_scale("init_scale", *self.init_scale, *self.depth)?;
         self.problem.check("problem")?;
         let ProblemSettings { size, rank, .. } = self.problem;
-        let allowed = format!("an integer from 1, below half the size ({size})");
-        Invalid::unless(2 * rank < size, "problem.rank", rank, allowed)?;
-        Invalid::unless(!self.variants.is_empty(), "variants", "[]", "at least one table")?;
+        let allowed = format!("a whole number from 1, below half the size ({size})");
+        Invalid::unless(2 * *rank < *size, "problem.rank", rank, allowed)?;
         let mut names = HashSet::new();
-        self.variants.iter().enumerate().try_for_each(|(i, Variant { name, optimizer })| {
+        self.variants.iter().enumerate().try_for_each(|(i, Variant { name, .. })| {
             let unique = !name.is_empty() && names.insert(name);
-            Invalid::unless(unique, format!("variants.{i}.name"), name, "a name that no other variant has")?;
-            optimizer.check(&format!("variants.{i}.optimizer"))
+            Invalid::unless(unique, format!("variants.{i}.name"), name, "a name that no other variant has")
         })
     }
 }
@@ -58,20 +55,20 @@ impl Settings {
             seed: self.seed,
             trial,
             problem: self.problem.clone(),
-            depth: self.depth,
-            init_scale: self.init_scale,
-            iterations: self.iterations,
+            depth: *self.depth,
+            init_scale: *self.init_scale,
+            iterations: *self.iterations,
             optimizer: variant.optimizer,
         }
     }
 
     /// Whether problem and first variant are the paper's; others do not bear on its statements.
     pub(super) fn as_in_the_paper(&self) -> bool {
-        let problem = ProblemSettings { size: 30, rank: 3, observed_fraction: 1.0, loss: LossSettings::Mean };
-        let method = MethodSettings::GradientDescent;
-        let optimizer = OptimizerSettings { method, step_size: 1.0, weight_decay: 0.0 };
-        let sizes = (self.depth, self.init_scale, self.iterations) == (3, 1.0, 50);
-        sizes && self.problem == problem && self.variants[0].optimizer == optimizer
+        let ProblemSettings { size, rank, observed_fraction, loss } = self.problem;
+        let OptimizerSettings { method, step_size, weight_decay } = self.variants[0].optimizer;
+        (*size, *rank, *observed_fraction, loss) == (30, 3, 1.0, LossSettings::Mean)
+            && (*self.depth, *self.init_scale, *self.iterations) == (3, 1.0, 50)
+            && (method, *step_size, *weight_decay) == (MethodSettings::GradientDescent, 1.0, 0.0)
     }
 
     pub(super) fn subtitle(&self, trained: &str) -> String {

@@ -18,7 +18,7 @@ use crate::echo::Echo;
 use crate::{Check, Invalid};
 use decode::{Kind, Problem};
 use tree::{Content, Node};
-pub use tree::{Origin, Place};
+pub use tree::{Location, Origin};
 
 /// The profile that is the file's own values: the paper's settings.
 pub const PAPER: &str = "paper";
@@ -123,7 +123,9 @@ impl SettingsError {
     /// If this is about a key that does not exist and that the command line named: the allowed key most like it.
     pub(crate) fn unknown_override(&self) -> Option<Option<Box<str>>> {
         match self {
-            Self::UnknownKey { origin: Origin { place: Place::Option(_), .. }, nearest, .. } => Some(nearest.clone()),
+            Self::UnknownKey { origin: Origin { place: Location::Option(_), .. }, nearest, .. } => {
+                Some(nearest.clone())
+            }
             _ => None,
         }
     }
@@ -209,7 +211,7 @@ pub fn load<S: DeserializeOwned + Check>(
         known: known.join(", "),
     })?;
     for given in overrides {
-        let origin = Origin { file: path.into(), place: Place::Option(given.option.as_str().into()) };
+        let origin = Origin { file: path.into(), place: Location::Option(given.option.as_str().into()) };
         let mut node = Node { content: given.content.clone(), origin: origin.clone() };
         node.relocate(&origin);
         let parts: Vec<&str> = given.key.split('.').collect();
@@ -334,7 +336,7 @@ fn locate(tree: &Node, invalid: Invalid) -> SettingsError {
 }
 
 fn whole_file(tree: &Node) -> Origin {
-    Origin { file: tree.origin.file.clone(), place: Place::File }
+    Origin { file: tree.origin.file.clone(), place: Location::File }
 }
 
 #[cfg(test)]

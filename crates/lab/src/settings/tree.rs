@@ -16,12 +16,12 @@ pub struct Origin {
     /// The settings file.
     pub file: Arc<Path>,
     /// Where in it, or what overrides it.
-    pub place: Place,
+    pub place: Location,
 }
 
 /// A place in or on top of a settings file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub enum Location {
     /// The file as a whole.
     File,
     /// A line, counted from 1, and the profile whose table it is in.
@@ -34,15 +34,15 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let file = self.file.display();
         match &self.place {
-            Place::File => write!(f, "{file}"),
-            Place::Line(line, None) => write!(f, "{file}:{line}"),
-            Place::Line(line, Some(profile)) => write!(f, "{file}:{line} [profiles.{profile}]"),
-            Place::Option(option) => write!(f, "{file} with {}", Echo(option)),
+            Location::File => write!(f, "{file}"),
+            Location::Line(line, None) => write!(f, "{file}:{line}"),
+            Location::Line(line, Some(profile)) => write!(f, "{file}:{line} [profiles.{profile}]"),
+            Location::Option(option) => write!(f, "{file} with {}", Echo(option)),
         }
     }
 }
 
-impl Place {
+impl Location {
     /// How much what was written there counts: the file's own values least, then profiles, then the command line.
     pub(crate) fn weight(&self) -> usize {
         match self {
@@ -177,7 +177,7 @@ impl Node {
 
     /// Notes on this node and all below that they are in a profile's table.
     pub(crate) fn assign_profile(&mut self, profile: &Arc<str>) {
-        if let Place::Line(_, owner) = &mut self.origin.place {
+        if let Location::Line(_, owner) = &mut self.origin.place {
             *owner = Some(profile.clone());
         }
         match &mut self.content {
@@ -236,7 +236,7 @@ impl<'a> Source<'a> {
     }
 
     fn at_line(&self, line: usize) -> Origin {
-        Origin { file: self.file.clone(), place: Place::Line(line, None) }
+        Origin { file: self.file.clone(), place: Location::Line(line, None) }
     }
 
     fn table(&self, table: &dyn TableLike, origin: Origin) -> Node {

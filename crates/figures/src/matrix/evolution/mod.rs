@@ -63,9 +63,10 @@ impl Trial for EvolutionTrial {
 
     fn run(&self, (): &(), context: &TrialContext) -> Result<EvolutionOutcome, TrialError> {
         let ProblemSettings { size, rank, observed_fraction, loss } = self.problem;
+        let (size, rank) = (*size, *rank);
         let rng = |purpose: &str| stream(self.seed, &[self.experiment, &format!("trial {}", self.trial), purpose]);
         let target = Target::gaussian(size, size, rank, &mut rng("target")).context("drawing the target")?;
-        let observed = Observed::uniform(size, size, observed_fraction, &mut rng("observed entries"));
+        let observed = Observed::uniform(size, size, *observed_fraction, &mut rng("observed entries"));
         let objective = Objective::new(target, observed.context("drawing the observed entries")?, loss.into());
         let objective = objective.context("making the problem")?;
         let (shape, orthogonal) = ((size, size), Initialization::Orthogonal);
@@ -93,11 +94,11 @@ impl EvolutionTrial {
         let OptimizerSettings { step_size, weight_decay, .. } = self.optimizer;
         // The recursion is for the sum form: the mean form is that with a smaller step and a larger weight decay.
         let weight = match self.problem.loss {
-            LossSettings::Mean => 1.0 / (self.problem.size as f64).powi(2),
+            LossSettings::Mean => 1.0 / (*self.problem.size as f64).powi(2),
             LossSettings::Sum => 1.0,
         };
         let mut rho = vec![self.init_scale; self.depth];
-        (0..self.iterations).for_each(|_| step_rho(&mut rho, step_size * weight, weight_decay / weight));
+        (0..self.iterations).for_each(|_| step_rho(&mut rho, *step_size * weight, *weight_decay / weight));
         rho[0]
     }
 }

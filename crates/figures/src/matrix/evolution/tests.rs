@@ -1,5 +1,7 @@
 //! What moves in a small network.
 
+use lab::checked::{Count, Fraction, Momentum, NotNegative, Positive, Size};
+
 use super::*;
 use crate::matrix::MethodSettings;
 
@@ -8,11 +10,20 @@ fn movement(method: MethodSettings, layer: usize) -> Movement {
         experiment: "test",
         seed: 0,
         trial: 0,
-        problem: ProblemSettings { size: 9, rank: 2, observed_fraction: 1.0, loss: LossSettings::Sum },
+        problem: ProblemSettings {
+            size: Size::new(9).unwrap(),
+            rank: Count::new(2).unwrap(),
+            observed_fraction: Fraction::new(1.0).unwrap(),
+            loss: LossSettings::Sum,
+        },
         depth: 3,
         init_scale: 1.0,
         iterations: 20,
-        optimizer: OptimizerSettings { method, step_size: 3e-3, weight_decay: 0.0 },
+        optimizer: OptimizerSettings {
+            method,
+            step_size: Positive::new(3e-3).unwrap(),
+            weight_decay: NotNegative::new(0.0).unwrap(),
+        },
     };
     let rows = evolution_rows("small", 0, &trial.run(&(), &TrialContext::silent(1)).unwrap());
     assert_eq!(rows.len(), 3 * 21 * 9);
@@ -28,7 +39,9 @@ fn the_middle_keeps_together_under_gradient_descent_and_not_under_adam() {
         assert!(found.edge_separation > 1e-2 && found.edge_angles.iter().all(|angle| *angle > 1e-2), "{found:?}");
         assert!(found.middle_change > 1e-3 && found.middle_change < found.largest_change, "{found:?}");
     }
-    let found = movement(MethodSettings::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 }, 1);
+    let [beta1, beta2] = [0.9, 0.999].map(|decay| Momentum::new(decay).unwrap());
+    let adam = MethodSettings::Adam { beta1, beta2, epsilon: Positive::new(1e-8).unwrap() };
+    let found = movement(adam, 1);
     assert!(found.middle_spread > 1e-3 && found.middle_angles[0] > 1e-2, "{found:?}");
 }
 

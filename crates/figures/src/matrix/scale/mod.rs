@@ -107,19 +107,19 @@ impl ScaleTrial {
     /// The target, the observed entries and the loss of this trial.
     fn objective(&self) -> Result<Objective, DynamicsError> {
         let WideProblem { target, rank, observed_per_row } = self.problem;
-        let (d, rng) = (self.size, &mut self.instance_stream("target"));
+        let (d, rank, rng) = (self.size, *rank, &mut self.instance_stream("target"));
         let target = match target {
             TargetSettings::Gaussian => Target::gaussian(d, d, rank, rng)?,
             TargetSettings::Factors => Target::gaussian_factors(d, d, rank, rng)?,
         };
         let mut rng = self.instance_stream("observed entries");
-        let observed = Observed::uniform_sparse(d, d, d * observed_per_row, &mut rng)?;
+        let observed = Observed::uniform_sparse(d, d, d * *observed_per_row, &mut rng)?;
         Objective::new(target, observed, LossForm::Mean)
     }
 
     fn original(&self, scale: f64) -> Result<DeepFactorization, DynamicsError> {
         let (d, mut rng) = (self.size, self.instance_stream("initial factors"));
-        DeepFactorization::draw((d, d), self.network.depth, d, Initialization::Orthogonal, scale, &mut rng)
+        DeepFactorization::draw((d, d), *self.network.depth, d, Initialization::Orthogonal, scale, &mut rng)
     }
 
     fn explicit(
@@ -129,7 +129,7 @@ impl ScaleTrial {
         objective: &Objective,
         par: Par,
     ) -> Result<CompressedFactorization, DynamicsError> {
-        compression::compress(&mut self.original(scale)?, objective, self.network.rank_guess, gamma, par)
+        compression::compress(&mut self.original(scale)?, objective, *self.network.rank_guess, gamma, par)
     }
 
     fn sampled(
@@ -141,7 +141,7 @@ impl ScaleTrial {
     ) -> Result<CompressedFactorization, DynamicsError> {
         let RelativeNetwork { depth, rank_guess, .. } = self.network;
         let mut rng = self.instance_stream("sampled construction");
-        compression::sampled(objective, rank_guess, depth, scale, gamma, &mut rng, par)
+        compression::sampled(objective, *rank_guess, *depth, scale, gamma, &mut rng, par)
     }
 
     fn instance_stream(&self, purpose: &str) -> Generator {

@@ -3,9 +3,10 @@
 use dynamics::Objective;
 use dynamics::units::Hyperparameters;
 use lab::Invalid;
+use lab::checked::{Count, Depth, NotNegative, Positive, Size};
 use serde::{Deserialize, Serialize};
 
-use crate::checks::{check_depth, check_init_scale, check_not_negative, check_positive};
+use crate::checks::check_init_scale;
 use crate::matrix::check_rank_guess;
 
 /// Largest size at which a dense target is decomposed.
@@ -18,9 +19,9 @@ pub struct WideProblem {
     /// How the target is made.
     pub target: TargetSettings,
     /// Rank of the target, r.
-    pub rank: usize,
+    pub rank: Count,
     /// Observed entries per row, on average; their number is d times that.
-    pub observed_per_row: usize,
+    pub observed_per_row: Count,
 }
 
 /// How a target is made: `target = "gaussian"` or `"factors"`.
@@ -35,14 +36,14 @@ pub enum TargetSettings {
 
 impl WideProblem {
     /// Checks the section named `key` for targets of the given size.
-    pub fn check(&self, key: &str, size: usize) -> Result<(), Invalid> {
+    pub fn check(&self, key: &str, size: Size) -> Result<(), Invalid> {
         let Self { target, rank, observed_per_row } = *self;
-        let ranks = format!("an integer from 1 to the smallest size ({size})");
-        Invalid::unless((1..=size).contains(&rank), format!("{key}.rank"), rank, ranks)?;
-        let fits = (1..=size / 2).contains(&observed_per_row);
-        let allowed = format!("an integer from 1 to half the smallest size ({})", size / 2);
+        let ranks = format!("a whole number from 1 to the smallest size ({size})");
+        Invalid::unless(*rank <= *size, format!("{key}.rank"), rank, ranks)?;
+        let fits = *observed_per_row <= *size / 2;
+        let allowed = format!("a whole number from 1 to half the smallest size ({})", *size / 2);
         Invalid::unless(fits, format!("{key}.observed_per_row"), observed_per_row, allowed)?;
-        let dense = target == TargetSettings::Gaussian && size > LARGEST_DENSE;
+        let dense = target == TargetSettings::Gaussian && *size > LARGEST_DENSE;
         let allowed = format!("\"factors\" for sizes above {LARGEST_DENSE}");
         Invalid::unless(!dense, format!("{key}.target"), "\"gaussian\"", allowed)
     }
@@ -54,32 +55,30 @@ impl WideProblem {
 #[serde(deny_unknown_fields)]
 pub struct RelativeNetwork {
     /// Number of factors L.
-    pub depth: usize,
+    pub depth: Depth,
     /// Rank guess r̂.
-    pub rank_guess: usize,
+    pub rank_guess: Count,
     /// Init scale in units of the factors of a balanced solution: `ε / σ^(1/L)`.
-    pub init_scale: f64,
+    pub init_scale: Positive,
     /// Step size in units of the inverse curvature there: `η p σ^(2 − 2/L) / d²`, η being that of the mean form.
-    pub step_size: f64,
+    pub step_size: Positive,
     /// Discrepant step such that at 1 the bases move as fast as one small factor there: `γ σ^(2/L)`.
-    pub discrepant_step: f64,
+    pub discrepant_step: NotNegative,
 }
 
 impl RelativeNetwork {
     /// Checks the section named `key` for the smallest size.
-    pub fn check(&self, key: &str, size: usize) -> Result<(), Invalid> {
-        check_depth(&format!("{key}.depth"), self.depth)?;
+    pub fn check(&self, key: &str, size: Size) -> Result<(), Invalid> {
         check_rank_guess(&format!("{key}.rank_guess"), self.rank_guess, size)?;
-        check_init_scale(&format!("{key}.init_scale"), self.init_scale, self.depth)?;
-        check_positive(&format!("{key}.step_size"), self.step_size)?;
-        check_not_negative(&format!("{key}.discrepant_step"), self.discrepant_step)
+        check_init_scale(&format!("{key}.init_scale"), *self.init_scale, *self.depth)
     }
 
     /// ε, η and γ for the objective's size, observed fraction and largest singular value.
     pub(super) fn absolute(&self, objective: &Objective) -> (f64, f64, f64) {
         let Self { init_scale, step_size, discrepant_step, .. } = *self;
-        let relative = Hyperparameters { init_scale, step_size, discrepant_step };
-        let absolute = relative.absolute(objective, self.depth, objective.target().values()[0]);
+        let relative =
+            Hyperparameters { init_scale: *init_scale, step_size: *step_size, discrepant_step: *discrepant_step };
+        let absolute = relative.absolute(objective, *self.depth, objective.target().values()[0]);
         (absolute.init_scale, absolute.step_size, absolute.discrepant_step)
     }
 }

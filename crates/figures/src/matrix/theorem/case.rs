@@ -1,9 +1,10 @@
 //! One network of the theorem's cases and how it is trained.
 
 use lab::Invalid;
+use lab::checked::{Count, Depth, Positive, Size, Steps};
 use serde::{Deserialize, Serialize};
 
-use crate::checks::{check_depth, check_init_scale, check_size, check_steps};
+use crate::checks::check_init_scale;
 use crate::matrix::OptimizerSettings;
 
 /// `[[cases]]`: one network and how it is trained, under full observation and the sum form of the loss.
@@ -13,15 +14,15 @@ pub struct TheoremCase {
     /// Its name: the legend's and the tables' label, and part of its random streams.
     pub name: String,
     /// Rows and columns of the target and of every factor, d.
-    pub size: usize,
+    pub size: Size,
     /// Rank of the target, r.
-    pub rank: usize,
+    pub rank: Count,
     /// Number of factors, L.
-    pub depth: usize,
+    pub depth: Depth,
     /// Init scale, ε.
-    pub init_scale: f64,
+    pub init_scale: Positive,
     /// Number of iterations.
-    pub iterations: u64,
+    pub iterations: Steps,
     /// The optimizer.
     pub optimizer: OptimizerSettings,
 }
@@ -31,13 +32,8 @@ impl TheoremCase {
     pub fn check(&self, key: &str) -> Result<(), Invalid> {
         let name = self.name.as_str();
         Invalid::unless(!name.is_empty(), format!("{key}.name"), "\"\"", "a name")?;
-        Invalid::unless(self.size >= 3, format!("{key}.size"), self.size, "an integer from 3")?;
-        check_size(&format!("{key}.size"), self.size)?;
-        let ranks = format!("an integer from 1 to {}, below half the size ({})", (self.size - 1) / 2, self.size);
-        Invalid::unless((1..=(self.size - 1) / 2).contains(&self.rank), format!("{key}.rank"), self.rank, ranks)?;
-        check_depth(&format!("{key}.depth"), self.depth)?;
-        check_init_scale(&format!("{key}.init_scale"), self.init_scale, self.depth)?;
-        check_steps(&format!("{key}.iterations"), self.iterations)?;
-        self.optimizer.check(&format!("{key}.optimizer"))
+        let ranks = format!("a whole number from 1, below half the size ({})", self.size);
+        Invalid::unless(2 * *self.rank < *self.size, format!("{key}.rank"), self.rank, ranks)?;
+        check_init_scale(&format!("{key}.init_scale"), *self.init_scale, *self.depth)
     }
 }

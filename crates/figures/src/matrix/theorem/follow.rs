@@ -28,14 +28,14 @@ impl<'a> Blocks<'a> {
 
 impl Observer<DeepFactorization> for Blocks<'_> {
     fn iteration(&mut self, iteration: u64, loss: f64) {
-        self.context.progress(iteration, self.trial.case.iterations, loss);
+        self.context.progress(iteration, *self.trial.case.iterations, loss);
     }
 
     fn record(&mut self, record: &Record<'_, DeepFactorization>) {
         let OptimizerSettings { step_size, weight_decay, .. } = self.trial.case.optimizer;
         let previous = self.records.last().map_or(0, |record| record.iteration);
         if let Some(rho) = &mut self.recursion {
-            (previous..record.iteration).for_each(|_| step_rho(rho, step_size, weight_decay));
+            (previous..record.iteration).for_each(|_| step_rho(rho, *step_size, *weight_decay));
         }
         let layers = 1..=record.model.depth();
         let blocks: Vec<_> =

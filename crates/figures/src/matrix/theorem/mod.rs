@@ -70,7 +70,9 @@ impl Trial for TheoremTrial {
 
     /// Trains the original, then its compression, and compares them at the records.
     fn run(&self, (): &(), context: &TrialContext) -> Result<TheoremOutcome, TrialError> {
-        let TheoremCase { size, rank, depth, init_scale, optimizer, .. } = self.case;
+        let TheoremCase { optimizer, .. } = self.case;
+        let (size, depth, init_scale) = (*self.case.size, *self.case.depth, *self.case.init_scale);
+        let rank = *self.case.rank;
         let target = Target::gaussian(size, size, rank, &mut self.stream("target")).context("drawing the target")?;
         let mut rng = self.stream("initial factors");
         let original =
@@ -80,7 +82,7 @@ impl Trial for TheoremTrial {
         let mut compressed = compress_exact(&original, &target).context("compressing")?;
         let objective = Objective::new(target, Observed::Full, LossForm::Sum).context("making the problem")?;
 
-        let max_iterations = self.case.iterations;
+        let max_iterations = *self.case.iterations;
         let schedule = Schedule { max_iterations, tolerance: 0.0, record_every: self.record_every };
         let steps = optimizer.optimizer().context("the optimizer")?;
         let mut blocks = Blocks::new(self, &subspace, context);
@@ -107,13 +109,22 @@ impl TheoremTrial {
 
 #[cfg(test)]
 mod tests {
+    use lab::checked::{Count, Depth, Momentum, NotNegative, Positive, Size, Steps};
+
     use super::*;
     use crate::matrix::{MethodSettings, OptimizerSettings};
 
     fn outcome(method: MethodSettings) -> TheoremOutcome {
-        let optimizer = OptimizerSettings { method, step_size: 0.01, weight_decay: 0.01 };
-        let name = "small".to_owned();
-        let case = TheoremCase { name, size: 9, rank: 2, depth: 3, init_scale: 0.7, iterations: 47, optimizer };
+        let (step_size, weight_decay) = (Positive::new(0.01).unwrap(), NotNegative::new(0.01).unwrap());
+        let case = TheoremCase {
+            name: "small".to_owned(),
+            size: Size::new(9).unwrap(),
+            rank: Count::new(2).unwrap(),
+            depth: Depth::new(3).unwrap(),
+            init_scale: Positive::new(0.7).unwrap(),
+            iterations: Steps::new(47).unwrap(),
+            optimizer: OptimizerSettings { method, step_size, weight_decay },
+        };
         case.check("case").unwrap();
         let trial = TheoremTrial { experiment: "test", seed: 0, trial: 0, case, record_every: 10 };
         trial.run(&(), &TrialContext::silent(1)).unwrap()
@@ -140,7 +151,11 @@ mod tests {
 
     #[test]
     fn other_methods_have_no_recursion() {
-        let adam = outcome(MethodSettings::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 });
+        let adam = outcome(MethodSettings::Adam {
+            beta1: Momentum::new(0.9).unwrap(),
+            beta2: Momentum::new(0.999).unwrap(),
+            epsilon: Positive::new(1e-8).unwrap(),
+        });
         let last = adam.records.last().unwrap();
         assert!(last.rho_recursion.is_none() && last.block_residuals[1] > 1e-3);
     }

@@ -16,7 +16,7 @@ pub(in crate::scaling) fn equivalence_findings(
     [same_iterations, same_error]: [&'static str; 2],
 ) -> Vec<Finding> {
     let untested = |reason| [same_iterations, same_error].map(|id| Finding::untested(id, reason)).into();
-    if settings.problem.size < 100 || settings.draws < 8 {
+    if *settings.problem.size < 100 || *settings.draws < 8 {
         return untested("fewer than 8 draws, or of a problem of less than 100 rows");
     }
     if rows.iter().any(|row| !row.converged) {
@@ -59,22 +59,25 @@ fn equivalent(
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
+    use lab::checked::{Count, Trials};
     use lab::{Trial, TrialContext};
 
     use super::super::equivalence_row;
     use super::*;
+    use crate::matrix::given::settings;
     use crate::scaling::Settings;
 
     /// Twenty draws of each with the rank known, ten with it overestimated, where the singular vectors beyond the rank are
     /// the noise's.
     #[test]
     fn sampled_and_explicit_construction_are_the_same_thing() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../experiments/scaling.toml");
-        let exact = lab::settings::load::<Settings>(&path, "paper", &[]).unwrap().settings.equivalence;
-        assert_eq!((exact.draws, exact.problem.size), (20, 300));
-        let over = EquivalenceSettings { draws: 10, rank_guess: 8, ..exact.clone() };
+        let exact = settings::<Settings>("scaling", "paper").equivalence;
+        assert_eq!((*exact.draws, *exact.problem.size), (20, 300));
+        let over = EquivalenceSettings {
+            draws: Trials::new(10).unwrap(),
+            rank_guess: Count::new(8).unwrap(),
+            ..exact.clone()
+        };
         for settings in [exact, over] {
             let rows: Vec<EquivalenceRow> = settings
                 .draws("scaling", 0)
@@ -87,7 +90,7 @@ mod tests {
             };
             for value in [iterations, |row: &EquivalenceRow| row.recovery_error] {
                 let [a, b] = ["explicit", "sampled"].map(|name| sample(name, value));
-                assert_eq!((a.len(), b.len()), (settings.draws, settings.draws));
+                assert_eq!((a.len(), b.len()), (*settings.draws, *settings.draws));
                 let mean = |x: &[f64]| x.iter().sum::<f64>() / x.len() as f64;
                 assert!((mean(&b) / mean(&a) - 1.0).abs() <= CLOSE, "r̂ = {}: {a:?} {b:?}", settings.rank_guess);
                 assert!(mann_whitney(&a, &b) >= 0.01, "r̂ = {}: {a:?} {b:?}", settings.rank_guess);

@@ -2,11 +2,12 @@
 
 mod findings;
 
-use charts::Series;
+use charts::{Hue, Series};
 use lab::Invalid;
+use lab::checked::{Count, Depth, NotNegative, Positive, Trials};
 use serde::{Deserialize, Serialize};
 
-use crate::checks::{check_depth, check_init_scale, check_not_negative, check_positive, check_trials};
+use crate::checks::check_init_scale;
 use crate::matrix::{
     InitializationSettings, MatrixOutcome, MatrixTrial, ProblemSettings, Recovery, ScheduleSettings, Start,
     check_rank_guess,
@@ -20,17 +21,17 @@ pub(super) use self::findings::equivalence_findings;
 #[serde(deny_unknown_fields)]
 pub(super) struct EquivalenceSettings {
     /// Draws of each: of target, observed entries and initial factors.
-    pub(super) draws: usize,
+    pub(super) draws: Trials,
     /// Number of factors L.
-    pub(super) depth: usize,
+    pub(super) depth: Depth,
     /// Rank guess r̂.
-    pub(super) rank_guess: usize,
+    pub(super) rank_guess: Count,
     /// Init scale ε.
-    pub(super) init_scale: f64,
+    pub(super) init_scale: Positive,
     /// Step size η.
-    pub(super) step_size: f64,
+    pub(super) step_size: Positive,
     /// Discrepant step γ.
-    pub(super) discrepant_step: f64,
+    pub(super) discrepant_step: NotNegative,
     /// The target and what is observed of it.
     pub(super) problem: ProblemSettings,
     /// When training stops; every iteration is to be recorded, if their number is to be compared.
@@ -58,7 +59,7 @@ pub(super) struct EquivalenceRow {
 struct Construction {
     name: &'static str,
     initialization: InitializationSettings,
-    hue: usize,
+    hue: Hue,
 }
 
 const EXPLICIT: Construction =
@@ -70,16 +71,12 @@ impl EquivalenceSettings {
     /// Checks the section named `key`.
     pub(super) fn check(&self, key: &str) -> Result<(), Invalid> {
         let name = |field: &str| format!("{key}.{field}");
-        Invalid::unless(self.draws >= 2, name("draws"), self.draws, "an integer from 2")?;
-        check_trials(&name("draws"), self.draws)?;
-        check_depth(&name("depth"), self.depth)?;
+        Invalid::unless(*self.draws >= 2, name("draws"), self.draws, "a whole number from 2 to 10000")?;
         check_rank_guess(&name("rank_guess"), self.rank_guess, self.problem.size)?;
-        check_init_scale(&name("init_scale"), self.init_scale, self.depth)?;
-        check_positive(&name("step_size"), self.step_size)?;
-        check_not_negative(&name("discrepant_step"), self.discrepant_step)?;
+        check_init_scale(&name("init_scale"), *self.init_scale, *self.depth)?;
         self.problem.check(&name("problem"))?;
         let fraction = self.problem.observed_fraction;
-        Invalid::unless(fraction < 1.0, name("problem.observed_fraction"), fraction, "a number below 1")?;
+        Invalid::unless(*fraction < 1.0, name("problem.observed_fraction"), fraction, "a number below 1")?;
         self.schedule.check(&name("schedule"), &self.problem)
     }
 
@@ -95,15 +92,15 @@ impl EquivalenceSettings {
             let trial = MatrixTrial {
                 start: Start { experiment, seed, instance: draw, initialization: draw },
                 problem: self.problem.clone(),
-                network: way.initialization.network(depth, init_scale, rank_guess, discrepant_step),
-                step_size,
+                network: way.initialization.network(*depth, *init_scale, *rank_guess, *discrepant_step),
+                step_size: *step_size,
                 schedule: self.schedule.clone(),
                 recovery: Recovery::AtEnd,
                 snapshots: 0,
             };
             (way.name, draw, trial)
         };
-        [EXPLICIT, SAMPLED].into_iter().flat_map(move |way| (0..self.draws).map(move |draw| one(draw, &way)))
+        [EXPLICIT, SAMPLED].into_iter().flat_map(move |way| (0..*self.draws).map(move |draw| one(draw, &way)))
     }
 }
 

@@ -8,8 +8,10 @@ use half::{bf16, f16};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde_json::Value;
 
-use super::{ModelError, files};
-use crate::weights::{LayerNorm, Origin};
+use crate::model_error::ModelError;
+use crate::model_files as files;
+use crate::weights::{LayerNorm, Origin, build};
+use crate::{Config, Encoder};
 use sources::excerpt;
 
 /// The largest magnitude of a weight. Pretrained encoders stay below 100; from about here on, the sum of squares in a
@@ -156,6 +158,31 @@ impl Tensors<'_> {
         }
         self.read.insert(name.clone());
         Ok((name, numbers))
+    }
+}
+
+impl Encoder<f32> {
+    /// Reads a pretrained encoder; `weights` is a file of safetensors, or the index (`….index.json`) of several. Names of
+    /// tensors may carry the prefix `bert.`; LayerNorms may have `gamma` and `beta` in place of `weight` and `bias`; a pooler
+    /// may be missing; numbers may be F32, F16, BF16 or F64; tensors that do not belong to the encoder are ignored.
+    ///
+    /// # Errors
+    /// If a file cannot be read or is damaged, the configuration is not one of a BERT encoder, or a tensor is missing, too
+    /// many, has another shape or number type, or holds what cannot be computed with: NaN, ∞, magnitudes above 1e4, or zeros
+    /// that make every sentence the same.
+    pub fn load(config: &Path, weights: &Path) -> Result<Self, ModelError> {
+        let config = Config::read(config)?;
+        Self::from_files(config, &WeightFiles::read(weights)?).map(|(encoder, _)| encoder)
+    }
+
+    /// The encoder in these files, and how its weights were converted, if they were.
+    pub(crate) fn from_files(config: Config, files: &WeightFiles) -> Result<(Self, Option<String>), ModelError> {
+        let mut tensors = files.tensors()?;
+        let encoder = build(config, &mut tensors)?;
+        tensors.check_all_read(encoder.config().layers)?;
+        let types: Vec<&str> = tensors.converted().collect();
+        let converted = (!types.is_empty()).then(|| format!("{} converted to F32", types.join(", ")));
+        Ok((encoder, converted))
     }
 }
 

@@ -1,17 +1,13 @@
 //! A pretrained encoder with its tokenizer, from a directory as Hugging Face transformers writes it.
 
-mod error;
-pub(crate) mod files;
-mod tensors;
-
 use std::path::{Path, PathBuf};
-
-pub use error::ModelError;
-pub(crate) use tensors::WeightFiles;
 
 use crate::config::keys;
 use crate::data::Example;
+use crate::model_error::ModelError;
+use crate::model_files;
 use crate::tokens::{Tokenizer, TooLong};
+use crate::weight_files::WeightFiles;
 use crate::weights::Linear;
 use crate::{Encoder, Labelled, Pooling, Real};
 use sources::excerpt;
@@ -70,7 +66,7 @@ impl Pretrained {
             return Err(ModelError::Vocabulary { path: tokens_path, tokens, vocabulary });
         }
         let weights = WeightFiles::read(&weights)?;
-        let hash = hash([files::bytes(&config)?.as_slice()].into_iter().chain(weights.contents()));
+        let hash = hash([model_files::bytes(&config)?.as_slice()].into_iter().chain(weights.contents()));
         let (encoder, converted) = Encoder::from_files(sizes, &weights)?;
         Ok(Self { encoder, tokenizer, hash, converted, warnings })
     }

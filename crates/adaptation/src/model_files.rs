@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::ModelError;
+use crate::model_error::ModelError;
 use sources::excerpt;
 
 /// How the pointers of git-lfs begin, which lie in a clone in place of files that were not downloaded.

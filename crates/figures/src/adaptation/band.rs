@@ -1,0 +1,53 @@
+//! What is drawn around a mean.
+
+use lab::statistics::{Estimate, deviation, mean};
+use serde::{Deserialize, Serialize};
+
+/// The key `band`: what is drawn around the mean of several seeds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Band {
+    /// The 95 % interval of the mean.
+    #[default]
+    Interval,
+    /// Half a standard deviation on both sides, as in the paper's figures.
+    HalfDeviation,
+}
+
+impl Band {
+    /// Lower and upper end around the mean of some values; `None` of fewer than two.
+    pub fn around(self, values: &[f64]) -> Option<(f64, f64)> {
+        match self {
+            Self::Interval => Estimate::of(values)?.interval(),
+            Self::HalfDeviation => {
+                let (mean, half) = (mean(values)?, deviation(values)? / 2.0);
+                Some((mean - half, mean + half))
+            }
+        }
+    }
+
+    /// What a subtitle says of curves over so many seeds.
+    pub fn over_seeds(self, trials: usize) -> String {
+        match (trials, self) {
+            (1, _) => "1 seed".to_owned(),
+            (_, Self::Interval) => format!("mean of {trials} seeds with its 95 % interval"),
+            (_, Self::HalfDeviation) => format!("mean of {trials} seeds ± half a standard deviation"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bands_of_two_values() {
+        let half = 2f64.sqrt() / 2.0;
+        let (low, high) = Band::HalfDeviation.around(&[1.0, 3.0]).unwrap();
+        assert!((low - (2.0 - half)).abs() < 1e-12 && (high - (2.0 + half)).abs() < 1e-12);
+        // Student's t of one degree of freedom is 12.706; the standard error is 1.
+        let (low, high) = Band::Interval.around(&[1.0, 3.0]).unwrap();
+        assert!((low - (2.0 - 12.706)).abs() < 1e-3 && (high - (2.0 + 12.706)).abs() < 1e-3);
+        assert_eq!((Band::Interval.around(&[1.0]), Band::HalfDeviation.around(&[1.0])), (None, None));
+    }
+}

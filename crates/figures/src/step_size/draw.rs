@@ -1,0 +1,46 @@
+//! The figure: the dev score against the step size.
+
+use charts::{Axis, Figure, Hue, Legend, Lines, Series, SharedY, significant};
+
+use super::GRID;
+use super::settings::Settings;
+use crate::adaptation::*;
+
+pub(super) fn figure(settings: &Settings, rows: &[RunRow]) -> Figure {
+    let tasks = distinct(rows, |row| row.task.clone());
+    let (columns, width) = grid(settings.examples.len(), tasks.len());
+    let mut figure = Figure::new("How much the score depends on the step size")
+        .subtitle(format!("{}{}", settings.subtitle(), what_failed(rows)))
+        .columns(columns)
+        .panel_size(width, 320)
+        .shared_y(SharedY::All);
+    for task in &tasks {
+        for n in settings.examples.iter().map(|n| n.get()) {
+            let rows: Vec<&RunRow> = at(rows, GRID, task).into_iter().filter(|row| row.examples == n).collect();
+            if let Some(first) = rows.first() {
+                let panel = Lines::new(format!("{task}, n = {n}"))
+                    .x(Axis::log("step size η"))
+                    .y(Axis::linear(metric_label(&first.metric)).include(0.0))
+                    .legend(Legend::Below);
+                let methods = settings.methods.hues();
+                figure =
+                    figure.panel(panel.many(methods.iter().filter_map(|method| series(&rows, method, settings.band))));
+            }
+        }
+    }
+    figure
+}
+
+/// A method's scores, with the step size of the best mean in the legend.
+fn series(rows: &[&RunRow], &(method, hue): &(&str, Hue), band: Band) -> Option<Series> {
+    let rows: Vec<&RunRow> = rows.iter().copied().filter(|row| row.method == method).collect();
+    let label = best(&rows).map_or_else(|| method.to_owned(), |best| format!("{method}, best at η = {best}"));
+    score_series(&label, hue, &rows, |row| row.step_size, band)
+}
+
+/// The step size of the best mean score, in words; `None` without scores.
+fn best(rows: &[&RunRow]) -> Option<String> {
+    let points = scored(rows.iter().copied(), |row| row.step_size);
+    let best = crate::summary::averaged(points).mean.into_iter().max_by(|a, b| a.1.total_cmp(&b.1));
+    best.map(|(step_size, _)| significant(step_size, 1))
+}

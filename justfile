@@ -12,6 +12,28 @@ reproduce-all profile="quick" *options:
 figure name profile="quick" *options:
     cargo run --release --bin {{name}} -- --profile {{profile}} {{options}}
 
+# Write results/PROFILE/report.html from the tables and figures that are there, for example: just report paper
+report profile="quick" *options:
+    cargo run --release --bin reproduce-all -- --report --profile {{profile}} {{options}}
+
+# Look at that report in headless Chromium: console, filter, links, width on a phone; screenshots go to target/.
+check-report profile="paper":
+    scripts/check-report.sh {{profile}}
+
+# Write the generated documents and parts of documents, and the report of the paper's profile.
+documents:
+    cargo run --release --bin documents
+
+# Run the Python examples of the documents on results/paper (the first time installs pandas under target/).
+check-examples *options:
+    python3 -m venv target/examples-environment
+    target/examples-environment/bin/pip install --quiet --requirement scripts/requirements.txt
+    target/examples-environment/bin/python scripts/check_examples.py {{options}}
+
+# Check the links of all Markdown files.
+check-links:
+    python3 scripts/check_links.py
+
 # Run the tests.
 test *options:
     cargo test --workspace --release {{options}}
@@ -19,6 +41,10 @@ test *options:
 # Mutated settings, command lines, encoders, data and tables through the real binaries; `just test` has a short form of it.
 fuzz *options:
     FUZZ_LONG=1 cargo test --workspace --release --test all -- fuzz:: --nocapture {{options}}
+
+# Run everything that a change must pass, with the time of each part.
+ci:
+    .ci/run
 
 # Measure iterations and training steps by criterion, which compares with its last run, on a quiet machine.
 bench:
@@ -46,6 +72,6 @@ check-peft:
     cargo run --release -p adaptation --example export -- target/peft-adapters
     target/peft-environment/bin/python crates/adaptation/python/check_peft.py target/peft-adapters/*
 
-# Build the documentation.
+# Build the documentation, from the artifacts that the lints share.
 doc:
-    cargo doc --workspace --no-deps
+    cargo doc --workspace --no-deps --release

@@ -7,8 +7,6 @@
 //!
 //! Matrices are faer's, column-major; a batch's activations have one column per token.
 
-#![warn(clippy::undocumented_unsafe_blocks)]
-
 mod batch;
 mod config;
 mod encoder;

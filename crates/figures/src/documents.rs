@@ -1,4 +1,5 @@
-//! The generated parts of the documents: claims, settings, counts of verdicts. `just documents` writes them, a test compares.
+//! The generated documents and parts of documents: claims, settings, counts of verdicts, the report of the paper's profile.
+//! `just documents` writes them, a test compares.
 
 use std::path::{Path, PathBuf};
 
@@ -17,7 +18,10 @@ pub fn rendered(repository: &Path) -> anyhow::Result<Vec<(PathBuf, String)>> {
         ["results/paper", "figures/paper", "experiments"].map(|below| repository.join(below));
     let places = Places { profile: "paper", results: &results, figures: &figures, experiments: &settings_files };
     let list = experiments();
-    let mut documents = vec![(PathBuf::from("docs/claims.md"), report::markdown(&list, CLAIMS, places)?)];
+    let mut documents = vec![
+        (PathBuf::from("docs/claims.md"), report::markdown(&list, CLAIMS, places)?),
+        (Path::new("results/paper").join(report::FILE), report::html(&list, CLAIMS, places)?),
+    ];
     for entry in &list {
         let name = entry.name();
         let table = settings::list(&settings_files.join(format!("{name}.toml")))?.markdown();

@@ -35,6 +35,15 @@ pub mod svd_evolution;
 /// The statements that all experiments test.
 pub const CLAIMS: &str = include_str!("../../../experiments/claims.toml");
 
+/// `main` of the binary of one experiment, which has its name. All that is generic is compiled here once, not in every binary.
+///
+/// # Panics
+/// If no experiment has the name.
+pub fn main(name: &str) -> std::process::ExitCode {
+    let entry = experiments().into_iter().find(|entry| entry.name() == name);
+    lab::main(entry.unwrap_or_else(|| panic!("no experiment is called {name}")))
+}
+
 /// All experiments, in the order in which `reproduce-all` runs them.
 pub fn experiments() -> Vec<lab::Entry> {
     vec![

@@ -125,7 +125,7 @@ fn command_lines() {
         }
         // Who forces a run without the memory for it has been told.
         let is_large = |text: &String| text.bytes().filter(u8::is_ascii_digit).count() > 6;
-        if arguments.iter().any(|text| is_large(text)) {
+        if arguments.iter().any(is_large) {
             arguments.retain(|argument| !argument.starts_with("--force"));
         }
         case.run(binary, &arguments)

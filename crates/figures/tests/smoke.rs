@@ -1,4 +1,4 @@
-//! The smoke profile through the real binary: every table is read, every picture looked at; the bytes depend neither on
+//! The smoke profile through the real binary: every table and the report are read, every picture looked at; the bytes depend neither on
 //! the number of threads, nor on a second run, nor on being killed.
 
 use std::collections::{BTreeMap, HashSet};
@@ -85,7 +85,7 @@ fn assert_same_tables(one: &Path, other: &Path) {
 }
 
 #[test]
-fn every_table_is_filled_and_every_picture_shows_its_series() {
+fn every_table_is_filled_every_picture_shows_its_series_and_the_report_is_whole() {
     let directory = tempfile::tempdir().expect("a directory");
     run(directory.path(), &[]);
     for (name, column, rows) in TABLES {
@@ -98,6 +98,7 @@ fn every_table_is_filled_and_every_picture_shows_its_series() {
         let file = directory.path().join(format!("figures/smoke/{name}"));
         check_picture(&file, hues);
     }
+    crate::report::check(&directory.path().join("results/smoke"));
 }
 
 fn check_table(path: &Path, column: &str, rows: usize) {

@@ -3,5 +3,5 @@
 mod toy;
 
 fn main() -> std::process::ExitCode {
-    lab::main::<toy::Decay>()
+    lab::main(lab::entry::<toy::Decay>())
 }

@@ -15,11 +15,12 @@ use crate::{Experiment, LabError, logging, provenance, provenance::Machine, repo
 /// Loads an experiment's settings: file, profile, overrides.
 type Prepare = fn(&Path, &str, &[Override]) -> Result<Box<dyn Ready>, SettingsError>;
 
-/// An experiment of `reproduce-all`, its types erased; made by [`entry`].
+/// An experiment, its types erased; made by [`entry`].
 #[derive(Debug, Clone, Copy)]
 pub struct Entry {
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,
+    pub(crate) long_about: &'static str,
     prepare: Prepare,
     redraw: fn() -> Box<dyn Ready>,
 }
@@ -31,17 +32,23 @@ impl Entry {
     }
 }
 
-/// `E` as an entry of the list given to [`main_all`].
+/// `E` for [`main`] and the list given to [`main_all`].
 pub fn entry<E: Experiment>() -> Entry {
-    Entry { name: E::NAME, about: E::ABOUT, prepare: session::prepare::<E>, redraw: session::redraw::<E> }
+    Entry {
+        name: E::NAME,
+        about: E::ABOUT,
+        long_about: E::LONG_ABOUT,
+        prepare: session::prepare::<E>,
+        redraw: session::redraw::<E>,
+    }
 }
 
 /// `main` of the binary of one figure. Exit code 0: done; 1: something failed, a trial perhaps; 2: bad input;
 /// 130 and 143: ended by SIGINT or SIGTERM.
-pub fn main<E: Experiment>() -> ExitCode {
-    let long = format!("{}\n\n{}", E::ABOUT, E::LONG_ABOUT);
-    let command = Single::command().name(E::NAME).about(E::ABOUT).long_about(long);
-    start_process(command, |options: Single| run_single(entry::<E>(), &options))
+pub fn main(entry: Entry) -> ExitCode {
+    let long = format!("{}\n\n{}", entry.about, entry.long_about);
+    let command = Single::command().name(entry.name).about(entry.about).long_about(long);
+    start_process(command, |options: Single| run_single(entry, &options))
 }
 
 /// `main` of `reproduce-all`. Exit codes as of [`main`].

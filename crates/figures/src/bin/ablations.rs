@@ -1,5 +1,5 @@
 //! Ablations of the compressed and the original network (in addition to the paper).
 
 fn main() -> std::process::ExitCode {
-    lab::main::<figures::ablations::Ablations>()
+    figures::main(env!("CARGO_BIN_NAME"))
 }

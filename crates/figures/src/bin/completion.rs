@@ -1,5 +1,5 @@
 //! Figure 5: matrix completion, the original network against its compressed twin.
 
 fn main() -> std::process::ExitCode {
-    lab::main::<figures::completion::Completion>()
+    figures::main(env!("CARGO_BIN_NAME"))
 }

@@ -1,5 +1,5 @@
 //! Depth-width sweep (Fig. 1 of the paper).
 
 fn main() -> std::process::ExitCode {
-    lab::main::<figures::depth_width_sweep::DepthWidthSweep>()
+    figures::main(env!("CARGO_BIN_NAME"))
 }

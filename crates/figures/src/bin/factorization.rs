@@ -1,5 +1,5 @@
 //! Figure 4: factorization of a fully observed matrix, the original network against its exact compressed twin.
 
 fn main() -> std::process::ExitCode {
-    lab::main::<figures::factorization::Factorization>()
+    figures::main(env!("CARGO_BIN_NAME"))
 }

@@ -2,5 +2,5 @@
 //! step size and at one chosen per method.
 
 fn main() -> std::process::ExitCode {
-    lab::main::<figures::few_shot::FewShot>()
+    figures::main(env!("CARGO_BIN_NAME"))
 }

@@ -1,5 +1,5 @@
 //! The numerical rank of every learned `ΔW`: LoRA against Deep LoRA.
 
 fn main() -> std::process::ExitCode {
-    lab::main::<figures::learned_ranks::LearnedRanks>()
+    figures::main(env!("CARGO_BIN_NAME"))
 }

@@ -2,5 +2,5 @@
 //! the steps.
 
 fn main() -> std::process::ExitCode {
-    lab::main::<figures::lora_compressed_vs_narrow::LoraCompressedVsNarrow>()
+    figures::main(env!("CARGO_BIN_NAME"))
 }

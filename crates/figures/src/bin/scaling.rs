@@ -1,5 +1,5 @@
 //! Width without end: the compressed twin of a network that is never built, up to a million wide.
 
 fn main() -> std::process::ExitCode {
-    lab::main::<figures::scaling::Scaling>()
+    figures::main(env!("CARGO_BIN_NAME"))
 }

@@ -1,5 +1,5 @@
 //! The dev score against the step size: how much LoRA and Deep LoRA depend on it.
 
 fn main() -> std::process::ExitCode {
-    lab::main::<figures::step_size::StepSize>()
+    figures::main(env!("CARGO_BIN_NAME"))
 }

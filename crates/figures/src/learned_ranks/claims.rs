@@ -10,13 +10,16 @@ const FULL: [&str; 2] = ["learned-ranks/lora-full-rank", "learned-ranks/lora-ful
 const ZERO: [&str; 2] = ["learned-ranks/deep-lora-rank-0", "learned-ranks/deep-lora-rank-0-here"];
 const LOW: [&str; 2] = ["learned-ranks/deep-lora-low-rank", "learned-ranks/deep-lora-low-rank-here"];
 
+/// A finding from the ranks of all matrices in every run of LoRA and of Deep LoRA.
+type Rule<'a> = &'a dyn Fn(&[Vec<usize>], &[Vec<usize>]) -> Finding;
+
 pub(super) fn findings(settings: &PairExperiment, rows: &[Row], runs: &[RunRow]) -> Vec<Finding> {
     if settings.encoder.is_pretrained() && *settings.training.steps < 500 {
         let ids = [FULL, ZERO, LOW].concat();
         return ids.into_iter().map(|id| Finding::untested(id, "fewer than the paper's 500 steps")).collect();
     }
     let places = distinct(rows, |row| (row.protocol.clone(), row.task.clone()));
-    let everywhere = |find: &dyn Fn(&[Vec<usize>], &[Vec<usize>]) -> Finding| -> Vec<Finding> {
+    let everywhere = |find: Rule| -> Vec<Finding> {
         let one = |(protocol, task): &(String, String)| {
             let of = |method| ranks(rows, runs, protocol, task, method);
             find(&of(LORA), &of(DEEP_LORA)).case(format!("{task}, {protocol}"))

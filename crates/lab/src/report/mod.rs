@@ -2,6 +2,7 @@
 //!
 //! Made from what is on disk: `NAME.claims.csv`, `NAME.meta.toml` and the figures of one profile.
 
+mod markdown;
 mod page;
 mod section;
 
@@ -10,6 +11,9 @@ use std::path::{Path, PathBuf};
 use crate::claim::{self, Claim, Statement, Verdict};
 use crate::{Entry, LabError, files};
 use section::Section;
+
+/// The report's name.
+pub const FILE: &str = "report.html";
 
 /// Where the parts of a report are.
 #[derive(Debug, Clone, Copy)]
@@ -39,20 +43,32 @@ impl Report<'_> {
         self.sections.iter().flat_map(|section| &section.claims).chain(&self.untested)
     }
 
+    /// The claims of one statement.
+    fn cases(&self, id: &str) -> Vec<&Claim> {
+        self.claims().filter(|claim| claim.id == id).collect()
+    }
+
     fn count(&self, verdict: Verdict) -> usize {
         self.claims().filter(|claim| claim.verdict == verdict).count()
     }
 }
 
-/// Writes `report.html` beside the tables of a profile, and says where.
+/// Writes [`FILE`] beside the tables of a profile, and says where.
 ///
 /// # Errors
 /// If a table or figure that is there cannot be read, or the report not written.
 pub fn write(experiments: &[Entry], statements: &str, places: Places) -> Result<PathBuf, LabError> {
-    let report = gather(experiments, statements, places)?;
-    let path = places.results.join("report.html");
-    files::write(&path, page::html(&report).into_string().as_bytes())?;
+    let path = places.results.join(FILE);
+    files::write(&path, html(experiments, statements, places)?.as_bytes())?;
     Ok(path)
+}
+
+/// The text of the report.
+///
+/// # Errors
+/// If a table or figure that is there cannot be read.
+pub fn html(experiments: &[Entry], statements: &str, places: Places) -> Result<String, LabError> {
+    gather(experiments, statements, places).map(|report| page::html(&report).into_string())
 }
 
 /// The same statements and verdicts as a Markdown table, for reading on a forge.
@@ -60,7 +76,7 @@ pub fn write(experiments: &[Entry], statements: &str, places: Places) -> Result<
 /// # Errors
 /// If a table that is there cannot be read.
 pub fn markdown(experiments: &[Entry], statements: &str, places: Places) -> Result<String, LabError> {
-    gather(experiments, statements, places).map(|report| page::markdown(&report))
+    gather(experiments, statements, places).map(|report| markdown::page(&report))
 }
 
 /// The claims of one experiment as a table in Markdown.
@@ -68,7 +84,7 @@ pub fn markdown(experiments: &[Entry], statements: &str, places: Places) -> Resu
 /// # Errors
 /// If a table that is there cannot be read.
 pub fn claims_of(entry: Entry, statements: &str, places: Places) -> Result<String, LabError> {
-    Ok(page::rows(&Section::gather(entry, &claim::statements(statements)?, places)?.claims))
+    Ok(markdown::rows(&Section::gather(entry, &claim::statements(statements)?, places)?.claims))
 }
 
 /// How many claims of a profile have each verdict, in the order of [`Verdict::ALL`].

@@ -18,18 +18,20 @@ pub(super) fn html(report: &Report) -> Markup {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
+                // An empty icon, or a browser asks for one.
+                link rel="icon" href="data:,";
                 title { "Compressible dynamics, profile " (profile) }
                 style { (PreEscaped(STYLE)) }
             }
             body {
                 header {
-                    h1 { "Compressible dynamics: what holds" }
+                    h1 { "Compressible dynamics: which of the paper's statements hold?" }
                     p {
                         "Yaras, Wang, Balzano and Qu (ICML 2024, "
                         a href="https://arxiv.org/abs/2406.04112" { "arXiv 2406.04112" }
-                        ") show that deep overparameterized factorizations learn inside a small invariant subspace, so that a \
-                         compressed factorization follows the same trajectory at a fraction of the cost. This page checks \
-                         their statements one by one, from the tables of profile " b { (profile) } "."
+                        ") show that a deep overparameterized factorization learns inside a small invariant subspace: a \
+                         compressed one follows it at a fraction of the cost. This page tests their statements one by one, \
+                         with the runs of the profile " b { (profile) } "."
                     }
                     (counts(report))
                 }
@@ -37,7 +39,7 @@ pub(super) fn html(report: &Report) -> Markup {
                     (headlines(report))
                     (contents(report))
                     @for section in &report.sections { (experiment(section)) }
-                    (untested(report))
+                    (unimplemented(report))
                 }
                 script { (PreEscaped(FILTER)) }
             }
@@ -48,14 +50,16 @@ pub(super) fn html(report: &Report) -> Markup {
 /// The four numbers, which filter the claims.
 fn counts(report: &Report) -> Markup {
     html! {
-        div.counts role="group" aria-label="Show the claims of one verdict" {
+        div.counts role="group" aria-label="Show the claims of one verdict only" {
             @for verdict in Verdict::ALL {
-                button type="button" class={ "count " (class(verdict)) } data-verdict=(class(verdict)) aria-pressed="false" {
+                button.count.(class(verdict)) type="button" data-verdict=(class(verdict)) aria-pressed="false" {
                     b { (report.count(verdict)) } " " (verdict.to_string())
                 }
             }
         }
-        p.hint { "Press one to see its claims only; press it again to see all." }
+        p.hint #shown aria-live="polite" data-rest="Press a verdict to see its claims only." {
+            "Press a verdict to see its claims only."
+        }
     }
 }
 
@@ -63,58 +67,101 @@ fn headlines(report: &Report) -> Markup {
     html! {
         section #headlines {
             h2 { "In short" }
-            div.scroll { table {
+            div.scroll { table.claims {
                 thead { tr { th { "Statement" } th { "Paper" } th { "Here" } th { "Verdict" } } }
-                tbody { @for id in &report.headlines {
-                    (headline(&report.claims().filter(|claim| claim.id == *id).collect::<Vec<_>>()))
-                } }
+                tbody { @for id in &report.headlines { (headline(report, id)) } }
             } }
         }
     }
 }
 
-/// One statement with all its cases in one row.
-fn headline(cases: &[&Claim]) -> Markup {
+/// One statement with all its cases in one row, and what another encoder than the paper's shows, where that is a statement
+/// of its own.
+fn headline(report: &Report, id: &str) -> Markup {
+    let cases = report.cases(id);
+    let elsewhere = report.cases(&format!("{id}-here"));
     let Some(first) = cases.first() else { return html! {} };
-    let found = Verdict::ALL.map(|verdict| (verdict, cases.iter().filter(|claim| claim.verdict == verdict).count()));
     html! {
         tr {
             td { a href={ "#" (anchor(first)) } { (first.claim) } }
-            td { @if cases.iter().all(|claim| claim.paper == first.paper) { (first.paper) } @else {
-                @for claim in cases { (line(claim, &claim.paper)) }
-            } }
-            td { @for claim in cases { (line(claim, &claim.measured)) } }
-            td { @for (verdict, count) in found.iter().filter(|(_, count)| *count > 0) {
-                (badge(*verdict)) @if cases.len() > 1 { " " (count) " of " (cases.len()) } br;
-            } }
+            td data-label="Paper" {
+                @if cases.iter().all(|claim| claim.paper == first.paper) { (first.paper) }
+                @else { (values(&cases, |claim| &claim.paper)) }
+            }
+            td data-label="Here" {
+                (values(&cases, |claim| &claim.measured))
+                @if cases.iter().all(|claim| claim.measured.is_empty()) { small { (first.reason) } }
+            }
+            td data-label="Verdict" {
+                (tally(&cases))
+                @if let Some(other) = elsewhere.first() {
+                    div { small { a href={ "#" (anchor(other)) } { "on another encoder" } ":" } (tally(&elsewhere)) }
+                }
+            }
         }
     }
 }
 
-/// A value of one case.
-fn line(claim: &Claim, value: &str) -> Markup {
-    html! { @if !value.is_empty() { div { (value) (case(claim)) } } }
+/// How many cases have each verdict.
+fn tally(cases: &[&Claim]) -> Markup {
+    let count = |verdict| cases.iter().filter(|claim| claim.verdict == verdict).count();
+    html! {
+        @for verdict in Verdict::ALL { @if count(verdict) > 0 {
+            div { (badge(verdict)) @if cases.len() > 1 { " " small { (count(verdict)) " of " (cases.len()) } } }
+        } }
+    }
+}
+
+/// A value of each case; of many the first and the last.
+fn values(cases: &[&Claim], value: impl Fn(&Claim) -> &str) -> Markup {
+    const FEW: usize = 3;
+    let left_out = |at: usize| cases.len() > FEW && 0 < at && at + 1 < cases.len();
+    html! {
+        @for (at, claim) in cases.iter().enumerate() {
+            @if !left_out(at) && !value(claim).is_empty() { div { (value(claim)) (case(claim)) } }
+            @if left_out(at) && at == 1 { div { small { "and " (cases.len() - 2) " between" } } }
+        }
+    }
 }
 
 fn contents(report: &Report) -> Markup {
     html! {
         nav aria-label="Experiments" {
             @for section in &report.sections { a href={ "#" (section.name) } { (section.name) } " " }
+            @if !report.untested.is_empty() { a href="#not-implemented" { "not implemented yet" } }
         }
     }
 }
 
 fn experiment(section: &Section) -> Markup {
     html! {
-        section id=(section.name) {
+        section.experiment id=(section.name) {
             h2 { (section.name) }
-            p { (section.about) "." }
-            @for figure in &section.figures { figure { (PreEscaped(figure)) } }
+            p { (section.about) }
+            @for (name, figure) in &section.figures {
+                figure role="group" aria-label={ "Figure " (name) } tabindex="0" {
+                    figcaption.hint { "The figure scrolls sideways." }
+                    (PreEscaped(figure))
+                }
+            }
             (claims(&section.claims))
             @match &section.run {
-                Some(run) => (run_of(section, run)),
-                None => p.hint { "It was not run in this profile." },
+                Some(run) => { (settings(run)) (run_of(run)) },
+                None => p.hint { "This experiment was not run in this profile." },
             }
+            p.hint {
+                @if !section.tables.is_empty() { "Tables: " }
+                @for table in &section.tables { a href=(table.address) { (table.name) } " " }
+                @if let Some(file) = &section.settings { "Settings: " a href=(file.address) { (file.name) } }
+            }
+        }
+    }
+}
+
+fn unimplemented(report: &Report) -> Markup {
+    html! {
+        @if !report.untested.is_empty() {
+            section.experiment #not-implemented { h2 { "Not implemented yet" } (claims(&report.untested)) }
         }
     }
 }
@@ -122,60 +169,58 @@ fn experiment(section: &Section) -> Markup {
 /// The claims of one experiment, with what the verdicts are made from.
 fn claims(claims: &[Claim]) -> Markup {
     html! {
-        div.scroll { table {
+        div.scroll { table.claims {
             thead { tr {
-                th { "Statement" } th { "Where" } th { "Paper" } th { "Here" } th { "n" } th { "95 % interval" }
-                th { "Adjusted p" } th { "Verdict" }
+                th { "Statement" } th { "Paper" } th { "Here" } th { "n" } th { "95 % interval" } th { "Adjusted p" } th { "Verdict" }
             } }
-            tbody { @for claim in claims {
-                tr.claim id=(anchor(claim)) data-verdict=(class(claim.verdict)) {
-                    td { (claim.claim) (case(claim)) }
-                    td { (claim.source) }
-                    td { (claim.paper) }
-                    td { (claim.measured) }
-                    td { @if claim.n > 0 { (claim.n) } }
-                    td { (interval(claim)) }
-                    td { (p_value(claim)) }
-                    td { (badge(claim.verdict)) @if !claim.reason.is_empty() { br; small { (claim.reason) } } }
-                }
-            } }
+            tbody { @for claim in claims { (row(claim)) } }
         } }
     }
 }
 
-fn run_of(section: &Section, run: &Run) -> Markup {
+fn row(claim: &Claim) -> Markup {
     html! {
-        @if !run.differing.is_empty() {
-            details {
-                summary { "Settings that are not the paper's profile's: " (run.differing.len()) }
-                div.scroll { table {
-                    thead { tr { th { "Key" } th { "Here" } th { "Paper's profile" } } }
-                    tbody { @for [key, here, there] in &run.differing { tr { td { code { (key) } } td { (here) } td { (there) } } } }
-                } }
-            }
-        }
-        p.hint {
-            (run.trials) " trials, " (seconds(run.trial_seconds)) " in all"
-            @if run.failed > 0 { ", " (run.failed) " failed" }
-            "; " (run.started) ", revision " (run.revision) ", " (run.machine) "."
-            br;
-            "Tables: "
-            @for table in &section.tables { a href=(table) { (table) } " " }
-            a href={ "../../experiments/" (section.name) ".toml" } { (section.name) ".toml" }
+        tr.claim id=(anchor(claim)) data-verdict=(class(claim.verdict)) {
+            td { (claim.claim) (case(claim)) div { small { (claim.source) } } }
+            td data-label="Paper" { (claim.paper) }
+            td data-label="Here" { (claim.measured) }
+            td data-label="n" { @if claim.n > 0 { (claim.n) } }
+            td data-label="95 % interval" { (interval(claim)) }
+            td data-label="Adjusted p" { (p_value(claim)) }
+            td data-label="Verdict" { (badge(claim.verdict)) @if !claim.reason.is_empty() { div { small { (claim.reason) } } } }
         }
     }
 }
 
-fn untested(report: &Report) -> Markup {
+/// Which settings of the run are not those of the profile `paper`.
+fn settings(run: &Run) -> Markup {
     html! {
-        @if !report.untested.is_empty() {
-            section #untested { h2 { "Not implemented yet" } (claims(&report.untested)) }
+        @if run.differing.is_empty() {
+            p.hint { "All settings are those of the profile paper." }
+        } @else {
+            details {
+                summary { "Settings that differ from the profile paper: " (run.differing.len()) }
+                div.scroll tabindex="0" { table {
+                    thead { tr { th { "Key" } th { "Here" } th { "Profile paper" } } }
+                    tbody { @for [key, here, there] in &run.differing { tr { td { code { (key) } } td { (here) } td { (there) } } } }
+                } }
+            }
+        }
+    }
+}
+
+fn run_of(run: &Run) -> Markup {
+    html! {
+        p.hint {
+            (run.trials) @if run.trials == 1 { " trial, " } @else { " trials, " }
+            @if run.failed > 0 { b { (run.failed) " failed, " } }
+            (seconds(run.trial_seconds)) " of computing, started " (run.started) ", revision " (run.revision) ", " (run.machine) "."
         }
     }
 }
 
 fn badge(verdict: Verdict) -> Markup {
-    html! { span class={ "badge " (class(verdict)) } { (verdict.to_string()) } }
+    html! { span.badge.(class(verdict)) { (verdict.to_string()) } }
 }
 
 fn case(claim: &Claim) -> Markup {
@@ -198,7 +243,7 @@ fn anchor(claim: &Claim) -> String {
     if case.is_empty() { claim.id.clone() } else { format!("{}@{case}", claim.id) }
 }
 
-fn interval(claim: &Claim) -> String {
+pub(super) fn interval(claim: &Claim) -> String {
     match (claim.low, claim.high) {
         (Some(low), Some(high)) => format!("{} to {}", short(low), short(high)),
         _ => String::new(),
@@ -213,12 +258,14 @@ fn p_value(claim: &Claim) -> String {
     }
 }
 
+/// A number of three digits or so, with the sign of subtraction.
 fn short(x: f64) -> String {
-    match x.abs() {
+    let text = match x.abs() {
         magnitude if magnitude >= 1000.0 => format!("{x:.0}"),
         magnitude if magnitude >= 1e-3 || magnitude == 0.0 => format!("{x:.3}"),
         _ => format!("{x:.1e}"),
-    }
+    };
+    text.replacen('-', "−", usize::from(x < 0.0))
 }
 
 fn seconds(seconds: f64) -> String {
@@ -227,46 +274,4 @@ fn seconds(seconds: f64) -> String {
         s if s >= 90.0 => format!("{:.0} minutes", s / 60.0),
         s => format!("{s:.0} s"),
     }
-}
-
-/// The table in Markdown.
-pub(super) fn markdown(report: &Report) -> String {
-    let counts = Verdict::ALL.map(|verdict| format!("{} {verdict}", report.count(verdict))).join(", ");
-    let mut text = format!(
-        "# Claims\n\nEvery statement of the paper, and of what this repository adds, with its verdict from the tables of profile `{}`: {counts}. \
-         [How a verdict comes about](verdicts.md).\n\nThis page is generated: `just documents`.\n",
-        report.places.profile
-    );
-    for section in &report.sections {
-        text += &format!("\n## {}\n\n", section.name);
-        text += &rows(&section.claims);
-    }
-    if !report.untested.is_empty() {
-        text += "\n## Not implemented yet\n\n";
-        text += &rows(&report.untested);
-    }
-    text
-}
-
-/// Claims as a table in Markdown.
-pub(super) fn rows(claims: &[Claim]) -> String {
-    let mut text =
-        "| statement | where | paper | here | n | 95 % interval | verdict |\n|---|---|---|---|---|---|---|\n"
-            .to_owned();
-    for claim in claims {
-        let case = if claim.case.is_empty() { String::new() } else { format!(" [{}]", claim.case) };
-        let n = if claim.n > 0 { claim.n.to_string() } else { String::new() };
-        let reason = if claim.reason.is_empty() { String::new() } else { format!(": {}", claim.reason) };
-        let cells = [
-            format!("{}{case}", claim.claim),
-            claim.source.clone(),
-            claim.paper.clone(),
-            claim.measured.clone(),
-            n,
-            interval(claim),
-            format!("**{}**{reason}", claim.verdict),
-        ];
-        text += &format!("| {} |\n", cells.map(|cell| cell.replace('|', "\\|")).join(" | "));
-    }
-    text
 }

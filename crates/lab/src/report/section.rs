@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
 use super::Places;
 use crate::claim::{self, Claim, Statement};
 use crate::{Entry, LabError, Results};
@@ -13,12 +15,21 @@ pub(super) struct Section {
     pub(super) name: &'static str,
     pub(super) about: &'static str,
     pub(super) claims: Vec<Claim>,
-    /// Its figures, as SVG.
-    pub(super) figures: Vec<String>,
-    /// Its tables, by file name.
-    pub(super) tables: Vec<String>,
+    /// Its figures: name and SVG.
+    pub(super) figures: Vec<(String, String)>,
+    /// Its tables.
+    pub(super) tables: Vec<Link>,
+    /// Its settings file, if it is there.
+    pub(super) settings: Option<Link>,
     /// What it was run with; `None` if it was not run.
     pub(super) run: Option<Run>,
+}
+
+/// A file that the report links to.
+pub(super) struct Link {
+    pub(super) name: String,
+    /// Relative to the report, escaped as addresses are.
+    pub(super) address: String,
 }
 
 /// What an experiment was run with, from its `NAME.meta.toml`.
@@ -44,16 +55,45 @@ impl Section {
         let meta = places.results.join(format!("{name}.meta.toml"));
         Ok(Self {
             name,
-            about: entry.about,
+            about: entry.long_about,
             claims,
             figures: named(places.figures, name, "svg")
-                .iter()
-                .map(|file| read(&places.figures.join(file)))
-                .collect::<Result<_, _>>()?,
-            tables: named(places.results, name, "csv"),
+                .into_iter()
+                .map(|file| Ok((file.clone(), drawing(&file, &read(&places.figures.join(&file))?))))
+                .collect::<Result<_, LabError>>()?,
+            tables: named(places.results, name, "csv").into_iter().map(beside).collect(),
+            settings: link_to(&places.experiments.join(format!("{name}.toml")), places.results),
             run: meta.is_file().then(|| read(&meta)).transpose()?.and_then(|text| run(&text, name, places)),
         })
     }
+}
+
+/// An SVG as a part of the page: without what may stand before its element, and with names that no other figure has.
+fn drawing(file: &str, svg: &str) -> String {
+    let element = svg.find("<svg").map_or(svg, |at| &svg[at..]);
+    let prefix = file.trim_end_matches(".svg");
+    [" id=\"", "url(#", " href=\"#", "xlink:href=\"#"]
+        .iter()
+        .fold(element.to_owned(), |text, before| text.replace(before, &format!("{before}{prefix}.")))
+}
+
+fn beside(name: String) -> Link {
+    Link { address: escaped(&name), name }
+}
+
+/// A link from a page in the directory `from` to a file; `None` if one of them is not there.
+fn link_to(file: &Path, from: &Path) -> Option<Link> {
+    let (to, from) = (file.canonicalize().ok()?, from.canonicalize().ok()?);
+    let shared = to.components().zip(from.components()).take_while(|(one, other)| one == other).count();
+    let up = from.components().skip(shared).map(|_| "..".to_owned());
+    let down = to.components().skip(shared).map(|part| escaped(&part.as_os_str().to_string_lossy()));
+    let name = file.file_name()?.to_string_lossy().into_owned();
+    Some(Link { name, address: up.chain(down).collect::<Vec<_>>().join("/") })
+}
+
+fn escaped(part: &str) -> String {
+    const PLAIN: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+    utf8_percent_encode(part, &PLAIN).to_string()
 }
 
 /// The rows of statements whose experiment has no tables in this profile.
@@ -160,6 +200,25 @@ mod tests {
             fs::write(directory.path().join(file), "").unwrap();
         }
         assert_eq!(named(directory.path(), "a", "csv"), ["a.csv", "a.csv.csv", "a-layers.csv", "a.timing.csv"]);
+    }
+
+    #[test]
+    fn links_are_relative_and_escaped() {
+        let directory = tempfile::tempdir().unwrap();
+        let [from, to] = ["results/my runs", "a b#"].map(|below| directory.path().join(below));
+        fs::create_dir_all(&from).unwrap();
+        fs::create_dir_all(&to).unwrap();
+        fs::write(to.join("x.toml"), "").unwrap();
+        let link = link_to(&to.join("x.toml"), &from).unwrap();
+        assert_eq!((&*link.name, &*link.address), ("x.toml", "../../a%20b%23/x.toml"));
+        assert!(link_to(&to.join("y.toml"), &from).is_none());
+    }
+
+    #[test]
+    fn names_inside_a_figure_are_its_own() {
+        let svg = "<?xml version=\"1.0\"?><svg><g id=\"a\"/><use xlink:href=\"#a\" fill=\"url(#a)\"/></svg>";
+        let own = "<svg><g id=\"x.a\"/><use xlink:href=\"#x.a\" fill=\"url(#x.a)\"/></svg>";
+        assert_eq!(drawing("x.svg", svg), own);
     }
 
     #[test]

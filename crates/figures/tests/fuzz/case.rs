@@ -14,9 +14,11 @@ use std::time::{Duration, Instant};
 use dynamics::random::{Generator, stream};
 use tempfile::TempDir;
 
-/// What takes longer hangs, unless it is busy with a trial.
+/// What takes longer, of the processor's time, hangs, unless it is busy with a trial.
 const LIMIT: Duration = Duration::from_secs(20);
-/// A case that is still busy with a trial after so long has asked for more work, which is no mistake; it is told to stop.
+/// So does what does nothing for so long, or is left so little of the processor by others.
+const LONGEST: Duration = Duration::from_secs(120);
+/// A case that is still busy with a trial after so long a time of the processor has asked for more work, which is no mistake; it is told to stop.
 const PATIENCE: Duration = Duration::from_secs(4);
 /// Most memory of a case, in KiB: settings may ask for as much as there is, and cases run side by side.
 const MEMORY: u32 = 4 << 20;
@@ -147,15 +149,20 @@ impl Case {
     /// to stop since it was busy.
     fn end(&self, child: &mut Child) -> (Option<i32>, bool) {
         let (started, mut stopped) = (Instant::now(), false);
+        let process = child.id();
+        let is_over = |limit: Duration| {
+            let elapsed = started.elapsed();
+            elapsed > LONGEST || elapsed > limit && processor_time(process).is_none_or(|time| time > limit)
+        };
         loop {
             if let Some(status) = child.try_wait().unwrap() {
                 return (status.code(), stopped);
             }
-            if !stopped && started.elapsed() > PATIENCE && is_busy(&self.said()) {
-                let _ = Command::new("sh").args(["-c", "kill -TERM $0", &child.id().to_string()]).status();
+            if !stopped && is_over(PATIENCE) && is_busy(&self.said()) {
+                let _ = Command::new("sh").args(["-c", "kill -TERM $0", &process.to_string()]).status();
                 stopped = true;
             }
-            if started.elapsed() > LIMIT {
+            if is_over(LIMIT) {
                 child.kill().unwrap();
                 child.wait().unwrap();
                 return (None, stopped);
@@ -163,6 +170,15 @@ impl Case {
             std::thread::sleep(Duration::from_millis(5));
         }
     }
+}
+
+/// The time of the processor that a process has taken; `None` where the system does not tell.
+fn processor_time(process: u32) -> Option<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // Behind the name, which is in parentheses: the state, ten numbers, and the hundredths of a second outside and inside the kernel.
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let hundredths = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
+    Some(Duration::from_millis(10 * hundredths))
 }
 
 /// Whether a trial was started that has not ended.

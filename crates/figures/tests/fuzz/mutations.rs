@@ -39,15 +39,38 @@ pub(super) const VALUES: [&str; 27] = [
     "[[1], 2]",
 ];
 
+/// A number that is a little or much too large or small, as a setting's line has it; the line itself if it has none.
+fn nudged(line: &str, rng: &mut Generator) -> String {
+    let Some((key, rest)) = line.split_once(" = ") else { return line.to_owned() };
+    let end = rest.find(|sign: char| !sign.is_ascii_digit() && !"_.e-".contains(sign)).unwrap_or(rest.len());
+    let (number, rest) = rest.split_at(end);
+    let whole = number.replace('_', "");
+    match (whole.parse::<u32>(), whole.parse::<f64>()) {
+        (Ok(whole), _) => {
+            let whole = *[whole / 2, whole.saturating_sub(1), whole + 1, 2 * whole, 10 * whole].choose(rng).unwrap();
+            format!("{key} = {whole}{rest}")
+        }
+        (_, Ok(number)) => {
+            format!("{key} = {:e}{rest}", number * [1e-9, 0.1, 0.5, 2.0, 10.0, 1e9].choose(rng).unwrap())
+        }
+        _ => line.to_owned(),
+    }
+}
+
 /// A settings file with one to three mistakes.
 pub(super) fn mutated_settings(text: &str, rng: &mut Generator) -> String {
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
-    for _ in 0..rng.random_range(1..=3) {
+    for _ in 0..*[1, 1, 2, 3].choose(rng).unwrap() {
         let at = rng.random_range(0..lines.len());
         let value = VALUES.choose(rng).unwrap();
-        match rng.random_range(0..10) {
+        let keys: Vec<usize> = (0..lines.len()).filter(|&i| lines[i].contains(" = ")).collect();
+        match rng.random_range(0..14) {
+            10.. => {
+                for line in &mut lines {
+                    *line = if rng.random_range(0..8) == 0 { nudged(line, rng) } else { std::mem::take(line) };
+                }
+            }
             0..=5 => {
-                let keys: Vec<usize> = (0..lines.len()).filter(|&i| lines[i].contains(" = ")).collect();
                 let Some(&at) = keys.choose(rng) else { continue };
                 let key = lines[at].split(" = ").next().unwrap_or_default().to_owned();
                 lines[at] = format!("{key} = {value}");

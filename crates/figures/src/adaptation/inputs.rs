@@ -3,11 +3,10 @@
 
 use std::sync::Arc;
 
-use adaptation::data::{self, DataError, Example, Kind, LeftOut, Task};
+use adaptation::data::{self, DataError, Example, LeftOut, Task};
 use adaptation::evaluation::Labelled;
-use adaptation::metrics::Metric;
 use adaptation::tokens::{Tokenizer, TooLong};
-use adaptation::{Config, Encoder, Loss, ModelError, Pretrained, SequenceError};
+use adaptation::{Config, Encoder, ModelError, Pretrained, SequenceError};
 use anyhow::{Context, anyhow};
 use lab::checked::Count;
 use lab::{BadInput, Gathering, Invalid};
@@ -16,9 +15,7 @@ use sources::{Cache, Source, SourceError};
 use super::draw::{Pool, Reserved, part_of_dev};
 use super::made_up;
 use super::settings::{EncoderSettings, Sources};
-
-/// The encoder that is made in code, for tests.
-pub const TINY: &str = "tiny-random";
+use super::task::GatheredTask;
 
 /// An encoder and the tasks that are to be had.
 pub struct FineTuningInputs {
@@ -42,54 +39,6 @@ pub struct GatheredEncoder {
     converted: Option<String>,
 }
 
-/// A task with its examples as the encoder takes them.
-pub struct GatheredTask {
-    /// Hash of all examples.
-    pub hash: String,
-    /// Its name.
-    pub name: String,
-    /// What its labels are.
-    kind: Kind,
-    /// What it is evaluated in.
-    pub metric: Metric,
-    /// The training pool.
-    pub train: Vec<Labelled>,
-    /// The dev split.
-    pub dev: Vec<Labelled>,
-    /// What was left out, and how much, for the provenance of the results.
-    left_out: Vec<(String, String)>,
-}
-
-impl GatheredTask {
-    /// A task with these examples.
-    pub fn new(name: &str, kind: Kind, metric: Metric, train: Vec<Labelled>, dev: Vec<Labelled>) -> Self {
-        let hash = hash_of_examples(&[&train, &dev]);
-        Self { hash, name: name.to_owned(), kind, metric, train, dev, left_out: Vec::new() }
-    }
-
-    /// Outputs of a head for it.
-    pub fn outputs(&self) -> usize {
-        match self.kind {
-            Kind::Regression(_) => 1,
-            Kind::Classification(classes) => classes,
-        }
-    }
-
-    /// Its loss.
-    pub fn loss(&self) -> Loss {
-        match self.kind {
-            Kind::Regression(_) => Loss::MeanSquaredError,
-            Kind::Classification(_) => Loss::CrossEntropy,
-        }
-    }
-}
-
-/// The tasks that settings may name.
-pub fn known_tasks() -> Vec<&'static str> {
-    let tasks = [Task::MovieSentiment].into_iter().chain(Task::GLUE);
-    tasks.map(Task::name).chain([made_up::TASK]).collect()
-}
-
 impl FineTuningInputs {
     /// Gets an encoder and the tasks that are to be had; downloads what is not in the cache. A task whose data is neither
     /// in the directory of data nor at its source is left out, with a warning.
@@ -104,7 +53,7 @@ impl FineTuningInputs {
     ) -> anyhow::Result<Self> {
         check_made_up(encoder, tasks)?;
         let held = match encoder.source.as_str() {
-            TINY => tiny_encoder()?,
+            made_up::ENCODER => tiny_encoder()?,
             name => load_encoder(name, sources, gathering).map_err(correctable)?,
         };
         let unusable =
@@ -223,12 +172,12 @@ fn record(gathering: &Gathering, encoder: &GatheredEncoder, tasks: &[GatheredTas
 /// The encoder that is made in code and the task that is go together.
 fn check_made_up(encoder: &EncoderSettings, tasks: &[String]) -> anyhow::Result<()> {
     let made_up = tasks.iter().filter(|task| *task == made_up::TASK).count();
-    let fits = if encoder.source == TINY { made_up == tasks.len() } else { made_up == 0 };
+    let fits = if encoder.source == made_up::ENCODER { made_up == tasks.len() } else { made_up == 0 };
     let message = "the encoder \"tiny-random\" has no words: it goes with the task \"made-up\", and only with that";
     if !fits {
         return Err(BadInput(anyhow!(message)).into());
     }
-    match encoder.max_tokens.filter(|_| encoder.source == TINY) {
+    match encoder.max_tokens.filter(|_| encoder.source == made_up::ENCODER) {
         None => Ok(()),
         Some(limit) => {
             let why = "the encoder \"tiny-random\" reads no sentences; leave the key out";
@@ -250,7 +199,13 @@ fn is_fate(error: &SourceError) -> bool {
 
 fn tiny_encoder() -> anyhow::Result<GatheredEncoder> {
     let (hash, encoder) = made_up::encoder()?;
-    Ok(GatheredEncoder { name: TINY.to_owned(), hash, encoder: Arc::new(encoder), tokenizer: None, converted: None })
+    Ok(GatheredEncoder {
+        name: made_up::ENCODER.to_owned(),
+        hash,
+        encoder: Arc::new(encoder),
+        tokenizer: None,
+        converted: None,
+    })
 }
 
 fn load_encoder(name: &str, sources: &Sources, gathering: &Gathering) -> anyhow::Result<GatheredEncoder> {
@@ -322,22 +277,6 @@ fn load_task(
 fn encoded(examples: &[Example], tokenizer: &Tokenizer, limit: usize) -> anyhow::Result<(Vec<Labelled>, usize)> {
     let encoded = tokenizer.encode_all(examples, limit, TooLong::Drop).map_err(|why| BadInput(why.into()))?;
     Ok((encoded.examples.into_iter().map(Labelled::from).collect(), encoded.dropped))
-}
-
-fn hash_of_examples(splits: &[&[Labelled]]) -> String {
-    let mut hasher = blake3::Hasher::new();
-    for split in splits {
-        hasher.update(&(split.len() as u64).to_le_bytes());
-        for Labelled { ids, token_types, label } in *split {
-            hasher.update(&(ids.len() as u64).to_le_bytes());
-            for id in ids {
-                hasher.update(&id.to_le_bytes());
-            }
-            hasher.update(token_types);
-            hasher.update(&label.to_le_bytes());
-        }
-    }
-    hasher.finalize().to_hex().to_string()
 }
 
 #[cfg(test)]

@@ -10,9 +10,9 @@ use faer::Par;
 use lab::{TrialContext, TrialError};
 use serde::{Deserialize, Serialize};
 
-use super::inputs::GatheredTask;
 use super::outcome::{FineTuningOutcome, TrainingRecord};
 use super::spectra::{Subspace, SubspaceLog, spectra};
+use super::task::GatheredTask;
 use super::trial::{FineTuningTrial, Keep};
 
 /// Takes notes of one run.

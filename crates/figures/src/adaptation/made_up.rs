@@ -7,7 +7,10 @@ use adaptation::{Config, Encoder};
 use dynamics::random::stream;
 use rand::RngExt;
 
-use super::inputs::GatheredTask;
+use super::task::GatheredTask;
+
+/// The encoder's name.
+pub const ENCODER: &str = "tiny-random";
 
 /// The task's name.
 pub const TASK: &str = "made-up";

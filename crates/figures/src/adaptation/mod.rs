@@ -15,8 +15,10 @@ mod outcome;
 mod pair;
 mod plan;
 mod rows;
+mod run;
 mod settings;
 mod spectra;
+mod task;
 mod trial;
 
 pub use band::Band;
@@ -25,7 +27,7 @@ pub use difference_panel::{Difference, difference_axis, difference_panel};
 pub use differences::{Compared, DifferenceRow, differences};
 pub use draw::{Part, Pool, Reserved};
 pub use encoder_claims::by_encoder;
-pub use inputs::{FineTuningInputs, GatheredTask};
+pub use inputs::FineTuningInputs;
 pub use outcome::{FineTuningOutcome, TrainingRecord};
 pub use pair::PairExperiment;
 pub use plan::{Common, Run, RunPoint};
@@ -38,4 +40,5 @@ pub use settings::{
     TrainingSettings, adapted_in_words, check_deep, check_formed, check_protocols, check_tasks, grid,
 };
 pub use spectra::{Alignment, SiteSpectrum};
+pub use task::GatheredTask;
 pub use trial::{Divergence, Evaluated, FineTuningTrial, Keep};

@@ -7,8 +7,9 @@ use lab::checked::{Count, Steps};
 use lab::{Kernels, Planned};
 
 use super::draw::{Part, Reserved};
-use super::inputs::{FineTuningInputs, GatheredTask};
+use super::inputs::FineTuningInputs;
 use super::settings::TrainingSettings;
+use super::task::GatheredTask;
 use super::trial::{Divergence, Evaluated, FineTuningTrial, Keep};
 
 /// What is varied between fine-tuning runs.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use adaptation::adapter::{Adalora, DeepLora, Lora, SineLora};
+use adaptation::data::Task;
 use adaptation::{Method, Pooling, Selection};
 use charts::{Hue, significant};
 use lab::Invalid;
@@ -28,7 +29,7 @@ pub struct EncoderSettings {
 impl EncoderSettings {
     /// Whether it has learned something; what a random one does bears on no claim.
     pub fn is_pretrained(&self) -> bool {
-        self.source != super::inputs::TINY
+        self.source != super::made_up::ENCODER
     }
 }
 
@@ -198,7 +199,7 @@ impl StepSize {
 
     fn check(&self, key: &str, tasks: &[String]) -> Result<(), Invalid> {
         if let Self::ByTask(step_sizes) = self {
-            let known = super::inputs::known_tasks();
+            let known = known_tasks();
             for (task, step_size) in step_sizes {
                 let allowed = || format!("{}, {OTHERS}", known.join(", "));
                 Invalid::unless(task == OTHERS || known.contains(&task.as_str()), key, task, allowed())?;
@@ -245,9 +246,15 @@ pub fn check_protocols(protocols: &[Protocol], tasks: &[String]) -> Result<(), I
     Ok(())
 }
 
+/// The tasks that settings may name.
+pub fn known_tasks() -> Vec<&'static str> {
+    let tasks = [Task::MovieSentiment].into_iter().chain(Task::GLUE);
+    tasks.map(Task::name).chain([super::made_up::TASK]).collect()
+}
+
 /// Checks names of tasks.
 pub fn check_tasks(tasks: &[String]) -> Result<(), Invalid> {
-    let known = super::inputs::known_tasks();
+    let known = known_tasks();
     let is_known = |task: &String| known.contains(&task.as_str());
     tasks
         .iter()

@@ -1,23 +1,16 @@
 //! One fine-tuning run: what determines it, how it is run, what it yields.
 
-use std::sync::Arc;
-
 use adaptation::evaluation::Labelled;
 use adaptation::method::Recipe;
-use adaptation::training::{self, FineTuning, Plan, TrainingError};
-use adaptation::{Head, Method, Network, Pooling, Selection, Site, StepSchedule};
+use adaptation::training::Plan;
+use adaptation::{Method, Network, Pooling, Selection, Site, StepSchedule};
 use anyhow::Context;
 use dynamics::random::{Generator, stream};
-use faer::Par;
-use lab::{Memory, Trial, TrialContext, TrialError};
 use rand::RngExt;
 use serde::Serialize;
 
 use super::draw::{Part, Pool, Reserved, part_of_dev};
-use super::estimate;
-use super::inputs::{FineTuningInputs, GatheredTask};
-use super::log::Log;
-use super::outcome::FineTuningOutcome;
+use super::task::GatheredTask;
 
 /// Which examples the metric is measured on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -109,18 +102,18 @@ pub struct FineTuningTrial {
 
 impl FineTuningTrial {
     /// The random stream for one purpose: the same for every method, step size and n of runs of the same number.
-    fn stream(&self, purpose: &str) -> Generator {
+    pub(super) fn stream(&self, purpose: &str) -> Generator {
         stream(self.seed, &["fine-tuning", &self.task, purpose, &self.part.to_string()])
     }
 
-    fn plan(&self) -> Plan {
+    pub(super) fn plan(&self) -> Plan {
         let Self { steps, batch, dropout, step_size, schedule, .. } = *self;
         Plan { steps, batch, step_size, schedule, dropout, seed: self.stream("batches").random() }
     }
 
     /// The adapted matrices. Methods that form `ΔW` leave the embeddings out: it would be vocabulary × hidden. A pooler that
     /// is not used is left out.
-    fn sites(&self, network: &Network<f32>) -> Vec<Site> {
+    pub(super) fn sites(&self, network: &Network<f32>) -> Vec<Site> {
         let mut sites = self.adapted.sites(network.encoder.config());
         sites.retain(|site| self.method.takes_embeddings() || !site.is_embedding());
         sites.retain(|site| !(self.pooling == Pooling::Mean && *site == Site::Pooler));
@@ -132,7 +125,7 @@ impl FineTuningTrial {
     }
 
     /// The training examples.
-    fn training(&self, task: &GatheredTask) -> anyhow::Result<Vec<Labelled>> {
+    pub(super) fn training(&self, task: &GatheredTask) -> anyhow::Result<Vec<Labelled>> {
         let drawn = self.pool(task).training(self.part, self.examples).with_context(|| self.task.clone())?;
         Ok(drawn.into_iter().map(|index| task.train[index].clone()).collect())
     }
@@ -146,48 +139,5 @@ impl FineTuningTrial {
         };
         let drawn = drawn.with_context(|| self.task.clone())?;
         Ok(drawn.into_iter().map(|index| examples[index].clone()).collect())
-    }
-}
-
-impl Trial for FineTuningTrial {
-    type Inputs = FineTuningInputs;
-    type Outcome = FineTuningOutcome;
-
-    fn memory(&self, inputs: &FineTuningInputs) -> Memory {
-        estimate::memory(self, inputs)
-    }
-
-    fn run(&self, inputs: &FineTuningInputs, context: &TrialContext) -> Result<FineTuningOutcome, TrialError> {
-        let (encoder, task) = (Arc::clone(&inputs.encoder.encoder), inputs.task(&self.task)?);
-        let par = if context.threads > 1 { Par::rayon(context.threads) } else { Par::Seq };
-        let hidden = encoder.config().hidden_size;
-        let head = Head::random(task.outputs(), hidden, &mut self.stream("head"));
-        let network = Network { encoder, pooling: self.pooling, head };
-        let (examples, loss, plan) = (self.training(task)?, task.loss(), self.plan());
-        let (sites, seed) = (self.sites(&network), self.stream("adapters").random());
-        let adapters =
-            training::adapters(&self.method, &sites, &network, &examples, loss, &plan, seed, par).map_err(failed)?;
-        let optimizer = training::optimizer(&self.method, &adapters);
-        let mut tuning = FineTuning::new(&network, adapters, optimizer, &examples, loss, plan).map_err(failed)?;
-
-        let mut log = Log::new(self, task, &examples, context, par)?;
-        log.start_or_resume(&mut tuning)?;
-        while tuning.steps_done() < self.steps {
-            match tuning.step(par) {
-                Ok(loss) => log.observe(&tuning, loss)?,
-                Err(TrainingError::Diverged { step, .. }) if self.divergence == Divergence::Counts => {
-                    return Ok(log.diverged(step));
-                }
-                Err(error) => return Err(failed(error)),
-            }
-        }
-        log.finish(&tuning)
-    }
-}
-
-fn failed(error: TrainingError) -> TrialError {
-    match error {
-        TrainingError::Diverged { step, loss } => TrialError::Diverged { iteration: step, loss },
-        other => TrialError::Failed(other.into()),
     }
 }

@@ -58,7 +58,7 @@ fn step_sizes_and_scores_of_every_size_are_drawn() {
         for column in ["score", "step_size"] {
             edit(&table, column, values);
         }
-        draw(binary, directory.path(), &["--plot-only"]);
+        draw(binary, directory.path(), &["--plot-only", "--accept-edited"]);
         let svg = fs::read_to_string(&figure).expect("an SVG");
         assert!(svg.len() < 300_000, "{values:?}: {} bytes", svg.len());
     }

@@ -186,11 +186,8 @@ fn tables() {
     for_each_case("tables", [12, 200], |case, rng| {
         let (name, binary) = *EXPERIMENTS.choose(rng).unwrap();
         let config = repository().join(format!("experiments/{name}.toml")).to_string_lossy().into_owned();
-        let made = case.run(binary, &["--profile", "smoke", "--config", &config, "--trials", "2"]);
-        if made.is_none() {
-            return None;
-        }
-        assert_eq!(made, Some(0), "{}", case.said());
+        let made = case.run(binary, &["--profile", "smoke", "--config", &config, "--trials", "2"])?;
+        assert_eq!(made, 0, "{}", case.said());
         let entries = fs::read_dir(case.path("results/smoke")).unwrap().map(|entry| entry.unwrap().path());
         let mut files: Vec<PathBuf> = entries.filter(|path| path.is_file()).collect();
         files.sort();

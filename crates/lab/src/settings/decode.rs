@@ -1,4 +1,8 @@
 //! From a tree of values to a settings struct, with errors that know the key and where its value was written.
+//!
+//! Own code, because no crate gives file and line together with the profile or the `--set` that a value came from: figment
+//! knows the file and the profile but no line, serde_path_to_error the key but no file, and the spans of toml end where
+//! profiles are merged.
 
 use std::collections::{BTreeMap, btree_map};
 use std::fmt::{self, Display};

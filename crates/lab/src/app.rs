@@ -10,7 +10,7 @@ use clap::{Command, CommandFactory, FromArgMatches};
 use crate::cli::{All, Common, DEFAULT_RESULTS, Single, most_threads};
 use crate::session::{self, Ready, Report, Session};
 use crate::settings::{self, Override, SettingsError};
-use crate::{Experiment, LabError, logging, provenance, provenance::Machine, report, signals, summary};
+use crate::{Experiment, LabError, files, logging, provenance, provenance::Machine, report, signals, summary};
 
 /// Loads an experiment's settings: file, profile, overrides.
 type Prepare = fn(&Path, &str, &[Override]) -> Result<Box<dyn Ready>, SettingsError>;
@@ -120,9 +120,22 @@ fn run_all(list: &[Entry], statements: &str, options: &All) -> Result<u8, LabErr
     };
     let session = start(&options.common)?;
     let reports: Vec<Report> = jobs.iter().map(|ready| perform(ready.as_ref(), &session)).collect();
-    let path = write_report(list, statements, options)?;
-    let table = || format!("{}report: {}\n", summary::of_all(&reports, &session), path.display());
-    conclude(&reports, &options.common, table)
+    let report = write_report(list, statements, options);
+    let line = report.as_ref().map_or_else(|_| String::new(), |path| format!("report: {}\n", path.display()));
+    let code = conclude(&reports, &options.common, || format!("{}{line}", summary::of_all(&reports, &session)))?;
+    match report {
+        // To look at somebody else's results is no reason to fail.
+        Err(LabError::Write { source, path }) if options.common.plot_only && files::is_read_only(&source) => {
+            tracing::warn!("no report: {} may not be written", path.display());
+            Ok(code)
+        }
+        Err(error) if code == 0 => Err(error),
+        Err(error) => {
+            tracing::error!("no report: {}", summary::chain(&error));
+            Ok(code)
+        }
+        Ok(_) => Ok(code),
+    }
 }
 
 /// Prints the closing table. The exit code is that of the first experiment that did not go well.

@@ -340,9 +340,19 @@ impl Evidence {
                 Ruling::new(Verdict::Differs, format!("in {holding} of {n} trials only"))
             }
             Self::Direction { .. } | Self::Size { .. } | Self::Equivalence { .. } => match adjusted_p {
-                None => Ruling::new(Verdict::Inconclusive, "one trial says nothing about a mean"),
+                None => Ruling::new(Verdict::Inconclusive, self.why_without_test()),
                 Some(p) => self.tested(p),
             },
+        }
+    }
+
+    fn why_without_test(&self) -> &'static str {
+        match self.estimate() {
+            Some(Estimate { error: Some(error), .. }) if error.size == 0.0 => {
+                "all trials are equal: there is no spread to judge by"
+            }
+            Some(Estimate { error: Some(_), .. }) => "a value is not finite",
+            _ => "one trial says nothing about a mean",
         }
     }
 
@@ -357,24 +367,32 @@ impl Evidence {
                 let within = low < estimate.mean && estimate.mean < high;
                 Ruling::new(if within { Verdict::Holds } else { Verdict::Differs }, "")
             }
-            Self::Equivalence { .. } => {
-                Ruling::new(Verdict::Inconclusive, "the interval reaches over an end of the margin")
-            }
             Self::Size { .. } if significant => {
-                Ruling::new(Verdict::Differs, "the interval of the difference to the paper's value excludes 0")
+                Ruling::new(Verdict::Differs, "the interval of the difference from the paper's value excludes 0")
             }
-            Self::Size { theirs, .. } => {
-                let half = self.estimate().and_then(|difference| difference.half_width());
-                match half.is_some_and(|half| half <= theirs.mean.abs()) {
-                    true => Ruling::new(Verdict::Holds, ""),
-                    false => Ruling::new(
-                        Verdict::Inconclusive,
-                        "the interval of the difference is wider than the paper's value",
-                    ),
-                }
-            }
-            _ => Ruling::new(Verdict::Inconclusive, "the trials do not decide the sign"),
+            // Not to differ is not yet to agree: the plain interval must contain 0, and be narrow.
+            Self::Size { theirs, .. } if self.agrees_with(theirs) => Ruling::new(Verdict::Holds, ""),
+            _ => Ruling::new(Verdict::Inconclusive, self.why_undecided(adjusted_p)),
         }
+    }
+
+    /// Whether the plain interval of the difference contains 0 and is no wider than the value it is compared with.
+    fn agrees_with(&self, theirs: Estimate) -> bool {
+        let interval = self.estimate().and_then(|difference| difference.interval());
+        interval.is_some_and(|(low, high)| low <= 0.0 && 0.0 <= high && high - low <= theirs.mean.abs())
+    }
+
+    /// Why a test decides nothing. A plain p-value below the level was significant before the adjustment.
+    fn why_undecided(&self, adjusted_p: f64) -> String {
+        if self.p_value().is_some_and(|p| p < 1.0 - CONFIDENCE) {
+            return format!("not significant after Holm's adjustment (p = {adjusted_p:.2})");
+        }
+        let reason = match self {
+            Self::Equivalence { .. } => "the interval reaches over an end of the margin",
+            Self::Size { .. } => "the interval of the difference is wider than the paper's value",
+            _ => "the trials do not decide the sign",
+        };
+        reason.to_owned()
     }
 }
 
@@ -390,6 +408,7 @@ mod tests {
     use Verdict::{Differs, Holds, Inconclusive, NotTested};
 
     use super::*;
+    use crate::statistics::StandardError;
 
     fn statement(id: &str) -> Statement {
         let text = format!(
@@ -453,6 +472,53 @@ mod tests {
         assert_eq!(within(&[0.7, 0.8, 1.3]), Inconclusive);
         assert_eq!(within(&[-9.0, 0.0, 9.0]), Inconclusive);
         assert_eq!(within(&[0.0]), Inconclusive);
+    }
+
+    /// The interval of 0.1 to 2.1 holds the paper's value of 1, and nearly twice it, and nearly nothing.
+    #[test]
+    fn a_size_needs_an_interval_no_wider_than_itself() {
+        let ours = Estimate { n: 5, mean: 1.1, error: Some(StandardError { size: 0.36, degrees: 4.0 }) };
+        let theirs = Estimate { n: 5, mean: 1.0, error: Some(StandardError { size: 0.0, degrees: 4.0 }) };
+        let (low, high) = ours.minus(&theirs).interval().unwrap();
+        assert!(low < 0.0 && high - low > 1.9 && (high - low) / 2.0 <= 1.0);
+        assert_eq!(verdict(Evidence::Size { ours, theirs }), Inconclusive);
+    }
+
+    /// Holm's adjustment guards against a false "differs". It must not make a "holds".
+    #[test]
+    fn a_size_whose_plain_interval_excludes_0_does_not_hold() {
+        let ours = Estimate::of(&[1.20, 1.30, 1.25, 1.10]).unwrap();
+        let theirs = Estimate::of(&[1.0, 1.05, 0.95, 1.1]).unwrap();
+        assert_eq!(verdict(Evidence::Size { ours, theirs }), Differs);
+        let eight =
+            (0..8).map(|k| Finding::new("a", "", Evidence::Size { ours, theirs }).case(k.to_string())).collect();
+        assert_eq!(verdicts(eight), [Inconclusive; 8]);
+    }
+
+    #[test]
+    fn nothing_is_said_without_spread_or_with_an_infinite_value() {
+        let reason = |values: &[f64]| {
+            let claim = judge(&[statement("a")], vec![Finding::new("a", "", above(values))]).unwrap().remove(0);
+            assert_eq!((claim.verdict, claim.adjusted_p), (Inconclusive, None));
+            claim.reason
+        };
+        assert!(reason(&[1.0, 1.0, 1.0]).contains("all trials are equal"));
+        assert!(reason(&[1.0, f64::INFINITY, 1.0]).contains("not finite"));
+        assert!(reason(&[1.0]).contains("one trial"));
+    }
+
+    #[test]
+    fn the_reason_names_holms_adjustment_where_it_decides() {
+        let reasons = |n: usize| -> Vec<String> {
+            let family = (0..n).map(|k| Finding::new("a", "", above(&[1.0, 1.3, 0.8])).case(k.to_string())).collect();
+            judge(&[statement("a")], family).unwrap().into_iter().map(|claim| claim.reason).collect()
+        };
+        assert_eq!(reasons(1), [""]);
+        assert_eq!(reasons(4)[0], "not significant after Holm's adjustment (p = 0.08)");
+        assert_eq!(
+            judge(&[statement("a")], vec![Finding::new("a", "", above(&[1.0, -0.5, 0.7]))]).unwrap()[0].reason,
+            "the trials do not decide the sign"
+        );
     }
 
     /// Each alone holds (p = 0.02); four of them together do not.

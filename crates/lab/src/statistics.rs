@@ -70,16 +70,12 @@ impl Estimate {
         self.half_width().map(|half| (self.mean - half, self.mean + half))
     }
 
-    /// Two-sided p-value of the hypothesis that the mean is `value`; `None` of fewer than two values.
+    /// Two-sided p-value of the hypothesis that the mean is `value`. `None` of fewer than two values, and where there is
+    /// no spread: equal counts are ties, not certainty. `None` too if a number is not finite.
     pub fn p_value(&self, value: f64) -> Option<f64> {
         let StandardError { size, degrees } = self.error?;
-        let distance = (self.mean - value).abs();
-        Some(match (size > 0.0, distance > 0.0) {
-            (true, _) => tails(distance / size, degrees),
-            // Values without spread are either the hypothesis or not.
-            (false, true) => 0.0,
-            (false, false) => 1.0,
-        })
+        let t = (self.mean - value).abs() / size;
+        t.is_finite().then(|| tails(t, degrees))
     }
 }
 
@@ -168,12 +164,17 @@ mod tests {
     }
 
     #[test]
-    fn equal_values_are_sure() {
+    fn values_without_spread_have_no_p_value() {
         let estimate = Estimate::of(&[3.0, 3.0]).unwrap();
-        assert_eq!(
-            (estimate.interval(), estimate.p_value(3.0), estimate.p_value(0.0)),
-            (Some((3.0, 3.0)), Some(1.0), Some(0.0))
-        );
+        assert_eq!((estimate.interval(), estimate.p_value(3.0), estimate.p_value(0.0)), (Some((3.0, 3.0)), None, None));
+    }
+
+    #[test]
+    fn infinite_values_have_no_p_value() {
+        for values in [[1.0, f64::INFINITY], [1e308, -1e308], [f64::NAN, 1.0]] {
+            assert_eq!(Estimate::of(&values).unwrap().p_value(0.0), None, "{values:?}");
+        }
+        assert_eq!(Estimate::of(&[1.0, 2.0]).unwrap().p_value(f64::INFINITY), None);
     }
 
     #[test]

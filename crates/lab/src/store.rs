@@ -105,7 +105,10 @@ impl Store {
                 return Err(LabError::Busy { experiment, directory: results.to_owned() });
             }
             Err(TryLockError::Error(error)) => {
-                tracing::debug!("no lock on {}: {error}", directory.display());
+                tracing::warn!(
+                    "no lock on {}: {error}; do not run this experiment twice at the same time",
+                    directory.display()
+                );
             }
         }
         files::remove_partial(&directory, "");

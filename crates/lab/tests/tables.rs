@@ -212,14 +212,22 @@ fn plot_only_of_a_read_only_folder_draws_the_figures() {
         mode(place.path(directory), 0o555);
     }
     // Nothing is read-only to root, so another user draws.
-    let program = place.path("toy-decay");
-    fs::copy(example("toy-decay"), &program).unwrap();
-    let mut command = Command::new(program);
-    command.args(["--plot-only", "--results", "shared"]).current_dir(&place.directory);
-    if fs::metadata(place.path(".")).unwrap().uid() == 0 {
-        command.uid(65_534).gid(65_534);
-    }
-    let ran = Ran::from(command.output().unwrap());
+    let draw = |binary: &str, arguments: &[&str]| {
+        let program = place.path(binary);
+        fs::copy(example(binary), &program).unwrap();
+        let mut command = Command::new(program);
+        command.args(["--plot-only", "--results", "shared"]).args(arguments).current_dir(&place.directory);
+        if fs::metadata(place.path(".")).unwrap().uid() == 0 {
+            command.uid(65_534).gid(65_534);
+        }
+        Ran::from(command.output().unwrap())
+    };
+    let all = draw("toy-all", &["--only", "toy-decay"]);
+    assert_eq!(all.code, Some(0), "{}", all.stderr);
+    let message = "warning: no report: shared/quick/report.html may not be written\n";
+    assert!(all.stderr.contains(message), "{}", all.stderr);
+    assert!(all.stdout.contains("toy-decay") && !all.stdout.contains("report:"), "{}", all.stdout);
+    let ran = draw("toy-decay", &[]);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     let message = "warning: cannot write shared/quick/toy-decay.claims.csv (Permission denied (os error 13)): \
         the claims are only shown\n";

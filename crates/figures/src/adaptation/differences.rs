@@ -1,8 +1,9 @@
 //! Deep LoRA against LoRA: paired differences, and what must be known beside them.
 
-use lab::statistics::{Estimate, mean, paired};
+use lab::statistics::Estimate;
 use serde::{Deserialize, Serialize};
 
+use super::notes::Notes;
 use super::rows::RunRow;
 use super::settings::{DEEP_LORA, LORA};
 
@@ -71,32 +72,28 @@ impl<'a> Compared<'a> {
 
     /// The mean of Deep LoRA − LoRA over the pairs; `None` without pairs, or if no score of any pair is defined.
     pub fn difference(&self) -> Option<Estimate> {
-        let scores = |rows: &[&RunRow]| rows.iter().map(|row| (row.trial, row.counted())).collect::<Vec<_>>();
-        let estimate = Estimate::of(&paired(&scores(&self.deep), &scores(&self.lora)));
-        estimate.filter(|_| self.undefined() < self.lora.len() + self.deep.len())
+        let differences: Vec<f64> = self.by_run().iter().map(|pair| pair.1).collect();
+        Estimate::of(&differences).filter(|_| self.undefined() < self.lora.len() + self.deep.len())
     }
 
     fn undefined(&self) -> usize {
         self.lora.iter().chain(&self.deep).filter(|row| row.score.is_none()).count()
     }
 
-    /// What a reader must know beside a difference: runs left out, scores that count as 0, unequal fit.
+    /// Deep LoRA − LoRA of every pair.
+    pub fn by_run(&self) -> Vec<(usize, f64)> {
+        let of = |deep: &&RunRow| {
+            let lora = self.lora.iter().find(|row| row.trial == deep.trial)?;
+            Some((deep.trial, deep.counted() - lora.counted()))
+        };
+        self.deep.iter().filter_map(of).collect()
+    }
+
+    /// What a reader must know beside a difference: pairs left out, and what [`Notes::scores`] says of the others.
     pub fn notes(&self) -> String {
-        let mut notes = Vec::new();
-        if self.not_trained > 0 {
-            notes.push(format!("{} pairs with a run that is not trained are left out", self.not_trained));
-        }
-        if self.undefined() > 0 {
-            notes.push(format!("{} undefined scores count as 0", self.undefined()));
-        }
-        let loss = |rows: &[&RunRow]| mean(&rows.iter().map(|row| row.training_loss).collect::<Vec<_>>());
-        if let Some((lora, deep)) = loss(&self.lora).zip(loss(&self.deep)).filter(|(a, b)| a.max(*b) > 2.0 * a.min(*b))
-        {
-            notes.push(format!(
-                "at equal steps, not at equal fit: training loss {lora:.3} (LoRA) and {deep:.3} (Deep LoRA)"
-            ));
-        }
-        notes.join("; ")
+        let kept: Vec<&RunRow> = self.lora.iter().chain(&self.deep).copied().collect();
+        let notes = Notes::default().count(self.not_trained, "pairs with a run that is not trained are left out");
+        notes.scores(&kept).text()
     }
 }
 

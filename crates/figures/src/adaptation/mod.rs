@@ -11,6 +11,7 @@ mod estimate;
 mod inputs;
 mod log;
 mod made_up;
+mod notes;
 mod outcome;
 mod pair;
 mod plan;
@@ -26,13 +27,16 @@ pub use curves::{PAIR, PAPER, authors_name, authors_series, curve, loss_series, 
 pub use difference_panel::{Difference, difference_axis, difference_panel};
 pub use differences::{Compared, DifferenceRow, differences};
 pub use draw::{Part, Pool, Reserved};
-pub use encoder_claims::by_encoder;
+pub use encoder_claims::{NEEDS_PAPERS_ENCODER, PAPERS_ENCODER, by_encoder};
 pub use inputs::FineTuningInputs;
+pub use notes::Notes;
 pub use outcome::{FineTuningOutcome, TrainingRecord};
 pub use pair::PairExperiment;
 pub use plan::{Common, Run, RunPoint};
+#[cfg(test)]
+pub use rows::tests::row as any_row;
 pub use rows::{
-    FinishedRun, RunRow, TimingRow, UNKNOWN, UNRECORDED, at, distinct, failures, metric_label, scored, timing_table,
+    FinishedRun, RunRow, TimingRow, UNKNOWN, at, distinct, failures, is_trained, metric_label, scored, timing_table,
     what_failed,
 };
 pub use settings::{

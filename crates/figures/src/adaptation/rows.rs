@@ -75,7 +75,7 @@ impl RunRow {
     /// Whether it learned anything: a run that ends above the best constant's training loss did not, and no claim is made
     /// from it.
     pub fn is_trained(&self) -> bool {
-        self.diverged_at_step.is_none() && self.constant_loss.is_none_or(|constant| self.training_loss < constant)
+        self.diverged_at_step.is_none() && is_trained(self.training_loss, self.constant_loss)
     }
 
     /// With its score in the percents of the usual tables.
@@ -93,10 +93,14 @@ impl RunRow {
     }
 }
 
+/// Whether a run that ends at this training loss learned anything: it is below the best constant's, which a loss that is
+/// not a number never is. Without the constant's there is nothing to go by, and the run counts.
+pub fn is_trained(training_loss: f64, constant: Option<f64>) -> bool {
+    constant.is_none_or(|constant| training_loss < constant)
+}
+
 /// What a subtitle says of tables without the training loss of the best constant, after a semicolon.
 pub const UNKNOWN: &str = "; whether runs beat the best constant was not recorded";
-/// The same beside a claim.
-pub const UNRECORDED: &str = "whether runs beat the best constant was not recorded";
 
 /// What happened to the runs that failed, each once: the legend's words for their marks.
 pub fn failures<'a>(rows: impl IntoIterator<Item = &'a RunRow>) -> String {
@@ -174,10 +178,11 @@ pub fn scored<'a>(rows: impl IntoIterator<Item = &'a RunRow>, x: impl Fn(&RunRow
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
 
-    fn row(trial: usize, examples: usize, score: Option<f64>) -> RunRow {
+    /// A run.
+    pub fn row(trial: usize, examples: usize, score: Option<f64>) -> RunRow {
         RunRow {
             protocol: "p".into(),
             task: "t".into(),
@@ -208,6 +213,12 @@ mod tests {
         assert!(said.contains("1 (diverged), 1 (constant predictions), 1 (not trained)"), "{said}");
         assert!(said.contains("counts as 0") && !said.contains("not recorded"), "{said}");
         assert_eq!((what_failed(&[good]), what_failed(&[row(0, 16, Some(0.5))])), (String::new(), UNKNOWN.to_owned()));
+    }
+
+    #[test]
+    fn a_run_is_trained_if_it_beats_the_best_constant() {
+        assert_eq!([0.9, 1.0, f64::NAN].map(|loss| is_trained(loss, Some(1.0))), [true, false, false]);
+        assert!(is_trained(9.0, None));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use lab::{Drawing, Experiment, Results};
 use super::AdaptationSubspaces;
 use super::rows::{LossRow, Row, SpectrumRow};
 use super::settings::Settings;
-use crate::adaptation::{Band, UNKNOWN, curve, distinct};
+use crate::adaptation::{Band, UNKNOWN, curve, distinct, is_trained};
 use crate::drawing::drawing;
 use crate::palette;
 use crate::summary::averaged;
@@ -94,7 +94,7 @@ fn ends<'a>(losses: &'a [&LossRow]) -> impl Iterator<Item = &'a LossRow> {
 }
 
 fn is_untrained(end: &LossRow) -> bool {
-    end.constant_loss.is_some_and(|constant| end.training_loss >= constant)
+    !is_trained(end.training_loss, end.constant_loss)
 }
 
 /// What the subtitle says of runs that learned nothing, after a semicolon.

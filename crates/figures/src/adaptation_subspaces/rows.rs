@@ -14,7 +14,7 @@ pub(super) struct Row {
 }
 
 /// One singular value of a final update: a row of `adaptation-subspaces.spectra.csv`.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct SpectrumRow {
     pub(super) task: String,
     pub(super) trial: usize,

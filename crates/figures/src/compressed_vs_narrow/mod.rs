@@ -116,6 +116,7 @@ impl Experiment for CompressedVsNarrow {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::matrix::InitializationSettings;
     use crate::matrix::given::{refused, settings};
 
     #[test]
@@ -139,5 +140,9 @@ mod tests {
             assert_eq!(refused::<Settings>("compressed-vs-narrow", &[set]).0, key, "{set}");
         }
         assert!(!settings::<Settings>("compressed-vs-narrow", "quick").as_in_the_paper());
+        let mut paper: Settings = settings("compressed-vs-narrow", "paper");
+        assert!(paper.as_in_the_paper());
+        paper.initialization = InitializationSettings::Sampled;
+        assert!(!paper.as_in_the_paper());
     }
 }

@@ -5,7 +5,9 @@ use lab::{Check, Invalid};
 use serde::{Deserialize, Serialize};
 
 use crate::checks::{check_init_scale, check_runs};
-use crate::matrix::{InitializationSettings, Network, ProblemSettings, ScheduleSettings, check_rank_guess, of_means};
+use crate::matrix::{
+    InitializationSettings, LossSettings, Network, ProblemSettings, ScheduleSettings, check_rank_guess, of_means,
+};
 use crate::palette;
 
 /// `experiments/compressed-vs-narrow.toml`.
@@ -92,10 +94,14 @@ impl Kind {
 }
 
 impl Settings {
-    /// Whether the problem and the start are the paper's; others do not bear on its numbers.
+    /// Whether the problem, the networks and the training are the paper's; others do not bear on its numbers.
     pub(super) fn as_in_the_paper(&self) -> bool {
-        let ProblemSettings { size, rank, observed_fraction, .. } = self.problem;
-        (*size, *rank, *observed_fraction, *self.init_scale, *self.step_size) == (1000, 5, 0.2, 1e-3, 5e3)
+        let ProblemSettings { size, rank, observed_fraction, loss } = self.problem;
+        let ScheduleSettings { max_iterations, tolerance, record_every } = self.schedule;
+        (*size, *rank, *observed_fraction, loss) == (1000, 5, 0.2, LossSettings::Mean)
+            && (*self.depth, *self.init_scale, *self.step_size, *self.discrepant_step) == (3, 1e-3, 5e3, 0.01)
+            && self.initialization == InitializationSettings::Explicit
+            && (*max_iterations, *tolerance, *record_every) == (200_000, 1e-10, 100)
     }
 
     pub(super) fn subtitle(&self) -> String {

@@ -124,6 +124,8 @@ fn iterations_to_tolerance(rows: &[Row], depth: usize) -> Vec<(f64, f64)> {
 
 #[cfg(test)]
 mod tests {
+    use lab::checked::Steps;
+
     use super::*;
     use crate::matrix::given::{refused, settings};
 
@@ -145,6 +147,9 @@ mod tests {
         {
             assert_eq!(refused::<Settings>("depth-width-sweep", &[set]).0, key, "{set}");
         }
-        assert!(settings::<Settings>("depth-width-sweep", "paper").as_in_the_paper());
+        let mut paper: Settings = settings("depth-width-sweep", "paper");
+        assert!(paper.as_in_the_paper());
+        paper.schedule.max_iterations = Steps::new(10).unwrap();
+        assert!(!paper.as_in_the_paper());
     }
 }

@@ -5,7 +5,7 @@ use lab::{Check, Invalid};
 use serde::{Deserialize, Serialize};
 
 use crate::checks::{check_init_scale, check_runs};
-use crate::matrix::{ProblemSettings, ScheduleSettings, of_means};
+use crate::matrix::{LossSettings, ProblemSettings, ScheduleSettings, of_means};
 
 /// `experiments/depth-width-sweep.toml`.
 #[derive(Serialize, Deserialize)]
@@ -38,10 +38,18 @@ impl Check for Settings {
 }
 
 impl Settings {
-    /// Whether the problem is the paper's; other problems do not bear on its statements.
+    /// Whether the problem and the training are the paper's; others do not bear on its statements. Of the widths, the ends
+    /// must be.
     pub(super) fn as_in_the_paper(&self) -> bool {
-        let ProblemSettings { size, rank, observed_fraction, .. } = self.problem;
-        (*size, *rank, *observed_fraction, *self.init_scale) == (100, 10, 0.3, 1e-3)
+        let ProblemSettings { size, rank, observed_fraction, loss } = self.problem;
+        let ScheduleSettings { max_iterations, tolerance, record_every } = self.schedule;
+        let widths = || self.widths.iter().map(|width| **width);
+        let depths = self.depths.iter().map(|case| (*case.depth, *case.step_size));
+        (*size, *rank, *observed_fraction, loss) == (100, 10, 0.3, LossSettings::Mean)
+            && *self.init_scale == 1e-3
+            && (widths().min(), widths().max()) == (Some(10), Some(100))
+            && depths.eq([(2, 1e2), (3, 3e2)])
+            && (*max_iterations, *tolerance, *record_every) == (60_000, 1e-10, 100)
     }
 
     pub(super) fn subtitle(&self) -> String {

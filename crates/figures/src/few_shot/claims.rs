@@ -23,8 +23,8 @@ pub(super) fn findings(settings: &Settings, rows: &[RunRow]) -> anyhow::Result<V
     let mut findings = by_encoder(&settings.encoder, LEADS, |id| leads(id, &rows));
     findings.extend(by_encoder(&settings.encoder, FEWER, |id| larger_lead(id, &rows)));
     findings.extend(match settings.encoder.source.as_str() {
-        "bert-base-cased" => size_of_the_lead(&rows)?,
-        _ => vec![Finding::untested(SIZE, "needs bert-base-cased: --profile bert-base")],
+        PAPERS_ENCODER => size_of_the_lead(&rows)?,
+        _ => vec![Finding::untested(SIZE, NEEDS_PAPERS_ENCODER)],
     });
     Ok(findings)
 }
@@ -55,36 +55,41 @@ fn leads(id: &'static str, rows: &[RunRow]) -> Vec<Finding> {
 }
 
 /// For every protocol and task, the difference at the fewest examples minus that at the most, paired by seed, is above 0.
+/// The numbers between are not compared.
 fn larger_lead(id: &'static str, rows: &[RunRow]) -> Vec<Finding> {
-    let lead = |protocol: &str, task: &str, examples: usize| -> Vec<(usize, f64)> {
-        let of = |method: &str| -> Vec<(usize, f64)> {
-            let rows = rows.iter().filter(|row| row.is_trained() && row.method == method);
-            let rows = rows
-                .filter(|row| (row.protocol.as_str(), row.task.as_str(), row.examples) == (protocol, task, examples));
-            rows.map(|row| (row.trial, row.counted())).collect()
+    let mut sizes = distinct(rows, |row| row.examples);
+    sizes.sort_unstable();
+    let ends = sizes.first().zip(sizes.last()).filter(|(few, many)| few < many);
+    let finding = |(protocol, task): (String, String)| {
+        let finding = match ends {
+            None => Finding::untested(id, "fewer than two n"),
+            Some((few, many)) => {
+                let at = |examples: usize| at_place(rows, &(protocol.clone(), task.clone(), examples));
+                lead_minus_lead(id, (*few, at(*few)), (*many, at(*many)))
+            }
         };
-        let (deep, lora) = (of(DEEP_LORA), of(LORA));
-        let pair =
-            |(trial, score): &(usize, f64)| Some((*trial, score - lora.iter().find(|(other, _)| other == trial)?.1));
-        deep.iter().filter_map(pair).collect()
+        finding.case(format!("{task}, {protocol}"))
     };
-    let finding = |(protocol, task): &(String, String)| {
-        let mut sizes = distinct(rows, |row| row.examples);
-        sizes.sort_unstable();
-        let ends = sizes.first().zip(sizes.last()).filter(|(few, many)| few < many);
-        let estimate = ends
-            .and_then(|(few, many)| Estimate::of(&paired(&lead(protocol, task, *few), &lead(protocol, task, *many))));
-        match (ends, estimate) {
-            (Some((few, many)), Some(estimate)) => Finding::new(
-                id,
-                format!("the lead at n = {few} minus that at n = {many}: {estimate}"),
-                Evidence::Direction { estimate, side: Side::Above, value: 0.0 },
-            ),
-            _ => Finding::untested(id, "no pair of trained runs at two n"),
-        }
-        .case(format!("{task}, {protocol}"))
-    };
-    distinct(rows, |row| (row.protocol.clone(), row.task.clone())).iter().map(finding).collect()
+    distinct(rows, |row| (row.protocol.clone(), row.task.clone())).into_iter().map(finding).collect()
+}
+
+/// The lead at one number of examples minus that at another.
+fn lead_minus_lead(id: &'static str, few: (usize, Compared<'_>), many: (usize, Compared<'_>)) -> Finding {
+    // A place where no score is defined has no lead, not one of 0.
+    let lead = |compared: &Compared<'_>| compared.difference().map(|_| compared.by_run());
+    let leads = lead(&few.1).zip(lead(&many.1));
+    let notes = [&few, &many].map(|(examples, compared)| (examples, compared.notes()));
+    let notes = notes.iter().filter(|(_, notes)| !notes.is_empty()).map(|(n, notes)| format!("n = {n}: {notes}"));
+    let notes = notes.collect::<Vec<_>>().join("; ");
+    match leads.and_then(|(few, many)| Estimate::of(&paired(&few, &many))) {
+        None => Finding::untested(id, "no pair of trained runs with a score at two n"),
+        Some(estimate) => Finding::new(
+            id,
+            format!("the lead at n = {} minus that at n = {}: {estimate}", few.0, many.0),
+            Evidence::Direction { estimate, side: Side::Above, value: 0.0 },
+        ),
+    }
+    .note(notes)
 }
 
 /// At every n on STS-B, ours against the authors' own runs.
@@ -92,11 +97,42 @@ fn size_of_the_lead(rows: &[RunRow]) -> anyhow::Result<Vec<Finding>> {
     let mut findings = Vec::new();
     for place in places(rows).iter().filter(|(protocol, task, _)| protocol == PAPERS && task == PAPERS_TASK) {
         let Some(theirs) = authors::difference("stsb_fewshot", PAPERS_TASK, place.2)? else { continue };
-        let finding = match at_place(rows, place).difference() {
+        let compared = at_place(rows, place);
+        let finding = match compared.difference() {
             None => Finding::untested(SIZE, "no pair of trained runs"),
             Some(ours) => Finding::new(SIZE, ours.to_string(), Evidence::Size { ours, theirs }),
         };
-        findings.push(finding.case(format!("n = {}", place.2)).paper(theirs.to_string()));
+        findings.push(finding.case(format!("n = {}", place.2)).paper(theirs.to_string()).note(compared.notes()));
     }
     Ok(findings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(method: &str, examples: usize, score: Option<f64>, training_loss: f64) -> RunRow {
+        RunRow { method: method.into(), training_loss, constant_loss: Some(1.0), ..any_row(0, examples, score) }
+    }
+
+    fn lead(deep: Option<f64>, training_loss: f64) -> Finding {
+        let few = [row(LORA, 16, Some(0.25), 0.5), row(DEEP_LORA, 16, Some(0.5), 0.5)];
+        let many = [row(LORA, 256, None, 0.5), row(DEEP_LORA, 256, deep, training_loss)];
+        larger_lead("id", &[few, many].concat()).remove(0)
+    }
+
+    #[test]
+    fn leads_are_compared_at_the_two_n_that_are_said() {
+        let found = lead(Some(0.125), 0.5);
+        assert!(found.measured.starts_with("the lead at n = 16 minus that at n = 256: +0.125"), "{}", found.measured);
+        assert_eq!((found.case.as_str(), found.note.as_str()), ("t, p", "n = 256: 1 undefined scores count as 0"));
+    }
+
+    #[test]
+    fn no_lead_is_made_of_runs_without_a_score_or_not_trained() {
+        assert!(matches!(lead(None, 0.5).evidence, Evidence::None { .. }));
+        let untrained = lead(Some(0.125), 2.0);
+        assert!(matches!(untrained.evidence, Evidence::None { .. }));
+        assert_eq!(untrained.note, "n = 256: 1 pairs with a run that is not trained are left out");
+    }
 }

@@ -18,8 +18,8 @@ pub(super) fn findings(settings: &PairExperiment, runs: &[RunRow]) -> anyhow::Re
     let mut findings = by_encoder(&settings.encoder, LEADS, |id| leads(id, runs));
     findings.extend(by_encoder(&settings.encoder, OVERALL, |id| overall(id, runs)));
     findings.extend(match settings.encoder.source.as_str() {
-        "bert-base-cased" => sizes(runs)?,
-        _ => vec![Finding::untested(SIZE, "needs bert-base-cased: --profile bert-base")],
+        PAPERS_ENCODER => sizes(runs)?,
+        _ => vec![Finding::untested(SIZE, NEEDS_PAPERS_ENCODER)],
     });
     Ok(findings)
 }
@@ -54,34 +54,64 @@ fn leads(id: &'static str, runs: &[RunRow]) -> Vec<Finding> {
 
 /// The mean over the tasks of the paper's table of Deep LoRA − LoRA is above 0: tasks are the sample.
 fn overall(id: &'static str, runs: &[RunRow]) -> Vec<Finding> {
-    let all = differences_in_points(runs);
+    let glue: Vec<RunRow> = runs.iter().filter(|run| run.task != "movie-sentiment").cloned().collect();
+    let all = differences_in_points(&glue);
     let finding = |protocol: String| {
-        let tasks = all.iter().filter(|(other, task, ..)| *other == protocol && task != "movie-sentiment");
+        let tasks: Vec<_> = all.iter().filter(|(other, ..)| *other == protocol).collect();
         let means: Vec<f64> =
-            tasks.filter_map(|(.., difference, _)| difference.map(|estimate| estimate.mean)).collect();
-        match Estimate::of(&means) {
-            None => Finding::untested(id, "no task of GLUE was run"),
+            tasks.iter().filter_map(|(.., difference, _)| difference.map(|estimate| estimate.mean)).collect();
+        let finding = match Estimate::of(&means) {
+            None if tasks.is_empty() => Finding::untested(id, "no task of GLUE was run"),
+            None => Finding::untested(id, "no pair of trained runs with a score on a task of GLUE"),
             Some(estimate) => {
                 let measured = format!("{estimate} points over {} of 8 tasks", means.len());
                 Finding::new(id, measured, Evidence::Direction { estimate, side: Side::Above, value: 0.0 })
             }
-        }
-        .case(protocol)
-        .note("the tasks are the sample, not the seeds")
+        };
+        let of_runs = Notes::of_runs(glue.iter().filter(|run| run.protocol == protocol)).text();
+        let notes = ["the tasks are the sample, not the seeds".to_owned(), of_runs];
+        finding.case(protocol).note(notes.into_iter().filter(|note| !note.is_empty()).collect::<Vec<_>>().join("; "))
     };
-    distinct(&all, |(protocol, ..)| protocol.clone()).into_iter().map(finding).collect()
+    distinct(runs, |run| run.protocol.clone()).into_iter().map(finding).collect()
 }
 
 /// On every task, ours against the authors' own runs.
 fn sizes(runs: &[RunRow]) -> anyhow::Result<Vec<Finding>> {
     let mut findings = Vec::new();
-    for (protocol, task, difference, _) in differences_in_points(runs) {
+    for (protocol, task, difference, notes) in differences_in_points(runs) {
         let Some(theirs) = authors::difference_in_points("glue_fewshot_1024", &task, 1024)? else { continue };
         let finding = match difference {
             None => Finding::untested(SIZE, "no pair of trained runs"),
             Some(ours) => Finding::new(SIZE, format!("{ours} points"), Evidence::Size { ours, theirs }),
         };
-        findings.push(finding.case(format!("{task}, {protocol}")).paper(format!("{theirs} points")));
+        findings.push(finding.case(format!("{task}, {protocol}")).paper(format!("{theirs} points")).note(notes));
     }
     Ok(findings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(method: &str, task: &str, training_loss: f64) -> RunRow {
+        let (method, task) = (method.into(), task.into());
+        RunRow { method, task, training_loss, constant_loss: Some(1.0), ..any_row(0, 1024, Some(0.5)) }
+    }
+
+    fn of(task: &str, training_loss: f64) -> Finding {
+        overall("id", &[row(LORA, task, training_loss), row(DEEP_LORA, task, training_loss)]).remove(0)
+    }
+
+    #[test]
+    fn tasks_without_a_trained_pair_were_still_run() {
+        let reason = |finding: &Finding| match finding.evidence {
+            Evidence::None { reason } => reason,
+            _ => "",
+        };
+        assert_eq!(reason(&of("movie-sentiment", 0.5)), "no task of GLUE was run");
+        let untrained = of("rte", 2.0);
+        assert_eq!(reason(&untrained), "no pair of trained runs with a score on a task of GLUE");
+        assert!(untrained.note.ends_with("2 runs are not trained and left out"), "{}", untrained.note);
+        assert!(of("rte", 0.5).measured.ends_with("over 1 of 8 tasks"));
+    }
 }

@@ -10,8 +10,8 @@ const FULL: [&str; 2] = ["learned-ranks/lora-full-rank", "learned-ranks/lora-ful
 const ZERO: [&str; 2] = ["learned-ranks/deep-lora-rank-0", "learned-ranks/deep-lora-rank-0-here"];
 const LOW: [&str; 2] = ["learned-ranks/deep-lora-low-rank", "learned-ranks/deep-lora-low-rank-here"];
 
-/// A finding from the ranks of all matrices in every run of LoRA and of Deep LoRA.
-type Rule<'a> = &'a dyn Fn(&[Vec<usize>], &[Vec<usize>]) -> Finding;
+/// A finding from the ranks of all matrices in every trained run of a method.
+type Rule<'a> = &'a dyn Fn(&[Vec<usize>]) -> Finding;
 
 pub(super) fn findings(settings: &PairExperiment, rows: &[Row], runs: &[RunRow]) -> Vec<Finding> {
     if settings.encoder.is_pretrained() && *settings.training.steps < 500 {
@@ -19,40 +19,46 @@ pub(super) fn findings(settings: &PairExperiment, rows: &[Row], runs: &[RunRow])
         return ids.into_iter().map(|id| Finding::untested(id, "fewer than the paper's 500 steps")).collect();
     }
     let places = distinct(rows, |row| (row.protocol.clone(), row.task.clone()));
-    let everywhere = |find: Rule| -> Vec<Finding> {
+    let everywhere = |method: &str, find: Rule| -> Vec<Finding> {
         let one = |(protocol, task): &(String, String)| {
-            let of = |method| ranks(rows, runs, protocol, task, method);
-            find(&of(LORA), &of(DEEP_LORA)).case(format!("{task}, {protocol}"))
+            let runs: Vec<&RunRow> = at(runs, protocol, task).into_iter().filter(|run| run.method == method).collect();
+            find(&ranks(rows, &runs)).case(format!("{task}, {protocol}")).note(notes(&runs))
         };
         places.iter().map(one).collect()
     };
     let (encoder, rank) = (&settings.encoder, *settings.rank);
-    let mut findings = by_encoder(encoder, FULL, |id| everywhere(&|lora, _| full_rank(id, lora, rank)));
+    let mut findings = by_encoder(encoder, FULL, |id| everywhere(LORA, &|lora| full_rank(id, lora, rank)));
     findings.extend(by_encoder(encoder, ZERO, |id| {
-        everywhere(&|_, deep| majority(id, deep, &|_| true, &|found| found == 0))
+        everywhere(DEEP_LORA, &|deep| majority(id, deep, &|_| true, &|found| found == 0))
     }));
     findings.extend(by_encoder(encoder, LOW, |id| {
-        everywhere(&|_, deep| majority(id, deep, &|found| found > 0, &|found| 2 * found <= rank))
+        everywhere(DEEP_LORA, &|deep| majority(id, deep, &|found| found > 0, &|found| 2 * found <= rank))
     }));
     findings
 }
 
-/// The numerical ranks of all matrices, for every trained run of a method.
-fn ranks(rows: &[Row], runs: &[RunRow], protocol: &str, task: &str, method: &str) -> Vec<Vec<usize>> {
-    let runs = runs
-        .iter()
-        .filter(|run| (run.protocol.as_str(), run.task.as_str(), run.method.as_str()) == (protocol, task, method));
-    let of = |trial: usize| -> Vec<usize> {
-        let rows = rows
-            .iter()
-            .filter(|row| (row.protocol.as_str(), row.task.as_str(), row.method.as_str()) == (protocol, task, method));
-        rows.filter(|row| row.trial == trial).map(|row| row.numerical_rank).collect()
+/// The numerical ranks of all matrices, for every trained run of one place and method.
+fn ranks(rows: &[Row], runs: &[&RunRow]) -> Vec<Vec<usize>> {
+    let of = |run: &&&RunRow| -> Vec<usize> {
+        let is_of = |row: &&Row| {
+            (&row.protocol, &row.task, &row.method, row.trial) == (&run.protocol, &run.task, &run.method, run.trial)
+        };
+        rows.iter().filter(is_of).map(|row| row.numerical_rank).collect()
     };
-    runs.filter(|run| run.is_trained()).map(|run| of(run.trial)).collect()
+    runs.iter().filter(|run| run.is_trained()).map(|run| of(&run)).collect()
+}
+
+/// What must be known of these runs; their scores are not used.
+fn notes(runs: &[&RunRow]) -> String {
+    let (kept, left_out): (Vec<&RunRow>, Vec<&RunRow>) = runs.iter().partition(|run| run.is_trained());
+    Notes::default().untrained(left_out.len()).recorded(kept.iter().map(|run| run.constant_loss)).text()
 }
 
 /// In every run, every update has full rank.
 fn full_rank(id: &'static str, runs: &[Vec<usize>], rank: usize) -> Finding {
+    if runs.is_empty() {
+        return Finding::untested(id, "no trained run");
+    }
     let count = |ranks: &Vec<usize>| ranks.iter().filter(|found| **found == rank).count();
     let measured =
         runs.iter().map(|ranks| format!("{} of {}", count(ranks), ranks.len())).collect::<Vec<_>>().join(", ");
@@ -83,5 +89,31 @@ fn majority(
                 Evidence::Direction { estimate, side: Side::Above, value: 0.5 },
             )
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_that_are_not_trained_are_left_out_and_counted() {
+        let run = |trial, training_loss| RunRow { training_loss, constant_loss: Some(1.0), ..any_row(trial, 16, None) };
+        let matrix = |trial, numerical_rank| Row {
+            protocol: "p".into(),
+            task: "t".into(),
+            method: "m".into(),
+            step_size: 0.1,
+            trial,
+            matrix: "a".into(),
+            spectral_norm: 1.0,
+            numerical_rank,
+        };
+        let (trained, untrained) = (run(0, 0.5), run(1, 2.0));
+        let rows = [matrix(0, 8), matrix(0, 7), matrix(1, 0)];
+        assert_eq!(ranks(&rows, &[&trained, &untrained]), [[8, 7]]);
+        assert_eq!(notes(&[&trained, &untrained]), "1 runs are not trained and left out");
+        assert_eq!(notes(&[&trained]), "");
+        assert!(matches!(full_rank("id", &ranks(&rows, &[&untrained]), 8).evidence, Evidence::None { .. }));
     }
 }

@@ -32,18 +32,22 @@ pub(super) fn findings(settings: &Settings, rows: &[Row]) -> Vec<Finding> {
     findings
 }
 
-/// The rows of the seeds whose original is trained, and what must be known of the others.
+/// The rows of the seeds whose original is trained, and what must be known of the others and of the two twins.
 fn trained<'a>(rows: &[&'a Row]) -> (Vec<&'a Row>, String) {
-    let end = |seed: usize| rows.iter().rfind(|row| row.trial == seed && row.network == Twin::Original.name());
-    let is_trained = |seed: usize| end(seed).is_none_or(|end| end.constant_loss.is_none_or(|c| end.training_loss < c));
-    let left: Vec<&Row> = rows.iter().copied().filter(|row| is_trained(row.trial)).collect();
-    let count = distinct(rows, |row| row.trial).into_iter().filter(|&seed| !is_trained(seed)).count();
-    let note = match count {
-        0 if rows.iter().any(|row| row.constant_loss.is_none()) => UNRECORDED.to_owned(),
-        0 => String::new(),
-        count => format!("{count} seeds whose original is not trained are left out"),
+    let learned = |seed: usize, twin: Twin| {
+        let end = rows.iter().rfind(|row| row.trial == seed && row.network == twin.name());
+        end.is_none_or(|end| is_trained(end.training_loss, end.constant_loss))
     };
-    (left, note)
+    let (seeds, untrained): (Vec<usize>, Vec<usize>) =
+        distinct(rows, |row| row.trial).into_iter().partition(|&seed| learned(seed, Twin::Original));
+    let left: Vec<&Row> = rows.iter().copied().filter(|row| seeds.contains(&row.trial)).collect();
+    let without = |twin: Twin| seeds.iter().filter(|&&seed| !learned(seed, twin)).count();
+    let notes = Notes::default()
+        .count(untrained.len(), "seeds whose original is not trained are left out")
+        .count(without(Twin::Compressed), "seeds count although the compressed network is not trained")
+        .count(without(Twin::Narrow), "seeds count although the narrow network is not trained")
+        .recorded(left.iter().map(|row| row.constant_loss));
+    (left, notes.text())
 }
 
 /// For every seed, the mean over the steps of a difference between a network and the original.
@@ -114,8 +118,11 @@ mod tests {
         let rows = [row(0, Twin::Original, 0.5), row(0, Twin::Narrow, 3.0), row(1, Twin::Original, 2.0)];
         let (left, note) = trained(&rows.iter().collect::<Vec<_>>());
         assert_eq!((left.len(), left[0].trial, left[1].trial), (2, 0, 0));
-        assert!(note.starts_with("1 seeds whose original is not trained"), "{note}");
+        let said = "1 seeds whose original is not trained are left out; 1 seeds count although the narrow network is not trained";
+        assert_eq!(note, said);
+        let broken = row(0, Twin::Original, f64::NAN);
+        assert!(trained(&[&broken]).0.is_empty(), "a loss that is not a number is no trained run's");
         let old = Row { constant_loss: None, ..row(1, Twin::Original, 2.0) };
-        assert_eq!(trained(&[&old]), (vec![&old], UNRECORDED.to_owned()));
+        assert_eq!(trained(&[&old]), (vec![&old], Notes::default().recorded([None]).text()));
     }
 }

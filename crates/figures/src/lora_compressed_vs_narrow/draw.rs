@@ -4,7 +4,7 @@ use charts::{Axis, Edge, Figure, Lines, Series, SharedY, significant};
 
 use super::settings::{Settings, Twin};
 use super::{Row, curve};
-use crate::adaptation::{PAPER, PAPERS_TASK, UNKNOWN, distinct, metric_label};
+use crate::adaptation::{PAPER, PAPERS_TASK, UNKNOWN, distinct, is_trained, metric_label};
 use crate::authors::{self, AuthorsRun};
 
 /// The authors' name of the experiment, and their number of examples.
@@ -42,7 +42,7 @@ fn ends<'a>(rows: &[&'a Row]) -> Vec<&'a Row> {
 
 /// Whether a run ends above the training loss of the best constant.
 fn is_untrained(end: &Row) -> bool {
-    end.constant_loss.is_some_and(|constant| end.training_loss >= constant)
+    !is_trained(end.training_loss, end.constant_loss)
 }
 
 /// What the subtitle says of runs that learned nothing, after a semicolon.

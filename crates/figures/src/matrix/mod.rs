@@ -16,8 +16,8 @@ mod trajectory;
 mod trial;
 
 pub use comparison::{
-    Compared, ComparedPoint, KEEP_ALL, against_time, banded, comparison_plan, comparison_tables, iterations_below,
-    last_values, over_trials, path, speed_finding,
+    Compared, ComparedPoint, KEEP_ALL, against_time, banded, comparison_plan, comparison_tables, first_and_range,
+    iterations_below, last_values, over_trials, path, speed_finding, unfit,
 };
 pub use curve::{CurveRow, TimingRow, curve_rows, timing_rows};
 pub use evolution::{EvolutionOutcome, EvolutionRow, EvolutionTrial, Movement, Side, by_index, evolution_rows};

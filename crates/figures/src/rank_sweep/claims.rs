@@ -32,24 +32,49 @@ pub(super) fn findings(settings: &Settings, rows: &[RunRow]) -> Vec<Finding> {
 
 /// The score at the largest rank minus that at the smallest, paired by seed.
 fn change(id: &'static str, rows: &[&RunRow], method: &str, evidence: fn(Estimate) -> Evidence) -> Finding {
-    let rows: Vec<&&RunRow> = rows.iter().filter(|row| row.method == method).collect();
+    let rows: Vec<&RunRow> = rows.iter().copied().filter(|row| row.method == method).collect();
     let ranks = rows.iter().map(|row| row.rank);
     let Some((small, large)) = ranks.clone().min().zip(ranks.max()).filter(|(small, large)| small < large) else {
         return Finding::untested(id, "fewer than two ranks");
     };
+    let ends = || rows.iter().copied().filter(|row| row.rank == small || row.rank == large);
     let scores = |rank: usize| -> Vec<(usize, f64)> {
         let rows = rows.iter().filter(|row| row.rank == rank && row.is_trained());
         rows.map(|row| (row.trial, row.counted())).collect()
     };
     let (first, last) = (scores(small), scores(large));
     let of = |scores: &[(usize, f64)]| mean(&scores.iter().map(|score| score.1).collect::<Vec<_>>());
-    let untrained = rows.iter().filter(|row| !row.is_trained()).count();
+    // Without any score the difference would be one of zeros, and "level".
+    let has_score = ends().any(|row| row.is_trained() && row.score.is_some());
     let finding = match (Estimate::of(&paired(&last, &first)), of(&first).zip(of(&last))) {
+        (Some(_), Some(_)) if !has_score => Finding::untested(id, "no run has a score"),
         (Some(estimate), Some((a, b))) => {
             let measured = format!("from {a:.2} at r = {small} to {b:.2} at r = {large}: {estimate}");
             Finding::new(id, measured, evidence(estimate))
         }
         _ => Finding::untested(id, "no pair of trained runs"),
     };
-    if untrained > 0 { finding.note(format!("{untrained} runs are not trained and left out")) } else { finding }
+    finding.note(Notes::of_runs(ends()).text())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change_between(small: Option<f64>, large: Option<f64>) -> Finding {
+        let row = |rank, score| RunRow { rank, constant_loss: Some(1.0), ..any_row(0, 16, score) };
+        let rows = [row(8, small), row(64, large)];
+        let level = |estimate| Evidence::Equivalence { estimate, low: -MARGIN, high: MARGIN };
+        change("id", &rows.iter().collect::<Vec<_>>(), "m", level)
+    }
+
+    #[test]
+    fn runs_without_a_score_are_not_level() {
+        let found = change_between(None, None);
+        assert_eq!(found.evidence, Evidence::None { reason: "no run has a score" });
+        assert_eq!(found.note, "2 undefined scores count as 0");
+        let found = change_between(Some(0.5), None);
+        assert!(found.measured.starts_with("from 0.50 at r = 8 to 0.00 at r = 64"), "{}", found.measured);
+        assert_eq!(found.note, "1 undefined scores count as 0");
+    }
 }

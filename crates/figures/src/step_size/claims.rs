@@ -25,7 +25,7 @@ pub(super) fn findings(settings: &Settings, rows: &[RunRow]) -> Vec<Finding> {
         };
         let (lora, deep) = (near(LORA), near(DEEP_LORA));
         match Estimate::of(&paired(&deep, &lora)) {
-            None => Finding::untested(ROBUST, "no pair of runs"),
+            None => Finding::untested(ROBUST, "no pair of seeds with a trained run and a score above 0"),
             Some(estimate) => {
                 let of = |near: &[(usize, f64)]| mean(&near.iter().map(|near| near.1).collect::<Vec<_>>());
                 let (deep, lora) = (of(&deep).unwrap_or(0.0), of(&lora).unwrap_or(0.0));
@@ -36,14 +36,59 @@ pub(super) fn findings(settings: &Settings, rows: &[RunRow]) -> Vec<Finding> {
             }
         }
         .case(format!("{}, {task}, n = {examples}", settings.encoder.source))
+        .note(notes(&rows))
     };
     places.iter().map(finding).collect()
 }
 
-/// Step sizes at which one seed's score is within 10 % of its best.
+/// Step sizes at which one seed's score is within 10 % of its best; nothing if that is not above 0, as there is then no step
+/// size that serves.
 fn near_best(rows: &[&RunRow], method: &str, seed: usize) -> Option<f64> {
-    let rows = rows.iter().filter(|row| row.method == method && row.trial == seed);
-    let curve: Vec<(f64, f64)> = rows.map(|row| (row.step_size, row.counted())).collect();
+    let rows = rows.iter().filter(|row| row.method == method && row.trial == seed && is_judged(row));
+    let curve: Vec<(f64, f64)> = rows.filter_map(|row| Some((row.step_size, row.score?))).collect();
     let best = range(&curve)?.1;
-    Some(curve.iter().filter(|point| point.1 >= best - 0.1 * best.abs()).count() as f64)
+    (best > 0.0).then(|| curve.iter().filter(|point| point.1 >= 0.9 * best).count() as f64)
+}
+
+/// Whether a run is trained and has a score.
+fn is_judged(row: &RunRow) -> bool {
+    row.is_trained() && row.score.is_some()
+}
+
+/// What must be known of the runs of a place.
+fn notes(rows: &[&RunRow]) -> String {
+    let runs = || rows.iter().filter(|row| [LORA, DEEP_LORA].contains(&row.method.as_str()));
+    let without = runs().filter(|row| row.is_trained() && row.score.is_none()).count();
+    let notes = Notes::default().untrained(runs().filter(|row| !row.is_trained()).count());
+    let notes = notes.count(without, "runs without a score are left out");
+    notes.recorded(runs().filter(|row| is_judged(row)).map(|row| row.constant_loss)).text()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(step_size: f64, score: Option<f64>, training_loss: f64) -> RunRow {
+        RunRow { method: LORA.into(), step_size, training_loss, constant_loss: Some(1.0), ..any_row(0, 16, score) }
+    }
+
+    fn near(rows: &[RunRow]) -> (Option<f64>, String) {
+        let rows: Vec<&RunRow> = rows.iter().collect();
+        (near_best(&rows, LORA, 0), notes(&rows))
+    }
+
+    #[test]
+    fn only_trained_runs_with_a_score_are_near_the_best() {
+        let good = [row(0.1, Some(0.5), 0.5), row(0.2, Some(0.46), 0.5), row(0.3, Some(0.1), 0.5)];
+        assert_eq!(near(&good), (Some(2.0), String::new()));
+        let bad = [row(0.4, Some(0.9), 2.0), row(0.5, None, 0.5)];
+        let said = "1 runs are not trained and left out; 1 runs without a score are left out".to_owned();
+        assert_eq!(near(&[good.to_vec(), bad.to_vec()].concat()), (Some(2.0), said.clone()));
+        assert_eq!(near(&bad), (None, said));
+    }
+
+    #[test]
+    fn no_step_size_is_near_a_best_score_of_0() {
+        assert_eq!(near(&[row(0.1, Some(0.0), 0.5), row(0.2, Some(0.0), 0.5)]).0, None);
+    }
 }

@@ -25,13 +25,15 @@ pub(super) fn page(report: &Report) -> String {
 /// Claims as a table in Markdown.
 pub(super) fn rows(claims: &[Claim]) -> String {
     let mut text =
-        "| statement | where | paper | here | n | 95 % interval | verdict |\n|---|---|---|---|---|---|---|\n"
+        "| claim | statement | where | paper | here | n | 95 % interval | verdict |\n|---|---|---|---|---|---|---|---|\n"
             .to_owned();
     for claim in claims {
         let case = if claim.case.is_empty() { String::new() } else { format!(" [{}]", claim.case) };
         let n = if claim.n > 0 { claim.n.to_string() } else { String::new() };
         let reason = if claim.reason.is_empty() { String::new() } else { format!(": {}", claim.reason) };
+        let name = claim.id.split_once('/').map_or(claim.id.as_str(), |(_, name)| name);
         let cells = [
+            format!("`{name}`"),
             format!("{}{case}", claim.claim),
             claim.source.clone(),
             claim.paper.clone(),
@@ -40,7 +42,7 @@ pub(super) fn rows(claims: &[Claim]) -> String {
             interval(claim),
             format!("**{}**{reason}", claim.verdict),
         ];
-        text += &format!("| {} |\n", cells.map(|cell| cell.replace('|', "\\|")).join(" | "));
+        text += &format!("| {} |\n", cells.map(|cell| cell.replace('|', "\\|").replace('\n', " ")).join(" | "));
     }
     text
 }

@@ -60,6 +60,10 @@ fn counts(report: &Report) -> Markup {
         p.hint #shown aria-live="polite" data-rest="Press a verdict to see its claims only." {
             "Press a verdict to see its claims only."
         }
+        p.hint {
+            "Inconclusive: measured, but the trials are too few or too different to tell. "
+            "Not tested: nothing that was run bears on it."
+        }
     }
 }
 
@@ -196,7 +200,7 @@ fn row(claim: &Claim) -> Markup {
 fn settings(run: &Run) -> Markup {
     html! {
         @if run.differing.is_empty() {
-            p.hint { "All settings are those of the profile paper." }
+            p.hint { "All settings that the settings file names are those of the profile paper." }
         } @else {
             details {
                 summary { "Settings that differ from the profile paper: " (run.differing.len()) }

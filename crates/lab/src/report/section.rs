@@ -143,7 +143,8 @@ fn run(text: &str, name: &str, places: Places) -> Option<Run> {
     })
 }
 
-/// The settings of a run that are others than at the top of its TOML.
+/// The settings of a run that are others than at the top of its TOML. Keys that stand there only, or in the run only, are not
+/// compared: an optional setting has no value to compare with.
 fn differing(meta: &toml::Table, name: &str, places: Places) -> Vec<[String; 3]> {
     let file = fs::read_to_string(places.experiments.join(format!("{name}.toml"))).unwrap_or_default();
     let Ok(mut paper) = file.parse::<toml::Table>() else { return Vec::new() };

@@ -103,20 +103,30 @@ impl Movement {
     pub fn worst(self, other: Self) -> Self {
         let pair = |a: [f64; 2], b: [f64; 2], pick: fn(f64, f64) -> f64| [pick(a[0], b[0]), pick(a[1], b[1])];
         Self {
-            middle_spread: self.middle_spread.max(other.middle_spread),
-            middle_change: self.middle_change.max(other.middle_change),
-            largest_change: self.largest_change.min(other.largest_change),
-            edge_separation: self.edge_separation.min(other.edge_separation),
-            middle_angles: pair(self.middle_angles, other.middle_angles, f64::max),
-            edge_angles: pair(self.edge_angles, other.edge_angles, f64::min),
+            middle_spread: greater(self.middle_spread, other.middle_spread),
+            middle_change: greater(self.middle_change, other.middle_change),
+            largest_change: greater(self.largest_change, other.largest_change),
+            edge_separation: lesser(self.edge_separation, other.edge_separation),
+            middle_angles: pair(self.middle_angles, other.middle_angles, greater),
+            edge_angles: pair(self.edge_angles, other.edge_angles, lesser),
         }
     }
 }
 
 fn largest(values: impl Iterator<Item = f64>) -> f64 {
-    values.fold(0.0, f64::max)
+    values.fold(0.0, greater)
 }
 
 fn least(values: impl Iterator<Item = f64>) -> f64 {
-    values.fold(f64::INFINITY, f64::min)
+    values.fold(f64::INFINITY, lesser)
+}
+
+/// NaN if one of them is, unlike `f64::max`: what cannot be measured must not pass for small.
+fn greater(a: f64, b: f64) -> f64 {
+    if a.is_nan() || a > b { a } else { b }
+}
+
+/// NaN if one of them is.
+fn lesser(a: f64, b: f64) -> f64 {
+    if a.is_nan() || a < b { a } else { b }
 }

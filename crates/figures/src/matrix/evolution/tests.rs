@@ -49,3 +49,15 @@ fn the_middle_keeps_together_under_gradient_descent_and_not_under_adam() {
 fn without_middle_rows_nothing_is_measured() {
     assert_eq!(Movement::new(&[], 2), None);
 }
+
+#[test]
+fn the_worst_of_two_shows_the_largest_change_and_hides_no_nan() {
+    let one = movement(MethodSettings::GradientDescent, 1);
+    let far = Movement { largest_change: 2.0 * one.largest_change, ..one };
+    assert_eq!(one.worst(far).largest_change, far.largest_change);
+    let lost = Movement { middle_spread: f64::NAN, edge_angles: [f64::NAN; 2], ..one };
+    for worst in [one.worst(lost), lost.worst(one)] {
+        assert!(worst.middle_spread.is_nan() && worst.edge_angles.iter().all(|angle| angle.is_nan()), "{worst:?}");
+        assert!(!worst.values_are_confined() && !worst.vectors_are_confined(Side::Right), "{worst:?}");
+    }
+}

@@ -65,12 +65,15 @@ pub fn largest<'a, R: CaseRow>(
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
 }
 
-/// Whether every case has rows, and the training loss of its original fell below half of its start: before that, little
-/// has moved that could break anything.
+/// Whether every case has rows, and in every trial the training loss of its original fell below half of its start: before
+/// that, little has moved that could break anything.
 pub fn have_learned(cases: &[&str], rows: &[DistanceRow]) -> bool {
     cases.iter().all(|case| {
-        let mut losses = rows.iter().filter(|row| row.case == *case).map(|row| row.training_loss);
-        matches!((losses.next(), losses.next_back()), (Some(first), Some(last)) if last < 0.5 * first)
+        let mut ends = BTreeMap::<usize, (f64, f64)>::new();
+        for row in rows.iter().filter(|row| row.case == *case) {
+            ends.entry(row.trial).or_insert((row.training_loss, row.training_loss)).1 = row.training_loss;
+        }
+        !ends.is_empty() && ends.values().all(|(first, last)| *last < 0.5 * first)
     })
 }
 
@@ -105,5 +108,14 @@ mod tests {
         assert!(have_learned(&["b"], &rows));
         assert!(!have_learned(&["a", "b"], &rows));
         assert!(!have_learned(&["none"], &rows));
+    }
+
+    /// Trial 0 did not learn; from its start to the end of trial 1 the loss halves.
+    #[test]
+    fn every_trial_of_a_case_must_have_learned() {
+        let of = |trial, iteration, loss| DistanceRow { trial, ..row("b", iteration, loss, 1.0) };
+        let rows = [of(0, 0, 8.0), of(0, 9, 7.0), of(1, 0, 8.0), of(1, 9, 3.0)];
+        assert!(!have_learned(&["b"], &rows));
+        assert!(have_learned(&["b"], &rows[2..]));
     }
 }

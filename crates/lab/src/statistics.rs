@@ -75,7 +75,7 @@ impl Estimate {
     pub fn p_value(&self, value: f64) -> Option<f64> {
         let StandardError { size, degrees } = self.error?;
         let t = (self.mean - value).abs() / size;
-        t.is_finite().then(|| tails(t, degrees))
+        (size.is_finite() && t.is_finite()).then(|| tails(t, degrees))
     }
 }
 

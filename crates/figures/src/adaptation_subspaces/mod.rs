@@ -4,6 +4,7 @@ mod claims;
 mod draw;
 mod rows;
 mod settings;
+mod trained_runs;
 
 use adaptation::adapter::FullWidth;
 use adaptation::{Method, StepSchedule};

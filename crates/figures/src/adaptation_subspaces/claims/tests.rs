@@ -1,0 +1,58 @@
+//! The rules on made-up singular values, cosines and losses.
+
+use super::*;
+
+fn value(trial: usize, matrix: &str, index: usize, singular_value: f64) -> SpectrumRow {
+    SpectrumRow { task: "t".into(), trial, matrix: matrix.into(), index, singular_value }
+}
+
+fn loss(trial: usize, step: u64, training_loss: f64) -> LossRow {
+    LossRow { task: "t".into(), trial, step, training_loss, constant_loss: Some(1.0), score: None }
+}
+
+fn cosine(matrix: &str, step: u64, mean_cosine: f64) -> Row {
+    let (task, matrix) = ("t".into(), matrix.into());
+    Row { task, trial: 0, matrix, step, mean_cosine, smallest_cosine: 0.0 }
+}
+
+#[test]
+fn matrices_that_learned_nothing_count_as_low_rank() {
+    let judge = |values: &[SpectrumRow]| low_rank("id", &TrainedRuns::new(&[], values, &[], "t"), 2);
+    let learned = [value(0, "a", 1, 1.0), value(0, "a", 2, 0.01)];
+    let rounding = [value(0, "b", 1, 1e-7), value(0, "b", 2, 0.9e-7), value(1, "a", 1, 0.0), value(1, "a", 2, 0.0)];
+    let found = judge(&[&learned[..], &rounding].concat());
+    assert_eq!(found.evidence, Evidence::EveryTrial { holding: 2, n: 2 });
+    assert_eq!(found.measured, "1.0e-2 to 1.0e-2 of σ_1");
+    assert_eq!(found.note, "2 of 3 matrices have rank 0 (σ_1 at most 1e-3) and count as low rank");
+    let flat = judge(&[value(0, "a", 1, 2e-3), value(0, "a", 2, 1e-3)]);
+    assert_eq!(flat.evidence, Evidence::EveryTrial { holding: 0, n: 1 });
+}
+
+#[test]
+fn a_matrix_without_the_last_singular_value_is_said() {
+    let found = low_rank("id", &TrainedRuns::new(&[], &[value(0, "a", 1, 1.0)], &[], "t"), 2);
+    assert!(matches!(found.evidence, Evidence::None { .. }));
+    assert_eq!(found.note, "1 matrices have no σ_2 in the table and are left out");
+}
+
+#[test]
+fn a_run_whose_loss_is_not_a_number_is_left_out() {
+    let losses = [loss(0, 0, 2.0), loss(0, 10, f64::NAN)];
+    let spectra = [value(0, "a", 1, 1.0), value(0, "a", 2, 0.01)];
+    let found = low_rank("id", &TrainedRuns::new(&[], &spectra, &losses, "t"), 2);
+    assert!(matches!(found.evidence, Evidence::None { .. }));
+    assert_eq!(found.note, "1 runs are not trained and left out");
+}
+
+#[test]
+fn only_matrices_that_learned_something_have_a_subspace_to_find() {
+    let losses = [loss(0, 0, 2.0), loss(0, 2, 1.5), loss(0, 10, 0.5)];
+    let spectra = [value(0, "a", 1, 1.0), value(0, "b", 1, 1e-7)];
+    let rows = [cosine("a", 2, 0.95), cosine("b", 2, 0.1), cosine("a", 10, 1.0), cosine("b", 10, 1.0)];
+    let found = found_early("id", &TrainedRuns::new(&rows, &spectra, &losses, "t"), 10);
+    assert_eq!(found.evidence, Evidence::EveryTrial { holding: 1, n: 1 });
+    assert_eq!(found.note, "1 of 2 matrices have rank 0 (σ_1 at most 1e-3) and are left out of the mean cosine");
+    let late = found_early("id", &TrainedRuns::new(&rows[1..], &spectra, &losses, "t"), 10);
+    assert_eq!(late.evidence, Evidence::EveryTrial { holding: 0, n: 1 });
+    assert!(late.measured.contains("only at the last step, 10, where it is 1 by definition"), "{}", late.measured);
+}

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use lab::statistics::{Estimate, StandardError};
 
+/// The least trials whose interval is drawn: that of two is nine times as wide as the way between them, and hides it.
+pub const LEAST_BAND: usize = 3;
+
 /// A quantity over its trials: at every x, ascending, the mean and its 95 % interval.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Averaged {

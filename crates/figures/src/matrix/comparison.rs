@@ -12,13 +12,10 @@ use super::{
     CurveRow, MatrixOutcome, MatrixTrial, Network, TimingRow, TrajectoryRow, curve_rows, timing_rows, trajectory_rows,
 };
 use crate::statements::{NOT_TRAINED, Outcome, every_trial};
-use crate::summary::{Averaged, averaged_in_logs, range, short};
+use crate::summary::{Averaged, LEAST_BAND, averaged_in_logs, range, short};
 
 /// Keep the end-to-end products of all records.
 pub const KEEP_ALL: usize = usize::MAX;
-
-/// The least trials whose interval is drawn: that of two is nine times as wide as the way between them, and hides it.
-pub(super) const LEAST_BAND: usize = 3;
 
 /// Size from which one original network is worth all threads.
 const LARGE: usize = 500;

@@ -3,9 +3,8 @@
 use charts::{Axis, Curve, Figure, Hue, Lines, Series, SharedY, Trajectory};
 use lab::Results;
 
-use super::comparison::LEAST_BAND;
 use super::{Compared, CurveRow, TimingRow, TrajectoryRow, against_time, banded, path};
-use crate::summary::{Averaged, averaged, grouped};
+use crate::summary::{Averaged, LEAST_BAND, averaged, grouped};
 
 /// The most trials that are drawn as dots.
 const MOST_DOTS: usize = 5;

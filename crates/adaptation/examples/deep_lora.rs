@@ -42,11 +42,12 @@ pub fn run(mut arguments: impl Iterator<Item = PathBuf>) -> Result<(), Box<dyn E
         0 => (1, Loss::MeanSquaredError, Metric::Pearson),
         classes => (classes, Loss::CrossEntropy, Metric::Accuracy),
     };
-    let head = Head::random(outputs, model.encoder.config().hidden_size, &mut stream(0, &["head"]));
+    let hidden = model.encoder.config().hidden_size;
+    let head = Head::random(outputs, hidden, 1.0 / (hidden as f64).sqrt(), &mut stream(0, &["head"]));
     let network = Network { encoder: Arc::new(model.encoder), pooling: Pooling::Mean, head };
     let method = Method::DeepLora(DeepLora { rank: 8, depth: 3, init_scale: 1e-2 });
     let schedule = StepSchedule::Constant;
-    let plan = Plan { steps: 200, batch: 16, step_size: 1e-3, schedule, dropout: true, seed: 0 };
+    let plan = Plan { steps: 200, batch: 16, step_size: 1e-3, schedule, dropout: true, whole_batches: false, seed: 0 };
     let mut tuning = FineTuning::of_method(&method, &sites, &network, &train, loss, plan, Par::rayon(0))?;
     for step in 1..=200 {
         let loss = tuning.step(Par::rayon(0))?;

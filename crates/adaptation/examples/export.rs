@@ -54,7 +54,7 @@ pub fn run(mut arguments: impl Iterator<Item = PathBuf>) -> Result<(), Box<dyn E
     tokens.iter().try_for_each(|tokens| encoder.config().check(&tokens.ids, &tokens.token_types))?;
     for (case, method, selection, pooling) in cases() {
         let hidden = encoder.config().hidden_size;
-        let head = Head::random(1, hidden, &mut stream(1, &["head"]));
+        let head = Head::random(1, hidden, 0.02, &mut stream(1, &["head"]));
         let network = Network { encoder: Arc::clone(&encoder), pooling, head };
         let adapters = fine_tune(&network, &method, selection, &tokens)?;
         let directory = output.join(case);

@@ -6,9 +6,6 @@ use rand_distr::StandardNormal;
 
 use crate::Real;
 
-/// Standard deviation of the weights, as BERT's.
-const DEVIATION: f64 = 0.02;
-
 /// `logits = weight · pooled + bias`; one output for regression, one per class otherwise. Never trained.
 #[derive(Clone, Debug)]
 pub struct Head<T: Real> {
@@ -19,9 +16,10 @@ pub struct Head<T: Real> {
 }
 
 impl<T: Real> Head<T> {
-    /// Weights normal with standard deviation 0.02, biases 0, as BERT's classification head starts.
-    pub fn random(outputs: usize, hidden: usize, rng: &mut impl Rng) -> Self {
-        let weight = Mat::from_fn(outputs, hidden, |_, _| T::of(DEVIATION * rng.sample::<f64, _>(StandardNormal)));
+    /// Weights normal with this standard deviation, biases 0. BERT's classification head has 0.02 in PyTorch, 1/√hidden
+    /// (LeCun) in the authors' code.
+    pub fn random(outputs: usize, hidden: usize, deviation: f64, rng: &mut impl Rng) -> Self {
+        let weight = Mat::from_fn(outputs, hidden, |_, _| T::of(deviation * rng.sample::<f64, _>(StandardNormal)));
         Self { weight, bias: vec![T::of(0.0); outputs] }
     }
 

@@ -92,6 +92,8 @@ fn factored_svd(left: &Mat<f64>, right: &Mat<f64>) -> Result<Svd, DynamicsError>
 /// How well two subspaces agree: the cosines of the principal angles between them.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Alignment {
+    /// The largest cosine, that of the smallest angle; 1 if the subspaces share a direction.
+    pub largest: f64,
     /// Mean of the cosines; 1 for equal subspaces.
     pub mean: f64,
     /// The smallest cosine, that of the largest angle.
@@ -108,8 +110,8 @@ impl Alignment {
     /// If the columns are of different lengths, or there are none.
     pub fn new(a: MatRef<'_, f64>, b: MatRef<'_, f64>) -> Result<Self, DynamicsError> {
         let angles = principal_angles(a, b)?;
-        let largest = angles.last().expect("at least one column");
+        let (first, last) = angles.first().zip(angles.last()).expect("at least one column");
         let mean = angles.iter().map(|angle| angle.cos()).sum::<f64>() / angles.len() as f64;
-        Ok(Self { mean, smallest: largest.cos() })
+        Ok(Self { largest: first.cos(), mean, smallest: last.cos() })
     }
 }

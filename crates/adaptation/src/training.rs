@@ -25,8 +25,10 @@ const DIVERGED: f64 = 1e6;
 pub struct Plan {
     /// Steps in all.
     pub steps: u64,
-    /// Examples of a step; fewer in the last batch of an epoch that does not divide.
+    /// Examples of a step.
     pub batch: usize,
+    /// Whether the last batch of an epoch is left out if it has fewer.
+    pub whole_batches: bool,
     /// Step size η at the start.
     pub step_size: f64,
     /// How it goes on.
@@ -51,6 +53,14 @@ pub enum TrainingError {
     /// There is nothing to train on.
     #[error("there are no training examples")]
     Empty,
+    /// There are not enough for a single batch, and incomplete ones are left out.
+    #[error("{examples} training examples make no whole batch of {batch}")]
+    NoBatch {
+        /// Training examples.
+        examples: usize,
+        /// Examples of a batch.
+        batch: usize,
+    },
     /// The adapters cannot be made.
     #[error(transparent)]
     Adapter(#[from] AdapterError),
@@ -151,7 +161,7 @@ impl<'a, T: Real> FineTuning<'a, T> {
     /// A run before its first step.
     ///
     /// # Errors
-    /// [`TrainingError::Empty`] without examples; if the encoder has no pooler that is used, or no weight that is adapted.
+    /// [`TrainingError::Empty`] without examples, [`TrainingError::NoBatch`] without a whole batch of them; if the encoder has no pooler that is used, or no weight that is adapted.
     pub fn new(
         network: &'a Network<T>,
         adapters: Adapters<T>,
@@ -162,6 +172,9 @@ impl<'a, T: Real> FineTuning<'a, T> {
     ) -> Result<Self, TrainingError> {
         if examples.is_empty() {
             return Err(TrainingError::Empty);
+        }
+        if plan.whole_batches && examples.len() < plan.batch {
+            return Err(TrainingError::NoBatch { examples: examples.len(), batch: plan.batch });
         }
         network.encoder.check_pooling(network.pooling)?;
         if let Some(site) = adapters.sites().find(|&site| network.encoder.weight(site).is_none()) {
@@ -205,7 +218,9 @@ impl<'a, T: Real> FineTuning<'a, T> {
 
     /// Batches of an epoch.
     fn batches(&self) -> u64 {
-        self.examples.len().div_ceil(self.plan.batch) as u64
+        let Plan { batch, whole_batches, .. } = self.plan;
+        let examples = self.examples.len();
+        (if whole_batches { examples / batch } else { examples.div_ceil(batch) }) as u64
     }
 
     /// Steps done.

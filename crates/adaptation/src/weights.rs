@@ -1,5 +1,7 @@
 //! The frozen weights of an encoder.
 
+use std::sync::Arc;
+
 use faer::{Mat, MatRef};
 use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
@@ -8,13 +10,13 @@ use crate::config::Config;
 use crate::encoder::Packed;
 use crate::{Real, Site};
 
-/// A frozen BERT encoder.
-#[derive(Debug)]
+/// A frozen BERT encoder. A clone shares the weights.
+#[derive(Clone, Debug)]
 pub struct Encoder<T: Real> {
     config: Config,
-    pub(crate) embeddings: Embeddings<T>,
-    pub(crate) layers: Vec<Layer<T>>,
-    pub(crate) pooler: Option<Linear<T>>,
+    pub(crate) embeddings: Arc<Embeddings<T>>,
+    pub(crate) layers: Arc<[Layer<T>]>,
+    pub(crate) pooler: Option<Arc<Linear<T>>>,
 }
 
 /// The embeddings; a table's columns are its entries: hidden × entries.
@@ -91,6 +93,16 @@ impl<T: Real> Encoder<T> {
         self.config.positions
     }
 
+    /// The same encoder with a random pooler in place of its own, if it has one: weights normal with this standard
+    /// deviation, biases 0. The paper's has 0.02 at a hidden size of 768; `0.02 √(768 / hidden)` keeps the size of what
+    /// goes into tanh.
+    pub fn with_random_pooler(&self, deviation: f64, rng: &mut impl Rng) -> Self {
+        let hidden = self.config.hidden_size;
+        let weight = Mat::from_fn(hidden, hidden, |_, _| T::of(deviation * rng.sample::<f64, _>(StandardNormal)));
+        let pooler = Linear::new(weight, vec![T::of(0.0); hidden]);
+        Self { pooler: Some(Arc::new(pooler)), ..self.clone() }
+    }
+
     /// Whether it has a pooler.
     pub fn has_pooler(&self) -> bool {
         self.pooler.is_some()
@@ -105,6 +117,11 @@ impl<T: Real> Encoder<T> {
         }
     }
 
+    /// The LayerNorm that the hidden states leave through: the last layer's, or the embeddings' of an encoder without layers.
+    pub(crate) fn last_norm(&self) -> &LayerNorm<T> {
+        self.layers.last().map_or(&self.embeddings.norm, |layer| &layer.output_norm)
+    }
+
     /// The dense layer of a site; `None` of an embedding, and of what the encoder does not have.
     pub(crate) fn linear(&self, site: Site) -> Option<&Linear<T>> {
         let layer = |l: usize| self.layers.get(l);
@@ -116,7 +133,7 @@ impl<T: Real> Encoder<T> {
             Site::AttentionOutput(l) => layer(l).map(|layer| &layer.attention_output),
             Site::Intermediate(l) => layer(l).map(|layer| &layer.intermediate),
             Site::Output(l) => layer(l).map(|layer| &layer.output),
-            Site::Pooler => self.pooler.as_ref(),
+            Site::Pooler => self.pooler.as_deref(),
         }
     }
 
@@ -136,14 +153,15 @@ impl<T: Real> Encoder<T> {
             output: linear(&l.output),
             output_norm: norm(&l.output_norm),
         };
-        let embeddings = Embeddings {
+        let embeddings = Arc::new(Embeddings {
             word: matrix(&self.embeddings.word),
             position: matrix(&self.embeddings.position),
             token_type: matrix(&self.embeddings.token_type),
             norm: norm(&self.embeddings.norm),
-        };
+        });
         let layers = self.layers.iter().map(layer).collect();
-        Encoder { config: self.config.clone(), embeddings, layers, pooler: self.pooler.as_ref().map(linear) }
+        let pooler = self.pooler.as_deref().map(|pooler| Arc::new(linear(pooler)));
+        Encoder { config: self.config.clone(), embeddings, layers, pooler }
     }
 }
 
@@ -168,12 +186,12 @@ pub(crate) trait Origin<T: Real> {
 pub(crate) fn build<T: Real, O: Origin<T>>(config: Config, from: &mut O) -> Result<Encoder<T>, O::Error> {
     let hidden = config.hidden_size;
     let embedding = |from: &mut O, name: &str, entries| from.matrix(&format!("embeddings.{name}"), (entries, hidden));
-    let embeddings = Embeddings {
+    let embeddings = Arc::new(Embeddings {
         word: embedding(from, "word_embeddings", config.vocabulary)?,
         position: embedding(from, "position_embeddings", config.positions)?,
         token_type: embedding(from, "token_type_embeddings", config.token_types)?,
         norm: from.norm("embeddings.LayerNorm", hidden)?,
-    };
+    });
     let layer = |l: usize| {
         Ok(Layer {
             query: from.linear(&config, Site::Query(l))?,
@@ -187,7 +205,7 @@ pub(crate) fn build<T: Real, O: Origin<T>>(config: Config, from: &mut O) -> Resu
         })
     };
     let layers = (0..config.layers).map(layer).collect::<Result<_, _>>()?;
-    let pooler = from.has("pooler.dense.weight").then(|| from.linear(&config, Site::Pooler)).transpose()?;
+    let pooler = from.has("pooler.dense.weight").then(|| from.linear(&config, Site::Pooler)).transpose()?.map(Arc::new);
     Ok(Encoder { config, embeddings, layers, pooler })
 }
 

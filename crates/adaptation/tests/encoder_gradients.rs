@@ -20,7 +20,7 @@ fn rng(purpose: &str) -> Generator {
 
 fn network(pooling: Pooling, outputs: usize) -> Network<f64> {
     let encoder = Arc::new(Encoder::random(Config::tiny(VOCABULARY), 0.2, &mut rng("encoder")));
-    let mut head = Head::random(outputs, 24, &mut rng("head"));
+    let mut head = Head::random(outputs, 24, 0.02, &mut rng("head"));
     head.weight *= faer::Scale(20.0);
     Network { encoder, pooling, head }
 }

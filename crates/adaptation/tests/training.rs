@@ -30,7 +30,7 @@ fn tiny() -> Encoder<f32> {
 fn instance() -> (Network<f64>, Vec<Labelled>) {
     let encoder = tiny().to_f64();
     let mut rng = stream(5, &["training", "instance"]);
-    let Head { weight, bias } = Head::random(1, encoder.config().hidden_size, &mut rng);
+    let Head { weight, bias } = Head::random(1, encoder.config().hidden_size, 0.02, &mut rng);
     // So large that the labels are within reach of the pooler's outputs, which are below 1.
     let head = Head { weight: weight * faer::Scale(20.0), bias };
     let example = |_| {
@@ -43,7 +43,7 @@ fn instance() -> (Network<f64>, Vec<Labelled>) {
 }
 
 fn plan(steps: u64, step_size: f64) -> Plan {
-    Plan { steps, batch: 8, step_size, schedule: StepSchedule::Constant, dropout: false, seed: 3 }
+    Plan { steps, batch: 8, step_size, schedule: StepSchedule::Constant, dropout: false, whole_batches: false, seed: 3 }
 }
 
 /// Adapters of a method on the tiny encoder, and the run that trains them.

@@ -51,7 +51,7 @@ impl Pretrained {
         let files = source.fetch(&Cache::from_env(), progress)?;
         let directory = files.directory().to_owned();
         let encoder = Encoder::load(&directory.join("config.json"), &directory.join("model.safetensors"))?;
-        let head = Head::random(1, encoder.config().hidden_size, &mut stream(1, &["bench-peers", "head"]));
+        let head = Head::random(1, encoder.config().hidden_size, 0.02, &mut stream(1, &["bench-peers", "head"]));
         let network = Network { encoder: Arc::new(encoder), pooling: Pooling::Pooler, head };
         Ok(Self { network, directory })
     }
@@ -119,7 +119,7 @@ fn fine_tuning<'a>(
     examples: &'a [Labelled],
 ) -> Result<FineTuning<'a, f32>> {
     let (batch, schedule) = (BATCH, StepSchedule::Constant);
-    let plan = training::Plan { steps: u64::MAX, batch, step_size: STEP_SIZE, schedule, dropout: true, seed: 1 };
+    let plan = training::Plan { steps: u64::MAX, batch, step_size: STEP_SIZE, schedule, dropout: true, whole_batches: false, seed: 1 };
     let optimizer = training::optimizer(&method(), &adapters);
     Ok(FineTuning::new(network, adapters, optimizer, examples, Loss::MeanSquaredError, plan)?)
 }
@@ -205,7 +205,7 @@ mod tests {
     fn the_gradient_of_every_factor_is_compared() {
         let config = Config::tiny(1100);
         let encoder = Arc::new(Encoder::random(config.clone(), 0.2, &mut stream(1, &["encoder"])));
-        let head = Head::random(1, config.hidden_size, &mut stream(1, &["head"]));
+        let head = Head::random(1, config.hidden_size, 0.02, &mut stream(1, &["head"]));
         let network = Network { encoder, pooling: Pooling::Pooler, head };
         let mut adapters = adapters(&config).unwrap();
         let examples = [Labelled { ids: vec![1001, 1002, 1003], token_types: vec![0, 0, 0], label: 2.0 }];

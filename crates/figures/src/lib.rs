@@ -31,6 +31,8 @@ pub mod statements;
 pub mod step_size;
 pub mod summary;
 pub mod svd_evolution;
+pub mod training_length;
+pub mod what_matters;
 
 /// The statements that all experiments test.
 pub const CLAIMS: &str = include_str!("../../../experiments/claims.toml");
@@ -57,10 +59,12 @@ pub fn experiments() -> Vec<lab::Entry> {
         lab::entry::<scaling::Scaling>(),
         lab::entry::<adaptation_subspaces::AdaptationSubspaces>(),
         lab::entry::<few_shot::FewShot>(),
+        lab::entry::<what_matters::WhatMatters>(),
         lab::entry::<step_size::StepSize>(),
         lab::entry::<learned_ranks::LearnedRanks>(),
         lab::entry::<rank_sweep::RankSweep>(),
         lab::entry::<lora_compressed_vs_narrow::LoraCompressedVsNarrow>(),
         lab::entry::<glue_table::GlueTable>(),
+        lab::entry::<training_length::TrainingLength>(),
     ]
 }

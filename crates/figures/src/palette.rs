@@ -26,7 +26,10 @@ pub const DEEP_LORA: Hue = Hue::Wine;
 pub fn method(name: MethodName) -> Hue {
     match name {
         MethodName::Lora => LORA,
+        MethodName::LoraPeft => Hue::Sand,
         MethodName::DeepLora => DEEP_LORA,
+        MethodName::DeepLoraNarrow => Hue::Lavender,
+        MethodName::Compressed => COMPRESSED,
         MethodName::SineLora => Hue::Grey,
         MethodName::Adalora => Hue::Black,
     }
@@ -59,8 +62,7 @@ mod tests {
         let networks = [ORIGINAL, COMPRESSED, FIXED, SAMPLED, NARROW, SPECTRAL, depth(2), depth(3)];
         let all: HashSet<Hue> = networks.into_iter().chain((0..8).map(case)).collect();
         assert_eq!(all.len(), 16);
-        let methods = [MethodName::Lora, MethodName::DeepLora, MethodName::SineLora, MethodName::Adalora].map(method);
-        assert_eq!(HashSet::from(methods).len(), 4);
+        assert_eq!(HashSet::from(MethodName::ALL.map(method)).len(), MethodName::ALL.len());
         assert_eq!((depth(4), depth(12)), (case(0), case(0)));
     }
 }

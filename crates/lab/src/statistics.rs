@@ -48,6 +48,54 @@ impl Estimate {
         Some(Self { n, mean: mean(values)?, error })
     }
 
+    /// The mean over two crossed random factors, such as draws of a head and seeds; `None` of no values.
+    ///
+    /// Its variance is that of the two-way model with random effects and one value for each pair: (MS_rows + MS_columns −
+    /// MS_rest) / n, where a component that comes out negative is taken as 0; degrees of freedom by Satterthwaite. Pairs
+    /// that make no full table are cut to the columns that all rows have. With one row, one column, or pairs that share
+    /// nothing (a head of its own for every seed), the values are independent, and it is [`Self::of`].
+    pub fn crossed<R: PartialEq + Copy, C: PartialEq + Copy>(values: &[((R, C), f64)]) -> Option<Self> {
+        let (rows, mut columns) = (distinct(values.iter().map(|v| v.0.0)), distinct(values.iter().map(|v| v.0.1)));
+        let at = |row: R, column: C| values.iter().find(|(key, _)| *key == (row, column)).map(|value| value.1);
+        let independent = || Self::of(&values.iter().map(|value| value.1).collect::<Vec<_>>());
+        if rows.len() < 2 || columns.len() < 2 {
+            return independent();
+        }
+        columns.retain(|&column| rows.iter().all(|&row| at(row, column).is_some()));
+        let table: Vec<Vec<f64>> =
+            rows.iter().map(|&row| columns.iter().filter_map(|&column| at(row, column)).collect()).collect();
+        match columns.len() {
+            0 => independent(),
+            1 => Self::of(&table.concat()),
+            _ => Some(Self::two_way(&table)),
+        }
+    }
+
+    /// The mean of a full table with at least two rows and columns.
+    fn two_way(table: &[Vec<f64>]) -> Self {
+        let (a, b) = (table.len() as f64, table[0].len() as f64);
+        let all = table.concat();
+        let average = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+        let (total, squares) = (average(&all), |means: &[f64], total: f64| means.iter().map(|m| (m - total).powi(2)).sum::<f64>());
+        let row_means: Vec<f64> = table.iter().map(|row| average(row)).collect();
+        let column_means: Vec<f64> =
+            (0..table[0].len()).map(|j| average(&table.iter().map(|row| row[j]).collect::<Vec<_>>())).collect();
+        let (rows, columns) = (b * squares(&row_means, total), a * squares(&column_means, total));
+        let rest = (squares(&all, total) - rows - columns).max(0.0);
+        let degrees = [a - 1.0, b - 1.0, (a - 1.0) * (b - 1.0)];
+        let [of_rows, of_columns, of_rest] = [rows / degrees[0], columns / degrees[1], rest / degrees[2]];
+        let (variance, degrees) = if of_rows.min(of_columns) >= of_rest && of_rest > 0.0 {
+            let sum = of_rows + of_columns - of_rest;
+            let parts = [of_rows, of_columns, of_rest].iter().zip(degrees).map(|(part, df)| part * part / df).sum::<f64>();
+            (sum, sum * sum / parts)
+        } else {
+            let largest = [of_rows, of_columns, of_rest].into_iter().zip(degrees).max_by(|x, y| x.0.total_cmp(&y.0));
+            largest.unwrap_or((0.0, 1.0))
+        };
+        let size = (variance / (a * b)).sqrt();
+        Self { n: all.len(), mean: total, error: Some(StandardError { size, degrees }) }
+    }
+
     /// The difference of two means of independent samples, with the degrees of freedom of Welch and Satterthwaite. Without
     /// a standard error if one of them has none.
     pub fn minus(&self, other: &Self) -> Self {
@@ -92,6 +140,18 @@ impl fmt::Display for Estimate {
 pub fn paired<K: PartialEq>(a: &[(K, f64)], b: &[(K, f64)]) -> Vec<f64> {
     let partner = |key: &K| b.iter().find(|(other, _)| other == key);
     a.iter().filter_map(|(key, value)| Some(value - partner(key)?.1)).collect()
+}
+
+/// The same with the keys kept.
+pub fn paired_by_key<K: PartialEq + Copy>(a: &[(K, f64)], b: &[(K, f64)]) -> Vec<(K, f64)> {
+    let partner = |key: &K| b.iter().find(|(other, _)| other == key);
+    a.iter().filter_map(|(key, value)| Some((*key, value - partner(key)?.1))).collect()
+}
+
+fn distinct<T: PartialEq>(values: impl Iterator<Item = T>) -> Vec<T> {
+    let mut found = Vec::new();
+    values.for_each(|value| if !found.contains(&value) { found.push(value) });
+    found
 }
 
 /// Holm's adjusted p-values of a family of tests, in its order: each is at least its own p and keeps the chance of any
@@ -161,6 +221,29 @@ mod tests {
         assert!((error.degrees - 4.749415).abs() < 1e-5, "{}", error.degrees);
         assert!((difference.mean / error.size + 1.358732).abs() < 1e-5);
         assert!((difference.p_value(0.0).unwrap() - 0.235194).abs() < 1e-5);
+    }
+
+    #[test]
+    fn crossed_factors() {
+        let table = [[1.5, 2.0, 2.5], [2.5, 4.0, 5.5]];
+        let values: Vec<((usize, usize), f64)> =
+            (0..2).flat_map(|i| (0..3).map(move |j| ((i, j), table[i][j]))).collect();
+        let found = Estimate::crossed(&values).unwrap();
+        let error = found.error.unwrap();
+        // Row means 2, 4: MS 6. Column means 2, 3, 4: MS 2. Rest: SS 1 over 2.
+        let variance: f64 = 6.0 + 2.0 - 0.5;
+        assert_eq!((found.n, found.mean), (6, 3.0));
+        assert!((error.size - (variance / 6.0).sqrt()).abs() < 1e-12, "{}", error.size);
+        let degrees = variance.powi(2) / (36.0 / 1.0 + 4.0 / 2.0 + 0.25 / 2.0);
+        assert!((error.degrees - degrees).abs() < 1e-12, "{}", error.degrees);
+        // Without effects of its own the rest is what there is, and a missing cell drops its column.
+        let noise = [((0, 0), 1.0), ((0, 1), -1.0), ((1, 0), -1.0), ((1, 1), 1.0), ((0, 2), 9.0)];
+        let found = Estimate::crossed(&noise).unwrap();
+        assert_eq!((found.n, found.mean, found.error.unwrap()), (4, 0.0, StandardError { size: 1.0, degrees: 1.0 }));
+        // A head of its own for every seed: independent values.
+        let own = [((0, 0), 1.0), ((1, 1), 2.0), ((2, 2), 3.0)];
+        assert_eq!(Estimate::crossed(&own), Estimate::of(&[1.0, 2.0, 3.0]));
+        assert_eq!(Estimate::crossed(&values[..3]), Estimate::of(&[1.5, 2.0, 2.5]));
     }
 
     #[test]

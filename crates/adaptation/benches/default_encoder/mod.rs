@@ -13,7 +13,7 @@ pub const LONG: [usize; 16] = [128; 16];
 pub fn network() -> Network<f32> {
     let mut rng = stream(0, &["bench", "encoder"]);
     let encoder = Arc::new(Encoder::random(Config::mini_lm(), 0.04, &mut rng));
-    Network { encoder, pooling: Pooling::Pooler, head: Head::random(1, 384, &mut rng) }
+    Network { encoder, pooling: Pooling::Pooler, head: Head::random(1, 384, 0.02, &mut rng) }
 }
 
 /// LoRA of rank 8 on every dense weight, embeddings included.

@@ -24,7 +24,7 @@ use crate::metrics::{self, Metric};
 
 pub use error::DataError;
 pub use skipped::{LeftOut, Skipped};
-pub use split::{Drawn, draw};
+pub use split::{Drawn, draw, draw_with_replacement};
 
 /// What an encoder is fine-tuned to predict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

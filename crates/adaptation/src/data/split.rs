@@ -14,6 +14,18 @@ pub struct Drawn {
     pub validation: Vec<usize>,
 }
 
+/// Draws `count` of the numbers 0 to `pool` − 1, uniformly and independently: one can come several times. Fewer of them from
+/// the same `rng` state are the first of more.
+///
+/// # Errors
+/// If the pool is empty.
+pub fn draw_with_replacement(pool: usize, count: usize, rng: &mut Generator) -> Result<Vec<usize>, DataError> {
+    if pool == 0 && count > 0 {
+        return Err(DataError::TooFew { available: 0, wanted: 1 });
+    }
+    Ok((0..count).map(|_| rng.random_range(0..pool)).collect())
+}
+
 /// Draws `train` and then `validation` of the numbers 0 to `pool` − 1, uniformly and without replacement.
 ///
 /// From the same `rng` state, the training examples do not depend on `validation`, and fewer of them are the first of

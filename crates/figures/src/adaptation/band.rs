@@ -29,6 +29,14 @@ impl Band {
         }
     }
 
+    /// The same of values with their draw of the head and number: the interval is two-way where there are several draws.
+    pub fn around_runs(self, values: &[((usize, usize), f64)]) -> Option<(f64, f64)> {
+        match self {
+            Self::Interval if values.len() >= LEAST_BAND => Estimate::crossed(values)?.interval(),
+            _ => self.around(&values.iter().map(|value| value.1).collect::<Vec<_>>()),
+        }
+    }
+
     /// What a subtitle says of curves over so many seeds.
     pub fn over_seeds(self, trials: usize) -> String {
         match (trials, self) {

@@ -1,59 +1,69 @@
-//! Deep LoRA − LoRA as dots with 95 % intervals, the authors' hollow beside them.
+//! Differences of methods as dots with 95 % intervals, the authors' hollow beside them.
 
-use charts::{Axis, DotSet, Dots};
+use charts::{Axis, DotSet, Dots, Hue};
 use lab::statistics::Estimate;
 
 use super::curves::PAPER;
 use crate::palette;
 
-/// One row of a panel of differences.
-pub struct Difference {
-    /// Where: a task, or a number of examples.
-    pub name: String,
-    /// The mean difference here; `None` without pairs of trained runs.
-    pub here: Option<Estimate>,
-    /// The authors'; `None` where they have none.
-    pub theirs: Option<Estimate>,
+/// One difference in every row of a panel.
+pub struct Differences {
+    label: String,
+    hue: Hue,
+    is_papers: bool,
+    /// One for each row; `None` without pairs of trained runs.
+    values: Vec<Option<Estimate>>,
 }
 
-impl Difference {
-    /// Every end that an axis must reach.
-    fn ends(&self) -> impl Iterator<Item = f64> {
-        let ends = |estimate: Estimate| {
-            let (low, high) = estimate.interval().unwrap_or((estimate.mean, estimate.mean));
-            [low, high]
-        };
-        [self.here, self.theirs].into_iter().flatten().flat_map(ends)
+impl Differences {
+    /// What was found here.
+    pub fn here(label: impl Into<String>, hue: Hue, values: Vec<Option<Estimate>>) -> Self {
+        Self { label: label.into(), hue, is_papers: false, values }
     }
-}
 
-/// A horizontal axis that is the same for all panels of these rows.
-pub fn difference_axis<'a>(label: &str, rows: impl IntoIterator<Item = &'a Difference>) -> Axis {
-    rows.into_iter().flat_map(Difference::ends).chain([0.0]).fold(Axis::linear(label), Axis::include)
-}
+    /// Deep LoRA − LoRA of the authors' runs.
+    pub fn of_authors(values: Vec<Option<Estimate>>) -> Self {
+        let label = format!("Deep LoRA − LoRA, {PAPER}");
+        Self { label, hue: palette::DEEP_LORA, is_papers: true, values }
+    }
 
-/// The panel; values are written with so many decimals.
-pub fn difference_panel(title: impl Into<String>, rows: &[Difference], axis: Axis, decimals: usize) -> Dots {
-    let set = |label: &str, of: fn(&Difference) -> Option<Estimate>| {
-        let values: Vec<f64> = rows.iter().map(|row| of(row).map_or(f64::NAN, |estimate| estimate.mean)).collect();
-        let spans: Vec<(f64, f64)> = rows
-            .iter()
-            .map(|row| of(row).and_then(|estimate| estimate.interval()).unwrap_or((f64::NAN, f64::NAN)))
-            .collect();
+    /// Whether there is anything to draw.
+    pub fn is_empty(&self) -> bool {
+        self.values.iter().all(Option::is_none)
+    }
+
+    fn dots(&self, decimals: usize) -> DotSet {
+        let number = |estimate: &Option<Estimate>| estimate.map_or(f64::NAN, |estimate| estimate.mean);
+        let values: Vec<f64> = self.values.iter().map(number).collect();
+        let span = |estimate: &Option<Estimate>| estimate.and_then(|e| e.interval()).unwrap_or((f64::NAN, f64::NAN));
+        let spans: Vec<(f64, f64)> = self.values.iter().map(span).collect();
         let text = |value: &f64| if value.is_finite() { signed(*value, decimals) } else { String::new() };
         let texts: Vec<String> = values.iter().map(text).collect();
-        DotSet::new(label, values).spans(spans).texts(texts).hue(palette::DEEP_LORA)
-    };
-    let panel = Dots::new(title)
-        .rows(rows.iter().map(|row| row.name.as_str()))
-        .x(axis)
-        .set(set("Deep LoRA − LoRA", |row| row.here))
-        .reference(0.0, "");
-    if rows.iter().any(|row| row.theirs.is_some()) {
-        panel.set(set(&format!("Deep LoRA − LoRA, {PAPER}"), |row| row.theirs).paper())
-    } else {
-        panel
+        let set = DotSet::new(&self.label, values).spans(spans).texts(texts).hue(self.hue);
+        if self.is_papers { set.paper() } else { set }
     }
+}
+
+/// A horizontal axis that is the same for all panels of these differences.
+pub fn difference_axis<'a>(label: &str, sets: impl IntoIterator<Item = &'a Differences>) -> Axis {
+    let ends = |estimate: Estimate| {
+        let (low, high) = estimate.interval().unwrap_or((estimate.mean, estimate.mean));
+        [low, high]
+    };
+    let all = sets.into_iter().flat_map(|set| set.values.iter().flatten().copied().flat_map(ends));
+    all.chain([0.0]).fold(Axis::linear(label), Axis::include)
+}
+
+/// The panel: a row for every name; values are written with so many decimals.
+pub fn difference_panel<'a>(
+    title: impl Into<String>,
+    rows: &[String],
+    sets: impl IntoIterator<Item = &'a Differences>,
+    axis: Axis,
+    decimals: usize,
+) -> Dots {
+    let panel = Dots::new(title).rows(rows.iter().map(String::as_str)).x(axis).reference(0.0, "");
+    sets.into_iter().filter(|set| !set.is_empty()).fold(panel, |panel, set| panel.set(set.dots(decimals)))
 }
 
 fn signed(value: f64, decimals: usize) -> String {
@@ -68,13 +78,15 @@ mod tests {
 
     #[test]
     fn a_row_without_a_difference_stays_empty() {
-        let rows = [
-            Difference { name: "a".into(), here: Estimate::of(&[0.5, 0.7]), theirs: None },
-            Difference { name: "b".into(), here: None, theirs: Estimate::of(&[-0.25]) },
+        let sets = [
+            Differences::here("here", Hue::Wine, vec![Estimate::of(&[0.5, 0.7]), None]),
+            Differences::of_authors(vec![None, Estimate::of(&[-0.25])]),
+            Differences::here("nothing", Hue::Sand, vec![None, None]),
         ];
-        let axis = difference_axis("difference", &rows);
-        let svg = Figure::new("").panel(difference_panel("t", &rows, axis, 2)).svg().unwrap();
-        assert!(svg.contains("+0.60") && svg.contains("−0.25") && !svg.contains("NaN"));
+        let axis = difference_axis("difference", &sets);
+        let rows = ["a".to_owned(), "b".to_owned()];
+        let svg = Figure::new("").panel(difference_panel("t", &rows, &sets, axis, 2)).svg().unwrap();
+        assert!(svg.contains("+0.60") && svg.contains("−0.25") && !svg.contains("NaN") && !svg.contains("nothing"));
         assert_eq!(signed(-0.125, 3), "−0.125");
     }
 }

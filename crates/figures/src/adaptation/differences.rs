@@ -1,17 +1,28 @@
-//! Deep LoRA against LoRA: paired differences, and what must be known beside them.
+//! One method against another: paired differences, and what must be known beside them.
 
-use lab::statistics::Estimate;
+use lab::statistics::{Estimate, mean, paired_by_key};
 use serde::{Deserialize, Serialize};
 
+use super::methods::{DEEP_LORA, DEEP_LORA_NARROW, LORA, LORA_PEFT};
 use super::notes::Notes;
-use super::rows::RunRow;
-use super::settings::{DEEP_LORA, LORA};
+use super::rows::{RunRow, distinct};
+
+/// What is subtracted from what: the second of each from the first.
+pub const CONTRASTS: [(&str, &str); 5] = [
+    (DEEP_LORA, LORA),
+    (DEEP_LORA, LORA_PEFT),
+    (DEEP_LORA_NARROW, LORA),
+    (DEEP_LORA_NARROW, LORA_PEFT),
+    (LORA_PEFT, LORA),
+];
 
 /// The difference of two methods over runs of the same numbers: a row of `NAME.differences.csv`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DifferenceRow {
-    /// How the step sizes were come by.
-    pub protocol: String,
+    /// The encoder's source.
+    pub encoder: String,
+    /// Pooler and head, in words.
+    pub head: String,
     /// The task.
     pub task: String,
     /// What it is evaluated in.
@@ -20,31 +31,38 @@ pub struct DifferenceRow {
     pub difference: String,
     /// Training examples n.
     pub examples: usize,
-    /// Inner width r.
+    /// Inner width r of the methods that have one.
     pub rank: usize,
+    /// Step size η.
+    pub step_size: f64,
+    /// AdamW's ϵ.
+    pub epsilon: f64,
     /// Pairs of trained runs.
     pub pairs: usize,
+    /// Draws of pooler and head among them.
+    pub head_draws: usize,
     /// Runs in them whose score is undefined (constant predictions) and counts as 0.
-    #[serde(default)]
     pub undefined: usize,
     /// Pairs left out because a run ended above the best constant's training loss, or diverged.
-    #[serde(default)]
     pub not_trained: usize,
     /// Runs of either method without a partner, which are left out.
-    #[serde(default)]
     pub unpaired: usize,
     /// Mean of the differences; empty without pairs, or if no score of any pair is defined.
     pub mean: Option<f64>,
-    /// Lower end of its 95 % confidence interval (Student's t); empty with fewer than two pairs.
+    /// Lower end of its 95 % confidence interval, two-way where there are several draws; empty with fewer than two pairs.
     pub low: Option<f64>,
     /// Upper end.
     pub high: Option<f64>,
+    /// Mean training loss of the first method in these pairs.
+    pub first_training_loss: Option<f64>,
+    /// That of the second, which is subtracted.
+    pub second_training_loss: Option<f64>,
 }
 
-/// LoRA and Deep LoRA at one place of a table, run by run.
+/// Two methods at one place of a table, run by run.
 pub struct Compared<'a> {
-    lora: Vec<&'a RunRow>,
-    deep: Vec<&'a RunRow>,
+    first: Vec<&'a RunRow>,
+    second: Vec<&'a RunRow>,
     /// Pairs of the same number of which one is not trained.
     not_trained: usize,
     /// Runs without a partner of the same number.
@@ -52,116 +70,121 @@ pub struct Compared<'a> {
 }
 
 impl<'a> Compared<'a> {
-    /// The pairs of runs of the same number among these rows, those with a run that is not trained counted apart.
+    /// Deep LoRA of full width and LoRA.
     pub fn of(rows: impl IntoIterator<Item = &'a RunRow>) -> Self {
-        let (mut lora, mut deep): (Vec<&RunRow>, Vec<&RunRow>) = rows
-            .into_iter()
-            .filter(|row| [LORA, DEEP_LORA].contains(&row.method.as_str()))
-            .partition(|row| row.method == LORA);
-        let runs = lora.len() + deep.len();
-        let has = |rows: &[&RunRow], row: &RunRow| rows.iter().any(|other| other.trial == row.trial);
-        lora.retain(|row| has(&deep, row));
-        deep.retain(|row| has(&lora, row));
-        let (all, unpaired) = (lora.len(), runs - lora.len() - deep.len());
-        let untrained: Vec<usize> =
-            lora.iter().chain(&deep).filter(|row| !row.is_trained()).map(|row| row.trial).collect();
-        lora.retain(|row| !untrained.contains(&row.trial));
-        deep.retain(|row| !untrained.contains(&row.trial));
-        Self { not_trained: all - lora.len(), unpaired, lora, deep }
+        Self::between(rows, CONTRASTS[0])
     }
 
-    /// The mean of Deep LoRA − LoRA over the pairs; `None` without pairs, or if no score of any pair is defined.
+    /// The pairs of runs of the same draw and number among these rows, those with a run that is not trained counted apart.
+    pub fn between(rows: impl IntoIterator<Item = &'a RunRow>, (one, other): (&str, &str)) -> Self {
+        let rows = rows.into_iter().filter(|row| [one, other].contains(&row.method.as_str()));
+        let (mut first, mut second): (Vec<&RunRow>, Vec<&RunRow>) = rows.partition(|row| row.method == one);
+        let runs = first.len() + second.len();
+        let keys = |rows: &[&RunRow]| rows.iter().map(|row| row.key()).collect::<Vec<_>>();
+        let (of_first, of_second) = (keys(&first), keys(&second));
+        first.retain(|row| of_second.contains(&row.key()));
+        second.retain(|row| of_first.contains(&row.key()));
+        let (all, unpaired) = (first.len(), runs - first.len() - second.len());
+        let untrained: Vec<_> =
+            first.iter().chain(&second).filter(|row| !row.is_trained()).map(|row| row.key()).collect();
+        first.retain(|row| !untrained.contains(&row.key()));
+        second.retain(|row| !untrained.contains(&row.key()));
+        Self { not_trained: all - first.len(), unpaired, first, second }
+    }
+
+    /// The mean of the differences over the pairs; `None` without pairs, or if no score of any pair is defined.
     pub fn difference(&self) -> Option<Estimate> {
-        let differences: Vec<f64> = self.by_run().iter().map(|pair| pair.1).collect();
-        Estimate::of(&differences).filter(|_| self.undefined() < self.lora.len() + self.deep.len())
+        Estimate::crossed(&self.by_run()).filter(|_| self.undefined() < self.first.len() + self.second.len())
     }
 
     fn undefined(&self) -> usize {
-        self.lora.iter().chain(&self.deep).filter(|row| row.score.is_none()).count()
+        self.first.iter().chain(&self.second).filter(|row| row.score.is_none()).count()
     }
 
-    /// Deep LoRA − LoRA of every pair.
-    pub fn by_run(&self) -> Vec<(usize, f64)> {
-        let of = |deep: &&RunRow| {
-            let lora = self.lora.iter().find(|row| row.trial == deep.trial)?;
-            Some((deep.trial, deep.counted() - lora.counted()))
-        };
-        self.deep.iter().filter_map(of).collect()
+    /// The difference of every pair.
+    pub fn by_run(&self) -> Vec<((usize, usize), f64)> {
+        let scores = |rows: &[&RunRow]| rows.iter().map(|row| (row.key(), row.counted())).collect::<Vec<_>>();
+        paired_by_key(&scores(&self.first), &scores(&self.second))
     }
 
     /// What a reader must know beside a difference: pairs left out, and what [`Notes::scores`] says of the others.
     pub fn notes(&self) -> String {
-        let kept: Vec<&RunRow> = self.lora.iter().chain(&self.deep).copied().collect();
+        let kept: Vec<&RunRow> = self.first.iter().chain(&self.second).copied().collect();
         let notes = Notes::default().count(self.not_trained, "pairs with a run that is not trained are left out");
         notes.scores(&kept).text()
     }
 }
 
-/// Deep LoRA − LoRA for every protocol, task, n and r, in the order of the rows; nothing if Deep LoRA was not run at all.
+/// Where runs are compared: everything but method, rank, draw and number.
+fn place(row: &RunRow) -> (&str, &str, &str, usize, u64, u64) {
+    (&row.encoder, &row.head, &row.task, row.examples, row.step_size.to_bits(), row.epsilon.to_bits())
+}
+
+/// Every one of [`CONTRASTS`] at every place and rank of the rows, in their order; nothing of a method that was not run.
 pub fn differences(rows: &[RunRow]) -> Vec<DifferenceRow> {
-    let same = |a: &RunRow, b: &RunRow| {
-        (&a.protocol, &a.task, a.examples, a.rank) == (&b.protocol, &b.task, b.examples, b.rank)
-    };
-    let mut found: Vec<DifferenceRow> = Vec::new();
-    if rows.iter().all(|row| row.method != DEEP_LORA) {
-        return found;
-    }
-    let mut seen: Vec<&RunRow> = Vec::new();
-    for row in rows.iter().filter(|row| row.method == LORA) {
-        if seen.iter().any(|other| same(row, other)) {
-            continue;
+    let mut found = Vec::new();
+    for at in distinct(rows, place) {
+        let here: Vec<&RunRow> = rows.iter().filter(|row| place(row) == at).collect();
+        for contrast in CONTRASTS {
+            let ranks = |method: &str| {
+                distinct(&here.iter().filter(|row| row.method == method).collect::<Vec<_>>(), |row| row.rank)
+            };
+            let (of_first, of_second) = (ranks(contrast.0), ranks(contrast.1));
+            for rank in of_second.into_iter().filter(|rank| of_first.contains(rank) || of_first.contains(&0)) {
+                let at_rank = |row: &&&RunRow| row.rank == rank || row.rank == 0;
+                found.push(difference(here.iter().filter(at_rank).copied(), contrast, rank));
+            }
         }
-        seen.push(row);
-        let compared = Compared::of(rows.iter().filter(|other| same(row, other)));
-        let estimate = compared.difference();
-        let interval = estimate.and_then(|estimate| estimate.interval());
-        found.push(DifferenceRow {
-            protocol: row.protocol.clone(),
-            task: row.task.clone(),
-            metric: row.metric.clone(),
-            difference: format!("{DEEP_LORA} - {LORA}"),
-            examples: row.examples,
-            rank: row.rank,
-            pairs: estimate.map_or(0, |estimate| estimate.n),
-            undefined: compared.undefined(),
-            not_trained: compared.not_trained,
-            unpaired: compared.unpaired,
-            mean: estimate.map(|estimate| estimate.mean),
-            low: interval.map(|ends| ends.0),
-            high: interval.map(|ends| ends.1),
-        });
     }
     found
+}
+
+fn difference<'a>(rows: impl Iterator<Item = &'a RunRow>, contrast: (&str, &str), rank: usize) -> DifferenceRow {
+    let rows: Vec<&RunRow> = rows.collect();
+    let compared = Compared::between(rows.iter().copied(), contrast);
+    let estimate = compared.difference();
+    let interval = estimate.and_then(|estimate| estimate.interval());
+    let loss = |rows: &[&RunRow]| mean(&rows.iter().map(|row| row.training_loss).collect::<Vec<_>>());
+    let of = rows[0];
+    DifferenceRow {
+        encoder: of.encoder.clone(),
+        head: of.head.clone(),
+        task: of.task.clone(),
+        metric: of.metric.clone(),
+        difference: format!("{} - {}", contrast.0, contrast.1),
+        examples: of.examples,
+        rank,
+        step_size: of.step_size,
+        epsilon: of.epsilon,
+        pairs: estimate.map_or(0, |_| compared.first.len()),
+        head_draws: distinct(&compared.first, |row| row.head_draw).len(),
+        undefined: compared.undefined(),
+        not_trained: compared.not_trained,
+        unpaired: compared.unpaired,
+        mean: estimate.map(|estimate| estimate.mean),
+        low: interval.map(|ends| ends.0),
+        high: interval.map(|ends| ends.1),
+        first_training_loss: loss(&compared.first),
+        second_training_loss: loss(&compared.second),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::adaptation::any_row;
 
     fn row(method: &str, trial: usize, score: Option<f64>) -> RunRow {
-        RunRow {
-            protocol: "p".into(),
-            task: "t".into(),
-            metric: "pearson".into(),
-            method: method.into(),
-            examples: 16,
-            rank: 8,
-            steps: 1,
-            step_size: 0.1,
-            trial,
-            score,
-            training_loss: 0.0,
-            constant_loss: None,
-            diverged_at_step: None,
-        }
+        RunRow { method: method.into(), ..any_row(trial, 16, score) }
     }
 
     #[test]
     fn runs_that_learned_nothing_are_counted_apart() {
-        let untrained = RunRow { training_loss: 2.0, constant_loss: Some(1.0), ..row(LORA, 0, Some(0.0)) };
+        let untrained = RunRow { training_loss: 2.0, ..row(LORA, 0, Some(0.0)) };
         let rows = [untrained, row(LORA, 1, Some(0.5)), row(DEEP_LORA, 0, Some(0.9)), row(DEEP_LORA, 1, Some(0.75))];
         let found = &differences(&rows)[0];
         assert_eq!((found.pairs, found.not_trained, found.mean, found.low), (1, 1, Some(0.25), None));
+        assert_eq!((found.first_training_loss, found.second_training_loss), (Some(0.5), Some(0.5)));
         assert!(differences(&rows[..2]).is_empty(), "a difference needs both");
     }
 
@@ -178,18 +201,36 @@ mod tests {
     }
 
     #[test]
-    fn differences_are_of_runs_of_the_same_number() {
+    fn differences_are_of_runs_of_the_same_draw_and_number() {
+        let of = |draw, row: RunRow| RunRow { head_draw: draw, ..row };
         let rows = [
-            row(LORA, 0, Some(0.1)),
-            row(LORA, 1, Some(0.5)),
-            row(LORA, 2, None),
-            row(DEEP_LORA, 1, Some(0.75)),
-            row(DEEP_LORA, 0, Some(0.2)),
-            row(DEEP_LORA, 2, Some(0.9)),
+            of(0, row(LORA, 0, Some(0.1))),
+            of(1, row(LORA, 0, Some(0.5))),
+            of(0, row(LORA, 1, None)),
+            of(1, row(DEEP_LORA, 0, Some(0.75))),
+            of(0, row(DEEP_LORA, 0, Some(0.2))),
+            of(0, row(DEEP_LORA, 1, Some(0.9))),
         ];
         let found = differences(&rows);
-        assert_eq!((found.len(), found[0].pairs, found[0].undefined), (1, 3, 1));
-        assert!((found[0].mean.unwrap() - 1.25 / 3.0).abs() < 1e-12);
-        assert!(found[0].low.unwrap() < 0.1 && found[0].high.unwrap() > 0.8);
+        assert_eq!((found.len(), found[0].pairs, found[0].undefined, found[0].head_draws), (1, 3, 1, 2));
+        let by_run = Compared::of(&rows).by_run();
+        assert_eq!(by_run.iter().map(|(key, _)| *key).collect::<Vec<_>>(), [(1, 0), (0, 0), (0, 1)]);
+        assert!(by_run.iter().zip([0.25, 0.1, 0.9]).all(|((_, found), expected)| (found - expected).abs() < 1e-12));
+    }
+
+    #[test]
+    fn a_narrow_adapter_is_compared_at_its_own_rank() {
+        let ranked = |method, rank, score| RunRow { rank, ..row(method, 0, Some(score)) };
+        let rows = [
+            ranked(LORA, 8, 0.1),
+            ranked(LORA, 16, 0.2),
+            ranked(DEEP_LORA_NARROW, 16, 0.7),
+            ranked(DEEP_LORA, 0, 1.0),
+        ];
+        let found: Vec<(String, usize, f64)> =
+            differences(&rows).into_iter().map(|row| (row.difference, row.rank, row.mean.unwrap())).collect();
+        assert_eq!(found[0], ("Deep LoRA - LoRA".to_owned(), 8, 0.9));
+        assert_eq!(found[1], ("Deep LoRA - LoRA".to_owned(), 16, 0.8));
+        assert_eq!((found.len(), &found[2].0[..], found[2].1), (3, "Deep LoRA, narrow - LoRA", 16));
     }
 }

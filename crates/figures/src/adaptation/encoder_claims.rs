@@ -36,13 +36,16 @@ pub fn by_encoder(
 
 #[cfg(test)]
 mod tests {
-    use adaptation::Pooling;
     use lab::Evidence;
+    use lab::checked::Positive;
 
+    use super::super::settings::PoolingChoice;
     use super::*;
 
     fn found(source: &str) -> Vec<(&'static str, String, bool)> {
-        let encoder = EncoderSettings { source: source.into(), pooling: Pooling::Pooler, max_tokens: None };
+        let pooler_scale = Positive::new(1.0).expect("above 0");
+        let (source, pooling) = (source.into(), PoolingChoice::Pooler);
+        let encoder = EncoderSettings { source, pooling, pooler_scale, max_tokens: None };
         let find = |id| vec![Finding::new(id, "", Evidence::Exact { holds: true, n: 1 }).case("stsb")];
         let found = by_encoder(&encoder, ["paper", "here"], find);
         found.into_iter().map(|f| (f.id, f.case, matches!(f.evidence, Evidence::None { .. }))).collect()

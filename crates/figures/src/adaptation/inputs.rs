@@ -6,16 +6,18 @@ use std::sync::Arc;
 use adaptation::data::{self, DataError, Example, LeftOut, Task};
 use adaptation::evaluation::Labelled;
 use adaptation::tokens::{Tokenizer, TooLong};
-use adaptation::{Config, Encoder, ModelError, Pretrained, SequenceError};
+use adaptation::{Config, Encoder, ModelError, Pooling, Pretrained, Reach, Selection, SequenceError, Site};
+use dynamics::random::stream;
 use anyhow::{Context, anyhow};
 use lab::checked::Count;
 use lab::{BadInput, Gathering, Invalid};
 use sources::{Cache, Source, SourceError};
 
-use super::draw::{Pool, Reserved, part_of_dev};
+use super::frozen::FrozenHead;
 use super::made_up;
-use super::settings::{EncoderSettings, Sources};
+use super::settings::{EncoderSettings, HeadSettings, PoolingChoice, Sources};
 use super::task::GatheredTask;
+use super::trial::part_of_dev;
 
 /// An encoder and the tasks that are to be had.
 pub struct FineTuningInputs {
@@ -59,7 +61,7 @@ impl FineTuningInputs {
         };
         let unusable =
             |error: ModelError| BadInput(anyhow::Error::new(error).context(format!("the encoder {}", held.name)));
-        held.encoder.check_pooling(encoder.pooling).map_err(unusable)?;
+        check_pooling(&held.encoder, encoder.pooling).map_err(unusable)?;
         let limit = held.encoder.max_tokens(encoder.max_tokens).map_err(unusable)?;
         let (mut found, mut absent) = (Vec::new(), Vec::new());
         for task in tasks {
@@ -99,21 +101,51 @@ impl FineTuningInputs {
         Invalid::unless(rank <= hidden, key, rank, allowed)
     }
 
-    /// Refuses more examples than the pools have left beside the `reserved` ones.
+    /// Refuses more different examples than the pools have.
     ///
     /// # Errors
     /// Naming the key `examples`.
-    pub fn check_pool(&self, examples: &[Count], reserved: usize) -> Result<(), Invalid> {
+    pub fn check_pool(&self, examples: &[Count]) -> Result<(), Invalid> {
         for GatheredTask { name, train, .. } in &self.tasks {
-            let left = train.len().saturating_sub(reserved);
-            let apart =
-                if reserved > 0 { format!(" without the {reserved} kept apart for the choice") } else { String::new() };
-            let allowed = format!("a whole number from 1 to the {left} of the training pool of {name}{apart}");
-            for &n in examples {
-                Invalid::unless(*n <= left, "examples", n, &allowed)?;
+            let allowed = format!("a whole number from 1 to the {} of the training pool of {name}", train.len());
+            for (i, &n) in examples.iter().enumerate() {
+                Invalid::unless(*n <= train.len(), format!("examples.{i}"), n, &allowed)?;
             }
         }
         Ok(())
+    }
+
+    /// Warns of labels that the frozen pooler and head cannot give, unless the pooler is adapted.
+    pub fn warn_of_reach(
+        &self,
+        seed: u64,
+        encoder: &EncoderSettings,
+        head: &HeadSettings,
+        adapted: Selection,
+        gathering: &Gathering,
+    ) {
+        let adapts_pooler = adapted.sites(self.encoder.encoder.config()).contains(&Site::Pooler);
+        if encoder.pooling != PoolingChoice::Mean && adapts_pooler {
+            return;
+        }
+        let (pooling, pooler_scale) = (encoder.pooling, *encoder.pooler_scale);
+        let deviation = head.deviation.of(self.encoder.encoder.config());
+        for task in self.tasks.iter().filter(|task| task.outputs() == 1) {
+            for draw in 0..head.draws.shared().max(1) {
+                let head = FrozenHead { pooling, pooler_scale, deviation, draw };
+                let network = head.network(&self.encoder.encoder, task, seed);
+                let reach = Reach::of(&network, &mut stream(seed, &["fine-tuning", &task.name, "reach"]));
+                let beyond = task.train.iter().filter(|example| !reach.has(example.label.into())).count();
+                if beyond > 0 {
+                    let (name, count) = (&task.name, task.train.len());
+                    gathering.warn(&format!(
+                        "{name}: {beyond} of {count} labels are beyond the logits that pooler and head {draw} can give, \
+                         {:.2} to {:.2}, and the pooler is not adapted",
+                        reach.smallest, reach.largest
+                    ));
+                }
+            }
+        }
     }
 
     /// Refuses so small a part of dev that its labels are all the same.
@@ -129,19 +161,15 @@ impl FineTuningInputs {
         Ok(())
     }
 
-    /// Refuses so few examples to validate on that their labels are all the same.
-    ///
-    /// # Errors
-    /// Naming `choice.validation_examples`, or if a pool is too small.
-    pub fn check_validation(&self, seed: u64, reserved: Reserved) -> anyhow::Result<()> {
-        if reserved.validation == 0 {
-            return Ok(());
+}
+
+/// Refuses pooling that the encoder does not have, or that gives the same for every sentence.
+fn check_pooling(encoder: &Encoder<f32>, pooling: PoolingChoice) -> Result<(), ModelError> {
+    match pooling {
+        PoolingChoice::RandomPooler => {
+            encoder.with_random_pooler(1.0, &mut stream(0, &["check"])).check_pooling(Pooling::Pooler)
         }
-        for GatheredTask { name, train, .. } in &self.tasks {
-            let drawn = Pool { size: train.len(), seed, task: name, reserved }.validation()?;
-            check_labels("choice.validation_examples", "training pool", name, train, &drawn)?;
-        }
-        Ok(())
+        PoolingChoice::Pooler | PoolingChoice::Mean => encoder.check_pooling(pooling.pooling()),
     }
 }
 

@@ -3,14 +3,15 @@
 use std::mem::take;
 use std::time::Duration;
 
-use adaptation::Activations;
+use adaptation::{Activations, Reach};
 use adaptation::evaluation::{Labelled, predict, score};
 use adaptation::training::FineTuning;
 use faer::Par;
 use lab::{TrialContext, TrialError};
 use serde::{Deserialize, Serialize};
 
-use super::outcome::{FineTuningOutcome, TrainingRecord};
+use super::escapes::EscapeLog;
+use super::outcome::{Escape, FineTuningOutcome, TrainingRecord};
 use super::spectra::{Subspace, SubspaceLog, spectra};
 use super::task::GatheredTask;
 use super::trial::{FineTuningTrial, Keep};
@@ -22,9 +23,12 @@ pub struct Log<'a> {
     context: &'a TrialContext,
     par: Par,
     evaluation: Vec<Labelled>,
+    training: &'a [Labelled],
     constant_loss: f64,
+    reach: Reach,
     activations: Activations<f32>,
     subspaces: Option<SubspaceLog>,
+    escapes: Option<EscapeLog>,
     notes: Notes,
 }
 
@@ -37,6 +41,7 @@ struct Notes {
     since: (f64, u64),
     records: Vec<TrainingRecord>,
     subspaces: Vec<Subspace>,
+    escapes: Vec<Escape>,
 }
 
 impl<'a> Log<'a> {
@@ -47,7 +52,8 @@ impl<'a> Log<'a> {
     pub fn new(
         trial: &'a FineTuningTrial,
         task: &'a GatheredTask,
-        training: &[Labelled],
+        training: &'a [Labelled],
+        reach: Reach,
         context: &'a TrialContext,
         par: Par,
     ) -> anyhow::Result<Self> {
@@ -59,7 +65,8 @@ impl<'a> Log<'a> {
         let labels: Vec<f32> = training.iter().map(|example| example.label).collect();
         let constant_loss = task.loss().of_best_constant(&labels);
         let (activations, notes) = (Activations::new(), Notes::default());
-        Ok(Self { trial, task, context, par, evaluation, constant_loss, activations, subspaces, notes })
+        let escapes = None;
+        Ok(Self { trial, task, context, par, evaluation, training, constant_loss, reach, activations, subspaces, escapes, notes })
     }
 
     /// Before the first step. If the run was killed after a checkpoint, it goes on there; a checkpoint that cannot be used is
@@ -91,6 +98,9 @@ impl<'a> Log<'a> {
         if let Some(subspaces) = &mut self.subspaces {
             subspaces.noted = noted;
         }
+        if self.trial.keep == Keep::Escapes {
+            self.escapes = Some(EscapeLog { found: take(&mut notes.escapes) });
+        }
         self.notes = notes;
     }
 
@@ -106,12 +116,18 @@ impl<'a> Log<'a> {
         if let Some(subspaces) = &mut self.subspaces {
             subspaces.note(step, tuning.adapters())?;
         }
+        if let Some(escapes) = &mut self.escapes {
+            escapes.note(step, tuning.adapters());
+        }
         let at_end = step == self.trial.steps;
         let evaluates = at_end || self.trial.evaluate_every.is_some_and(|every| step.is_multiple_of(every));
         if evaluates || step.is_multiple_of(self.trial.record_every) {
             let (sum, count) = take(&mut self.notes.since);
             let metric = if evaluates { self.measure(tuning) } else { None };
-            self.notes.records.push(TrainingRecord { step, training_loss: sum / count as f64, metric });
+            let scores_training = evaluates && self.trial.scores_training;
+            let training_metric = if scores_training { self.measure_training(tuning) } else { None };
+            let training_loss = sum / count as f64;
+            self.notes.records.push(TrainingRecord { step, training_loss, metric, training_metric });
         }
         if !at_end && self.trial.checkpoint_every.is_some_and(|every| step.is_multiple_of(every)) {
             self.checkpoint(tuning);
@@ -127,6 +143,7 @@ impl<'a> Log<'a> {
         if let Some(subspaces) = &mut self.subspaces {
             self.notes.subspaces = take(&mut subspaces.noted);
         }
+        self.notes.escapes = self.escapes.as_ref().map_or(Vec::new(), |escapes| escapes.found.clone());
         if let Err(error) = tuning.save(scratch, &self.notes) {
             tracing::warn!("no checkpoint: {:#}", anyhow::Error::from(error));
         }
@@ -146,18 +163,27 @@ impl<'a> Log<'a> {
     /// # Errors
     /// If a decomposition does not converge.
     pub fn finish(self, tuning: &FineTuning<'_, f32>) -> Result<FineTuningOutcome, TrialError> {
-        let spectra = if self.trial.keep == Keep::Nothing { Vec::new() } else { spectra(tuning.adapters())? };
+        let keeps_spectra = matches!(self.trial.keep, Keep::Spectra | Keep::Subspaces { .. });
+        let spectra = if keeps_spectra { spectra(tuning.adapters())? } else { Vec::new() };
         let alignments = self.subspaces.map_or(Ok(Vec::new()), SubspaceLog::alignments)?;
         let records = self.notes.records;
         let metric = records.last().and_then(|record| record.metric);
-        let constant_loss = self.constant_loss;
-        Ok(FineTuningOutcome { constant_loss, records, metric, diverged_at: None, spectra, alignments })
+        let escapes = self.escapes.map_or(Vec::new(), |escapes| escapes.found);
+        let Self { constant_loss, reach, .. } = self;
+        Ok(FineTuningOutcome { constant_loss, reach, records, metric, diverged_at: None, spectra, alignments, escapes })
     }
 
     /// The outcome of a run that diverged.
     pub fn diverged(self, step: u64) -> FineTuningOutcome {
-        let (spectra, alignments) = (Vec::new(), Vec::new());
-        let (records, diverged_at) = (self.notes.records, Some(step));
-        FineTuningOutcome { constant_loss: self.constant_loss, records, metric: None, diverged_at, spectra, alignments }
+        FineTuningOutcome {
+            constant_loss: self.constant_loss,
+            reach: self.reach,
+            records: self.notes.records,
+            metric: None,
+            diverged_at: Some(step),
+            spectra: Vec::new(),
+            alignments: Vec::new(),
+            escapes: Vec::new(),
+        }
     }
 }

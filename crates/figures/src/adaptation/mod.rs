@@ -5,44 +5,52 @@ mod band;
 mod curves;
 mod difference_panel;
 mod differences;
-mod draw;
 mod encoder_claims;
+mod escapes;
 mod estimate;
+mod failures;
+mod frozen;
 mod inputs;
 mod log;
 mod made_up;
+mod methods;
 mod notes;
 mod outcome;
-mod pair;
 mod plan;
 mod rows;
 mod run;
 mod settings;
 mod spectra;
+mod sweep;
 mod task;
 mod trial;
 
 pub use band::Band;
-pub use curves::{PAIR, PAPER, authors_name, authors_series, curve, loss_series, score_series};
-pub use difference_panel::{Difference, difference_axis, difference_panel};
-pub use differences::{Compared, DifferenceRow, differences};
-pub use draw::{Part, Pool, Reserved};
+pub use curves::{PAPER, authors_name, authors_series, curve, loss_series, score_series};
+pub use difference_panel::{Differences, difference_axis, difference_panel};
+pub use differences::{CONTRASTS, Compared, DifferenceRow, differences};
 pub use encoder_claims::{NEEDS_PAPERS_ENCODER, PAPERS_ENCODER, by_encoder};
-pub use inputs::FineTuningInputs;
-pub use notes::Notes;
-pub use outcome::{FineTuningOutcome, TrainingRecord};
-pub use pair::PairExperiment;
-pub use plan::{Common, Run, RunPoint};
 #[cfg(test)]
-pub use rows::tests::row as any_row;
-pub use rows::{
-    FinishedRun, RunRow, TimingRow, UNKNOWN, at, distinct, failures, is_trained, metric_label, scored, timing_table,
-    what_failed,
+pub use failures::tests::row as any_row;
+pub use failures::{failures, what_failed};
+pub use frozen::FrozenHead;
+pub use inputs::FineTuningInputs;
+pub use methods::{
+    COMPRESSED, DEEP_LORA, DEEP_LORA_NARROW, LORA, LORA_PEFT, MethodName, MethodSettings,
 };
+pub use notes::Notes;
+pub use outcome::{Escape, FineTuningOutcome, TrainingRecord};
+pub use plan::{Common, Run, RunPoint};
+pub use rows::{FinishedRun, RecordRow, RunRow, TimingRow, distinct, ends, metric_label, timing_table};
 pub use settings::{
-    DEEP_LORA, EncoderSettings, LORA, MethodName, MethodSettings, PAPERS_TASK, PairSettings, Protocol, Sources,
-    TrainingSettings, adapted_in_words, check_deep, check_formed, check_protocols, check_tasks, grid,
+    Deviation, Draws, EncoderSettings, HeadSettings, IncompleteBatch, PoolingChoice, Sampling, Sources, TrainingSettings,
+    adapted_in_words, check_tasks,
 };
 pub use spectra::{Alignment, SiteSpectrum};
+pub(crate) use sweep::no_keys;
+pub use sweep::{FineTuningSettings, NoKeys, Own, Varied};
 pub use task::GatheredTask;
-pub use trial::{Divergence, Evaluated, FineTuningTrial, Keep};
+pub use trial::{FineTuningTrial, Keep};
+
+/// The task on which the paper reports values.
+pub const PAPERS_TASK: &str = "stsb";

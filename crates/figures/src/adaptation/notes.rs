@@ -2,8 +2,7 @@
 
 use lab::statistics::mean;
 
-use super::rows::RunRow;
-use super::settings::{DEEP_LORA, LORA};
+use super::rows::{RunRow, distinct};
 
 /// Notes on runs, in the order in which they are to be read; what is not the case is not said.
 #[derive(Default)]
@@ -25,8 +24,7 @@ impl Notes {
     /// unequal fit.
     pub fn scores(self, kept: &[&RunRow]) -> Self {
         let undefined = kept.iter().filter(|row| row.score.is_none()).count();
-        let notes = self.count(undefined, "undefined scores count as 0");
-        notes.recorded(kept.iter().map(|row| row.constant_loss)).fit(kept)
+        self.count(undefined, "undefined scores count as 0").fit(kept)
     }
 
     /// A number of things, and what is the matter with them.
@@ -37,25 +35,19 @@ impl Notes {
         self
     }
 
-    /// Whether the best constants' training losses are in the table: older tables have none.
-    pub fn recorded(mut self, constants: impl IntoIterator<Item = Option<f64>>) -> Self {
-        if constants.into_iter().any(|constant| constant.is_none()) {
-            self.0.push("whether runs beat the best constant was not recorded".to_owned());
-        }
-        self
-    }
-
-    /// Whether both methods fit the training examples about equally well.
+    /// Whether all methods fit the training examples about equally well.
     fn fit(mut self, rows: &[&RunRow]) -> Self {
-        let loss = |method: &str| {
-            let rows = rows.iter().filter(|row| row.method == method);
-            mean(&rows.map(|row| row.training_loss).collect::<Vec<_>>())
+        let loss = |method: &String| {
+            let rows = rows.iter().filter(|row| row.method == *method);
+            mean(&rows.map(|row| row.training_loss).collect::<Vec<_>>()).unwrap_or(f64::NAN)
         };
-        let unequal = |(lora, deep): &(f64, f64)| lora.max(*deep) > 2.0 * lora.min(*deep);
-        if let Some((lora, deep)) = loss(LORA).zip(loss(DEEP_LORA)).filter(unequal) {
-            self.0.push(format!(
-                "at equal steps, not at equal fit: training loss {lora:.3} (LoRA) and {deep:.3} (Deep LoRA)"
-            ));
+        let losses: Vec<(String, f64)> =
+            distinct(rows, |row| row.method.clone()).into_iter().map(|method| (method.clone(), loss(&method))).collect();
+        let largest = losses.iter().map(|loss| loss.1).fold(0.0, f64::max);
+        let smallest = losses.iter().map(|loss| loss.1).fold(f64::INFINITY, f64::min);
+        if losses.len() > 1 && largest > 2.0 * smallest {
+            let said: Vec<String> = losses.iter().map(|(method, loss)| format!("{loss:.3} ({method})")).collect();
+            self.0.push(format!("at equal steps, not at equal fit: training loss {}", said.join(" and ")));
         }
         self
     }
@@ -68,7 +60,8 @@ impl Notes {
 
 #[cfg(test)]
 mod tests {
-    use super::super::rows::tests::row;
+    use super::super::failures::tests::row;
+    use super::super::methods::{DEEP_LORA, LORA};
     use super::*;
 
     #[test]
@@ -76,7 +69,6 @@ mod tests {
         let run = |method: &str, trial, score, training_loss| RunRow {
             method: method.into(),
             training_loss,
-            constant_loss: Some(1.0),
             ..row(trial, 16, score)
         };
         let fitted = [run(LORA, 0, Some(0.5), 0.1), run(DEEP_LORA, 0, Some(0.5), 0.15)];
@@ -87,7 +79,5 @@ mod tests {
             "1 runs are not trained and left out; 1 undefined scores count as 0; at equal steps, not at equal fit: training \
              loss 0.100 (LoRA) and 0.300 (Deep LoRA)"
         );
-        let old = RunRow { constant_loss: None, ..fitted[0].clone() };
-        assert_eq!(Notes::of_runs([&old]).text(), "whether runs beat the best constant was not recorded");
     }
 }

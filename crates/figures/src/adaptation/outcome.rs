@@ -1,5 +1,6 @@
 //! What a fine-tuning run yields.
 
+use adaptation::{Reach, Site};
 use serde::{Deserialize, Serialize};
 
 use super::spectra::{Alignment, SiteSpectrum};
@@ -11,8 +12,21 @@ pub struct TrainingRecord {
     pub step: u64,
     /// Mean of the batches' losses since the record before.
     pub training_loss: f64,
-    /// The metric, where it was measured.
+    /// The metric on dev, where it was measured.
     pub metric: Option<f64>,
+    /// The metric on the training examples, without dropout, where it was measured.
+    pub training_metric: Option<f64>,
+}
+
+/// How one `ΔW` leaves the origin.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Escape {
+    /// The adapted matrix.
+    pub site: Site,
+    /// σ_1 of the loss's gradient with respect to `ΔW` at the first batch, without dropout.
+    pub gradient_norm: f64,
+    /// Steps done when ‖ΔW‖_F first exceeds [`adaptation::spectrum::ZERO_NORM`]; `None` if it never does.
+    pub step: Option<u64>,
 }
 
 /// What a run yields.
@@ -20,6 +34,8 @@ pub struct TrainingRecord {
 pub struct FineTuningOutcome {
     /// The training loss of the best constant: a run that ends above it has learned nothing.
     pub constant_loss: f64,
+    /// The logits that the frozen pooler and head can give.
+    pub reach: Reach,
     /// The records, the last one of the end.
     pub records: Vec<TrainingRecord>,
     /// The metric at the end; `None` if it diverged, or if the metric is undefined (constant predictions).
@@ -30,6 +46,8 @@ pub struct FineTuningOutcome {
     pub spectra: Vec<SiteSpectrum>,
     /// Subspaces against the final ones, if they are kept.
     pub alignments: Vec<Alignment>,
+    /// When the updates leave the origin, if that is kept.
+    pub escapes: Vec<Escape>,
 }
 
 impl FineTuningOutcome {

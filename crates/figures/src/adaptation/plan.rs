@@ -1,22 +1,24 @@
-//! From a page's settings to its plan: what is varied, and the trial that goes with it.
+//! From settings to a plan: what is varied, and the trial that goes with it.
 
 use std::fmt;
 
-use adaptation::{Method, Pooling, Selection, StepSchedule};
+use adaptation::{Method, Selection, StepSchedule};
 use lab::checked::{Count, Steps};
 use lab::{Kernels, Planned};
 
-use super::draw::{Part, Reserved};
+use super::frozen::FrozenHead;
 use super::inputs::FineTuningInputs;
-use super::settings::TrainingSettings;
+use super::settings::{EncoderSettings, HeadSettings, TrainingSettings};
 use super::task::GatheredTask;
-use super::trial::{Divergence, Evaluated, FineTuningTrial, Keep};
+use super::trial::{FineTuningTrial, Keep};
 
 /// What is varied between fine-tuning runs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunPoint {
-    /// How the step size was come by.
-    pub protocol: String,
+    /// The encoder's source.
+    pub encoder: String,
+    /// Pooler and head, in words.
+    pub head: String,
     /// The task.
     pub task: String,
     /// What it is evaluated in.
@@ -31,28 +33,34 @@ pub struct RunPoint {
     pub steps: u64,
     /// Step size η.
     pub step_size: f64,
-    /// Which run: the same one means the same examples, head and order of batches.
-    pub part: Part,
+    /// AdamW's ϵ.
+    pub epsilon: f64,
+    /// Number of the draw of pooler and head.
+    pub head_draw: usize,
+    /// Number of the run: the same one means the same examples and order of batches.
+    pub trial: usize,
 }
 
 impl fmt::Display for RunPoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { protocol, task, method, examples, rank, step_size, part, .. } = self;
+        let Self { head, task, method, examples, rank, step_size, epsilon, head_draw, trial, .. } = self;
         // The name of a method of full width says so.
         let width = if *rank == 0 { String::new() } else { format!(", r = {rank}") };
-        write!(f, "{protocol}: {task}, n = {examples}, {method}{width}, η = {step_size:e}, {part}")
+        write!(f, "{task}, n = {examples}, {method}{width}, η = {step_size:e}, ϵ = {epsilon:e}, {head} {head_draw}, trial {trial}")
     }
 }
 
-/// Where a page's trials start from: what they have in common.
+/// Where trials start from: what they have in common.
 #[derive(Clone, Copy)]
 pub struct Common<'a> {
     /// The experiment's seed.
     pub seed: u64,
     /// Encoder and tasks.
     pub inputs: &'a FineTuningInputs,
-    /// Pooling of the encoder.
-    pub pooling: Pooling,
+    /// The encoder, and its pooling.
+    pub encoder: &'a EncoderSettings,
+    /// The head.
+    pub head: HeadSettings,
     /// Adapted matrices.
     pub adapted: Selection,
     /// Batches and steps.
@@ -62,77 +70,102 @@ pub struct Common<'a> {
 /// A run to be planned.
 #[derive(Clone)]
 pub struct Run {
-    protocol: String,
-    method: String,
+    encoder: String,
+    head: String,
+    method: &'static str,
     rank: usize,
     metric: &'static str,
     trial: FineTuningTrial,
 }
 
 impl Common<'_> {
-    /// A reported run of a method at a constant step size, evaluated on dev at its end, of which only the records are kept.
+    /// A run of a method at a constant step size, evaluated on dev at its end, of which only the records are kept.
     pub fn run(
         &self,
-        protocol: &str,
         task: &GatheredTask,
+        name: &'static str,
         (method, rank): (Method, usize),
         step_size: f64,
         examples: usize,
     ) -> Run {
-        let training = self.training;
+        let (training, encoder) = (self.training, self.encoder);
+        let head = FrozenHead {
+            pooling: encoder.pooling,
+            pooler_scale: *encoder.pooler_scale,
+            deviation: self.head.deviation.of(self.inputs.encoder.encoder.config()),
+            draw: 0,
+        };
         let trial = FineTuningTrial {
             encoder: self.inputs.encoder.hash.clone(),
-            pooling: self.pooling,
+            head,
             task: task.name.clone(),
             data: task.hash.clone(),
             seed: self.seed,
-            part: Part::Run(0),
-            reserved: Reserved::default(),
+            number: 0,
             examples,
-            evaluated: Evaluated::Dev,
+            sampling: training.sampling,
             dev_examples: training.dev_examples.map(Count::get),
             method,
             adapted: self.adapted,
-            steps: *training.steps,
+            steps: training.steps(&task.name),
             batch: *training.batch,
+            incomplete_batch: training.incomplete_batch,
             dropout: training.dropout,
+            epsilon: *training.epsilon,
             step_size,
             schedule: StepSchedule::Constant,
             record_every: *training.record_every,
-            evaluate_every: None,
+            evaluate_every: training.evaluate_every.map(Steps::get),
+            scores_training: false,
             checkpoint_every: training.checkpoint_every.map(Steps::get),
             keep: Keep::Nothing,
-            divergence: Divergence::Counts,
         };
-        let (protocol, method) = (protocol.to_owned(), method.label().to_owned());
-        Run { protocol, method, rank, metric: task.metric.name(), trial }
+        let head = format!("{}, {}", encoder.pooling.words(), self.head.deviation.words());
+        Run { encoder: encoder.source.clone(), head, method: name, rank, metric: task.metric.name(), trial }
     }
 }
 
 impl Run {
-    /// With another name for the method in tables and figures.
-    pub fn named(self, method: &str) -> Self {
-        Self { method: method.to_owned(), ..self }
-    }
-
     /// With something else about the trial.
     pub fn with(mut self, change: impl FnOnce(&mut FineTuningTrial)) -> Self {
         change(&mut self.trial);
         self
     }
 
-    /// In the plan, for one thread.
-    pub fn planned(self) -> Planned<RunPoint, FineTuningTrial> {
-        let Self { protocol, method, rank, metric, trial } = self;
-        let FineTuningTrial { task, examples, steps, step_size, part, .. } = &trial;
-        let (task, cost) = (task.clone(), *steps as f64);
-        let (examples, steps, step_size, part) = (*examples, *steps, *step_size, *part);
-        let at = RunPoint { protocol, task, metric, method, examples, rank, steps, step_size, part };
-        Planned { at, trial, kernels: Kernels::Sequential, cost }
+    /// With another pooler and head.
+    pub fn with_head(mut self, words: &str, change: impl FnOnce(&mut FrozenHead)) -> Self {
+        self.head = words.to_owned();
+        change(&mut self.trial.head);
+        self
     }
 
-    /// In the plan once for each of so many seeds.
-    pub fn seeds(self, count: usize) -> impl Iterator<Item = Planned<RunPoint, FineTuningTrial>> {
-        (0..count).map(move |number| self.clone().with(|trial| trial.part = Part::Run(number)).planned())
+    /// In the plan, for one thread.
+    fn planned(self) -> Planned<RunPoint, FineTuningTrial> {
+        let Self { encoder, head, method, rank, metric, trial } = self;
+        let FineTuningTrial { examples, steps, step_size, epsilon, number, .. } = trial;
+        let at = RunPoint {
+            encoder,
+            head,
+            task: trial.task.clone(),
+            metric,
+            method: method.to_owned(),
+            examples,
+            rank,
+            steps,
+            step_size,
+            epsilon,
+            head_draw: trial.head.draw,
+            trial: number,
+        };
+        Planned { at, trial, kernels: Kernels::Sequential, cost: steps as f64 }
+    }
+
+    /// In the plan once for each of these pairs of a draw of the head and a seed.
+    pub fn seeds(self, pairs: Vec<(usize, usize)>) -> impl Iterator<Item = Planned<RunPoint, FineTuningTrial>> {
+        let of = move |(draw, number)| {
+            let run = self.clone().with(|trial| (trial.head.draw, trial.number) = (draw, number));
+            run.planned()
+        };
+        pairs.into_iter().map(of)
     }
 }

@@ -26,6 +26,8 @@ pub struct Alignment {
     pub site: Site,
     /// Steps done.
     pub step: u64,
+    /// Cosine of the smallest principal angle.
+    pub largest_cosine: f64,
     /// Mean cosine of the principal angles.
     pub mean_cosine: f64,
     /// Their smallest cosine.
@@ -105,8 +107,13 @@ impl SubspaceLog {
             let Subspace { step, site, .. } = *subspace;
             let last = self.noted.iter().rfind(|noted| noted.site == site).unwrap_or(subspace);
             let found = spectrum::Alignment::new(subspace.basis(), last.basis())?;
-            let (mean_cosine, smallest_cosine) = (found.mean, found.smallest);
-            alignments.push(Alignment { site, step, mean_cosine, smallest_cosine });
+            alignments.push(Alignment {
+                site,
+                step,
+                largest_cosine: found.largest,
+                mean_cosine: found.mean,
+                smallest_cosine: found.smallest,
+            });
         }
         Ok(alignments)
     }

@@ -1,26 +1,18 @@
-//! One fine-tuning run: what determines it, how it is run, what it yields.
+//! One fine-tuning run: what determines it.
 
+use adaptation::data::{DataError, draw, draw_with_replacement};
 use adaptation::evaluation::Labelled;
 use adaptation::method::Recipe;
 use adaptation::training::Plan;
-use adaptation::{Method, Network, Pooling, Selection, Site, StepSchedule};
+use adaptation::{AdamWSettings, Config, Method, Selection, Site, StepSchedule};
 use anyhow::Context;
 use dynamics::random::{Generator, stream};
 use rand::RngExt;
 use serde::Serialize;
 
-use super::draw::{Part, Pool, Reserved, part_of_dev};
+use super::frozen::FrozenHead;
+use super::settings::{IncompleteBatch, PoolingChoice, Sampling};
 use super::task::GatheredTask;
-
-/// Which examples the metric is measured on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Evaluated {
-    /// The task's dev split.
-    Dev,
-    /// The part cut from the training pool.
-    Validation,
-}
 
 /// What is kept of `ΔW`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -37,16 +29,8 @@ pub enum Keep {
         /// Their dimension.
         dimension: usize,
     },
-}
-
-/// What a divergence is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Divergence {
-    /// A failure of the trial.
-    Fails,
-    /// An outcome: some step size of a grid is too large.
-    Counts,
+    /// When every `ΔW` leaves the origin, and the spectral norm of its first gradient.
+    Escapes,
 }
 
 /// Everything that determines the outcome of a fine-tuning run.
@@ -54,22 +38,20 @@ pub enum Divergence {
 pub struct FineTuningTrial {
     /// Hash of the encoder's configuration and weights.
     pub encoder: String,
-    /// What of its last hidden states goes to the head.
-    pub pooling: Pooling,
+    /// Pooler and head.
+    pub head: FrozenHead,
     /// The task.
     pub task: String,
     /// Hash of the task's examples as the encoder takes them.
     pub data: String,
     /// The experiment's seed.
     pub seed: u64,
-    /// Which run, and which part of the training pool it draws from.
-    pub part: Part,
-    /// What is kept apart for choosing step sizes.
-    pub reserved: Reserved,
+    /// Number of the run: the same one means the same examples, start of the adapters, order of batches and dropout.
+    pub number: usize,
     /// Training examples n.
     pub examples: usize,
-    /// What it is evaluated on.
-    pub evaluated: Evaluated,
+    /// How they are drawn.
+    pub sampling: Sampling,
     /// So many examples of dev, if not all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dev_examples: Option<usize>,
@@ -81,8 +63,12 @@ pub struct FineTuningTrial {
     pub steps: u64,
     /// Examples of a step.
     pub batch: usize,
+    /// What becomes of an incomplete one.
+    pub incomplete_batch: IncompleteBatch,
     /// Whether dropout is on.
     pub dropout: bool,
+    /// AdamW's ϵ.
+    pub epsilon: f64,
     /// Step size η at the start.
     pub step_size: f64,
     /// How it goes on.
@@ -91,53 +77,66 @@ pub struct FineTuningTrial {
     pub record_every: u64,
     /// Steps between two evaluations on the way, if any.
     pub evaluate_every: Option<u64>,
+    /// Whether the training examples are evaluated on too, whenever dev is.
+    pub scores_training: bool,
     /// Steps between two checkpoints, if any: how it is run, not what comes out.
     #[serde(skip)]
     pub checkpoint_every: Option<u64>,
     /// What is kept of `ΔW`.
     pub keep: Keep,
-    /// What a divergence is.
-    pub divergence: Divergence,
 }
 
 impl FineTuningTrial {
-    /// The random stream for one purpose: the same for every method, step size and n of runs of the same number.
+    /// The random stream for one purpose: the same for every method, step size, head and n of runs of the same number.
     pub(super) fn stream(&self, purpose: &str) -> Generator {
-        stream(self.seed, &["fine-tuning", &self.task, purpose, &self.part.to_string()])
+        stream(self.seed, &["fine-tuning", &self.task, purpose, &format!("trial {}", self.number)])
     }
 
     pub(super) fn plan(&self) -> Plan {
         let Self { steps, batch, dropout, step_size, schedule, .. } = *self;
-        Plan { steps, batch, step_size, schedule, dropout, seed: self.stream("batches").random() }
+        let whole_batches = self.incomplete_batch == IncompleteBatch::LeftOut;
+        Plan { steps, batch, whole_batches, step_size, schedule, dropout, seed: self.stream("batches").random() }
     }
 
-    /// The adapted matrices. Methods that form `ΔW` leave the embeddings out: it would be vocabulary × hidden. A pooler that
-    /// is not used is left out.
-    pub(super) fn sites(&self, network: &Network<f32>) -> Vec<Site> {
-        let mut sites = self.adapted.sites(network.encoder.config());
+    pub(super) fn optimizer(&self) -> AdamWSettings {
+        let discrepant_step = self.method.discrepant_step();
+        AdamWSettings { epsilon: self.epsilon, discrepant_step, ..AdamWSettings::default() }
+    }
+
+    /// The adapted matrices: those the method can adapt. A pooler that is not used is left out.
+    pub(super) fn sites(&self, config: &Config) -> Vec<Site> {
+        let mut sites = self.adapted.sites(config);
         sites.retain(|site| self.method.takes_embeddings() || !site.is_embedding());
-        sites.retain(|site| !(self.pooling == Pooling::Mean && *site == Site::Pooler));
+        sites.retain(|site| !(self.head.pooling == PoolingChoice::Mean && *site == Site::Pooler));
         sites
     }
 
-    fn pool<'a>(&'a self, task: &GatheredTask) -> Pool<'a> {
-        Pool { size: task.train.len(), seed: self.seed, task: &self.task, reserved: self.reserved }
-    }
-
-    /// The training examples.
+    /// The training examples. A run of the same number with fewer examples has the first of the same ones.
     pub(super) fn training(&self, task: &GatheredTask) -> anyhow::Result<Vec<Labelled>> {
-        let drawn = self.pool(task).training(self.part, self.examples).with_context(|| self.task.clone())?;
+        let (size, mut rng) = (task.train.len(), self.stream("subset"));
+        let drawn = match self.sampling {
+            // All of a pool is all of it.
+            _ if self.examples == size => Ok((0..size).collect()),
+            Sampling::WithReplacement => draw_with_replacement(size, self.examples, &mut rng),
+            Sampling::WithoutReplacement => draw(size, self.examples, 0, &mut rng).map(|drawn| drawn.train),
+        };
+        let drawn = drawn.with_context(|| self.task.clone())?;
         Ok(drawn.into_iter().map(|index| task.train[index].clone()).collect())
     }
 
     /// The examples it is evaluated on.
     pub(super) fn evaluation(&self, task: &GatheredTask) -> anyhow::Result<Vec<Labelled>> {
-        let (examples, drawn) = match (self.evaluated, self.dev_examples) {
-            (Evaluated::Validation, _) => (&task.train, self.pool(task).validation()),
-            (Evaluated::Dev, None) => return Ok(task.dev.clone()),
-            (Evaluated::Dev, Some(count)) => (&task.dev, part_of_dev(self.seed, &self.task, task.dev.len(), count)),
-        };
-        let drawn = drawn.with_context(|| self.task.clone())?;
-        Ok(drawn.into_iter().map(|index| examples[index].clone()).collect())
+        let Some(count) = self.dev_examples else { return Ok(task.dev.clone()) };
+        let drawn = part_of_dev(self.seed, &self.task, task.dev.len(), count).with_context(|| self.task.clone())?;
+        Ok(drawn.into_iter().map(|index| task.dev[index].clone()).collect())
     }
+}
+
+/// `count` of the `size` examples of dev, or all if there are not so many; the same ones for every run.
+///
+/// # Errors
+/// Never: as many as there are can be drawn.
+pub fn part_of_dev(seed: u64, task: &str, size: usize, count: usize) -> Result<Vec<usize>, DataError> {
+    let mut rng = stream(seed, &["fine-tuning", task, "dev"]);
+    Ok(draw(size, count.min(size), 0, &mut rng)?.train)
 }

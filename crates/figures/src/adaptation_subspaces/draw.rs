@@ -4,9 +4,10 @@ use charts::{Axis, Edge, Figure, Lines, Series, significant};
 use lab::{Drawing, Experiment, Results};
 
 use super::AdaptationSubspaces;
-use super::rows::{LossRow, Row, SpectrumRow};
-use super::settings::Settings;
-use crate::adaptation::{Band, UNKNOWN, curve, distinct, is_trained};
+use super::claims::drawn;
+use super::rows::{Row, SpectrumRow};
+use super::settings::{Settings, subtitle};
+use crate::adaptation::{Band, RecordRow, curve, distinct, ends};
 use crate::drawing::drawing;
 use crate::palette;
 use crate::summary::averaged;
@@ -14,18 +15,18 @@ use crate::summary::averaged;
 pub(super) fn drawings(settings: &Settings, results: &Results) -> anyhow::Result<Vec<Drawing>> {
     let rows: Vec<Row> = results.read(AdaptationSubspaces::NAME)?;
     let spectra: Vec<SpectrumRow> = results.read("adaptation-subspaces.spectra")?;
-    let losses: Vec<LossRow> = results.read("adaptation-subspaces.loss")?;
+    let losses: Vec<RecordRow> = results.read("adaptation-subspaces.loss")?;
     let mut drawings = Vec::new();
     for (place, task) in distinct(&rows, |row| row.task.clone()).into_iter().enumerate() {
         let spectra: Vec<&SpectrumRow> = spectra.iter().filter(|row| row.task == task).collect();
         let rows: Vec<&Row> = rows.iter().filter(|row| row.task == task).collect();
-        let losses: Vec<&LossRow> = losses.iter().filter(|row| row.task == task).collect();
+        let losses: Vec<&RecordRow> = losses.iter().filter(|row| row.task == task).collect();
         let figure = Figure::new("Full-width Deep LoRA: spectra and leading subspaces of the updates")
-            .subtitle(format!("{}{}", settings.subtitle(&task), what_failed(&losses)))
+            .subtitle(format!("{}{}", subtitle(settings, &task), what_failed(&losses)))
             .columns(3)
             .panel_size(400, 340)
             .panel(spectrum_panel(&spectra))
-            .panel(cosine_panel(&rows, *settings.subspace))
+            .panel(cosine_panel(&rows, *settings.experiment.subspace))
             .panel(loss_panel(&losses, settings.band))
             .shared_legend();
         let name = if place == 0 {
@@ -60,25 +61,34 @@ fn spectrum_panel(spectra: &[&SpectrumRow]) -> Lines {
     panel
 }
 
-/// The mean cosine of every kind of matrix against the steps.
+/// The largest cosine of every kind of matrix against the steps, of the matrices that the authors draw, and faint beside it
+/// the mean cosine of all.
 fn cosine_panel(rows: &[&Row], dimension: usize) -> Lines {
     let title = format!("Cosine of top-{dimension} left subspaces, at step and end");
-    let mut panel = Lines::new(title).x(Axis::linear("step")).y(Axis::linear("mean cosine").range(0.0, 1.02));
-    for kind in kinds(rows, |row| &row.matrix) {
+    let y = Axis::linear("largest cosine (authors'; dashed: mean of all)").range(0.0, 1.02);
+    let mut panel = Lines::new(title).x(Axis::linear("step")).y(y);
+    let drawn = drawn(rows);
+    let of = |rows: &[&Row], kind: usize, cosine: fn(&Row) -> f64| {
         let points = rows.iter().filter(|row| self::kind(&row.matrix) == kind);
-        let mean = averaged(points.map(|row| (row.step as f64, row.mean_cosine))).mean;
-        panel = panel.series(Series::new(KINDS[kind].1, mean).hue(palette::case(kind)).markers());
+        averaged(points.map(|row| (row.step as f64, cosine(row)))).mean
+    };
+    for kind in kinds(rows, |row| &row.matrix) {
+        let hue = palette::case(kind);
+        let (largest, mean) = (of(&drawn, kind, |row| row.largest_cosine), of(rows, kind, |row| row.mean_cosine));
+        panel = panel.series(Series::new(KINDS[kind].1, largest).hue(hue).markers());
+        panel = panel.series(Series::new("", mean).hue(hue).dashed().opacity(0.6));
     }
     panel
 }
 
-/// The training loss, and that of the best constant where it is known.
-fn loss_panel(losses: &[&LossRow], band: Band) -> Lines {
-    let untrained: Vec<f64> = ends(losses).filter(|end| is_untrained(end)).map(|end| end.step as f64).collect();
-    let loss = curve("", losses.iter().map(|row| (row.step as f64, row.training_loss)), band);
+/// The training loss, and that of the best constant.
+fn loss_panel(losses: &[&RecordRow], band: Band) -> Lines {
+    let ends = ends(losses);
+    let untrained: Vec<f64> = ends.iter().filter(|end| !end.is_trained()).map(|end| end.step as f64).collect();
+    let loss = curve("", losses.iter().map(|row| (row.key(), row.step as f64, row.training_loss)), band);
     let loss = loss.trials(Vec::new()).hue(palette::DEEP_LORA).failed(untrained, Edge::Top, "not trained");
     let panel = Lines::new("Training loss").x(Axis::linear("step")).y(Axis::linear("training loss").include(0.0));
-    let constants: Vec<f64> = ends(losses).filter_map(|end| end.constant_loss).collect();
+    let constants: Vec<f64> = ends.iter().map(|end| end.constant_loss).collect();
     match lab::statistics::mean(&constants) {
         Some(constant) => panel
             .series(loss)
@@ -87,24 +97,11 @@ fn loss_panel(losses: &[&LossRow], band: Band) -> Lines {
     }
 }
 
-/// The last record of every run.
-fn ends<'a>(losses: &'a [&LossRow]) -> impl Iterator<Item = &'a LossRow> {
-    let runs = distinct(losses, |row| row.trial);
-    runs.into_iter().filter_map(|trial| losses.iter().rfind(|row| row.trial == trial).copied())
-}
-
-fn is_untrained(end: &LossRow) -> bool {
-    !is_trained(end.training_loss, end.constant_loss)
-}
-
 /// What the subtitle says of runs that learned nothing, after a semicolon.
-fn what_failed(losses: &[&LossRow]) -> String {
-    let untrained = ends(losses).filter(|end| is_untrained(end)).count();
-    let unknown = ends(losses).any(|end| end.constant_loss.is_none());
-    match (untrained, unknown) {
-        (0, false) => String::new(),
-        (0, true) => UNKNOWN.to_owned(),
-        (count, _) => format!("; {count} not trained (marked ×)"),
+fn what_failed(losses: &[&RecordRow]) -> String {
+    match ends(losses).iter().filter(|end| !end.is_trained()).count() {
+        0 => String::new(),
+        untrained => format!("; {untrained} not trained (marked ×)"),
     }
 }
 

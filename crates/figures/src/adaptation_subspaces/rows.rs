@@ -1,4 +1,4 @@
-//! The tables: subspaces, spectra and losses.
+//! The tables: subspaces and spectra.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +9,7 @@ pub(super) struct Row {
     pub(super) trial: usize,
     pub(super) matrix: String,
     pub(super) step: u64,
+    pub(super) largest_cosine: f64,
     pub(super) mean_cosine: f64,
     pub(super) smallest_cosine: f64,
 }
@@ -21,17 +22,4 @@ pub(super) struct SpectrumRow {
     pub(super) matrix: String,
     pub(super) index: usize,
     pub(super) singular_value: f64,
-}
-
-/// The loss on the way: a row of `adaptation-subspaces.loss.csv`.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct LossRow {
-    pub(super) task: String,
-    pub(super) trial: usize,
-    pub(super) step: u64,
-    pub(super) training_loss: f64,
-    /// The training loss of the best constant; empty in tables of before it was recorded.
-    #[serde(default)]
-    pub(super) constant_loss: Option<f64>,
-    pub(super) score: Option<f64>,
 }

@@ -2,8 +2,8 @@
 
 use adaptation::spectrum::ZERO_NORM;
 
-use super::rows::{LossRow, Row, SpectrumRow};
-use crate::adaptation::{Notes, distinct, is_trained};
+use super::rows::{Row, SpectrumRow};
+use crate::adaptation::{Notes, RecordRow, distinct};
 
 /// The trained runs of one task.
 pub struct TrainedRuns<'a> {
@@ -12,18 +12,18 @@ pub struct TrainedRuns<'a> {
     /// Singular values of their final updates.
     pub spectra: Vec<&'a SpectrumRow>,
     /// Their records.
-    pub losses: Vec<&'a LossRow>,
+    pub losses: Vec<&'a RecordRow>,
     /// Runs that are not trained, which are left out.
     untrained: usize,
 }
 
 impl<'a> TrainedRuns<'a> {
     /// Those of `task`.
-    pub fn new(rows: &'a [Row], spectra: &'a [SpectrumRow], losses: &'a [LossRow], task: &str) -> Self {
+    pub fn new(rows: &'a [Row], spectra: &'a [SpectrumRow], losses: &'a [RecordRow], task: &str) -> Self {
         let losses = of_task(losses, task, |row| &row.task);
         let end = |run: usize| losses.iter().rfind(|row| row.trial == run);
         let mut untrained = distinct(&losses, |row| row.trial);
-        untrained.retain(|&run| end(run).is_some_and(|end| !is_trained(end.training_loss, end.constant_loss)));
+        untrained.retain(|&run| end(run).is_some_and(|end| !end.is_trained()));
         let is_kept = |run: usize| !untrained.contains(&run);
         Self {
             rows: of_task(rows, task, |row| &row.task).into_iter().filter(|row| is_kept(row.trial)).collect(),
@@ -47,8 +47,7 @@ impl<'a> TrainedRuns<'a> {
     /// What must be known of its runs, and what becomes of the matrices of rank 0.
     pub fn notes(&self, rank_0: &str) -> Notes {
         let what = format!("of {} matrices have rank 0 (σ_1 at most {ZERO_NORM:e}) and {rank_0}", self.first().len());
-        let notes = Notes::default().untrained(self.untrained).count(self.of_rank_0().len(), &what);
-        notes.recorded(self.losses.iter().map(|row| row.constant_loss))
+        Notes::default().untrained(self.untrained).count(self.of_rank_0().len(), &what)
     }
 }
 

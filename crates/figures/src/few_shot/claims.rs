@@ -1,9 +1,9 @@
 //! What the paper says of few examples, and whether the tables bear it out.
 
-use lab::statistics::{Estimate, paired};
+use lab::statistics::{Estimate, paired_by_key};
 use lab::{Evidence, Finding, Side};
 
-use super::settings::{PAPERS, Settings};
+use super::Settings;
 use crate::adaptation::*;
 use crate::authors;
 
@@ -29,18 +29,18 @@ pub(super) fn findings(settings: &Settings, rows: &[RunRow]) -> anyhow::Result<V
     Ok(findings)
 }
 
-/// Every place of the table: protocol, task and n.
-fn places(rows: &[RunRow]) -> Vec<(String, String, usize)> {
-    distinct(rows, |row| (row.protocol.clone(), row.task.clone(), row.examples))
+/// Every place of the table: task and n.
+fn places(rows: &[RunRow]) -> Vec<(String, usize)> {
+    distinct(rows, |row| (row.task.clone(), row.examples))
 }
 
-fn at_place<'a>(rows: &'a [RunRow], (protocol, task, examples): &(String, String, usize)) -> Compared<'a> {
-    Compared::of(rows.iter().filter(|row| (&row.protocol, &row.task, row.examples) == (protocol, task, *examples)))
+fn at_place<'a>(rows: &'a [RunRow], (task, examples): &(String, usize)) -> Compared<'a> {
+    Compared::of(rows.iter().filter(|row| (&row.task, row.examples) == (task, *examples)))
 }
 
 /// At every place, the mean of Deep LoRA − LoRA is above 0.
 fn leads(id: &'static str, rows: &[RunRow]) -> Vec<Finding> {
-    let finding = |place: &(String, String, usize)| {
+    let finding = |place: &(String, usize)| {
         let compared = at_place(rows, place);
         let finding = match compared.difference() {
             None => Finding::untested(id, "no pair of trained runs"),
@@ -48,29 +48,29 @@ fn leads(id: &'static str, rows: &[RunRow]) -> Vec<Finding> {
                 Finding::new(id, estimate.to_string(), Evidence::Direction { estimate, side: Side::Above, value: 0.0 })
             }
         };
-        let (protocol, task, examples) = place;
-        finding.case(format!("{task}, n = {examples}, {protocol}")).note(compared.notes())
+        let (task, examples) = place;
+        finding.case(format!("{task}, n = {examples}")).note(compared.notes())
     };
     places(rows).iter().map(finding).collect()
 }
 
-/// For every protocol and task, the difference at the fewest examples minus that at the most, paired by seed, is above 0.
+/// For every task, the difference at the fewest examples minus that at the most, paired by seed, is above 0.
 /// The numbers between are not compared.
 fn larger_lead(id: &'static str, rows: &[RunRow]) -> Vec<Finding> {
     let mut sizes = distinct(rows, |row| row.examples);
     sizes.sort_unstable();
     let ends = sizes.first().zip(sizes.last()).filter(|(few, many)| few < many);
-    let finding = |(protocol, task): (String, String)| {
+    let finding = |task: String| {
         let finding = match ends {
             None => Finding::untested(id, "fewer than two n"),
             Some((few, many)) => {
-                let at = |examples: usize| at_place(rows, &(protocol.clone(), task.clone(), examples));
+                let at = |examples: usize| at_place(rows, &(task.clone(), examples));
                 lead_minus_lead(id, (*few, at(*few)), (*many, at(*many)))
             }
         };
-        finding.case(format!("{task}, {protocol}"))
+        finding.case(task)
     };
-    distinct(rows, |row| (row.protocol.clone(), row.task.clone())).into_iter().map(finding).collect()
+    distinct(rows, |row| row.task.clone()).into_iter().map(finding).collect()
 }
 
 /// The lead at one number of examples minus that at another.
@@ -81,7 +81,7 @@ fn lead_minus_lead(id: &'static str, few: (usize, Compared<'_>), many: (usize, C
     let notes = [&few, &many].map(|(examples, compared)| (examples, compared.notes()));
     let notes = notes.iter().filter(|(_, notes)| !notes.is_empty()).map(|(n, notes)| format!("n = {n}: {notes}"));
     let notes = notes.collect::<Vec<_>>().join("; ");
-    match leads.and_then(|(few, many)| Estimate::of(&paired(&few, &many))) {
+    match leads.and_then(|(few, many)| Estimate::crossed(&paired_by_key(&few, &many))) {
         None => Finding::untested(id, "no pair of trained runs with a score at two n"),
         Some(estimate) => Finding::new(
             id,
@@ -95,14 +95,14 @@ fn lead_minus_lead(id: &'static str, few: (usize, Compared<'_>), many: (usize, C
 /// At every n on STS-B, ours against the authors' own runs.
 fn size_of_the_lead(rows: &[RunRow]) -> anyhow::Result<Vec<Finding>> {
     let mut findings = Vec::new();
-    for place in places(rows).iter().filter(|(protocol, task, _)| protocol == PAPERS && task == PAPERS_TASK) {
-        let Some(theirs) = authors::difference("stsb_fewshot", PAPERS_TASK, place.2)? else { continue };
+    for place in places(rows).iter().filter(|(task, _)| task == PAPERS_TASK) {
+        let Some(theirs) = authors::difference("stsb_fewshot", PAPERS_TASK, place.1)? else { continue };
         let compared = at_place(rows, place);
         let finding = match compared.difference() {
             None => Finding::untested(SIZE, "no pair of trained runs"),
             Some(ours) => Finding::new(SIZE, ours.to_string(), Evidence::Size { ours, theirs }),
         };
-        findings.push(finding.case(format!("n = {}", place.2)).paper(theirs.to_string()).note(compared.notes()));
+        findings.push(finding.case(format!("n = {}", place.1)).paper(theirs.to_string()).note(compared.notes()));
     }
     Ok(findings)
 }
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     fn row(method: &str, examples: usize, score: Option<f64>, training_loss: f64) -> RunRow {
-        RunRow { method: method.into(), training_loss, constant_loss: Some(1.0), ..any_row(0, examples, score) }
+        RunRow { method: method.into(), training_loss, ..any_row(0, examples, score) }
     }
 
     fn lead(deep: Option<f64>, training_loss: f64) -> Finding {
@@ -125,7 +125,7 @@ mod tests {
     fn leads_are_compared_at_the_two_n_that_are_said() {
         let found = lead(Some(0.125), 0.5);
         assert!(found.measured.starts_with("the lead at n = 16 minus that at n = 256: +0.125"), "{}", found.measured);
-        assert_eq!((found.case.as_str(), found.note.as_str()), ("t, p", "n = 256: 1 undefined scores count as 0"));
+        assert_eq!((found.case.as_str(), found.note.as_str()), ("t", "n = 256: 1 undefined scores count as 0"));
     }
 
     #[test]

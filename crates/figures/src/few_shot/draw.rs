@@ -1,97 +1,102 @@
 //! The figure: scores, training losses and differences against the number of training examples.
 
-use charts::{Axis, Figure, Lines, Panel, SharedY};
+use charts::{Axis, Figure, Lines, Panel, SharedY, significant};
+use lab::statistics::mean;
 use lab::{Experiment, Results};
 
-use super::FewShot;
-use super::settings::Settings;
+use super::{FewShot, Settings};
 use crate::adaptation::*;
 use crate::authors;
 
 /// The authors' name of the experiment.
 const AUTHORS: &str = "stsb_fewshot";
 
-/// One column of the figure: a task and a protocol.
-struct Place<'a> {
-    title: String,
-    task: String,
-    rows: Vec<&'a RunRow>,
-    differences: Vec<Difference>,
-}
-
 pub(super) fn figure(settings: &Settings, results: &Results) -> anyhow::Result<Figure> {
     let rows: Vec<RunRow> = results.read(FewShot::NAME)?;
-    let methods = settings.drawn();
-    let is_drawn = |row: &RunRow| methods.iter().any(|(method, _)| *method == row.method);
-    let drawn: Vec<RunRow> = rows.into_iter().filter(is_drawn).collect();
-    let places = places(settings, &drawn)?;
-    let differences = difference_axis("difference of scores", places.iter().flat_map(|place| &place.differences));
+    let tasks = distinct(&rows, |row| row.task.clone());
+    let of = |task: &String| rows.iter().filter(|row| row.task == *task).collect::<Vec<&RunRow>>();
+    let mut differences = Vec::new();
+    for task in &tasks {
+        differences.push(difference_sets(settings, task, &of(task))?);
+    }
+    let axis = difference_axis("difference of scores", differences.iter().flatten());
     let mut figure = Figure::new("Few-shot fine-tuning: LoRA and Deep LoRA")
-        .subtitle(format!("{}{}", settings.subtitle(), what_failed(&drawn)))
+        .subtitle(format!("{}{}", settings.subtitle("paper: Section 5, few-shot STS-B"), what_failed(&rows)))
         .shared_legend();
-    // One place is one row; of several, each is a column, so that what is compared stands side by side.
-    figure = match places.len() {
-        1 => figure.columns(3).panel_size(400, 310),
-        columns => figure.columns(columns).panel_size(340, 300).shared_y(SharedY::Rows),
+    // One task is one row; of several, each is a column, so that what is compared stands side by side.
+    figure = match tasks.len() {
+        1 => figure.columns(3).panel_size(420, 340),
+        columns => figure.columns(columns).panel_size(420, 320).shared_y(SharedY::Rows),
     };
-    let x = || Axis::log("training examples n").ticks(settings.examples.iter().map(|n| n.get() as f64));
+    let x = || Axis::log("training examples n").ticks(settings.examples().iter().map(|n| n.get() as f64));
     let mut panels: Vec<Panel> = Vec::new();
-    for place in &places {
-        panels.push(score_panel(place, settings)?.x(x()).into());
+    for task in &tasks {
+        panels.push(score_panel(task, &of(task), settings)?.x(x()).into());
     }
-    for place in &places {
-        panels.push(loss_panel(place, settings).x(x()).into());
+    for task in &tasks {
+        panels.push(loss_panel(task, &of(task), settings).x(x()).into());
     }
-    for place in &places {
-        panels.push(difference_panel(&place.title, &place.differences, differences.clone(), 3).into());
+    for (task, sets) in tasks.iter().zip(&differences) {
+        let names: Vec<String> = distinct(&of(task), |row| row.examples).iter().map(|n| format!("n = {n}")).collect();
+        panels.push(difference_panel(task, &names, sets, axis.clone(), 3).into());
     }
     Ok(figure.panels(panels))
 }
 
-fn places<'a>(settings: &Settings, rows: &'a [RunRow]) -> anyhow::Result<Vec<Place<'a>>> {
-    let mut places = Vec::new();
-    let mut found = distinct(rows, |row| (row.task.clone(), row.protocol.clone()));
-    found.sort_by_key(|(task, _)| settings.tasks.iter().position(|other| other == task));
-    for (task, protocol) in found {
-        let rows = at(rows, &protocol, &task);
-        let mut differences = Vec::new();
-        for n in distinct(&rows, |row| row.examples) {
-            let compared = Compared::of(rows.iter().copied().filter(|row| row.examples == n));
-            let theirs = if settings.shows_paper(&task) { authors::difference(AUTHORS, &task, n)? } else { None };
-            differences.push(Difference { name: format!("n = {n}"), here: compared.difference(), theirs });
+/// Whether the paper has values for a task.
+fn shows_paper(settings: &Settings, task: &str) -> bool {
+    task == PAPERS_TASK && settings.encoder.is_pretrained()
+}
+
+/// Every contrast at every n, and the authors'.
+fn difference_sets(settings: &Settings, task: &str, rows: &[&RunRow]) -> anyhow::Result<Vec<Differences>> {
+    let sizes = distinct(rows, |row| row.examples);
+    let hues = settings.methods.hues();
+    let mut sets = Vec::new();
+    for contrast in CONTRASTS {
+        let at = |&n: &usize| Compared::between(rows.iter().copied().filter(|row| row.examples == n), contrast).difference();
+        if let Some((_, hue)) = hues.iter().find(|(label, _)| *label == contrast.0) {
+            let label = format!("{} − {}", contrast.0, contrast.1);
+            sets.push(Differences::here(label, *hue, sizes.iter().map(at).collect()));
         }
-        let title = format!("{task}, {protocol}");
-        places.push(Place { title, task, rows, differences });
     }
-    Ok(places)
+    if shows_paper(settings, task) {
+        let theirs: anyhow::Result<Vec<_>> = sizes.iter().map(|&n| authors::difference(AUTHORS, task, n)).collect();
+        sets.push(Differences::of_authors(theirs?));
+    }
+    Ok(sets)
 }
 
-fn of_method<'a>(place: &Place<'a>, method: &str) -> Vec<&'a RunRow> {
-    place.rows.iter().copied().filter(|row| row.method == method).collect()
+fn of_method<'a>(rows: &[&'a RunRow], method: &str) -> Vec<&'a RunRow> {
+    rows.iter().copied().filter(|row| row.method == method).collect()
 }
 
-fn score_panel(place: &Place<'_>, settings: &Settings) -> anyhow::Result<Lines> {
-    let metric = place.rows.first().map_or("", |row| &row.metric);
-    let mut panel = Lines::new(&place.title).y(Axis::linear(metric_label(metric)));
-    for (method, hue) in settings.drawn() {
-        let series = score_series(method, hue, &of_method(place, method), |row| row.examples as f64, settings.band);
+fn score_panel(task: &str, rows: &[&RunRow], settings: &Settings) -> anyhow::Result<Lines> {
+    let mut panel = Lines::new(task).y(Axis::linear(metric_label(rows.first().map_or("", |row| &row.metric))));
+    for (method, hue) in settings.methods.hues() {
+        let series = score_series(method, hue, &of_method(rows, method), |row| row.examples as f64, settings.band);
         panel = panel.many(series);
     }
-    for (method, hue) in PAIR.into_iter().filter(|_| settings.shows_paper(&place.task)) {
+    for name in [MethodName::Lora, MethodName::DeepLora].into_iter().filter(|_| shows_paper(settings, task)) {
         let mut at = Vec::new();
-        for n in settings.examples.iter().map(|n| n.get()) {
-            let of = |run: &authors::AuthorsRun| run.method == authors_name(method);
-            at.push((n as f64, authors::scores(AUTHORS, &place.task, n, of)?));
+        for n in settings.examples().iter().map(|n| n.get()) {
+            let of = |run: &authors::AuthorsRun| run.method == authors_name(name.label());
+            at.push((n as f64, authors::scores(AUTHORS, task, n, of)?));
         }
-        panel = panel.many(authors_series(method, hue, at, settings.band));
+        panel = panel.many(authors_series(name.label(), name.hue(), at, settings.band));
     }
     Ok(panel)
 }
 
-fn loss_panel(place: &Place<'_>, settings: &Settings) -> Lines {
-    let series =
-        |(method, hue)| loss_series(method, hue, &of_method(place, method), |row| row.examples as f64, settings.band);
-    Lines::new(&place.title)
-        .y(Axis::log("training loss at the end"))
-        .many(settings.drawn().into_iter().filter_map(series))
+fn loss_panel(task: &str, rows: &[&RunRow], settings: &Settings) -> Lines {
+    let x = |row: &RunRow| row.examples as f64;
+    let hues = settings.methods.hues();
+    let series = hues.into_iter().filter_map(|(method, hue)| {
+        loss_series(method, hue, &of_method(rows, method), x, settings.band)
+    });
+    let panel = Lines::new(task).y(Axis::log("training loss at the end")).many(series);
+    match mean(&rows.iter().map(|row| row.constant_loss).collect::<Vec<_>>()) {
+        Some(constant) => panel.reference(constant, format!("best constant: {}", significant(constant, 2))),
+        None => panel,
+    }
 }

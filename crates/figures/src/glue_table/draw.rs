@@ -1,41 +1,29 @@
 //! The figure: scores on the tasks that were run, and the differences of the methods.
 
-use charts::{Axis, Bars, Figure, Histogram, Hue, SharedY};
+use charts::{Axis, Bars, Figure, Histogram, Hue};
 use lab::statistics::{Estimate, mean};
 
 use super::rows::{NOT_RUN, Row};
+use super::{Settings, of_task};
 use crate::adaptation::*;
-use crate::authors;
+use crate::{authors, palette};
 
 /// The authors' name of the experiment, and their number of examples.
 const AUTHORS: (&str, usize) = ("glue_fewshot_1024", 1024);
 
-pub(super) fn figure(settings: &PairExperiment, rows: &[Row], runs: &[RunRow]) -> anyhow::Result<Figure> {
-    let mut places = Vec::new();
-    for protocol in &settings.protocols {
-        places.push((protocol, differences(settings, &protocol.name, runs)?));
-    }
-    let axis = difference_axis("difference in points", places.iter().flat_map(|(_, differences)| differences));
-    let mut figure = Figure::new("GLUE with few examples: LoRA and Deep LoRA")
-        .subtitle(format!(
-            "{}{}{}",
-            settings.subtitle("paper: Section 5, table of GLUE"),
-            absent(rows),
-            what_failed(runs)
-        ))
-        .panel_size(500, 290)
+pub(super) fn figure(settings: &Settings, rows: &[Row], runs: &[RunRow]) -> anyhow::Result<Figure> {
+    let tasks = distinct(runs, |run| run.task.clone());
+    let sets = differences(settings, &tasks, runs)?;
+    let axis = difference_axis("difference in points", &sets);
+    let place = settings.subtitle("paper: Section 5, table of GLUE");
+    Ok(Figure::new("GLUE with few examples: LoRA and Deep LoRA")
+        .subtitle(format!("{place}{}{}", absent(rows), what_failed(runs)))
+        .columns(3)
+        .panel_size(430, 340)
         .shared_legend()
-        .shared_y(SharedY::All);
-    for (protocol, differences) in &places {
-        let title = protocol.in_title_of_all();
-        figure = figure.panel(scores(settings, protocol, runs)?).panel(difference_panel(
-            title,
-            differences,
-            axis.clone(),
-            1,
-        ));
-    }
-    Ok(figure)
+        .panel(scores(settings, &tasks, runs)?)
+        .panel(losses(settings, &tasks, runs))
+        .panel(difference_panel("Deep LoRA against LoRA", &tasks, &sets, axis, 1)))
 }
 
 /// Which tasks are not in the figure, after a semicolon; empty if all are.
@@ -47,51 +35,62 @@ fn absent(rows: &[Row]) -> String {
     if absent.is_empty() { String::new() } else { format!("; no data: {}", absent.join(", ")) }
 }
 
-fn tasks(runs: &[&RunRow]) -> Vec<String> {
-    distinct(runs, |run| run.task.clone())
-}
-
-fn of_protocol<'a>(runs: &'a [RunRow], protocol: &str) -> Vec<&'a RunRow> {
-    runs.iter().filter(|run| run.protocol == protocol).collect()
-}
-
-fn differences(settings: &PairExperiment, protocol: &str, runs: &[RunRow]) -> anyhow::Result<Vec<Difference>> {
-    let mut differences = Vec::new();
-    for task in tasks(&of_protocol(runs, protocol)) {
-        let percent: Vec<RunRow> = at(runs, protocol, &task).into_iter().map(RunRow::in_percent).collect();
-        let here: Option<Estimate> = Compared::of(&percent).difference();
-        let theirs = match settings.encoder.is_pretrained() {
-            true => authors::difference_in_points(AUTHORS.0, &task, AUTHORS.1)?,
-            false => None,
+fn differences(settings: &Settings, tasks: &[String], runs: &[RunRow]) -> anyhow::Result<Vec<Differences>> {
+    let of = |contrast: (&str, &str)| {
+        let at = |task: &String| {
+            let percent: Vec<RunRow> = of_task(runs, task).into_iter().map(RunRow::in_percent).collect();
+            Compared::between(&percent, contrast).difference()
         };
-        differences.push(Difference { name: task, here, theirs });
+        tasks.iter().map(at).collect::<Vec<Option<Estimate>>>()
+    };
+    let mut sets = Vec::new();
+    for contrast in [(DEEP_LORA, LORA), (DEEP_LORA, LORA_PEFT)] {
+        let hue = if contrast.1 == LORA { palette::DEEP_LORA } else { palette::method(MethodName::LoraPeft) };
+        sets.push(Differences::here(format!("{} − {}", contrast.0, contrast.1), hue, of(contrast)));
     }
-    Ok(differences)
+    if settings.encoder.is_pretrained() {
+        let theirs: anyhow::Result<Vec<_>> =
+            tasks.iter().map(|task| authors::difference_in_points(AUTHORS.0, task, AUTHORS.1)).collect();
+        sets.push(Differences::of_authors(theirs?));
+    }
+    Ok(sets)
 }
 
-/// The scores of both methods on every task, the paper's hollow.
-fn scores(settings: &PairExperiment, protocol: &Protocol, runs: &[RunRow]) -> anyhow::Result<Histogram> {
-    let runs = of_protocol(runs, &protocol.name);
-    let tasks = tasks(&runs);
-    let mut panel = Histogram::new(protocol.in_title_of_all())
-        .categories(&tasks)
-        .y(Axis::linear("Pearson, Matthews or accuracy (%)"));
-    for (method, hue) in PAIR {
+/// The scores of all methods on every task, the paper's hollow.
+fn scores(settings: &Settings, tasks: &[String], runs: &[RunRow]) -> anyhow::Result<Histogram> {
+    let mut panel =
+        Histogram::new("Dev scores").categories(tasks).y(Axis::linear("Pearson, Matthews or accuracy (%)"));
+    for name in &settings.methods.names {
         let here = |task: &String| -> Vec<f64> {
-            let runs = runs.iter().filter(|run| run.task == *task && run.method == method);
+            let runs = of_task(runs, task).into_iter().filter(|run| run.method == name.label());
             runs.map(|run| 100.0 * run.counted()).collect()
         };
-        panel = panel.bars(bars(method, hue, &tasks.iter().map(here).collect::<Vec<_>>(), settings.band));
+        panel = panel.bars(bars(name.label(), name.hue(), &tasks.iter().map(here).collect::<Vec<_>>(), settings.band));
+        if !settings.encoder.is_pretrained() || ![MethodName::Lora, MethodName::DeepLora].contains(name) {
+            continue;
+        }
         let mut theirs = Vec::new();
-        for task in tasks.iter().filter(|_| settings.encoder.is_pretrained()) {
-            let scores = authors::scores(AUTHORS.0, task, AUTHORS.1, |run| run.method == authors_name(method))?;
+        for task in tasks {
+            let is_of = |run: &authors::AuthorsRun| run.method == authors_name(name.label());
+            let scores = authors::scores(AUTHORS.0, task, AUTHORS.1, is_of)?;
             theirs.push(scores.into_iter().map(|score| 100.0 * score).collect::<Vec<_>>());
         }
-        if theirs.iter().any(|scores| !scores.is_empty()) {
-            panel = panel.bars(bars(&format!("{method}, {PAPER}"), hue, &theirs, settings.band).paper());
-        }
+        let label = format!("{}, {PAPER}", name.label());
+        panel = panel.bars(bars(&label, name.hue(), &theirs, settings.band).paper());
     }
     Ok(panel)
+}
+
+/// The training losses of all methods at the end, as shares of the best constant's.
+fn losses(settings: &Settings, tasks: &[String], runs: &[RunRow]) -> Histogram {
+    let panel = Histogram::new("Training loss at the end").categories(tasks).y(Axis::linear("% of the best constant's"));
+    settings.methods.names.iter().fold(panel, |panel, name| {
+        let of = |task: &String| -> Vec<f64> {
+            let runs = of_task(runs, task).into_iter().filter(|run| run.method == name.label());
+            runs.map(|run| 100.0 * run.training_loss / run.constant_loss).collect()
+        };
+        panel.bars(bars(name.label(), name.hue(), &tasks.iter().map(of).collect::<Vec<_>>(), settings.band))
+    })
 }
 
 /// A bar for the mean of each group of values, with what is around it; none for an empty group.

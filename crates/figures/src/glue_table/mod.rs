@@ -10,11 +10,20 @@ use self::rows::{NOT_RUN, Row, row};
 use crate::adaptation::*;
 use crate::drawing::drawing;
 
+no_keys!(
+    /// Only the tasks are varied.
+    ByTask,
+    &[]
+);
+
+/// `experiments/glue-table.toml`.
+pub type Settings = FineTuningSettings<ByTask>;
+
 /// The experiment.
 pub struct GlueTable;
 
 impl Experiment for GlueTable {
-    type Settings = PairExperiment;
+    type Settings = Settings;
     type Inputs = FineTuningInputs;
     type Point = RunPoint;
     type Trial = FineTuningTrial;
@@ -27,44 +36,49 @@ impl Experiment for GlueTable {
         are listed as not run.";
     const CLAIMS: &'static str = crate::CLAIMS;
 
-    fn gather(settings: &PairExperiment, gathering: &Gathering) -> anyhow::Result<FineTuningInputs> {
+    fn gather(settings: &Settings, gathering: &Gathering) -> anyhow::Result<FineTuningInputs> {
         settings.gather(gathering)
     }
 
-    fn plan(settings: &PairExperiment, inputs: &FineTuningInputs) -> anyhow::Result<Plan<Self>> {
-        Ok(settings.plan(inputs, &Keep::Nothing))
+    fn plan(settings: &Settings, inputs: &FineTuningInputs) -> anyhow::Result<Plan<Self>> {
+        Ok(settings.plan(inputs, |_| {}))
     }
 
     fn tables(
-        settings: &PairExperiment,
+        settings: &Settings,
         inputs: &FineTuningInputs,
         finished: &[FinishedOf<Self>],
     ) -> anyhow::Result<Vec<Table>> {
         let runs: Vec<RunRow> = finished.iter().map(RunRow::of).collect();
         let differences = differences(&runs);
-        let rows = settings.protocols.iter().flat_map(|protocol| {
-            settings.tasks.iter().map(|task| {
-                let found = differences.iter().find(|row| row.protocol == protocol.name && row.task == *task);
-                let row = row(&protocol.name, task, &at(&runs, &protocol.name, task), found);
-                match inputs.task(task) {
-                    Ok(_) => row,
-                    Err(_) => Row { status: NOT_RUN.to_owned(), ..row },
-                }
-            })
+        let rows = settings.tasks.iter().map(|task| {
+            let contrast = format!("{DEEP_LORA} - {LORA}");
+            let found = differences.iter().find(|row| row.task == *task && row.difference == contrast);
+            let row = row(&settings.encoder.source, task, &of_task(&runs, task), found);
+            match inputs.task(task) {
+                Ok(_) => row,
+                Err(_) => Row { status: NOT_RUN.to_owned(), ..row },
+            }
         });
         Ok(vec![
+            Table::companion(Self::NAME, "differences", &differences)?,
             Table::new(Self::NAME, rows)?,
             Table::companion(Self::NAME, "runs", runs.clone())?,
             timing_table(Self::NAME, finished)?,
         ])
     }
 
-    fn draw(settings: &PairExperiment, results: &Results) -> anyhow::Result<Vec<Drawing>> {
+    fn draw(settings: &Settings, results: &Results) -> anyhow::Result<Vec<Drawing>> {
         let (rows, runs) = (results.read(Self::NAME)?, results.read("glue-table.runs")?);
         Ok(vec![drawing(Self::NAME, &draw::figure(settings, &rows, &runs)?)?])
     }
 
-    fn claims(settings: &PairExperiment, results: &Results) -> anyhow::Result<Vec<Finding>> {
+    fn claims(settings: &Settings, results: &Results) -> anyhow::Result<Vec<Finding>> {
         claims::findings(settings, &results.read("glue-table.runs")?)
     }
+}
+
+/// The runs of a task.
+fn of_task<'a>(runs: &'a [RunRow], task: &str) -> Vec<&'a RunRow> {
+    runs.iter().filter(|run| run.task == task).collect()
 }

@@ -16,22 +16,25 @@ const NOT_TRAINED: &str = "not trained: no pair of runs ends below the best cons
 /// One task: a row of `glue-table.csv`, in the percents of the usual tables.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Row {
-    pub(super) protocol: String,
+    pub(super) encoder: String,
     pub(super) task: String,
     pub(super) metric: String,
     pub(super) status: String,
     pub(super) trials: usize,
+    pub(super) steps: Option<u64>,
     pub(super) lora_mean_percent: Option<f64>,
     pub(super) lora_deviation_percent: Option<f64>,
     pub(super) deep_lora_mean_percent: Option<f64>,
     pub(super) deep_lora_deviation_percent: Option<f64>,
+    pub(super) lora_training_loss: Option<f64>,
+    pub(super) deep_lora_training_loss: Option<f64>,
     pub(super) difference_percent: Option<f64>,
     pub(super) difference_low_percent: Option<f64>,
     pub(super) difference_high_percent: Option<f64>,
 }
 
 /// The row of a task from its runs and their paired difference.
-pub(super) fn row(protocol: &str, task: &str, runs: &[&RunRow], difference: Option<&DifferenceRow>) -> Row {
+pub(super) fn row(encoder: &str, task: &str, runs: &[&RunRow], difference: Option<&DifferenceRow>) -> Row {
     let percent = |x: f64| 100.0 * x;
     let of = |method: &str| {
         let scores: Vec<f64> = runs.iter().filter(|run| run.method == method).map(|run| run.counted()).collect();
@@ -40,7 +43,7 @@ pub(super) fn row(protocol: &str, task: &str, runs: &[&RunRow], difference: Opti
     let ((lora_mean_percent, lora_deviation_percent), (deep_lora_mean_percent, deep_lora_deviation_percent)) =
         (of(LORA), of(DEEP_LORA));
     Row {
-        protocol: protocol.to_owned(),
+        encoder: encoder.to_owned(),
         task: task.to_owned(),
         metric: runs.first().map_or(String::new(), |run| run.metric.clone()),
         status: match difference {
@@ -50,10 +53,13 @@ pub(super) fn row(protocol: &str, task: &str, runs: &[&RunRow], difference: Opti
         }
         .to_owned(),
         trials: difference.map_or(0, |row| row.pairs),
+        steps: runs.first().map(|run| run.steps),
         lora_mean_percent,
         lora_deviation_percent,
         deep_lora_mean_percent,
         deep_lora_deviation_percent,
+        lora_training_loss: difference.and_then(|row| row.second_training_loss),
+        deep_lora_training_loss: difference.and_then(|row| row.first_training_loss),
         difference_percent: difference.and_then(|row| row.mean).map(percent),
         difference_low_percent: difference.and_then(|row| row.low).map(percent),
         difference_high_percent: difference.and_then(|row| row.high).map(percent),

@@ -3,7 +3,7 @@
 use lab::statistics::Estimate;
 use lab::{Evidence, Finding, Side};
 
-use super::Row;
+use super::{Row, Settings};
 use crate::adaptation::*;
 
 const FULL: [&str; 2] = ["learned-ranks/lora-full-rank", "learned-ranks/lora-full-rank-here"];
@@ -13,20 +13,19 @@ const LOW: [&str; 2] = ["learned-ranks/deep-lora-low-rank", "learned-ranks/deep-
 /// A finding from the ranks of all matrices in every trained run of a method.
 type Rule<'a> = &'a dyn Fn(&[Vec<usize>]) -> Finding;
 
-pub(super) fn findings(settings: &PairExperiment, rows: &[Row], runs: &[RunRow]) -> Vec<Finding> {
+pub(super) fn findings(settings: &Settings, rows: &[Row], runs: &[RunRow]) -> Vec<Finding> {
     if settings.encoder.is_pretrained() && *settings.training.steps < 500 {
         let ids = [FULL, ZERO, LOW].concat();
         return ids.into_iter().map(|id| Finding::untested(id, "fewer than the paper's 500 steps")).collect();
     }
-    let places = distinct(rows, |row| (row.protocol.clone(), row.task.clone()));
     let everywhere = |method: &str, find: Rule| -> Vec<Finding> {
-        let one = |(protocol, task): &(String, String)| {
-            let runs: Vec<&RunRow> = at(runs, protocol, task).into_iter().filter(|run| run.method == method).collect();
-            find(&ranks(rows, &runs)).case(format!("{task}, {protocol}")).note(notes(&runs))
+        let one = |task: &String| {
+            let runs: Vec<&RunRow> = runs.iter().filter(|run| run.task == *task && run.method == method).collect();
+            find(&ranks(rows, &runs)).case(task).note(notes(&runs))
         };
-        places.iter().map(one).collect()
+        distinct(rows, |row| row.task.clone()).iter().map(one).collect()
     };
-    let (encoder, rank) = (&settings.encoder, *settings.rank);
+    let (encoder, rank) = (&settings.encoder, *settings.ranks[0]);
     let mut findings = by_encoder(encoder, FULL, |id| everywhere(LORA, &|lora| full_rank(id, lora, rank)));
     findings.extend(by_encoder(encoder, ZERO, |id| {
         everywhere(DEEP_LORA, &|deep| majority(id, deep, &|_| true, &|found| found == 0))
@@ -41,7 +40,7 @@ pub(super) fn findings(settings: &PairExperiment, rows: &[Row], runs: &[RunRow])
 fn ranks(rows: &[Row], runs: &[&RunRow]) -> Vec<Vec<usize>> {
     let of = |run: &&&RunRow| -> Vec<usize> {
         let is_of = |row: &&Row| {
-            (&row.protocol, &row.task, &row.method, row.trial) == (&run.protocol, &run.task, &run.method, run.trial)
+            (&row.task, &row.method, (row.head_draw, row.trial)) == (&run.task, &run.method, run.key())
         };
         rows.iter().filter(is_of).map(|row| row.numerical_rank).collect()
     };
@@ -50,8 +49,7 @@ fn ranks(rows: &[Row], runs: &[&RunRow]) -> Vec<Vec<usize>> {
 
 /// What must be known of these runs; their scores are not used.
 fn notes(runs: &[&RunRow]) -> String {
-    let (kept, left_out): (Vec<&RunRow>, Vec<&RunRow>) = runs.iter().partition(|run| run.is_trained());
-    Notes::default().untrained(left_out.len()).recorded(kept.iter().map(|run| run.constant_loss)).text()
+    Notes::default().untrained(runs.iter().filter(|run| !run.is_trained()).count()).text()
 }
 
 /// In every run, every update has full rank.
@@ -98,12 +96,12 @@ mod tests {
 
     #[test]
     fn runs_that_are_not_trained_are_left_out_and_counted() {
-        let run = |trial, training_loss| RunRow { training_loss, constant_loss: Some(1.0), ..any_row(trial, 16, None) };
+        let run = |trial, training_loss| RunRow { training_loss, ..any_row(trial, 16, None) };
         let matrix = |trial, numerical_rank| Row {
-            protocol: "p".into(),
+            encoder: "e".into(),
             task: "t".into(),
             method: "m".into(),
-            step_size: 0.1,
+            head_draw: 0,
             trial,
             matrix: "a".into(),
             spectral_norm: 1.0,

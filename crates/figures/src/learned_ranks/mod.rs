@@ -10,13 +10,22 @@ use crate::adaptation::*;
 use crate::drawing::drawing;
 use crate::reference::{read_reference, reference_table};
 
+no_keys!(
+    /// Only the tasks are varied.
+    ByTask,
+    &[]
+);
+
+/// `experiments/learned-ranks.toml`.
+pub type Settings = FineTuningSettings<ByTask>;
+
 /// One learned `ΔW`: a row of `learned-ranks.csv`.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Row {
-    pub(super) protocol: String,
+    pub(super) encoder: String,
     pub(super) task: String,
     pub(super) method: String,
-    pub(super) step_size: f64,
+    pub(super) head_draw: usize,
     pub(super) trial: usize,
     pub(super) matrix: String,
     pub(super) spectral_norm: f64,
@@ -27,7 +36,7 @@ pub(super) struct Row {
 pub struct LearnedRanks;
 
 impl Experiment for LearnedRanks {
-    type Settings = PairExperiment;
+    type Settings = Settings;
     type Inputs = FineTuningInputs;
     type Point = RunPoint;
     type Trial = FineTuningTrial;
@@ -38,22 +47,22 @@ impl Experiment for LearnedRanks {
         matrices end with an update ΔW of which numerical rank; an update of spectral norm up to 1e-3 counts as rank 0.";
     const CLAIMS: &'static str = crate::CLAIMS;
 
-    fn gather(settings: &PairExperiment, gathering: &Gathering) -> anyhow::Result<FineTuningInputs> {
+    fn gather(settings: &Settings, gathering: &Gathering) -> anyhow::Result<FineTuningInputs> {
         settings.gather(gathering)
     }
 
-    fn plan(settings: &PairExperiment, inputs: &FineTuningInputs) -> anyhow::Result<Plan<Self>> {
-        Ok(settings.plan(inputs, &Keep::Spectra))
+    fn plan(settings: &Settings, inputs: &FineTuningInputs) -> anyhow::Result<Plan<Self>> {
+        Ok(settings.plan(inputs, |trial| trial.keep = Keep::Spectra))
     }
 
-    fn tables(_: &PairExperiment, _: &FineTuningInputs, finished: &[FinishedOf<Self>]) -> anyhow::Result<Vec<Table>> {
+    fn tables(_: &Settings, _: &FineTuningInputs, finished: &[FinishedOf<Self>]) -> anyhow::Result<Vec<Table>> {
         let rows = finished.iter().flat_map(|run| {
             run.outcome.spectra.iter().map(|spectrum| Row {
-                protocol: run.at.protocol.clone(),
+                encoder: run.at.encoder.clone(),
                 task: run.at.task.clone(),
                 method: run.at.method.clone(),
-                step_size: run.at.step_size,
-                trial: run.at.part.number(),
+                head_draw: run.at.head_draw,
+                trial: run.at.trial,
                 matrix: spectrum.site.name(),
                 spectral_norm: spectrum.singular_values.first().copied().unwrap_or(0.0),
                 numerical_rank: spectrum.numerical_rank,
@@ -67,14 +76,14 @@ impl Experiment for LearnedRanks {
         ])
     }
 
-    fn draw(settings: &PairExperiment, results: &Results) -> anyhow::Result<Vec<Drawing>> {
+    fn draw(settings: &Settings, results: &Results) -> anyhow::Result<Vec<Drawing>> {
         let rows: Vec<Row> = results.read(Self::NAME)?;
         let runs: Vec<RunRow> = results.read("learned-ranks.scores")?;
         let reference = read_reference(results, Self::NAME)?;
         Ok(vec![drawing(Self::NAME, &draw::figure(settings, &rows, &runs, &reference))?])
     }
 
-    fn claims(settings: &PairExperiment, results: &Results) -> anyhow::Result<Vec<Finding>> {
+    fn claims(settings: &Settings, results: &Results) -> anyhow::Result<Vec<Finding>> {
         Ok(claims::findings(settings, &results.read::<Row>(Self::NAME)?, &results.read("learned-ranks.scores")?))
     }
 }

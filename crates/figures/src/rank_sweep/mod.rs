@@ -2,14 +2,21 @@
 
 mod claims;
 mod draw;
-mod settings;
 
 use lab::{Drawing, Experiment, Finding, FinishedOf, Gathering, Plan, Results, Table};
 
-pub use self::settings::Settings;
 use crate::adaptation::*;
 use crate::drawing::drawing;
 use crate::reference::reference_table;
+
+no_keys!(
+    /// The ranks are varied.
+    ByRank,
+    &[Varied::Ranks]
+);
+
+/// `experiments/rank-sweep.toml`.
+pub type Settings = FineTuningSettings<ByRank>;
 
 /// The experiment.
 pub struct RankSweep;
@@ -27,29 +34,11 @@ impl Experiment for RankSweep {
     const CLAIMS: &'static str = crate::CLAIMS;
 
     fn gather(settings: &Settings, gathering: &Gathering) -> anyhow::Result<FineTuningInputs> {
-        let Settings { encoder, sources, tasks, .. } = settings;
-        let inputs = FineTuningInputs::gather(encoder, sources, tasks, gathering)?;
-        settings.ranks.iter().try_for_each(|&rank| inputs.check_rank("ranks", *rank))?;
-        inputs.check_pool(&[settings.examples], 0)?;
-        inputs.check_dev(settings.seed, settings.training.dev_examples)?;
-        Ok(inputs)
+        settings.gather(gathering)
     }
 
     fn plan(settings: &Settings, inputs: &FineTuningInputs) -> anyhow::Result<Plan<Self>> {
-        let Settings { seed, adapted, ref encoder, ref training, .. } = *settings;
-        let common = Common { seed, inputs, pooling: encoder.pooling, adapted, training };
-        let mut plan: Plan<Self> = Vec::new();
-        for task in &inputs.tasks {
-            for protocol in &settings.protocols {
-                for rank in settings.ranks.iter().map(|rank| rank.get()) {
-                    for (method, step_size) in settings.methods.pair(protocol, &task.name, rank) {
-                        let run = common.run(&protocol.name, task, (method, rank), step_size, *settings.examples);
-                        plan.extend(run.seeds(*settings.trials));
-                    }
-                }
-            }
-        }
-        Ok(plan)
+        Ok(settings.plan(inputs, |_| {}))
     }
 
     fn tables(_: &Settings, _: &FineTuningInputs, finished: &[FinishedOf<Self>]) -> anyhow::Result<Vec<Table>> {

@@ -1,10 +1,9 @@
 //! How many step sizes serve each method. The paper's "simplified setting of hyperparameters" is a wording, not a number.
 
-use lab::statistics::{Estimate, mean, paired};
+use lab::statistics::{Estimate, mean, paired_by_key};
 use lab::{Evidence, Finding, Side};
 
-use super::GRID;
-use super::settings::Settings;
+use super::Settings;
 use crate::adaptation::*;
 use crate::summary::range;
 
@@ -13,21 +12,23 @@ const ROBUST: &str = "step-size/more-step-sizes";
 /// In every place, Deep LoRA comes within 10 % of its best score at more step sizes of the grid than LoRA does: the
 /// difference of the numbers of step sizes, paired by seed, is above 0.
 pub(super) fn findings(settings: &Settings, rows: &[RunRow]) -> Vec<Finding> {
-    if !settings.in_earnest() {
+    let in_earnest = *settings.training.steps >= 500 && settings.step_sizes.len() >= 5;
+    if !settings.encoder.is_pretrained() || !in_earnest {
         return vec![Finding::untested(ROBUST, "a smaller grid or fewer steps than in profile paper")];
     }
     let places = distinct(rows, |row| (row.task.clone(), row.examples));
     let finding = |(task, examples): &(String, usize)| {
-        let rows: Vec<&RunRow> = at(rows, GRID, task).into_iter().filter(|row| row.examples == *examples).collect();
-        let near = |method: &str| -> Vec<(usize, f64)> {
-            let seeds = distinct(&rows, |row| row.trial);
+        let is_there = |row: &&RunRow| row.task == *task && row.examples == *examples;
+        let rows: Vec<&RunRow> = rows.iter().filter(is_there).collect();
+        let near = |method: &str| -> Vec<((usize, usize), f64)> {
+            let seeds = distinct(&rows, |row| row.key());
             seeds.iter().filter_map(|&seed| Some((seed, near_best(&rows, method, seed)?))).collect()
         };
         let (lora, deep) = (near(LORA), near(DEEP_LORA));
-        match Estimate::of(&paired(&deep, &lora)) {
+        match Estimate::crossed(&paired_by_key(&deep, &lora)) {
             None => Finding::untested(ROBUST, "no pair of seeds with a trained run and a score above 0"),
             Some(estimate) => {
-                let of = |near: &[(usize, f64)]| mean(&near.iter().map(|near| near.1).collect::<Vec<_>>());
+                let of = |near: &[((usize, usize), f64)]| mean(&near.iter().map(|near| near.1).collect::<Vec<_>>());
                 let (deep, lora) = (of(&deep).unwrap_or(0.0), of(&lora).unwrap_or(0.0));
                 let of = settings.step_sizes.len();
                 let measured =
@@ -43,8 +44,8 @@ pub(super) fn findings(settings: &Settings, rows: &[RunRow]) -> Vec<Finding> {
 
 /// Step sizes at which one seed's score is within 10 % of its best; nothing if that is not above 0, as there is then no step
 /// size that serves.
-fn near_best(rows: &[&RunRow], method: &str, seed: usize) -> Option<f64> {
-    let rows = rows.iter().filter(|row| row.method == method && row.trial == seed && is_judged(row));
+fn near_best(rows: &[&RunRow], method: &str, seed: (usize, usize)) -> Option<f64> {
+    let rows = rows.iter().filter(|row| row.method == method && row.key() == seed && is_judged(row));
     let curve: Vec<(f64, f64)> = rows.filter_map(|row| Some((row.step_size, row.score?))).collect();
     let best = range(&curve)?.1;
     (best > 0.0).then(|| curve.iter().filter(|point| point.1 >= 0.9 * best).count() as f64)
@@ -60,8 +61,7 @@ fn notes(rows: &[&RunRow]) -> String {
     let runs = || rows.iter().filter(|row| [LORA, DEEP_LORA].contains(&row.method.as_str()));
     let without = runs().filter(|row| row.is_trained() && row.score.is_none()).count();
     let notes = Notes::default().untrained(runs().filter(|row| !row.is_trained()).count());
-    let notes = notes.count(without, "runs without a score are left out");
-    notes.recorded(runs().filter(|row| is_judged(row)).map(|row| row.constant_loss)).text()
+    notes.count(without, "runs without a score are left out").text()
 }
 
 #[cfg(test)]
@@ -69,12 +69,12 @@ mod tests {
     use super::*;
 
     fn row(step_size: f64, score: Option<f64>, training_loss: f64) -> RunRow {
-        RunRow { method: LORA.into(), step_size, training_loss, constant_loss: Some(1.0), ..any_row(0, 16, score) }
+        RunRow { method: LORA.into(), step_size, training_loss, ..any_row(0, 16, score) }
     }
 
     fn near(rows: &[RunRow]) -> (Option<f64>, String) {
         let rows: Vec<&RunRow> = rows.iter().collect();
-        (near_best(&rows, LORA, 0), notes(&rows))
+        (near_best(&rows, LORA, (0, 0)), notes(&rows))
     }
 
     #[test]

@@ -2,21 +2,19 @@
 
 use charts::{Axis, Figure, Hue, Legend, Lines, Series, SharedY, significant};
 
-use super::GRID;
-use super::settings::Settings;
+use super::Settings;
 use crate::adaptation::*;
 
 pub(super) fn figure(settings: &Settings, rows: &[RunRow]) -> Figure {
     let tasks = distinct(rows, |row| row.task.clone());
-    let (columns, width) = grid(settings.examples.len(), tasks.len());
     let mut figure = Figure::new("How much the score depends on the step size")
-        .subtitle(format!("{}{}", settings.subtitle(), what_failed(rows)))
-        .columns(columns)
-        .panel_size(width, 320)
+        .subtitle(format!("{}{}", settings.subtitle("not in the paper"), what_failed(rows)))
+        .columns(settings.examples().len().max(1))
+        .panel_size(460, 320)
         .shared_y(SharedY::All);
     for task in &tasks {
-        for n in settings.examples.iter().map(|n| n.get()) {
-            let rows: Vec<&RunRow> = at(rows, GRID, task).into_iter().filter(|row| row.examples == n).collect();
+        for n in distinct(rows, |row| row.examples) {
+            let rows: Vec<&RunRow> = rows.iter().filter(|row| row.task == *task && row.examples == n).collect();
             if let Some(first) = rows.first() {
                 let panel = Lines::new(format!("{task}, n = {n}"))
                     .x(Axis::log("step size η"))
@@ -40,7 +38,7 @@ fn series(rows: &[&RunRow], &(method, hue): &(&str, Hue), band: Band) -> Option<
 
 /// The step size of the best mean score, in words; `None` without scores.
 fn best(rows: &[&RunRow]) -> Option<String> {
-    let points = scored(rows.iter().copied(), |row| row.step_size);
+    let points = rows.iter().filter(|row| row.score.is_some()).map(|row| (row.step_size, row.counted()));
     let best = crate::summary::averaged(points).mean.into_iter().max_by(|a, b| a.1.total_cmp(&b.1));
     best.map(|(step_size, _)| significant(step_size, 1))
 }

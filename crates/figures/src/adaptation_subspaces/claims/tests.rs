@@ -6,13 +6,26 @@ fn value(trial: usize, matrix: &str, index: usize, singular_value: f64) -> Spect
     SpectrumRow { task: "t".into(), trial, matrix: matrix.into(), index, singular_value }
 }
 
-fn loss(trial: usize, step: u64, training_loss: f64) -> LossRow {
-    LossRow { task: "t".into(), trial, step, training_loss, constant_loss: Some(1.0), score: None }
+fn loss(trial: usize, step: u64, training_loss: f64) -> RecordRow {
+    RecordRow {
+        encoder: "e".into(),
+        task: "t".into(),
+        metric: "pearson".into(),
+        method: "m".into(),
+        examples: 16,
+        head_draw: 0,
+        trial,
+        step,
+        training_loss,
+        constant_loss: 1.0,
+        score: None,
+        training_score: None,
+    }
 }
 
 fn cosine(matrix: &str, step: u64, mean_cosine: f64) -> Row {
     let (task, matrix) = ("t".into(), matrix.into());
-    Row { task, trial: 0, matrix, step, mean_cosine, smallest_cosine: 0.0 }
+    Row { task, trial: 0, matrix, step, largest_cosine: mean_cosine, mean_cosine, smallest_cosine: 0.0 }
 }
 
 #[test]
@@ -46,13 +59,16 @@ fn a_run_whose_loss_is_not_a_number_is_left_out() {
 
 #[test]
 fn only_matrices_that_learned_something_have_a_subspace_to_find() {
-    let losses = [loss(0, 0, 2.0), loss(0, 2, 1.5), loss(0, 10, 0.5)];
+    let losses = [loss(0, 0, 2.0), loss(0, 30, 1.5), loss(0, 100, 0.5)];
     let spectra = [value(0, "a", 1, 1.0), value(0, "b", 1, 1e-7)];
-    let rows = [cosine("a", 2, 0.95), cosine("b", 2, 0.1), cosine("a", 10, 1.0), cosine("b", 10, 1.0)];
-    let found = found_early("id", &TrainedRuns::new(&rows, &spectra, &losses, "t"), 10);
+    let rows = [cosine("a", 30, 0.95), cosine("b", 30, 0.1), cosine("a", 100, 1.0), cosine("b", 100, 1.0)];
+    let found = found_early("id", &TrainedRuns::new(&rows, &spectra, &losses, "t"), 100);
     assert_eq!(found.evidence, Evidence::EveryTrial { holding: 1, n: 1 });
-    assert_eq!(found.note, "1 of 2 matrices have rank 0 (σ_1 at most 1e-3) and are left out of the mean cosine");
-    let late = found_early("id", &TrainedRuns::new(&rows[1..], &spectra, &losses, "t"), 10);
+    assert_eq!(found.note, "1 of 2 matrices have rank 0 (σ_1 at most 1e-3) and are left out");
+    let rows = [cosine("a", 30, 0.6), cosine("a", 100, 1.0)];
+    let late = found_early("id", &TrainedRuns::new(&rows, &spectra, &losses, "t"), 100);
     assert_eq!(late.evidence, Evidence::EveryTrial { holding: 0, n: 1 });
-    assert!(late.measured.contains("only at the last step, 10, where it is 1 by definition"), "{}", late.measured);
+    assert!(late.measured.contains("only at the last step, 100, where it is 1 by definition"), "{}", late.measured);
+    let never = found_early("id", &TrainedRuns::new(&[cosine("a", 30, 0.1)], &spectra, &losses, "t"), 100);
+    assert!(matches!(never.evidence, Evidence::None { .. }), "the authors draw no such matrix");
 }

@@ -1,0 +1,101 @@
+//! What the factorial says of the choices, and whether a gradient predicts when its update leaves the origin.
+
+use lab::statistics::{Estimate, paired_by_key};
+use lab::{Evidence, Finding, Side};
+
+use super::escapes::EscapeRow;
+use super::settings::Settings;
+use crate::adaptation::*;
+use crate::summary::exponent;
+
+const LEADS: &str = "what-matters/deep-lora-leads";
+const HEAD: &str = "what-matters/lead-rests-on-pooler-and-head";
+const ZERO: &str = "what-matters/zero-at-the-output-is-better";
+const WIDTH: &str = "what-matters/full-width-is-better";
+const EPSILON: &str = "what-matters/lead-rests-on-epsilon";
+const ESCAPE: &str = "what-matters/escape-time";
+
+/// How far from 1 the exponent of the escape time may be to count as predicted.
+const MARGIN: f64 = 0.2;
+
+pub(super) fn findings(settings: &Settings, rows: &[RunRow], escapes: &[EscapeRow]) -> Vec<Finding> {
+    if !settings.encoder.is_pretrained() || *settings.training.steps < 500 {
+        let ids = [LEADS, HEAD, ZERO, WIDTH, EPSILON, ESCAPE];
+        return ids.map(|id| Finding::untested(id, "a made-up encoder, or fewer than 500 steps")).into();
+    }
+    let epsilons: Vec<f64> = settings.experiment.epsilons.iter().map(|epsilon| **epsilon).collect();
+    let mut findings = Vec::new();
+    for task in distinct(rows, |row| row.task.clone()) {
+        let here: Vec<&RunRow> = rows.iter().filter(|row| row.task == task).collect();
+        let case = format!("{}, {task}", settings.encoder.source);
+        let of = |network: &str, epsilon: f64| -> Vec<&RunRow> {
+            here.iter().copied().filter(|row| row.head == network && row.epsilon == epsilon).collect()
+        };
+        let networks: Vec<&str> = settings.experiment.networks.iter().map(|network| network.name.as_str()).collect();
+        let (before, authors) = (networks[0], networks[networks.len() - 1]);
+        for network in &networks {
+            let rows = of(network, epsilons[0]);
+            for (id, contrast) in [
+                (LEADS, (DEEP_LORA, LORA)),
+                (ZERO, (LORA_PEFT, LORA)),
+                (WIDTH, (DEEP_LORA, DEEP_LORA_NARROW)),
+            ] {
+                findings.push(direction(id, &rows, contrast).case(format!("{case}, {network}")));
+            }
+        }
+        let (rows_before, rows_authors) = (of(before, epsilons[0]), of(authors, epsilons[0]));
+        findings.push(interaction(HEAD, &rows_authors, &rows_before).case(&case));
+        for &epsilon in &epsilons[1..] {
+            let rows = of(authors, epsilon);
+            findings.push(interaction(EPSILON, &rows, &rows_authors).case(format!("{case}, ϵ = {epsilon:e}")));
+        }
+        findings.extend(escape_times(escapes, &task, &case));
+    }
+    findings
+}
+
+/// The mean difference of two methods is above 0.
+fn direction(id: &'static str, rows: &[&RunRow], contrast: (&str, &str)) -> Finding {
+    let compared = Compared::between(rows.iter().copied(), contrast);
+    match compared.difference() {
+        None => Finding::untested(id, "no pair of trained runs"),
+        Some(estimate) => {
+            Finding::new(id, estimate.to_string(), Evidence::Direction { estimate, side: Side::Above, value: 0.0 })
+        }
+    }
+    .note(compared.notes())
+}
+
+/// Deep LoRA's lead is larger under one condition than under another, paired by seed.
+fn interaction(id: &'static str, rows: &[&RunRow], others: &[&RunRow]) -> Finding {
+    let lead = |rows: &[&RunRow]| Compared::of(rows.iter().copied()).by_run();
+    match Estimate::crossed(&paired_by_key(&lead(rows), &lead(others))) {
+        None => Finding::untested(id, "no seed with trained runs under both conditions"),
+        Some(estimate) => {
+            Finding::new(id, estimate.to_string(), Evidence::Direction { estimate, side: Side::Above, value: 0.0 })
+        }
+    }
+}
+
+/// For each condition and width: the exponent with which the time to leave the origin grows with the predicted one, over all
+/// matrices and seeds.
+fn escape_times(escapes: &[EscapeRow], task: &str, case: &str) -> Vec<Finding> {
+    let escapes: Vec<&EscapeRow> = escapes.iter().filter(|row| row.task == task).collect();
+    let conditions = distinct(&escapes, |row| (row.head.clone(), row.method.clone(), row.epsilon.to_bits()));
+    let of = |(head, method, epsilon): (String, String, u64)| {
+        let is_there = |row: &&&EscapeRow| (&row.head, &row.method, row.epsilon.to_bits()) == (&head, &method, epsilon);
+        let all: Vec<&&EscapeRow> = escapes.iter().filter(is_there).collect();
+        let points: Vec<(f64, f64)> =
+            all.iter().filter_map(|row| Some((row.predicted_steps, row.steps? as f64))).collect();
+        let finding = match exponent(&points) {
+            None => Finding::untested(ESCAPE, "fewer than four updates leave the origin"),
+            Some(estimate) => Finding::new(
+                ESCAPE,
+                format!("exponent {estimate}, {} of {} updates leave", points.len(), all.len()),
+                Evidence::Equivalence { estimate, low: 1.0 - MARGIN, high: 1.0 + MARGIN },
+            ),
+        };
+        finding.case(format!("{case}, {head}, {method}, ϵ = {:e}", f64::from_bits(epsilon)))
+    };
+    conditions.into_iter().map(of).collect()
+}

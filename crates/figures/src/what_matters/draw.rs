@@ -1,0 +1,102 @@
+//! The figure: scores, training losses, main effects, and the time to leave the origin.
+
+use charts::{Axis, DotSet, Dots, Figure, Hue, Lines, Series};
+use lab::statistics::Estimate;
+use lab::{Experiment, Results};
+
+use super::WhatMatters;
+use super::effects::EffectRow;
+use super::escapes::EscapeRow;
+use super::settings::Settings;
+use crate::adaptation::*;
+use crate::palette;
+
+pub(super) fn figure(settings: &Settings, results: &Results) -> anyhow::Result<Figure> {
+    let rows: Vec<RunRow> = results.read(WhatMatters::NAME)?;
+    let effects: Vec<EffectRow> = results.read("what-matters.effects")?;
+    let escapes: Vec<EscapeRow> = results.read("what-matters.escapes")?;
+    let mut figure = Figure::new("What Deep LoRA's advantage rests on")
+        .subtitle(format!("{}{}", settings.subtitle("not in the paper"), what_failed(&rows)))
+        .columns(2)
+        .panel_size(620, 420)
+        .shared_legend();
+    for task in distinct(&rows, |row| row.task.clone()) {
+        let rows: Vec<&RunRow> = rows.iter().filter(|row| row.task == task).collect();
+        let effects: Vec<&EffectRow> = effects.iter().filter(|row| row.task == task).collect();
+        let escapes: Vec<&EscapeRow> = escapes.iter().filter(|row| row.task == task).collect();
+        let score = Axis::linear(metric_label(rows.first().map_or("", |row| &row.metric)));
+        figure = figure
+            .panel(levels(settings, format!("{task}: scores"), &rows, score, RunRow::counted))
+            .panel(levels(settings, format!("{task}: training loss at the end"), &rows, Axis::log("training loss"), |row| {
+                row.training_loss
+            }))
+            .panel(effect_panel(&task, &effects))
+            .panel(escape_panel(&task, &escapes));
+    }
+    Ok(figure)
+}
+
+/// Where runs stand: pooler and head, and ϵ where it is not the first.
+fn conditions(settings: &Settings, rows: &[&RunRow]) -> Vec<(String, Vec<RunRow>)> {
+    let first = *settings.experiment.epsilons[0];
+    let name = |row: &RunRow| {
+        if row.epsilon == first { row.head.clone() } else { format!("{}, ϵ = {:e}", row.head, row.epsilon) }
+    };
+    let of = |condition: String| {
+        let here = rows.iter().filter(|row| name(row) == condition).map(|row| (*row).clone()).collect();
+        (condition, here)
+    };
+    distinct(rows, |row| name(row)).into_iter().map(of).collect()
+}
+
+/// A quantity of every method under every condition: means with intervals.
+fn levels(settings: &Settings, title: String, rows: &[&RunRow], axis: Axis, value: fn(&RunRow) -> f64) -> Dots {
+    let conditions = conditions(settings, rows);
+    let panel = Dots::new(title).rows(conditions.iter().map(|condition| condition.0.as_str())).x(axis);
+    settings.methods.hues().into_iter().fold(panel, |panel, (method, hue)| {
+        let of = |(_, rows): &(String, Vec<RunRow>)| {
+            let rows = rows.iter().filter(|row| row.method == method && value(row).is_finite());
+            Estimate::crossed(&rows.map(|row| (row.key(), value(row))).collect::<Vec<_>>())
+        };
+        panel.set(dots(method, hue, &conditions.iter().map(of).collect::<Vec<_>>()))
+    })
+}
+
+fn dots(label: &str, hue: Hue, estimates: &[Option<Estimate>]) -> DotSet {
+    let values: Vec<f64> = estimates.iter().map(|found| found.map_or(f64::NAN, |estimate| estimate.mean)).collect();
+    let span = |found: &Option<Estimate>| found.and_then(|e| e.interval()).unwrap_or((f64::NAN, f64::NAN));
+    DotSet::new(label, values).spans(estimates.iter().map(span).collect::<Vec<_>>()).hue(hue)
+}
+
+fn effect_panel(task: &str, effects: &[&EffectRow]) -> Dots {
+    let values: Vec<f64> = effects.iter().map(|row| row.mean.unwrap_or(f64::NAN)).collect();
+    let end = |end: Option<f64>| end.unwrap_or(f64::NAN);
+    let spans: Vec<(f64, f64)> = effects.iter().map(|row| (end(row.low), end(row.high))).collect();
+    let texts: Vec<String> = values.iter().map(|value| format!("{value:+.3}").replace('-', "−")).collect();
+    Dots::new(format!("{task}: effects on the score"))
+        .rows(effects.iter().map(|row| row.effect.as_str()))
+        .x(Axis::linear("difference of scores").include(0.0))
+        .set(DotSet::new("effect, 95 % interval", values).spans(spans).texts(texts).hue(Hue::Black))
+        .reference(0.0, "")
+}
+
+/// The time to leave the origin of every update against the predicted one; on the line both are equal.
+fn escape_panel(task: &str, escapes: &[&EscapeRow]) -> Lines {
+    let mut panel = Lines::new(format!("{task}: steps until ‖ΔW‖ > 1e-3, each dot one matrix of one run"))
+        .x(Axis::log("predicted: ϵ / (η ε σ₁)"))
+        .y(Axis::log("steps"));
+    let conditions = distinct(escapes, |row| (row.method.clone(), row.epsilon.to_bits()));
+    for (place, (method, epsilon)) in conditions.into_iter().enumerate() {
+        let epsilon = f64::from_bits(epsilon);
+        let of = escapes.iter().filter(|row| row.method == method && row.epsilon == epsilon);
+        let points: Vec<(f64, f64)> = of.filter_map(|row| Some((row.predicted_steps, row.steps? as f64))).collect();
+        let label = format!("{method}, ϵ = {epsilon:e}");
+        panel = panel.series(Series::new(label, points).hue(palette::case(place)).scatter().opacity(0.35));
+    }
+    let predicted = escapes.iter().map(|row| row.predicted_steps).filter(|steps| steps.is_finite());
+    let (least, most) = predicted.fold((f64::INFINITY, 0.0f64), |(least, most), x| (least.min(x), most.max(x)));
+    if least < most {
+        panel = panel.series(Series::new("as predicted", vec![(least, least), (most, most)]).hue(Hue::Grey).dashed());
+    }
+    panel
+}

@@ -37,11 +37,11 @@ impl Setup {
         command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")).args(["--profile", "smoke"]);
         let encoder = format!("sources.own.path.directory={:?}", self.path("encoder").display().to_string());
         for setting in
-            [&encoder, "encoder.source=own", "examples=[8]", "choice.methods=[]", &format!("tasks=[{task:?}]")]
+            [&encoder, "encoder.source=own", "examples=[8]", "head.draws=1", &format!("tasks=[{task:?}]")]
         {
             command.args(["--set", setting]);
         }
-        command.args(["--trials", "1", "--set", "further_trials=1"]);
+        command.args(["--trials", "1"]);
         for (option, name) in [("--results", "results"), ("--figures", "figures"), ("--data-dir", "data")] {
             command.arg(option).arg(self.path(name));
         }

@@ -61,26 +61,31 @@ fn values_out_of_range_name_key_value_and_what_is_allowed() {
         ("few-shot", "examples=[0]", "a whole number from 1"),
         ("few-shot", "examples=[16, 16]", "value once"),
         ("few-shot", "band=\"wide\"", "half-deviation"),
-        ("few-shot", "choice.trials=10000", "at most 100000 runs that choose"),
-        ("few-shot", "choice.methods=[\"lora\", \"lora\"]", "each value once"),
-        ("few-shot", "choice.step_sizes=[0]", "greater than 0"),
+        ("few-shot", "methods.names=[\"lora\", \"lora\"]", "each value once"),
+        ("few-shot", "methods.names=[\"compressed\"]", "compressed needs it"),
+        ("few-shot", "ranks=[4, 8]", "a list of one: the figure has no axis for it"),
+        ("few-shot", "head.deviation=0", "\"lecun\" (1/√hidden), or a number greater than 0"),
+        ("few-shot", "head.draws=0", "a whole number from 1, each crossed with all trials"),
+        ("few-shot", "encoder.pooler_scale=0", "greater than 0"),
+        ("few-shot", "training.batch=17", "from 1 to 16 (the fewest examples: an incomplete batch is left out)"),
+        ("few-shot", "training.sampling=\"both\"", "with-replacement"),
+        ("few-shot", "training.epsilon=0", "greater than 0"),
+        ("few-shot", "experiment.x=1", "experiment"),
         ("few-shot", "methods.depth=2", "an integer from 3"),
         ("few-shot", "adapted=\"everything\"", "all-dense"),
         ("few-shot", "training.record_every=501", "from 1 to the steps (500)"),
-        ("rank-sweep", "protocols.1.lora=0", "greater than 0"),
-        ("rank-sweep", "protocols.0.lora={ stsb = 1e-3 }", "a step size for every task"),
-        ("rank-sweep", "protocols.1.lora={ stbs = 1e-3, others = 1e-3 }", "movie-sentiment"),
-        ("rank-sweep", "protocols.1.lora=\"large\"", "lora = \"large\" is not allowed; allowed: a number, or a table"),
-        ("learned-ranks", "protocols.1.name=\"paper's step size\"", "each name once"),
+        ("rank-sweep", "step_sizes=[0]", "greater than 0"),
+        ("glue-table", "training.steps_of={ stbs = 100 }", "movie-sentiment"),
+        ("what-matters", "experiment.networks.1.name=\"random pooler, LeCun head\"", "each once"),
+        ("what-matters", "experiment.epsilons=[1e-6, 0]", "greater than 0"),
         ("step-size", "methods.names=[]", "at least one value"),
         ("step-size", "methods.sine_frequency=0", "greater than 0"),
-        ("lora-compressed-vs-narrow", "discrepant_step=-1", "a number from 0"),
-        ("lora-compressed-vs-narrow", "rank=7", "an even whole number from 2"),
-        ("lora-compressed-vs-narrow", "adapted=all-dense", "embeddings cannot be adapted at full width"),
-        ("adaptation-subspaces", "adapted=all-dense", "embeddings cannot be adapted at full width"),
-        ("adaptation-subspaces", "final_step_size=1", "a number from 0 to step_size"),
+        ("lora-compressed-vs-narrow", "methods.discrepant_step=-1", "a number from 0"),
+        ("lora-compressed-vs-narrow", "ranks=[7]", "an even whole number from 2"),
+        ("adaptation-subspaces", "methods.names=[\"lora\"]", "the figure is about it alone"),
+        ("adaptation-subspaces", "experiment.final_step_size=1", "a number from 0 to the step size"),
         ("adaptation-subspaces", "training.checkpoint_every=0", "a whole number from 1"),
-        ("adaptation-subspaces", "kept_steps=[0, 10]", "ends with the steps (2000)"),
+        ("adaptation-subspaces", "experiment.kept_steps=[0, 10]", "ends with the steps (2000)"),
         ("glue-table", "encoder.pooling=\"max\"", "mean"),
     ] {
         let (code, text) = error(experiment, &["--profile", "paper", "--set", setting]);
@@ -166,14 +171,10 @@ fn settings_that_do_not_fit_encoder_or_data_are_refused_before_anything_runs() {
     let directory = tempfile::tempdir().expect("a directory");
     let hidden = "a whole number from 1 to the hidden size of tiny-random (24)";
     for (experiment, setting, expected) in [
-        ("few-shot", "methods.rank=25", hidden),
-        ("step-size", "methods.rank=25", hidden),
-        ("learned-ranks", "rank=25", hidden),
+        ("few-shot", "ranks=[25]", hidden),
         ("rank-sweep", "ranks=[2,25]", hidden),
-        ("lora-compressed-vs-narrow", "rank=26", hidden),
-        ("adaptation-subspaces", "subspace=25", hidden),
-        ("glue-table", "examples=100000", "of the training pool of made-up"),
-        ("few-shot", "choice.validation_examples=100000", "without the 1000"),
+        ("lora-compressed-vs-narrow", "ranks=[26]", hidden),
+        ("adaptation-subspaces", "experiment.subspace=25", hidden),
     ] {
         let output = smoke(experiment, directory.path(), &["--set", setting]);
         let text = String::from_utf8_lossy(&output.stderr);
@@ -183,20 +184,38 @@ fn settings_that_do_not_fit_encoder_or_data_are_refused_before_anything_runs() {
     }
 }
 
+/// A pool can only be too small where its examples are all to be different.
 #[test]
-fn a_step_size_that_diverged_is_not_chosen() {
+fn more_examples_than_a_pool_has_need_replacement() {
     let directory = tempfile::tempdir().expect("a directory");
-    let grid = ["--set", "choice.step_sizes=[1e-3,1e25]", "--set", "examples=[8]", "--trials", "1"];
-    let output = smoke("few-shot", directory.path(), &grid);
+    let many = ["--trials", "1", "--set", "examples=[400]", "--set", "methods.names=[\"lora\"]"];
+    let output = smoke("few-shot", directory.path(), &many);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let table = directory.path().join("r/smoke/few-shot.selection.csv");
-    let mut reader = csv::Reader::from_path(table).expect("a table");
-    let headers = reader.headers().expect("a header").clone();
-    let at = |name: &str| headers.iter().position(|header| header == name).expect("a column");
-    let (diverged, chosen) = (at("diverged_at_step"), at("chosen"));
-    let rows: Vec<csv::StringRecord> = reader.records().map(|row| row.expect("a row")).collect();
-    assert!(rows.iter().any(|row| !row[diverged].is_empty()), "1e25 is far too large");
-    assert!(rows.iter().all(|row| row[diverged].is_empty() == (&row[chosen] == "true")));
+    let without = [&many[..], &["--set", "training.sampling=\"without-replacement\""]].concat();
+    let output = smoke("few-shot", directory.path(), &without);
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.contains("examples.0 = 400") && text.contains("of the training pool of made-up"), "{text}");
+}
+
+/// Pooler and head are the same for every method and seed, one for each draw asked for; "per-trial" gives every trial its own.
+#[test]
+fn as_many_heads_are_drawn_as_asked_for() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let reach = |draws: &str| -> Vec<(String, String, String)> {
+        let output = smoke("few-shot", directory.path(), &["--set", &format!("head.draws={draws}")]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let rows = rows(directory.path(), "few-shot");
+        rows.iter().map(|row| (row["head_draw"].clone(), row["trial"].clone(), row["logit_bound"].clone())).collect()
+    };
+    let bounds = |found: &[(String, String, String)]| -> std::collections::HashSet<(String, String)> {
+        found.iter().map(|(draw, _, bound)| (draw.clone(), bound.clone())).collect()
+    };
+    let three = reach("3");
+    assert_eq!((bounds(&three).len(), three.len()), (3, 3 * 2 * 2 * 4));
+    let own = reach("\"per-trial\"");
+    assert_eq!((bounds(&own).len(), own.len()), (2, 2 * 2 * 4));
+    assert!(own.iter().all(|(draw, trial, _)| draw == trial));
 }
 
 /// What is too large is refused in one sentence with what is allowed, before anything is allocated.
@@ -229,12 +248,11 @@ fn sizes_without_end_are_refused_at_once() {
         ("scaling", "sizes=[{ size = 4000000000, sampled = 1 }]", "mostly because of sizes"),
         ("scaling", "equivalence.draws=1000000000000", trials),
         ("scaling", "equivalence.problem.size=1000000", "equivalence.problem.size"),
-        ("few-shot", "training.batch=1000000000", "a whole number from 1 to 1000000"),
+        ("few-shot", "training.batch=1000000000", "a whole number from 1 to 8"),
         ("few-shot", "methods.depth=1000000000", "a whole number from 2 to 10000"),
-        ("few-shot", "choice.trials=1000000000000", trials),
-        ("few-shot", "choice.validation_examples=9223372036854775807", "a whole number from 2 to 4294967295"),
+        ("few-shot", "head.draws=9223372036854775807", "at most 100000 runs"),
         ("step-size", "trials=9223372036854775807", trials),
-        ("adaptation-subspaces", "depth=1000000000", "a whole number from 2 to 10000"),
+        ("adaptation-subspaces", "methods.depth=1000000000", "a whole number from 2 to 10000"),
     ] {
         let started = std::time::Instant::now();
         let output = smoke(experiment, directory.path(), &["-q", "--set", setting]);
@@ -293,7 +311,7 @@ fn values_that_cannot_be_meant_are_refused_with_the_reason() {
         ("ablations", &["schedule.tolerance=2"], "a number from 0 to below 1"),
         ("scaling", &["tolerance=1e308"], "below 1, the training loss at the start"),
         ("svd-evolution", &["variants.0.name=\"a\\u0007\""], "text without control characters"),
-        ("rank-sweep", &["protocols.0.name=\"a\\nb\""], "text without control characters"),
+        ("what-matters", &["experiment.networks.0.name=\"a\\nb\""], "text without control characters"),
         ("completion", &["problem.rank=\"many\""], "a whole number from 1"),
         ("few-shot", &["sources.x=3"], "a table"),
         ("few-shot", &["sources.x={ hub = 3 }"], "a table"),
@@ -334,7 +352,7 @@ fn rows(directory: &Path, table: &str) -> Vec<std::collections::HashMap<String, 
 #[test]
 fn diverged_runs_are_rows_and_their_difference_is_empty() {
     let directory = tempfile::tempdir().expect("a directory");
-    let sets = ["--set", "step_size=1e30", "--set", "choice.step_sizes=[1e30]", "--set", "examples=[8]"];
+    let sets = ["--set", "step_sizes=[1e30]", "--set", "examples=[8]"];
     let output = smoke("few-shot", directory.path(), &sets);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let runs = rows(directory.path(), "few-shot");

@@ -11,35 +11,37 @@ use std::time::Duration;
 use charts::Hue;
 
 /// Each drawing with the hues of the series that must be seen in it (surfaces are coloured by value).
-const DRAWINGS: [(&str, &[Hue]); 17] = [
+const DRAWINGS: [(&str, &[Hue]); 19] = [
     ("ablations", &[Hue::Blue, Hue::Vermilion]),
     ("adaptation-subspaces", &[Hue::Wine]),
     ("completion", &[Hue::Blue, Hue::Vermilion, Hue::Brown, Hue::Pink]),
     ("compressed-vs-narrow", &[Hue::Green, Hue::Vermilion, Hue::Pink]),
     ("depth-width-sweep", &[Hue::Sky, Hue::Indigo]),
     ("factorization", &[Hue::Blue, Hue::Brown]),
-    ("few-shot", &[Hue::Forest, Hue::Wine]),
+    ("few-shot", &[Hue::Forest, Hue::Sand, Hue::Wine, Hue::Lavender]),
     ("glue-table", &[Hue::Forest, Hue::Wine]),
     ("invariant-subspace", &[Hue::Ultramarine, Hue::Forest, Hue::Sand, Hue::Lavender, Hue::Grey, Hue::Silver]),
     ("learned-ranks", &[Hue::Forest, Hue::Wine]),
     ("lora-compressed-vs-narrow", &[Hue::Blue, Hue::Vermilion, Hue::Green]),
-    ("rank-sweep", &[Hue::Forest, Hue::Wine]),
+    ("rank-sweep", &[Hue::Forest, Hue::Lavender]),
     ("scaling", &[Hue::Blue, Hue::Vermilion, Hue::Orange]),
-    ("step-size", &[Hue::Forest, Hue::Wine]),
+    ("step-size", &[Hue::Forest, Hue::Lavender]),
     ("svd-evolution", &[]),
     ("svd-evolution-layers", &[]),
     ("svd-evolution-variants", &[]),
+    ("training-length", &[Hue::Forest, Hue::Wine]),
+    ("what-matters", &[Hue::Forest, Hue::Sand, Hue::Wine, Hue::Lavender]),
 ];
 
 /// Main tables with a column each must have and the least number of rows.
-const TABLES: [(&str, &str, usize); 15] = [
+const TABLES: [(&str, &str, usize); 17] = [
     ("ablations", "recovery_error", 20),
     ("adaptation-subspaces", "mean_cosine", 90),
     ("completion", "recovery_error", 40),
     ("compressed-vs-narrow", "iterations", 6),
     ("depth-width-sweep", "recovery_error", 6),
     ("factorization", "training_loss", 40),
-    ("few-shot", "training_loss", 24),
+    ("few-shot", "training_loss", 32),
     ("glue-table", "deep_lora_deviation_percent", 2),
     ("invariant-subspace", "block_residual", 40),
     ("learned-ranks", "spectral_norm", 90),
@@ -48,6 +50,8 @@ const TABLES: [(&str, &str, usize); 15] = [
     ("scaling", "held_out_error", 40),
     ("step-size", "training_loss", 8),
     ("svd-evolution", "singular_value", 100),
+    ("training-length", "training_score", 18),
+    ("what-matters", "logit_bound", 32),
 ];
 
 fn reproduce_all(directory: &Path, arguments: &[&str]) -> Command {

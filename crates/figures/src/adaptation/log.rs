@@ -158,6 +158,12 @@ impl<'a> Log<'a> {
         score(self.task.metric, &predicted, evaluation)
     }
 
+    fn measure_training(&mut self, tuning: &FineTuning<'_, f32>) -> Option<f64> {
+        let Self { training, activations, par, .. } = self;
+        let predicted = predict(tuning.network(), tuning.adapters(), training, activations, *par);
+        score(self.task.metric, &predicted, training)
+    }
+
     /// The outcome of a run that came to its end.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use crate::adaptation::*;
 
 const STEPS: &str = "training-length/deep-lora-leads";
 const LOSS: &str = "training-length/deep-lora-leads-at-equal-loss";
-const GAP: &str = "training-length/deep-lora-overfits-less";
+const GAP: [&str; 2] = ["training-length/less-overfitting", "training-length/less-overfitting-here"];
 
 /// Steps at which scores are compared: the paper's few-shot runs have 500, its GLUE runs 1000.
 const AFTER: [u64; 3] = [500, 1000, 2000];
@@ -19,7 +19,7 @@ type Key = (usize, usize);
 pub(super) fn findings(settings: &Settings, rows: &[RecordRow]) -> Vec<Finding> {
     if !settings.encoder.is_pretrained() || *settings.training.steps < AFTER[0] {
         let why = "a made-up encoder, or fewer than 500 steps";
-        return [STEPS, LOSS, GAP].map(|id| Finding::untested(id, why)).into();
+        return [STEPS, LOSS, GAP[0], GAP[1]].map(|id| Finding::untested(id, why)).into();
     }
     let mut findings = Vec::new();
     for task in distinct(rows, |row| row.task.clone()) {
@@ -32,9 +32,21 @@ pub(super) fn findings(settings: &Settings, rows: &[RecordRow]) -> Vec<Finding> 
                 findings.push(finding.case(format!("{case}, after {step} steps")));
             }
             findings.push(above(LOSS, &at_equal_loss(&rows, other, |row| row.score)).case(&case));
-            // Overfits less: the other's gap minus Deep LoRA's is above 0.
-            let gap = |row: &RecordRow| Some(row.score? - row.training_score?);
-            findings.push(above(GAP, &at_equal_loss(&rows, other, gap)).case(case));
+        }
+    }
+    findings.extend(by_encoder(&settings.encoder, GAP, |id| overfits_less(id, rows)));
+    findings
+}
+
+/// The other method's gap between training examples and dev minus Deep LoRA's is above 0, at equal training loss.
+fn overfits_less(id: &'static str, rows: &[RecordRow]) -> Vec<Finding> {
+    let gap = |row: &RecordRow| Some(row.score? - row.training_score?);
+    let mut findings = Vec::new();
+    for task in distinct(rows, |row| row.task.clone()) {
+        let rows: Vec<&RecordRow> = rows.iter().filter(|row| row.task == task).collect();
+        for other in [LORA, LORA_PEFT].into_iter().filter(|method| rows.iter().any(|row| row.method == *method)) {
+            let finding = above(id, &at_equal_loss(&rows, other, gap));
+            findings.push(finding.case(format!("{task}, against {other}")));
         }
     }
     findings

@@ -26,7 +26,7 @@ const MEMORY: u32 = 4 << 20;
 const THREADS: usize = 2;
 
 /// The experiments and their binaries.
-pub(super) const EXPERIMENTS: [(&str, &str); 15] = [
+pub(super) const EXPERIMENTS: [(&str, &str); 17] = [
     ("ablations", env!("CARGO_BIN_EXE_ablations")),
     ("adaptation-subspaces", env!("CARGO_BIN_EXE_adaptation-subspaces")),
     ("completion", env!("CARGO_BIN_EXE_completion")),
@@ -41,6 +41,8 @@ pub(super) const EXPERIMENTS: [(&str, &str); 15] = [
     ("rank-sweep", env!("CARGO_BIN_EXE_rank-sweep")),
     ("scaling", env!("CARGO_BIN_EXE_scaling")),
     ("step-size", env!("CARGO_BIN_EXE_step-size")),
+    ("training-length", env!("CARGO_BIN_EXE_training-length")),
+    ("what-matters", env!("CARGO_BIN_EXE_what-matters")),
     ("svd-evolution", env!("CARGO_BIN_EXE_svd-evolution")),
 ];
 

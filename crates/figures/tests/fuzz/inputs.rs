@@ -43,7 +43,7 @@ pub(super) fn few_shot(case: &Case, task: &str) -> Vec<String> {
     let encoder = format!("sources.mine.path.directory={:?}", case.path("encoder").to_string_lossy());
     let task = format!("tasks=[{task:?}]");
     let settings =
-        [&encoder, &task, "encoder.source=mine", "examples=[2]", "choice.methods=[]", "trials=1", "further_trials=1"];
+        [&encoder, &task, "encoder.source=mine", "examples=[4]", "trials=1"];
     arguments.extend(settings.iter().flat_map(|text| ["--set".to_owned(), (*text).to_owned()]));
     arguments
 }

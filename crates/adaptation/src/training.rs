@@ -14,7 +14,7 @@ use crate::checkpoint::{self, CheckpointError, Position};
 use crate::method::{Method, Recipe};
 use crate::{
     Activations, AdamW, AdamWSettings, AdapterError, Adapters, Batch, Dropout, Labelled, Loss, ModelError, Network,
-    Real, Site, StepSchedule,
+    Pooling, Real, Site, StepSchedule,
 };
 
 /// A loss above this many times that of predicting 0 everywhere is a divergence.
@@ -80,8 +80,29 @@ pub fn optimizer<T: Real>(method: &Method, adapters: &Adapters<T>) -> AdamW<T> {
     AdamW::new(AdamWSettings { discrepant_step: method.discrepant_step(), ..AdamWSettings::default() }, adapters)
 }
 
+/// The gradients with respect to every `ΔW` at the pretrained weights, of the loss of `plan`'s first batch without dropout: in
+/// [`Adapters::gradient`].
+///
+/// # Errors
+/// As [`FineTuning::new`].
+pub fn first_gradients<T: Real>(
+    sites: &[Site],
+    network: &Network<T>,
+    examples: &[Labelled],
+    loss: Loss,
+    plan: &Plan,
+    par: Par,
+) -> Result<Adapters<T>, TrainingError> {
+    let probe = Adapters::probe(sites, |site| network.encoder.config().shape(site));
+    let none = AdamW::new(AdamWSettings::default(), &probe);
+    let plan = Plan { dropout: false, ..plan.clone() };
+    let mut first = FineTuning::new(network, probe, none, examples, loss, plan)?;
+    first.step(par)?;
+    Ok(first.adapters)
+}
+
 /// The adapters of a method on these sites of a network, drawn from `seed`. For a method that is made from the gradient of
-/// the first batch, that is the batch and the dropout of the first step of `plan`.
+/// the first batch, that is the batch of the first step of `plan`, without dropout.
 ///
 /// # Errors
 /// If the method does not fit a site; [`TrainingError::Empty`] without examples.
@@ -97,15 +118,24 @@ pub fn adapters<T: Real>(
 ) -> Result<Adapters<T>, TrainingError> {
     let shape = |site| network.encoder.config().shape(site);
     let probe = if method.needs_gradient() {
-        let probe = Adapters::probe(sites, shape);
-        let none = optimizer(method, &probe);
-        let mut first = FineTuning::new(network, probe, none, examples, loss, plan.clone())?;
-        first.step(par)?;
-        Some(first.adapters)
+        Some(first_gradients(sites, network, examples, loss, plan, par)?)
     } else {
         None
     };
-    Ok(method.adapters(sites, shape, probe.as_ref(), seed)?)
+    let tokens = examples.iter().map(|example| example.ids.len()).sum::<usize>() * plan.batch / examples.len().max(1);
+    let columns = |site| columns_of_step(network, site, tokens, plan.batch);
+    Ok(method.adapters(sites, shape, columns, probe.as_ref(), seed)?)
+}
+
+/// What a step multiplies a weight with: all tokens, or where pooling reads the first tokens alone, one for each sequence.
+fn columns_of_step<T: Real>(network: &Network<T>, site: Site, tokens: usize, sequences: usize) -> usize {
+    let last = network.encoder.config().layers - 1;
+    let of_first_tokens = match site {
+        Site::Pooler => true,
+        Site::Query(l) | Site::AttentionOutput(l) | Site::Intermediate(l) | Site::Output(l) => l == last,
+        _ => false,
+    };
+    if of_first_tokens && network.pooling == Pooling::Pooler { sequences } else { tokens }
 }
 
 /// A fine-tuning run between two steps.
@@ -190,11 +220,11 @@ impl<'a, T: Real> FineTuning<'a, T> {
     ///
     /// # Errors
     /// If it cannot be written; the one before is then still there.
-    pub fn save<N: Serialize>(&self, directory: &Path, notes: &N) -> Result<(), CheckpointError> {
+    pub fn save<N: Serialize>(&mut self, directory: &Path, notes: &N) -> Result<(), CheckpointError> {
         let (batches, step) = (self.batches(), self.step);
         let position = Position { epoch: step / batches, batch: step % batches, step };
         let kept = Kept { notes, position };
-        checkpoint::save(directory, &self.settings(), &kept, &self.adapters, &self.optimizer)
+        checkpoint::save(directory, &self.settings(), &kept, &mut self.adapters, &mut self.optimizer)
     }
 
     /// Goes on where the checkpoint in `directory` was made and gives the notes kept with it; `None` if there is none.
@@ -233,8 +263,9 @@ impl<'a, T: Real> FineTuning<'a, T> {
         self.network
     }
 
-    /// The adapters as they are now.
-    pub fn adapters(&self) -> &Adapters<T> {
+    /// The adapters as they are now, for which rows of embeddings may have steps to [make up for](AdamW::catch_up_all).
+    pub fn adapters(&mut self) -> &Adapters<T> {
+        self.optimizer.catch_up_all(&mut self.adapters);
         &self.adapters
     }
 
@@ -277,6 +308,7 @@ impl<'a, T: Real> FineTuning<'a, T> {
         let dropout = dropout(plan, *step);
         let Work { batch, labels, activations, d_logits, .. } = work;
         let mut d_logits = d_logits.as_mut().subcols_mut(0, labels.len());
+        self.optimizer.catch_up(adapters, batch);
         network.forward(batch, adapters, &dropout, activations, par);
         let loss = self.loss.value_and_gradient(activations.logits(), labels, d_logits.as_mut()).as_f64();
         let penalized = loss + adapters.penalty().as_f64();

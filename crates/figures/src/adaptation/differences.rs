@@ -123,8 +123,9 @@ fn place(row: &RunRow) -> (&str, &str, &str, usize, u64, u64) {
 /// Every one of [`CONTRASTS`] at every place and rank of the rows, in their order; nothing of a method that was not run.
 pub fn differences(rows: &[RunRow]) -> Vec<DifferenceRow> {
     let mut found = Vec::new();
-    for at in distinct(rows, place) {
-        let here: Vec<&RunRow> = rows.iter().filter(|row| place(row) == at).collect();
+    let all: Vec<&RunRow> = rows.iter().collect();
+    for at in distinct(&all, |row| place(row)) {
+        let here: Vec<&RunRow> = all.iter().copied().filter(|row| place(row) == at).collect();
         for contrast in CONTRASTS {
             let ranks = |method: &str| {
                 distinct(&here.iter().filter(|row| row.method == method).collect::<Vec<_>>(), |row| row.rank)

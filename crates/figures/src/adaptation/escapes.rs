@@ -1,7 +1,7 @@
 //! When every `ΔW` of a run leaves the origin.
 
-use adaptation::spectrum::ZERO_NORM;
-use adaptation::{Adapters, Applied};
+use adaptation::spectrum::{ZERO_NORM, spectral_norm};
+use adaptation::{Adapters, Applied, AppliedGradient};
 use faer::{Mat, MatRef};
 
 use super::outcome::Escape;
@@ -13,6 +13,19 @@ pub struct EscapeLog {
 }
 
 impl EscapeLog {
+    /// For updates whose first gradients are in these adapters.
+    pub fn new(gradients: &Adapters<f32>) -> Self {
+        let of = |site| {
+            let gradient_norm = match gradients.gradient(site)? {
+                AppliedGradient::Merged(gradient) => spectral_norm(gradient.as_ref()),
+                AppliedGradient::MergedRows(rows) => spectral_norm(rows.block()),
+                _ => return None,
+            };
+            Some(Escape { site, gradient_norm, step: None })
+        };
+        Self { found: gradients.sites().filter_map(of).collect() }
+    }
+
     /// Notes down which updates left the origin with this step. One that has left is not looked at again.
     pub fn note(&mut self, step: u64, adapters: &Adapters<f32>) {
         for escape in self.found.iter_mut().filter(|escape| escape.step.is_none()) {

@@ -3,9 +3,9 @@
 use std::mem::take;
 use std::time::Duration;
 
-use adaptation::{Activations, Reach};
+use adaptation::{Activations, Adapters, Reach, Site};
 use adaptation::evaluation::{Labelled, predict, score};
-use adaptation::training::FineTuning;
+use adaptation::training::{self, FineTuning};
 use faer::Par;
 use lab::{TrialContext, TrialError};
 use serde::{Deserialize, Serialize};
@@ -90,7 +90,16 @@ impl<'a> Log<'a> {
             }
             Err(error) => tracing::warn!("{:#}; starting it again", anyhow::Error::from(error)),
         }
+        if self.trial.keep == Keep::Escapes {
+            self.escapes = Some(EscapeLog::new(&self.first_gradients(tuning)?));
+        }
         self.subspaces.as_mut().map_or(Ok(()), |subspaces| subspaces.note(0, tuning.adapters()))
+    }
+
+    fn first_gradients(&self, tuning: &mut FineTuning<'_, f32>) -> anyhow::Result<Adapters<f32>> {
+        let sites: Vec<Site> = tuning.adapters().sites().collect();
+        let (network, loss, plan) = (tuning.network(), self.task.loss(), self.trial.plan());
+        Ok(training::first_gradients(&sites, network, self.training, loss, &plan, self.par)?)
     }
 
     fn take_up(&mut self, mut notes: Notes) {
@@ -108,7 +117,7 @@ impl<'a> Log<'a> {
     ///
     /// # Errors
     /// If a decomposition does not converge.
-    pub fn observe(&mut self, tuning: &FineTuning<'_, f32>, loss: f64) -> anyhow::Result<()> {
+    pub fn observe(&mut self, tuning: &mut FineTuning<'_, f32>, loss: f64) -> anyhow::Result<()> {
         let step = tuning.steps_done();
         self.context.progress(step, self.trial.steps, loss);
         let Notes { since, .. } = &mut self.notes;
@@ -136,7 +145,7 @@ impl<'a> Log<'a> {
     }
 
     /// Writes a checkpoint. The run is not ended if that fails: there is still the one before.
-    fn checkpoint(&mut self, tuning: &FineTuning<'_, f32>) {
+    fn checkpoint(&mut self, tuning: &mut FineTuning<'_, f32>) {
         let Some(scratch) = self.context.scratch() else { return };
         self.notes.seconds = self.context.elapsed().as_secs_f64();
         // Lent to the notes for the while.
@@ -152,15 +161,17 @@ impl<'a> Log<'a> {
         }
     }
 
-    fn measure(&mut self, tuning: &FineTuning<'_, f32>) -> Option<f64> {
+    fn measure(&mut self, tuning: &mut FineTuning<'_, f32>) -> Option<f64> {
         let Self { evaluation, activations, par, .. } = self;
-        let predicted = predict(tuning.network(), tuning.adapters(), evaluation, activations, *par);
+        let network = tuning.network();
+        let predicted = predict(network, tuning.adapters(), evaluation, activations, *par);
         score(self.task.metric, &predicted, evaluation)
     }
 
-    fn measure_training(&mut self, tuning: &FineTuning<'_, f32>) -> Option<f64> {
+    fn measure_training(&mut self, tuning: &mut FineTuning<'_, f32>) -> Option<f64> {
         let Self { training, activations, par, .. } = self;
-        let predicted = predict(tuning.network(), tuning.adapters(), training, activations, *par);
+        let network = tuning.network();
+        let predicted = predict(network, tuning.adapters(), training, activations, *par);
         score(self.task.metric, &predicted, training)
     }
 
@@ -168,7 +179,7 @@ impl<'a> Log<'a> {
     ///
     /// # Errors
     /// If a decomposition does not converge.
-    pub fn finish(self, tuning: &FineTuning<'_, f32>) -> Result<FineTuningOutcome, TrialError> {
+    pub fn finish(self, tuning: &mut FineTuning<'_, f32>) -> Result<FineTuningOutcome, TrialError> {
         let keeps_spectra = matches!(self.trial.keep, Keep::Spectra | Keep::Subspaces { .. });
         let spectra = if keeps_spectra { spectra(tuning.adapters())? } else { Vec::new() };
         let alignments = self.subspaces.map_or(Ok(Vec::new()), SubspaceLog::alignments)?;

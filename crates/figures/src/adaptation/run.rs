@@ -36,12 +36,12 @@ impl Trial for FineTuningTrial {
         log.start_or_resume(&mut tuning)?;
         while tuning.steps_done() < self.steps {
             match tuning.step(par) {
-                Ok(loss) => log.observe(&tuning, loss)?,
+                Ok(loss) => log.observe(&mut tuning, loss)?,
                 Err(TrainingError::Diverged { step, .. }) => return Ok(log.diverged(step)),
                 Err(error) => return Err(failed(error)),
             }
         }
-        log.finish(&tuning)
+        log.finish(&mut tuning)
     }
 }
 

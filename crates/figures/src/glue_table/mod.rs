@@ -61,7 +61,7 @@ impl Experiment for GlueTable {
             }
         });
         Ok(vec![
-            Table::companion(Self::NAME, "differences", &differences)?,
+            Table::companion(Self::NAME, "differences", differences.clone())?,
             Table::new(Self::NAME, rows)?,
             Table::companion(Self::NAME, "runs", runs.clone())?,
             timing_table(Self::NAME, finished)?,

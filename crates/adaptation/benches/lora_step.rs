@@ -25,6 +25,7 @@ fn lora_step(criterion: &mut Criterion) {
         let (par, mut step) = (Par::rayon(0), 0);
         group.bench_function(id, |bencher| {
             bencher.iter(|| {
+                optimizer.catch_up(&mut adapters, &batch);
                 network.forward(&batch, &adapters, &Dropout::Seeded { seed: 0, step }, &mut activations, par);
                 Loss::MeanSquaredError.value_and_gradient(activations.logits(), &labels, d_logits.as_mut());
                 network.backward(&batch, d_logits.as_ref(), &mut adapters, &mut activations, par);

@@ -10,7 +10,7 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use adaptation::adapter::DeepLora;
+use adaptation::adapter::{DeepLora, Width};
 use adaptation::data::{Example, Label};
 use adaptation::metrics::Metric;
 use adaptation::training::{FineTuning, Plan};
@@ -44,7 +44,7 @@ pub fn run(mut arguments: impl Iterator<Item = PathBuf>) -> Result<(), Box<dyn E
     };
     let head = Head::random(outputs, model.encoder.config().hidden_size, &mut stream(0, &["head"]));
     let network = Network { encoder: Arc::new(model.encoder), pooling: Pooling::Mean, head };
-    let method = Method::DeepLora(DeepLora { rank: 8, depth: 3, init_scale: 1e-2 });
+    let method = Method::DeepLora(DeepLora { rank: Width::Narrow(8), depth: 3, init_scale: 1e-2 });
     let schedule = StepSchedule::Constant;
     let plan = Plan { steps: 200, batch: 16, step_size: 1e-3, schedule, dropout: true, seed: 0 };
     let mut tuning = FineTuning::of_method(&method, &sites, &network, &train, loss, plan, Par::rayon(0))?;

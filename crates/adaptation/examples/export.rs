@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use adaptation::adapter::{Adalora, Compressed, DeepLora, Lora};
+use adaptation::adapter::{Adalora, Compressed, DeepLora, Lora, Width, ZeroFactor};
 use adaptation::method::Recipe;
 use adaptation::tokens::Tokens;
 use adaptation::{
@@ -72,9 +72,9 @@ fn default_model() -> Result<PathBuf, Box<dyn Error>> {
 
 /// A directory's name, and what is exported into it.
 fn cases() -> [(&'static str, Method, Selection, Pooling); 6] {
-    let lora = Method::Lora(Lora { rank: 8 });
+    let lora = Method::Lora(Lora { rank: 8, zero: ZeroFactor::Input });
     // The deeper, the smaller the gradients at the start: at depth 4 and ε = 1e-3 forty steps would not leave it.
-    let deep = |depth, init_scale| Method::DeepLora(DeepLora { rank: 8, depth, init_scale });
+    let deep = |depth, init_scale| Method::DeepLora(DeepLora { rank: Width::Narrow(8), depth, init_scale });
     let compressed = Method::Compressed(Compressed { rank: 8, depth: 3, init_scale: 1e-3, discrepant_step: 0.01 });
     let adalora = Method::Adalora(Adalora { rank: 8, orthogonality: 0.1 });
     [
@@ -82,7 +82,7 @@ fn cases() -> [(&'static str, Method, Selection, Pooling); 6] {
         ("lora-all-dense", lora, Selection::AllDense, Pooling::Pooler),
         ("deep-lora-attention-mlp", deep(4, 3e-2), Selection::AttentionMlp, Pooling::Mean),
         ("deep-lora-all-dense", deep(3, 1e-3), Selection::AllDense, Pooling::Pooler),
-        ("compressed-query-value", compressed, Selection::QueryValue, Pooling::Mean),
+        ("compressed-all-dense", compressed, Selection::AllDense, Pooling::Pooler),
         ("adalora-all-dense", adalora, Selection::AllDense, Pooling::Pooler),
     ]
 }
@@ -108,15 +108,17 @@ fn fine_tune(
     if method.needs_gradient() {
         gradients(&mut probe);
     }
-    let mut adapters = method.adapters(&sites, shape, Some(&probe), 1)?;
+    let mut adapters = method.adapters(&sites, shape, |_| batch.tokens(), Some(&probe), 1)?;
     let settings = AdamWSettings { discrepant_step: method.discrepant_step(), ..AdamWSettings::default() };
     let mut optimizer = AdamW::new(settings, &adapters);
     for _ in 0..STEPS {
+        optimizer.catch_up(&mut adapters, &batch);
         gradients(&mut adapters);
         adapters.pull_back(Par::Seq);
         optimizer.step(&mut adapters, STEP_SIZE);
         adapters.refresh(Par::Seq);
     }
+    optimizer.catch_up_all(&mut adapters);
     Ok(adapters)
 }
 

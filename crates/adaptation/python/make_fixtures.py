@@ -27,18 +27,19 @@ Conventions: weights are PyTorch's, out × in; safetensors are row-major; `site`
   token: after the softmax), mask/pooled (sequences × hidden: before the head).
 - gradients-METHOD.safetensors (F64): factor/SITE/NAME and gradient/CASE/SITE/NAME, all dense. lora: A (r × n), B (m × r), neither
   zero. deep-lora-3, deep-lora-4, full-width: W_1 ... W_L. sine-lora: sin(ω B A) / √n. adalora: P (m × r), lambda (r × 1), Q (r × n);
-  gradient of loss + penalty. full-width and sine-lora are not on the two embeddings. weights: no adapter;
+  gradient of loss + penalty. full-width is min(m, n) wide; sine-lora is not on the two embeddings. weights: no adapter;
   gradient/regression/SITE is the gradient in the weight itself, embeddings too.
 - adamw.json: torch's AdamW, 20 steps with given gradients; parameter "inner" moves with the step size, "outer" with γ times it.
-- compressed.json: compressed Deep LoRA from full-width factors and a gradient with respect to ΔW; bases as projectors.
+- compressed.json: compressed Deep LoRA from full-width factors, gradients of them by autograd; bases as projectors.
 - metrics.json: Pearson, Spearman (SciPy), Matthews, accuracy, F1 (scikit-learn), F1 of class 1; null where undefined.
-- training.json, training.safetensors: 20 AdamW steps of LoRA and Deep LoRA, all dense, dropout off: METHOD/initial/SITE/NAME and
+- training.json, training.safetensors: 20 AdamW steps of LoRA (with B or A zero) and Deep LoRA (narrow, full width), all dense, dropout off: METHOD/initial/SITE/NAME and
   METHOD/final/SITE/NAME.
 - real-model.json, real-model.safetensors: the default encoder on a few sentences and pairs: cls/K, mean/K, pooler/K (F32, rounded
   from float64), logits in the JSON for head/weight (3 × hidden), head/bias.
 """
 
 import argparse
+import functools
 import json
 import pathlib
 
@@ -202,7 +203,7 @@ METHODS = {
     "adalora": ("adalora", ["regression", "dropout"], {"orthogonality": 0.1}),
 }
 # Their ΔW is no product of narrow factors: not put on embeddings, whose ΔW nobody wants to form.
-MERGED = ("full-width", "sine-lora")
+MERGED = ("sine-lora",)
 
 
 def draw_factors(name, shape, rng):
@@ -213,7 +214,7 @@ def draw_factors(name, shape, rng):
         return {"A": normal(rng, r, n, scale=scale), "B": normal(rng, m, r, scale=scale)}
     if name == "adalora":
         return {"P": normal(rng, m, r, scale=m**-0.5), "lambda": normal(rng, r, 1), "Q": normal(rng, r, n, scale=n**-0.5)}
-    width = max(m, n) if name == "full-width" else r
+    width = min(m, n) if name == "full-width" else r
     depth = 4 if name == "deep-lora-4" else 3
     shapes = [(width, n), *[(width, width)] * (depth - 2), (m, width)]
     scale = 0.5 if name != "full-width" else 0.7 * width**-0.5
@@ -322,9 +323,11 @@ def make_training(model):
     labels = (5 * torch.rand(16, generator=rng, dtype=torch.float64)).round(decimals=2)
     batches = [part.tolist() for _ in range(5) for part in torch.randperm(16, generator=rng).split(4)]
     step_size, tensors, methods = 1e-2, {}, {}
-    for name, method in (("lora", "lora"), ("deep-lora-3", "deep-lora")):
+    for name, method in (("lora", "lora"), ("deep-lora-3", "deep-lora"), ("lora-zero-input", "lora"), ("full-width", "deep-lora")):
         parameters = {f"{site}/{key}": value for site in all_dense(model.config.num_hidden_layers)
-                      for key, value in initial_factors(method, model.get_submodule(site).weight.shape, RANK, rng).items()}
+                      for key, value in initial_factors(
+                          method, model.get_submodule(site).weight.shape, None if name == "full-width" else RANK, rng,
+                          zero="A" if name == "lora-zero-input" and not site.startswith("embeddings.") else "B").items()}
         losses, final = train(model, head, sequences, labels, batches, parameters, method, "pooler", step_size)
         tensors |= {f"{name}/initial/{key}": value for key, value in parameters.items()}
         tensors |= {f"{name}/final/{key}": value for key, value in final.items()}
@@ -353,24 +356,29 @@ def gradient_basis(first, gradient, rank):
 
 
 def make_compressed():
-    """Section 3's construction with r̂ = r / 2 for `ΔW = W_L ... W_1`, W_l = ε × semi-orthogonal, max(m, n) wide; the basis is
-    taken on the longer side: for m > n everything is transposed."""
+    """Section 3's construction with r̂ = r / 2 for `ΔW = W_L ... W_1`, W_l = ε × semi-orthogonal, min(m, n) wide; for m > n
+    everything is transposed. The function f is linear in ΔW; the gradient of the first factor is autograd's. The last case is
+    like an embedding: tall, with a gradient on few rows."""
     rng, cases = generator(6), []
-    for m, n, depth, rank, scale in ((8, 8, 3, 4, 1e-3), (6, 9, 3, 4, 1e-3), (9, 6, 3, 4, 1e-3), (8, 8, 4, 2, 1e-1)):
-        width = max(m, n)
+    for m, n, depth, rank, scale in ((8, 8, 3, 4, 1e-3), (6, 9, 3, 4, 1e-3), (9, 6, 3, 4, 1e-3), (8, 8, 4, 2, 1e-1), (40, 6, 3, 4, 1e-3)):
+        width = min(m, n)
         shapes = [(width, n), *[(width, width)] * (depth - 2), (m, width)]
-        factors = [scale * haar(*shape, rng).numpy() for shape in shapes]
-        gradient = normal(rng, m, n).numpy()
-        product = np.linalg.multi_dot(factors[::-1])
+        factors = [(scale * haar(*shape, rng)).requires_grad_() for shape in shapes]
+        gradient = normal(rng, m, n)
+        if m == 40:
+            gradient[torch.randperm(m, generator=rng)[7:]] = 0.0
+        product = functools.reduce(lambda right, factor: factor @ right, factors)
+        function = (gradient * product).sum()
+        of_first, of_last = (each.numpy() for each in torch.autograd.grad(function, (factors[0], factors[-1])))
+        first, last = factors[0].detach().numpy(), factors[-1].detach().numpy()
+        product = product.detach().numpy()
         if m <= n:
-            rest = np.linalg.multi_dot([*factors[:0:-1], np.eye(width)])
-            right = gradient_basis(factors[0], rest.T @ gradient, rank // 2)
+            right = gradient_basis(first, of_first, rank // 2)
             left = product @ right / scale**depth
         else:
-            rest = np.linalg.multi_dot([np.eye(width), *factors[-2::-1]])
-            left = gradient_basis(factors[-1].T, (gradient @ rest.T).T, rank // 2)
+            left = gradient_basis(last.T, of_last.T, rank // 2)
             right = product.T @ left / scale**depth
-        u, _, vh = np.linalg.svd(gradient)
+        u, _, vh = np.linalg.svd(gradient.numpy())
         q = product / scale**depth
         spans = np.hstack([vh[: rank // 2].T, q.T @ u[:, : rank // 2]]) if m <= n else np.hstack([u[:, : rank // 2], q @ vh[: rank // 2].T])
         basis = np.linalg.qr(spans)[0]

@@ -193,12 +193,15 @@ def haar(rows, columns, generator):
     return (q if rows >= columns else q.T).contiguous()
 
 
-def initial_factors(method, shape, rank, generator, init_scale=1e-3):
-    """Factors of one site as the paper starts them: LoRA's A standard normal, B zero; Deep LoRA's three ε × orthogonal."""
+def initial_factors(method, shape, rank, generator, init_scale=1e-3, zero="B"):
+    """Factors of one site as they start: LoRA's `zero` zero and the other one standard normal; Deep LoRA's three ε × orthogonal,
+    as wide as the site has ranks if `rank` is None."""
     m, n = shape
     if method == "lora":
-        return {"A": torch.randn(rank, n, generator=generator, dtype=torch.float64),
-                "B": torch.zeros(m, rank, dtype=torch.float64)}
+        return {name: torch.zeros(size, dtype=torch.float64) if name == zero
+                else torch.randn(size, generator=generator, dtype=torch.float64)
+                for name, size in (("A", (rank, n)), ("B", (m, rank)))}
+    rank = rank or min(m, n)
     shapes = ((rank, n), (rank, rank), (m, rank))
     return {f"W_{layer}": init_scale * haar(*shape, generator) for layer, shape in enumerate(shapes, 1)}
 

@@ -3,7 +3,7 @@
 //! A checkpoint is a directory of two files. `checkpoint.toml` holds the hash of the run's settings, AdamW's step, the
 //! position in the training data and the name and BLAKE3 hash of the other file; its first line is the BLAKE3 hash of all
 //! lines after it. `tensors-HASH.safetensors` holds every parameter (`SITE.NAME`, row-major) and its moments
-//! (`SITE.NAME.first_moment`, `.second_moment`: flat, column-major). The TOML is written last and renamed into place: whenever
+//! (`SITE.NAME.first_moment`, `.second_moment`: flat, column-major as the parameter is kept). The TOML is written last and renamed into place: whenever
 //! a run is killed, the directory holds one whole checkpoint, the new one or the one before.
 
 use std::fs;
@@ -21,7 +21,7 @@ use crate::tensors::{Tensor, fits, read_list, read_matrix};
 use crate::{AdamW, Adapters, Parameter, Real, Site};
 
 const FILE: &str = "checkpoint.toml";
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// Where a run is in its training data; any serializable type may be kept in its place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,7 +91,8 @@ struct Body<P> {
 }
 
 /// Writes a checkpoint of a run between two steps, replacing the one that is there. `settings` is a hash of whatever the
-/// run is determined by; [`restore`] refuses a checkpoint with another one.
+/// run is determined by; [`restore`] refuses a checkpoint with another one. All rows of embeddings are
+/// [caught up](AdamW::catch_up_all) first.
 ///
 /// # Errors
 /// If something cannot be written; the checkpoint before is then still there.
@@ -99,9 +100,10 @@ pub fn save<T: Real, P: Serialize>(
     directory: &Path,
     settings: &str,
     position: &P,
-    adapters: &Adapters<T>,
-    optimizer: &AdamW<T>,
+    adapters: &mut Adapters<T>,
+    optimizer: &mut AdamW<T>,
 ) -> Result<(), CheckpointError> {
+    optimizer.catch_up_all(adapters);
     let write = |path: PathBuf, bytes: &[u8]| {
         write_whole(&path, bytes).map_err(|source| CheckpointError::Write { path, source })
     };
@@ -159,7 +161,7 @@ fn tensors_of<T: Real>(adapters: &Adapters<T>, optimizer: &AdamW<T>) -> Vec<(Str
     let mut tensors = Vec::new();
     for ((site, parameter), (first, second)) in adapters.parameters().zip(optimizer.moments()) {
         let [name, of_first, of_second] = names(site, parameter);
-        tensors.push((name, Tensor::matrix(parameter.value.as_ref())));
+        tensors.push((name, Tensor::matrix(parameter.matrix())));
         tensors.push((of_first, Tensor::list(first)));
         tensors.push((of_second, Tensor::list(second)));
     }
@@ -176,7 +178,7 @@ fn names<T: Real>(site: Site, parameter: &Parameter<T>) -> [String; 3] {
 fn check_tensors<T: Real>(tensors: &SafeTensors<'_>, adapters: &Adapters<T>) -> Result<(), String> {
     let mut expected = 0;
     for (site, parameter) in adapters.parameters() {
-        let (m, n) = parameter.value.shape();
+        let (m, n) = parameter.matrix().shape();
         for (name, shape) in names(site, parameter).into_iter().zip([vec![m, n], vec![m * n], vec![m * n]]) {
             let tensor = tensors.tensor(&name).map_err(|_| format!("it has no tensor {name}"))?;
             if !fits::<T>(&tensor, &shape) {
@@ -200,10 +202,13 @@ fn read_tensors<T: Real>(
 ) -> Result<(), safetensors::SafeTensorError> {
     for ((site, parameter), (first, second)) in adapters.parameters_mut().zip(optimizer.restore(steps)) {
         let [name, of_first, of_second] = names(site, parameter);
-        read_matrix(&tensors.tensor(&name)?, parameter.value.as_mut());
+        let value = parameter.value.as_mut();
+        let value = if parameter.touched.is_some() { value.transpose_mut() } else { value };
+        read_matrix(&tensors.tensor(&name)?, value);
         read_list(&tensors.tensor(&of_first)?, first);
         read_list(&tensors.tensor(&of_second)?, second);
     }
+    optimizer.restored();
     Ok(())
 }
 

@@ -1,10 +1,9 @@
 //! The registry of adapter methods: what TOML calls them, what their settings may be, and how their adapters are drawn.
 
 use dynamics::random::{Generator, stream};
-use faer::MatRef;
 use serde::{Deserialize, Serialize};
 
-use crate::adapter::{Adalora, AdapterError, Compressed, DeepLora, FullWidth, Invalid, Lora, SineLora};
+use crate::adapter::{Adalora, AdapterError, Compressed, DeepLora, FirstGradient, Invalid, Lora, SineLora};
 use crate::{Adapter, Adapters, AppliedGradient, Real, Site};
 
 /// Makes the enum [`Method`] and forwards to the settings of its variants.
@@ -56,16 +55,14 @@ macro_rules! methods {
 
             fn build<T: Real>(
                 &self,
-                site: Site,
-                shape: (usize, usize),
-                gradient: Option<MatRef<'_, T>>,
+                place: &Place<'_, T>,
                 rng: &mut Generator,
             ) -> Result<Box<dyn Adapter<T>>, AdapterError> {
                 self.check()?;
-                if site.is_embedding() && !self.takes_embeddings() {
-                    return Err(AdapterError::Embedding { site: site.name(), method: self.key() });
+                if place.site.is_embedding() && !self.takes_embeddings() {
+                    return Err(AdapterError::Embedding { site: place.site.name(), method: self.key() });
                 }
-                match self { $(Self::$settings(settings) => settings.build(site, shape, gradient, rng)),* }
+                match self { $(Self::$settings(settings) => settings.build(place, rng)),* }
             }
         }
     };
@@ -75,10 +72,36 @@ macro_rules! methods {
 methods! {
     "lora", "LoRA" => Lora,
     "deep-lora", "Deep LoRA" => DeepLora,
-    "full-width", "Deep LoRA, full width" => FullWidth,
     "compressed", "Deep LoRA, compressed" => Compressed,
     "sine-lora", "Sine-LoRA" => SineLora,
     "adalora", "AdaLoRA" => Adalora,
+}
+
+/// What an adapter is made for.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a, T: Real> {
+    /// The adapted weight.
+    pub site: Site,
+    /// Its shape (m, n).
+    pub shape: (usize, usize),
+    /// The gradient of the first batch's loss with respect to `ΔW`, for methods that need it.
+    pub gradient: Option<FirstGradient<'a, T>>,
+    /// About how many tokens a step will multiply the weight with: which form is cheaper depends on it.
+    pub tokens: usize,
+}
+
+impl<T: Real> Place<'_, T> {
+    /// The weight's shape, unless it does not have this rank.
+    ///
+    /// # Errors
+    /// That rank.
+    pub fn check_rank(&self, rank: usize) -> Result<(usize, usize), AdapterError> {
+        let (rows, columns) = self.shape;
+        if (1..=rows.min(columns)).contains(&rank) {
+            return Ok(self.shape);
+        }
+        Err(AdapterError::Rank { site: self.site.name(), rank, rows, columns })
+    }
 }
 
 /// How the adapters of one method are made: implemented by its settings.
@@ -104,25 +127,18 @@ pub trait Recipe {
         1.0
     }
 
-    /// Draws an adapter for a site with a weight of this shape (m, n); `gradient` (m × n) is that of the first batch's loss
-    /// with respect to `ΔW`, for methods that need it.
+    /// Draws an adapter.
     ///
     /// # Errors
     /// If the method does not fit the site, or the gradient it needs is missing or unusable.
-    fn build<T: Real>(
-        &self,
-        site: Site,
-        shape: (usize, usize),
-        gradient: Option<MatRef<'_, T>>,
-        rng: &mut Generator,
-    ) -> Result<Box<dyn Adapter<T>>, AdapterError>;
+    fn build<T: Real>(&self, place: &Place<'_, T>, rng: &mut Generator) -> Result<Box<dyn Adapter<T>>, AdapterError>;
 }
 
 impl Method {
     /// Draws the adapters of a network: one per site, each from a stream of its own named after the site, so that the same
     /// seed gives a site the same adapter whatever else is adapted, and a compressed adapter is the twin of the full-width one.
     ///
-    /// `shape` gives (m, n) of a site's weight; `probe` holds the gradients of the first batch in [`Adapters::probe`], for
+    /// `shape` gives (m, n) of a site's weight, `tokens` about how many tokens a step will multiply it with; `probe` holds the gradients of the first batch in [`Adapters::probe`], for
     /// methods whose [`Recipe::needs_gradient`] says so.
     ///
     /// # Errors
@@ -131,26 +147,20 @@ impl Method {
         &self,
         sites: &[Site],
         shape: impl Fn(Site) -> (usize, usize),
+        tokens: impl Fn(Site) -> usize,
         probe: Option<&Adapters<T>>,
         seed: u64,
     ) -> Result<Adapters<T>, AdapterError> {
         let mut adapters = Adapters::new();
         for &site in sites {
             let gradient = match probe.and_then(|probe| probe.gradient(site)) {
-                Some(AppliedGradient::Merged(gradient)) => Some(gradient.as_ref()),
+                Some(AppliedGradient::Merged(gradient)) => Some(FirstGradient::Dense(gradient.as_ref())),
+                Some(AppliedGradient::MergedRows(rows)) => Some(FirstGradient::Rows(rows)),
                 _ => None,
             };
-            let mut rng = stream(seed, &["adapter", &site.name()]);
-            adapters.insert(site, self.build(site, shape(site), gradient, &mut rng)?);
+            let place = Place { site, shape: shape(site), gradient, tokens: tokens(site) };
+            adapters.insert(site, self.build(&place, &mut stream(seed, &["adapter", &site.name()]))?);
         }
         Ok(adapters)
     }
-}
-
-/// Refuses a rank above the adapted weight's.
-pub(crate) fn check_rank(site: Site, rank: usize, (rows, columns): (usize, usize)) -> Result<(), AdapterError> {
-    if (1..=rows.min(columns)).contains(&rank) {
-        return Ok(());
-    }
-    Err(AdapterError::Rank { site: site.name(), rank, rows, columns })
 }

@@ -2,7 +2,8 @@
 //! `PeftModel.from_pretrained(BertModel.from_pretrained(…), directory)`.
 //!
 //! Every method is exported as a LoRA `ΔW = B A` with `lora_alpha = r`, so that PEFT scales it by 1: a factored adapter by
-//! the two factors it is applied as, a merged one by its singular value decomposition, cut off where that changes nothing.
+//! the two factors it is applied as, a merged one, or one whose factors are larger than `ΔW`, by its singular value
+//! decomposition, cut off where that changes nothing.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -20,7 +21,7 @@ use crate::spectrum::Spectrum;
 use crate::tensors::Tensor;
 use crate::{Adapters, Applied, Real, Site};
 
-/// A merged `ΔW` is cut off where that changes it by at most this much of its Frobenius norm …
+/// A decomposed `ΔW` is cut off where that changes it by at most this much of its Frobenius norm …
 const RELATIVE: f64 = 1e-5;
 /// … or by this much: nothing beside weights whose norms are above 1.
 const ABSOLUTE: f64 = 1e-6;
@@ -125,14 +126,17 @@ pub fn export<T: Real>(adapters: &Adapters<T>, base_model: &str, directory: &Pat
 
 /// B (m × r) and A (r × n).
 fn factors<T: Real>(site: Site, applied: Applied<'_, T>) -> Result<(Mat<f32>, Mat<f32>), ExportError> {
+    let (rows, columns) = match applied {
+        Applied::Factored { left, right } => (left.nrows(), right.ncols()),
+        Applied::Merged(delta) => delta.shape(),
+    };
+    let limit = (rows * columns).div_ceil(rows + columns);
     let single = |matrix| rounded(widened(matrix).as_ref());
     match applied {
-        Applied::Factored { left, right } => Ok((single(left), single(right))),
-        Applied::Merged(delta) => {
+        Applied::Factored { left, right } if left.ncols() < limit => Ok((single(left), single(right))),
+        _ => {
             let spectrum =
                 Spectrum::new(applied).map_err(|source| ExportError::Decomposition { site: site.name(), source })?;
-            let (rows, columns) = delta.shape();
-            let limit = (rows * columns).div_ceil(rows + columns);
             let norm = spectrum.values().iter().map(|value| value * value).sum::<f64>().sqrt();
             let rank = spectrum.rank_within((RELATIVE * norm).max(ABSOLUTE));
             if rank >= limit {

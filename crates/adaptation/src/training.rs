@@ -14,7 +14,7 @@ use crate::checkpoint::{self, CheckpointError, Position};
 use crate::method::{Method, Recipe};
 use crate::{
     Activations, AdamW, AdamWSettings, AdapterError, Adapters, Batch, Dropout, Labelled, Loss, ModelError, Network,
-    Real, Site, StepSchedule,
+    Pooling, Real, Site, StepSchedule,
 };
 
 /// A loss above this many times that of predicting 0 everywhere is a divergence.
@@ -71,7 +71,7 @@ pub fn optimizer<T: Real>(method: &Method, adapters: &Adapters<T>) -> AdamW<T> {
 }
 
 /// The adapters of a method on these sites of a network, drawn from `seed`. For a method that is made from the gradient of
-/// the first batch, that is the batch and the dropout of the first step of `plan`.
+/// the first batch, that is the batch of the first step of `plan`, without dropout.
 ///
 /// # Errors
 /// If the method does not fit a site; [`TrainingError::Empty`] without examples.
@@ -89,13 +89,27 @@ pub fn adapters<T: Real>(
     let probe = if method.needs_gradient() {
         let probe = Adapters::probe(sites, shape);
         let none = optimizer(method, &probe);
-        let mut first = FineTuning::new(network, probe, none, examples, loss, plan.clone())?;
+        let plan = Plan { dropout: false, ..plan.clone() };
+        let mut first = FineTuning::new(network, probe, none, examples, loss, plan)?;
         first.step(par)?;
         Some(first.adapters)
     } else {
         None
     };
-    Ok(method.adapters(sites, shape, probe.as_ref(), seed)?)
+    let tokens = examples.iter().map(|example| example.ids.len()).sum::<usize>() * plan.batch / examples.len().max(1);
+    let columns = |site| columns_of_step(network, site, tokens, plan.batch);
+    Ok(method.adapters(sites, shape, columns, probe.as_ref(), seed)?)
+}
+
+/// What a step multiplies a weight with: all tokens, or where pooling reads the first tokens alone, one for each sequence.
+fn columns_of_step<T: Real>(network: &Network<T>, site: Site, tokens: usize, sequences: usize) -> usize {
+    let last = network.encoder.config().layers - 1;
+    let of_first_tokens = match site {
+        Site::Pooler => true,
+        Site::Query(l) | Site::AttentionOutput(l) | Site::Intermediate(l) | Site::Output(l) => l == last,
+        _ => false,
+    };
+    if of_first_tokens && network.pooling == Pooling::Pooler { sequences } else { tokens }
 }
 
 /// A fine-tuning run between two steps.
@@ -177,11 +191,11 @@ impl<'a, T: Real> FineTuning<'a, T> {
     ///
     /// # Errors
     /// If it cannot be written; the one before is then still there.
-    pub fn save<N: Serialize>(&self, directory: &Path, notes: &N) -> Result<(), CheckpointError> {
+    pub fn save<N: Serialize>(&mut self, directory: &Path, notes: &N) -> Result<(), CheckpointError> {
         let (batches, step) = (self.batches(), self.step);
         let position = Position { epoch: step / batches, batch: step % batches, step };
         let kept = Kept { notes, position };
-        checkpoint::save(directory, &self.settings(), &kept, &self.adapters, &self.optimizer)
+        checkpoint::save(directory, &self.settings(), &kept, &mut self.adapters, &mut self.optimizer)
     }
 
     /// Goes on where the checkpoint in `directory` was made and gives the notes kept with it; `None` if there is none.
@@ -218,8 +232,9 @@ impl<'a, T: Real> FineTuning<'a, T> {
         self.network
     }
 
-    /// The adapters as they are now.
-    pub fn adapters(&self) -> &Adapters<T> {
+    /// The adapters as they are now, for which rows of embeddings may have steps to [make up for](AdamW::catch_up_all).
+    pub fn adapters(&mut self) -> &Adapters<T> {
+        self.optimizer.catch_up_all(&mut self.adapters);
         &self.adapters
     }
 
@@ -262,6 +277,7 @@ impl<'a, T: Real> FineTuning<'a, T> {
         let dropout = dropout(plan, *step);
         let Work { batch, labels, activations, d_logits, .. } = work;
         let mut d_logits = d_logits.as_mut().subcols_mut(0, labels.len());
+        self.optimizer.catch_up(adapters, batch);
         network.forward(batch, adapters, &dropout, activations, par);
         let loss = self.loss.value_and_gradient(activations.logits(), labels, d_logits.as_mut()).as_f64();
         let penalized = loss + adapters.penalty().as_f64();

@@ -1,24 +1,29 @@
 //! Every method: the gradient of its parameters against central differences, its initial `ΔW`, what it refuses; compressed
 //! adapters against NumPy and against `dynamics`.
 
-use adaptation::adapter::{Adalora, Compressed, DeepLora, FullWidth, Lora, SineLora, compressed_bases};
-use adaptation::method::Recipe;
-use adaptation::{Adapter, AdapterError, Adapters, Applied, AppliedGradient, Group, Method, Site};
+use adaptation::adapter::{
+    Adalora, Compressed, DeepLora, FirstGradient, Lora, RowBlock, SineLora, Width, ZeroFactor, compressed_bases,
+};
+use adaptation::method::{Place, Recipe};
+use adaptation::{
+    Adapter, AdapterError, Adapters, Applied, AppliedGradient, Form, Group, Method, Parameter, Real, Site,
+};
 use dynamics::random::{Generator, gaussian, stream};
 use dynamics::{DeepFactorization, LossForm, Objective, Observed, Target};
 use faer::{Mat, MatRef, Par};
 use serde::Deserialize;
 
-const LORA: Method = Method::Lora(Lora { rank: 3 });
+const LORA: Method = Method::Lora(Lora { rank: 3, zero: ZeroFactor::Output });
+const LORA_INPUT: Method = Method::Lora(Lora { rank: 3, zero: ZeroFactor::Input });
 const ADALORA: Method = Method::Adalora(Adalora { rank: 3, orthogonality: 0.2 });
 const SINE: Method = Method::SineLora(SineLora { rank: 3, frequency: 20.0 });
 
 fn deep(depth: usize, init_scale: f64) -> Method {
-    Method::DeepLora(DeepLora { rank: 3, depth, init_scale })
+    Method::DeepLora(DeepLora { rank: Width::Narrow(3), depth, init_scale })
 }
 
 fn full_width(depth: usize, init_scale: f64) -> Method {
-    Method::FullWidth(FullWidth { depth, init_scale })
+    Method::DeepLora(DeepLora { rank: Width::Full, depth, init_scale })
 }
 
 fn compressed(init_scale: f64) -> Method {
@@ -27,17 +32,50 @@ fn compressed(init_scale: f64) -> Method {
 
 /// Every method, with init scales at which no gradient vanishes.
 fn methods() -> Vec<Method> {
-    vec![LORA, deep(3, 0.7), deep(5, 0.7), full_width(3, 0.7), full_width(4, 0.7), compressed(0.7), SINE, ADALORA]
+    let deep = [deep(3, 0.7), deep(5, 0.7), full_width(3, 0.7), full_width(4, 0.7), compressed(0.7)];
+    [LORA, LORA_INPUT].into_iter().chain(deep).chain([SINE, ADALORA]).collect()
 }
 
 fn rng(purpose: &str) -> Generator {
     stream(1, &["tests", purpose])
 }
 
+/// Tokens of a step: so many that what is of full width is multiplied out, and so few that it is not.
+const MANY: usize = 10_000;
+const FEW: usize = 1;
+
+/// What an adapter is made for, without a gradient.
+fn place<T: Real>(site: Site, shape: (usize, usize)) -> Place<'static, T> {
+    Place { site, shape, gradient: None, tokens: MANY }
+}
+
 /// An adapter on a weight of the given shape; compressed ones from a random gradient.
 fn build(method: Method, shape: (usize, usize)) -> Box<dyn Adapter<f64>> {
+    build_for(method, Site::Query(0), shape, MANY)
+}
+
+fn build_for(method: Method, site: Site, shape: (usize, usize), tokens: usize) -> Box<dyn Adapter<f64>> {
     let gradient = gaussian(shape.0, shape.1, &mut rng("first batch"));
-    method.build(Site::Query(0), shape, Some(gradient.as_ref()), &mut rng("adapter")).unwrap()
+    let rows = rows_of(&gradient, 0..shape.0);
+    let of = |site: Site| {
+        if site.is_embedding() { FirstGradient::Rows(&rows) } else { FirstGradient::Dense(gradient.as_ref()) }
+    };
+    let place = Place { gradient: Some(of(site)), tokens, ..place(site, shape) };
+    method.build(&place, &mut rng("adapter")).unwrap()
+}
+
+/// Some rows of a matrix.
+fn rows_of(matrix: &Mat<f64>, rows: impl Iterator<Item = usize> + Clone) -> RowBlock<f64> {
+    let mut block = RowBlock::zeros(matrix.nrows(), matrix.ncols());
+    block.keep(rows.clone());
+    rows.for_each(|row| block.add(row, &matrix.row(row).iter().copied().collect::<Vec<_>>()));
+    block
+}
+
+/// The gradient of a parameter as its value is kept.
+fn gradient_as_kept(parameter: &Parameter<f64>) -> Mat<f64> {
+    let gradient = parameter.matrix_gradient();
+    if parameter.touched.is_some() { gradient.transpose().to_owned() } else { gradient }
 }
 
 fn delta(adapter: &dyn Adapter<f64>) -> Mat<f64> {
@@ -58,6 +96,9 @@ fn value(adapter: &dyn Adapter<f64>, direction: &AppliedGradient<f64>) -> f64 {
         (Applied::Factored { left, right }, AppliedGradient::Factored { left: of_left, right: of_right }) => {
             dot(left, of_left.as_ref()) + dot(right, of_right.as_ref())
         }
+        (Applied::Factored { left, right }, AppliedGradient::FactoredRows { left: of_left, right: of_right }) => {
+            dot(left, of_left.to_dense().as_ref()) + dot(right, of_right.as_ref())
+        }
         (Applied::Merged(delta), AppliedGradient::Merged(of_delta)) => dot(delta, of_delta.as_ref()),
         _ => panic!("the form never changes"),
     };
@@ -72,14 +113,24 @@ fn random_direction(adapter: &dyn Adapter<f64>) -> AppliedGradient<f64> {
             right: gaussian(right.nrows(), right.ncols(), &mut rng),
         },
         AppliedGradient::Merged(delta) => AppliedGradient::Merged(gaussian(delta.nrows(), delta.ncols(), &mut rng)),
+        AppliedGradient::FactoredRows { left, right } => AppliedGradient::FactoredRows {
+            left: rows_of(&gaussian(left.shape().0, left.shape().1, &mut rng), [6, 0, 4].into_iter()),
+            right: gaussian(right.nrows(), right.ncols(), &mut rng),
+        },
+        AppliedGradient::MergedRows(_) => panic!("of a probe only"),
     }
 }
 
 #[test]
 fn gradients_equal_central_differences() {
     for method in methods() {
-        for shape in [(7, 7), (5, 9), (9, 5)] {
-            let mut adapter = build(method, shape);
+        let query = Site::Query(0);
+        let mut cases = vec![(query, (7, 7), MANY), (query, (5, 9), MANY), (query, (9, 5), MANY), (query, (5, 9), FEW)];
+        if method.takes_embeddings() {
+            cases.extend([(Site::WordEmbeddings, (9, 5), MANY), (Site::WordEmbeddings, (7, 8), FEW)]);
+        }
+        for (site, shape, tokens) in cases {
+            let mut adapter = build_for(method, site, shape, tokens);
             // Away from the initial zeros, where some gradients vanish.
             for parameter in adapter.parameters_mut() {
                 let (rows, columns) = parameter.value.shape();
@@ -88,7 +139,7 @@ fn gradients_equal_central_differences() {
             adapter.refresh(Par::Seq);
             let direction = random_direction(&*adapter);
             adapter.pull_back(&direction, Par::Seq);
-            let gradients: Vec<Mat<f64>> = adapter.parameters().iter().map(|p| p.gradient.clone()).collect();
+            let gradients: Vec<Mat<f64>> = adapter.parameters().iter().map(gradient_as_kept).collect();
             for (place, gradient) in gradients.iter().enumerate() {
                 assert!(gradient.norm_max() > 1e-3, "{method:?}: a gradient of zero tests nothing");
                 for (i, j) in (0..gradient.nrows()).flat_map(|i| (0..gradient.ncols()).map(move |j| (i, j))) {
@@ -104,7 +155,7 @@ fn gradients_equal_central_differences() {
                     let name = &adapter.parameters()[place].name;
                     assert!(
                         distance < 1e-7 * (1.0 + gradient.norm_max()),
-                        "{method:?} on {shape:?}, {name} at ({i}, {j}): {} against {difference}",
+                        "{method:?} on {site:?} {shape:?}, {name} at ({i}, {j}): {} against {difference}",
                         gradient[(i, j)]
                     );
                 }
@@ -135,8 +186,9 @@ fn the_number_of_threads_does_not_change_a_bit() {
         let shape = (192, 260);
         let run = |par: Par| {
             let first_batch = Mat::from_fn(shape.0, shape.1, |i, j| ((i * 7 + j * 3) % 11) as f32 - 5.0);
-            let mut adapter =
-                method.build::<f32>(Site::Query(0), shape, Some(first_batch.as_ref()), &mut rng("adapter")).unwrap();
+            let place =
+                Place { gradient: Some(FirstGradient::Dense(first_batch.as_ref())), ..place(Site::Query(0), shape) };
+            let mut adapter = method.build::<f32>(&place, &mut rng("adapter")).unwrap();
             for parameter in adapter.parameters_mut() {
                 let (rows, columns) = parameter.value.shape();
                 parameter.value += Mat::from_fn(rows, columns, |i, j| ((i * 5 + j) % 13) as f32 / 130.0);
@@ -169,14 +221,24 @@ fn shapes_and_forms_are_as_said() {
 
 #[test]
 fn methods_that_start_at_zero() {
-    for method in [LORA, SINE, ADALORA] {
+    for method in [LORA, LORA_INPUT, SINE, ADALORA] {
         assert_eq!(delta(&*build(method, (5, 9))).norm_max(), 0.0, "{method:?}");
     }
-    let lora = build(Method::Lora(Lora { rank: 100 }), (100, 120));
-    let [a, b] = lora.parameters() else { panic!("A and B") };
-    assert_eq!((a.value.shape(), b.value.shape()), ((100, 120), (100, 100)));
-    let variance = a.value.squared_norm_l2() / 12_000.0;
-    assert!((variance - 1.0).abs() < 0.05, "A is standard normal: {variance}");
+    let (input, output, site) = (ZeroFactor::Input, ZeroFactor::Output, Site::Query(0));
+    for (site, zero, b_is_zero) in [
+        (site, output, true),
+        (site, input, false),
+        (Site::WordEmbeddings, output, true),
+        (Site::WordEmbeddings, input, true),
+    ] {
+        let lora = build_for(Method::Lora(Lora { rank: 100, zero }), site, (120, 110), MANY);
+        let [a, b] = lora.parameters() else { panic!("A and B") };
+        assert_eq!((a.matrix().shape(), b.matrix().shape()), ((100, 110), (120, 100)));
+        let (zero, normal) = if b_is_zero { (b, a) } else { (a, b) };
+        assert_eq!(zero.value.norm_max(), 0.0, "{site:?}, {}", zero.name);
+        let variance = normal.value.squared_norm_l2() / (normal.value.nrows() * normal.value.ncols()) as f64;
+        assert!((variance - 1.0).abs() < 0.05, "{} is standard normal: {variance}", normal.name);
+    }
 }
 
 /// All singular values of every factor are ε, and of the product ε^L.
@@ -194,7 +256,7 @@ fn deep_methods_start_at_scaled_orthogonal_factors() {
             assert_eq!(adapter.parameters().len(), depth);
         }
         let norm = delta(&*build(method, (12, 12))).norm_l2();
-        let rank = if matches!(method, Method::FullWidth(_)) { 12.0f64 } else { 3.0 };
+        let rank = if method == full_width(3, 0.1) { 12.0f64 } else { 3.0 };
         assert!(norm <= 0.1f64.powi(depth as i32) * rank.sqrt() * (1.0 + 1e-12), "{method:?}: {norm}");
     }
 }
@@ -287,11 +349,39 @@ fn compressed_bases_equal_those_of_matrix_completion() {
     assert_close(&(&v * v.transpose()), &(expected.right() * expected.right().transpose()), 1e-10, "V Vᵀ");
 }
 
+/// Of an embedding: the same as from the gradient as a whole matrix, also with fewer rows than singular vectors.
+#[test]
+fn compressed_embeddings_are_made_from_the_rows_of_the_batch() {
+    let (shape, mut found) = ((40, 6), Vec::new());
+    let gradient = gaussian(shape.0, shape.1, &mut rng("first batch"));
+    let rows = rows_of(&gradient, [31, 2, 17, 9, 30].into_iter());
+    let whole = rows.to_dense();
+    for (site, gradient) in
+        [(Site::WordEmbeddings, FirstGradient::Rows(&rows)), (Site::Query(0), FirstGradient::Dense(whole.as_ref()))]
+    {
+        let place = Place { gradient: Some(gradient), ..place(site, shape) };
+        let twin = compressed(0.1).build(&place, &mut rng("adapter")).unwrap();
+        let [v, .., u] = twin.parameters() else { panic!("V, W_1 … W_L, U") };
+        assert_eq!((u.matrix().shape(), u.touched.is_some()), ((40, 4), site.is_embedding()));
+        found.push([u.matrix() * &v.value, u.matrix() * u.matrix().transpose(), v.value.transpose() * &v.value]);
+    }
+    for (of_rows, of_whole) in found[0].iter().zip(&found[1]) {
+        assert_close(of_rows, of_whole, 1e-11, "products of the bases");
+    }
+    let one = rows_of(&gradient, [31].into_iter());
+    let place = Place { gradient: Some(FirstGradient::Rows(&one)), ..place(Site::WordEmbeddings, shape) };
+    let twin = compressed(0.1).build::<f64>(&place, &mut rng("adapter")).unwrap();
+    let u = twin.parameters().last().unwrap().matrix().to_owned();
+    assert_close(&(u.transpose() * &u), &Mat::identity(4, 4), 1e-12, "U has orthonormal columns");
+    let row = Mat::from_fn(40, 1, |i, _| f64::from(u8::from(i == 31)));
+    assert_close(&(&u * (u.transpose() * &row)), &row, 1e-12, "the row of the gradient is spanned");
+}
+
 #[test]
 fn the_gradient_compression_needs_must_be_there_and_say_something() {
     let make = |gradient: Option<Mat<f64>>| {
-        let gradient = gradient.as_ref().map(|g| g.as_ref());
-        compressed(0.1).build::<f64>(Site::Query(0), (8, 8), gradient, &mut rng("adapter")).err()
+        let gradient = gradient.as_ref().map(|g| FirstGradient::Dense(g.as_ref()));
+        compressed(0.1).build::<f64>(&Place { gradient, ..place(Site::Query(0), (8, 8)) }, &mut rng("adapter")).err()
     };
     assert!(compressed(0.1).needs_gradient() && !LORA.needs_gradient());
     assert!(matches!(make(None), Some(AdapterError::NoGradient { .. })));
@@ -300,16 +390,17 @@ fn the_gradient_compression_needs_must_be_there_and_say_something() {
 }
 
 #[test]
-fn embeddings_take_low_rank_methods_only() {
+fn embeddings_take_products_only() {
     for method in methods() {
-        let built = method.build::<f64>(Site::WordEmbeddings, (40, 8), None, &mut rng("adapter"));
+        let built = method.build::<f64>(&place(Site::WordEmbeddings, (40, 8)), &mut rng("adapter"));
         match (method, built) {
-            (
-                Method::FullWidth(_) | Method::Compressed(_) | Method::SineLora(_),
-                Err(AdapterError::Embedding { .. }),
-            ) => {}
-            (Method::Lora(_) | Method::DeepLora(_) | Method::Adalora(_), Ok(adapter)) => {
-                assert!(matches!(adapter.applied(), Applied::Factored { .. }), "{method:?}");
+            (Method::SineLora(_), Err(AdapterError::Embedding { .. }))
+            | (Method::Compressed(_), Err(AdapterError::NoGradient { .. })) => {}
+            // Its penalty moves all rows.
+            (Method::Adalora(_), Ok(adapter)) => assert_eq!(adapter.form(), Form::Factored { rank: 3 }),
+            (Method::Lora(_) | Method::DeepLora(_), Ok(adapter)) => {
+                assert!(matches!(adapter.form(), Form::FactoredRows { rank: 3 | 8 }), "{method:?}");
+                assert!(adapter.parameters().last().unwrap().touched.is_some());
             }
             (method, built) => panic!("{method:?} on embeddings: {:?}", built.err()),
         }
@@ -318,7 +409,7 @@ fn embeddings_take_low_rank_methods_only() {
 
 #[test]
 fn ranks_above_the_weights_are_refused() {
-    let built = LORA.build::<f64>(Site::Pooler, (2, 9), None, &mut rng("adapter"));
+    let built = LORA.build::<f64>(&place(Site::Pooler, (2, 9)), &mut rng("adapter"));
     let error = built.err().unwrap().to_string();
     assert_eq!(error, "pooler.dense: rank 3 is not allowed on a 2 × 9 weight; allowed: from 1 to 2");
 }
@@ -330,18 +421,31 @@ fn settings_are_read_from_toml_and_checked() {
         method: Method,
     }
     let read = |text: &str| toml::from_str::<Settings>(text).map(|settings| settings.method);
+    let full = read("method = { deep-lora = { rank = \"full\", depth = 3, init_scale = 1e-3 } }").unwrap();
+    assert_eq!(full, full_width(3, 1e-3));
+    let lora = read("method = { lora = { rank = 3, zero = \"input\" } }").unwrap();
+    assert_eq!(lora, LORA_INPUT);
     let method = read("method = { deep-lora = { rank = 8, depth = 3, init_scale = 1e-3 } }").unwrap();
-    assert_eq!(method, Method::DeepLora(DeepLora { rank: 8, depth: 3, init_scale: 1e-3 }));
+    assert_eq!(method, Method::DeepLora(DeepLora { rank: Width::Narrow(8), depth: 3, init_scale: 1e-3 }));
     assert_eq!((method.key(), method.label()), ("deep-lora", "Deep LoRA"));
-    for text in
-        ["method = { lora = { rank = 8, alpha = 16 } }", "method = { lora = {} }", "method = { dora = { rank = 8 } }"]
-    {
+    for text in [
+        "method = { lora = { rank = 8, zero = \"input\", alpha = 16 } }",
+        "method = { lora = {} }",
+        "method = { lora = { rank = 8, zero = \"both\" } }",
+        "method = { deep-lora = { rank = \"wide\", depth = 3, init_scale = 1e-3 } }",
+        "method = { dora = { rank = 8 } }",
+    ] {
         assert!(read(text).is_err(), "{text}");
     }
     for (method, key, allowed) in [
-        (Method::Lora(Lora { rank: 0 }), "lora.rank", "an integer from 1"),
+        (Method::Lora(Lora { rank: 0, zero: ZeroFactor::Input }), "lora.rank", "an integer from 1"),
+        (
+            Method::DeepLora(DeepLora { rank: Width::Narrow(0), depth: 3, init_scale: 1e-3 }),
+            "deep-lora.rank",
+            "an integer from 1, or \"full\"",
+        ),
         (deep(2, 1e-3), "deep-lora.depth", "an integer from 3"),
-        (full_width(3, 0.0), "full-width.init_scale", "a number above 0"),
+        (full_width(3, 0.0), "deep-lora.init_scale", "a number above 0"),
         (
             Method::Compressed(Compressed { rank: 5, depth: 3, init_scale: 1e-3, discrepant_step: 0.01 }),
             "compressed.rank",
@@ -360,7 +464,7 @@ fn settings_are_read_from_toml_and_checked() {
 #[test]
 fn networks_of_adapters() {
     let shape = |site: Site| if matches!(site, Site::Intermediate(_)) { (9, 6) } else { (6, 6) };
-    let draw = |sites: &[Site], seed| LORA.adapters::<f64>(sites, shape, None, seed).unwrap();
+    let draw = |sites: &[Site], seed| LORA.adapters::<f64>(sites, shape, |_| MANY, None, seed).unwrap();
     let first = |adapters: &Adapters<f64>, site| adapters.get(site).unwrap().parameters()[0].value.clone();
     let all = draw(&[Site::Pooler, Site::Query(1), Site::Intermediate(0), Site::Key(0)], 3);
     assert_eq!(all.sites().collect::<Vec<_>>(), [Site::Query(1), Site::Key(0), Site::Intermediate(0), Site::Pooler]);
@@ -370,10 +474,10 @@ fn networks_of_adapters() {
     assert_eq!(all.delta(Site::Intermediate(0)).unwrap().shape(), (9, 6));
 
     let mut probe = Adapters::<f64>::probe(&[Site::WordEmbeddings, Site::Query(0)], shape);
-    assert_eq!(probe.sites().collect::<Vec<_>>(), [Site::Query(0)]);
+    assert!(matches!(probe.gradient(Site::WordEmbeddings), Some(AppliedGradient::MergedRows(_))));
     let (applied, gradient) = probe.applied_and_gradient(Site::Query(0)).unwrap();
     assert!(matches!(applied, Applied::Merged(zero) if zero.norm_max() == 0.0));
     *gradient = AppliedGradient::Merged(gaussian(6, 6, &mut rng("first batch")));
-    assert!(compressed(0.1).adapters(&[Site::Query(0)], shape, Some(&probe), 3).is_ok());
-    assert!(compressed(0.1).adapters::<f64>(&[Site::Query(0)], shape, None, 3).is_err());
+    assert!(compressed(0.1).adapters(&[Site::Query(0)], shape, |_| MANY, Some(&probe), 3).is_ok());
+    assert!(compressed(0.1).adapters::<f64>(&[Site::Query(0)], shape, |_| MANY, None, 3).is_err());
 }

@@ -3,14 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use adaptation::adapter::{Compressed, DeepLora};
+use adaptation::adapter::{Compressed, DeepLora, Width};
 use adaptation::checkpoint::{CheckpointError, Position, restore, save};
 use adaptation::method::Recipe;
-use adaptation::{AdamW, AdamWSettings, Adapters, Applied, AppliedGradient, Method, Real, Site};
+use adaptation::{AdamW, AdamWSettings, Adapters, Applied, AppliedGradient, Batch, Method, Real, Site};
 use dynamics::random::{gaussian, stream};
 use faer::{Mat, Par};
 
-const DEEP: Method = Method::DeepLora(DeepLora { rank: 2, depth: 3, init_scale: 0.5 });
+const DEEP: Method = Method::DeepLora(DeepLora { rank: Width::Narrow(2), depth: 3, init_scale: 0.5 });
 const COMPRESSED: Method = Method::Compressed(Compressed { rank: 2, depth: 3, init_scale: 0.5, discrepant_step: 0.01 });
 
 /// A run without a network: the gradient of the applied factors is the factors themselves, turned and scaled.
@@ -29,18 +29,24 @@ fn shape(site: Site) -> (usize, usize) {
 
 impl<T: Real> Run<T> {
     fn new(method: Method, seed: u64) -> Self {
-        let sites = match method {
-            Method::DeepLora(_) => vec![Site::WordEmbeddings, Site::Query(0), Site::Intermediate(1)],
-            _ => vec![Site::Query(0), Site::Intermediate(1)],
-        };
+        let sites = [Site::WordEmbeddings, Site::Query(0), Site::Intermediate(1)];
         let mut probe = Adapters::<T>::probe(&sites, shape);
         for &site in &sites {
-            if let Some((_, AppliedGradient::Merged(gradient))) = probe.applied_and_gradient(site) {
-                let random = gaussian(gradient.nrows(), gradient.ncols(), &mut stream(1, &[&site.name()]));
-                *gradient = Mat::from_fn(random.nrows(), random.ncols(), |i, j| T::of(random[(i, j)]));
+            let (m, n) = shape(site);
+            let random = gaussian(m, n, &mut stream(1, &[&site.name()]));
+            match probe.applied_and_gradient(site) {
+                Some((_, AppliedGradient::Merged(gradient))) => {
+                    *gradient = Mat::from_fn(m, n, |i, j| T::of(random[(i, j)]));
+                }
+                Some((_, AppliedGradient::MergedRows(gradient))) => {
+                    gradient.keep([3, 17, 20].into_iter());
+                    gradient.add(17, &[T::of(1.0); 6]);
+                    gradient.add(20, &[T::of(0.5); 6]);
+                }
+                _ => panic!("a probe is merged"),
             }
         }
-        let adapters = method.adapters(&sites, shape, Some(&probe), seed).unwrap();
+        let adapters = method.adapters(&sites, shape, |_| 9, Some(&probe), seed).unwrap();
         let settings = AdamWSettings { discrepant_step: method.discrepant_step(), ..AdamWSettings::default() };
         let optimizer = AdamW::new(settings, &adapters);
         Self { adapters, optimizer }
@@ -48,15 +54,31 @@ impl<T: Real> Run<T> {
 
     fn steps(&mut self, steps: std::ops::Range<u64>) {
         for step in steps {
+            let ids: Vec<u32> = (0..5).map(|place| (40 * place + 11 * (step as u32 % 4)) % 300).collect();
+            let mut batch = Batch::new();
+            batch.push(&ids, &[0; 5]);
+            self.optimizer.catch_up(&mut self.adapters, &batch);
             for site in self.adapters.sites().collect::<Vec<_>>() {
                 let (applied, gradient) = self.adapters.applied_and_gradient(site).unwrap();
                 let Applied::Factored { left, right } = applied else { panic!("factored methods only") };
                 let turned = |i: usize, value: T| value * T::of(((i as u64 + step) % 5) as f64 - 1.5);
                 let (left, right) = (left.to_owned(), right.to_owned());
-                *gradient = AppliedGradient::Factored {
-                    left: Mat::from_fn(left.nrows(), left.ncols(), |i, j| turned(i, left[(i, j)])),
-                    right: Mat::from_fn(right.nrows(), right.ncols(), |i, j| turned(j, right[(i, j)])),
-                };
+                let of_right = Mat::from_fn(right.nrows(), right.ncols(), |i, j| turned(j, right[(i, j)]));
+                match gradient {
+                    AppliedGradient::Factored { left: of_left, right } => {
+                        *of_left = Mat::from_fn(left.nrows(), left.ncols(), |i, j| turned(i, left[(i, j)]));
+                        *right = of_right;
+                    }
+                    AppliedGradient::FactoredRows { left: of_left, right } => {
+                        of_left.keep(ids.iter().map(|&id| id as usize));
+                        for row in ids.iter().map(|&id| id as usize) {
+                            let summand: Vec<T> = (0..left.ncols()).map(|j| turned(row, left[(row, j)])).collect();
+                            of_left.add(row, &summand);
+                        }
+                        *right = of_right;
+                    }
+                    _ => panic!("factored methods only"),
+                }
             }
             self.adapters.pull_back(Par::Seq);
             self.optimizer.step(&mut self.adapters, 1e-2);
@@ -64,8 +86,8 @@ impl<T: Real> Run<T> {
         }
     }
 
-    fn save(&self, directory: &Path, step: u64) {
-        save(directory, "settings", &position(step), &self.adapters, &self.optimizer).unwrap();
+    fn save(&mut self, directory: &Path, step: u64) {
+        save(directory, "settings", &position(step), &mut self.adapters, &mut self.optimizer).unwrap();
     }
 
     fn restore(&mut self, directory: &Path) -> Result<Option<Position>, CheckpointError> {
@@ -200,10 +222,10 @@ fn checkpoints_of_other_runs_are_refused() {
         assert!(matches!(error, CheckpointError::OtherRun { .. }), "{error}");
         assert!(error.to_string().contains(what), "{error}");
     };
-    let wider = Method::DeepLora(DeepLora { rank: 3, depth: 3, init_scale: 0.5 });
+    let wider = Method::DeepLora(DeepLora { rank: Width::Narrow(3), depth: 3, init_scale: 0.5 });
     refused(Run::<f32>::new(wider, 3).restore(directory.path()), "W_1 is [2, 6] of F32, not [3, 6]");
     refused(Run::<f64>::new(DEEP, 3).restore(directory.path()), "of F32, not [2, 6]");
-    refused(Run::<f32>::new(COMPRESSED, 3).restore(directory.path()), "it has no tensor encoder.layer.0.attention");
+    refused(Run::<f32>::new(COMPRESSED, 3).restore(directory.path()), "it has no tensor embeddings.word_embeddings.V");
 }
 
 /// A run may keep anything that serializes, and gets the very numbers back.
@@ -217,7 +239,7 @@ fn any_position_is_kept() {
     let directory = tempfile::tempdir().unwrap();
     let mut run = Run::<f32>::new(DEEP, 3);
     let kept = Kept { step: 3, losses: vec![0.1 + 0.2, 1e-300, 3.0] };
-    save(directory.path(), "settings", &kept, &run.adapters, &run.optimizer).unwrap();
+    save(directory.path(), "settings", &kept, &mut run.adapters, &mut run.optimizer).unwrap();
     let found = restore(directory.path(), "settings", &mut run.adapters, &mut run.optimizer).unwrap();
     assert_eq!(found, Some(kept));
 }
@@ -225,7 +247,8 @@ fn any_position_is_kept() {
 #[test]
 fn what_cannot_be_written_is_named() {
     let file = tempfile::NamedTempFile::new().unwrap();
-    let run = Run::<f32>::new(DEEP, 3);
-    let error = save(&file.path().join("run"), "settings", &position(0), &run.adapters, &run.optimizer).unwrap_err();
+    let mut run = Run::<f32>::new(DEEP, 3);
+    let error =
+        save(&file.path().join("run"), "settings", &position(0), &mut run.adapters, &mut run.optimizer).unwrap_err();
     assert!(error.to_string().starts_with("cannot write ") && error.to_string().ends_with("run"), "{error}");
 }

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::fixed::Fixed;
+use adaptation::adapter::{DeepLora, Width};
 use adaptation::{
-    Activations, Adapters, AppliedGradient, Batch, Config, Dropout, DropoutSite, Encoder, Head, Loss, Masks, Network,
-    Pooling, Real, Site,
+    Activations, Adapters, AppliedGradient, Batch, Config, Dropout, DropoutSite, Encoder, Form, Head, Loss, Masks,
+    Method, Network, Pooling, Real, Site,
 };
 use faer::{Mat, MatRef, Par};
 use safetensors::SafeTensors;
@@ -240,36 +241,36 @@ fn gradients_of_factors_are_those_of_autograd() {
     lora(tiny(), 2e-5, 1e-4);
 }
 
-fn full_width<T: Real>(encoder: Encoder<T>, value_tolerance: f64, tolerance: f64) {
+/// Deep LoRA of full width, embeddings included, multiplied out (with many tokens) or not (with few).
+fn full_width<T: Real>(encoder: Encoder<T>, tokens: usize, value_tolerance: f64, tolerance: f64) {
     let (fixture, tensors) = (json("gradients.json"), Tensors::open("gradients-full-width.safetensors"));
     let (case, encoder) = ("dropout", Arc::new(encoder));
-    let factors = |site: Site, kind: &str| [1, 2, 3].map(|l| tensors.matrix(&format!("{kind}/{}/W_{l}", site.name())));
-    let mut adapters = Adapters::new();
-    for site in sites().into_iter().filter(|site| !site.is_embedding()) {
-        let [w1, w2, w3] = factors(site, "factor");
-        adapters.insert(site, Box::new(Fixed::merged(convert(&(&w3 * &w2 * &w1)))));
+    let method = Method::DeepLora(DeepLora { rank: Width::Full, depth: 3, init_scale: 1.0 });
+    let shape = |site| encoder.config().shape(site);
+    let mut adapters = method.adapters::<T>(&sites(), shape, |_| tokens, None, 1).expect("adapters");
+    let form = if tokens > 1 { Form::Merged } else { Form::Factored { rank: 24 } };
+    assert_eq!(adapters.get(Site::Query(0)).map(|adapter| adapter.form()), Some(form));
+    for (site, parameter) in adapters.parameters_mut() {
+        let value: Mat<T> = convert(&tensors.matrix(&format!("factor/{}/{}", site.name(), parameter.name)));
+        parameter.value = if parameter.touched.is_some() { value.transpose().to_owned() } else { value };
     }
+    adapters.refresh(Par::Seq);
     let (logits, loss) = run_case(&encoder, case, &mut adapters);
+    adapters.pull_back(Par::Seq);
     check_value(&fixture, "full-width", case, &logits, loss, value_tolerance);
-    for site in sites().into_iter().filter(|site| !site.is_embedding()) {
-        let Some(AppliedGradient::Merged(gradient)) = adapters.gradient(site) else { panic!("merged") };
-        let gradient = Mat::from_fn(gradient.nrows(), gradient.ncols(), |i, j| gradient[(i, j)].as_f64());
-        let ([w1, w2, w3], expected) = (factors(site, "factor"), factors(site, &format!("gradient/{case}")));
-        let pulled = [
-            (&w3 * &w2).transpose() * &gradient,
-            w3.transpose() * &gradient * w1.transpose(),
-            &gradient * (&w2 * &w1).transpose(),
-        ];
-        for (l, (pulled, expected)) in pulled.iter().zip(&expected).enumerate() {
-            assert_gradient(pulled.as_ref(), expected, tolerance, &format!("W_{} of {site:?}", l + 1));
-        }
+    for (site, parameter) in adapters.parameters() {
+        let expected = tensors.matrix(&format!("gradient/{case}/{}/{}", site.name(), parameter.name));
+        let what = format!("{} of {site:?}, {tokens} tokens", parameter.name);
+        assert_gradient(parameter.matrix_gradient().as_ref(), &expected, tolerance, &what);
     }
 }
 
 #[test]
-fn gradients_of_merged_weights_are_those_of_autograd() {
-    full_width(tiny().to_f64(), 1e-10, 1e-9);
-    full_width(tiny(), 2e-5, 1e-4);
+fn gradients_of_full_width_are_those_of_autograd() {
+    for tokens in [1, 10_000] {
+        full_width(tiny().to_f64(), tokens, 1e-10, 1e-9);
+        full_width(tiny(), tokens, 2e-5, 1e-4);
+    }
 }
 
 fn of_weights<T: Real>(encoder: Encoder<T>, tolerance: f64) {

@@ -4,8 +4,10 @@
 use std::sync::Arc;
 
 use crate::fixed::Fixed;
+use adaptation::adapter::{DeepLora, Width};
 use adaptation::{
-    Activations, Adapters, AppliedGradient, Batch, Config, Dropout, Encoder, Head, Loss, Network, Pooling, Real, Site,
+    Activations, Adapters, Applied, AppliedGradient, Batch, Config, Dropout, Encoder, Head, Loss, Method, Network,
+    Pooling, Real, Site,
 };
 use dynamics::random::{Generator, gaussian, stream};
 use faer::{Mat, Par};
@@ -114,6 +116,8 @@ fn gradient(adapters: &Adapters<f64>, site: Site) -> Vec<Mat<f64>> {
     match adapters.gradient(site).expect("an adapter") {
         AppliedGradient::Factored { left, right } => vec![left.clone(), right.clone()],
         AppliedGradient::Merged(delta) => vec![delta.clone()],
+        AppliedGradient::FactoredRows { left, right } => vec![left.to_dense(), right.clone()],
+        AppliedGradient::MergedRows(delta) => vec![delta.to_dense()],
     }
 }
 
@@ -261,6 +265,37 @@ fn rows_of_absent_tokens_have_no_gradient() {
     }
 }
 
+/// A full-width adapter on an embedding hands its rows' gradient back as a dense one would, and the probe `ΔW`'s.
+#[test]
+fn rows_have_the_gradients_of_whole_matrices() {
+    let problem = Problem::new(Pooling::Pooler, Loss::MeanSquaredError, Dropout::Seeded { seed: 1, step: 2 });
+    let config = problem.network.encoder.config();
+    let tables = [Site::WordEmbeddings, Site::PositionEmbeddings];
+    let method = Method::DeepLora(DeepLora { rank: Width::Full, depth: 3, init_scale: 0.6 });
+    let mut rows = method.adapters::<f64>(&tables, |site| config.shape(site), |_| 27, None, 1).unwrap();
+    let mut probe = Adapters::probe(&tables, |site| config.shape(site));
+    let (mut whole, mut zero) = (Adapters::new(), Adapters::new());
+    for site in tables {
+        let Some(Applied::Factored { left, right }) = rows.applied(site) else { panic!("factored") };
+        assert_eq!(right.nrows(), 24.min(left.nrows()));
+        whole.insert(site, Box::new(Fixed::factored(left.to_owned(), right.to_owned())));
+        let (m, n) = config.shape(site);
+        zero.insert(site, Box::new(Fixed::merged(Mat::zeros(m, n))));
+    }
+    for (found, expected) in [(&mut rows, &mut whole), (&mut probe, &mut zero)] {
+        let [of_rows, of_whole] =
+            [&mut *found, &mut *expected].map(|adapters| problem.run(adapters, &mut Activations::new(), Par::Seq));
+        assert_eq!(of_rows, of_whole);
+        for site in tables {
+            assert!(matches!(
+                found.gradient(site),
+                Some(AppliedGradient::FactoredRows { .. } | AppliedGradient::MergedRows(_))
+            ));
+            assert_eq!(gradient(found, site), gradient(expected, site), "{site:?}");
+        }
+    }
+}
+
 /// In `f32` on sizes that fill vectors, gradients are those in `f64`.
 #[test]
 fn single_precision_is_close() {
@@ -298,6 +333,7 @@ fn single_precision_is_close() {
         let found = match adapters.gradient(site).expect("an adapter") {
             AppliedGradient::Factored { left, right } => vec![left, right],
             AppliedGradient::Merged(delta) => vec![delta],
+            _ => panic!("whole matrices"),
         };
         for (found, exact) in found.into_iter().zip(&gradient(&exact, site)) {
             let error = Mat::from_fn(found.nrows(), found.ncols(), |i, j| f64::from(found[(i, j)]) - exact[(i, j)]);

@@ -2,7 +2,7 @@
 
 use adaptation::adapter::Adapters;
 use adaptation::{
-    AdamW, AdamWSettings, Adapter, Applied, AppliedGradient, Form, Group, Parameter, Real, Site, StepSchedule,
+    AdamW, AdamWSettings, Adapter, Applied, AppliedGradient, Batch, Form, Group, Parameter, Real, Site, StepSchedule,
 };
 use faer::{Mat, Par};
 use serde::Deserialize;
@@ -66,7 +66,8 @@ fn matrix<T: Real>(rows: &[Vec<f64>]) -> Mat<T> {
 
 fn pair<T: Real>(inner: Mat<T>, outer: Mat<T>) -> Adapters<T> {
     let mut adapters = Adapters::new();
-    let parameters = [Parameter::new("inner", inner, Group::Inner), Parameter::new("outer", outer, Group::Outer)];
+    let parameters =
+        [Parameter::new("inner", inner.as_ref(), Group::Inner), Parameter::new("outer", outer.as_ref(), Group::Outer)];
     adapters.insert(Site::Pooler, Box::new(Pair(parameters)));
     adapters
 }
@@ -146,6 +147,103 @@ fn a_discrepant_step_of_zero_leaves_the_bases_alone() {
     optimizer.step(&mut adapters, 0.1);
     let values: Vec<f64> = adapters.parameters().map(|(_, parameter)| parameter.value[(1, 1)]).collect();
     assert!(values[0] < 0.95 && values[1] == 1.0, "{values:?}");
+}
+
+/// Height and width of the tables below.
+const TABLE: (usize, usize) = (40, 300);
+
+/// Two tables with rows that are looked up now and then, or the same as whole matrices.
+struct Tables<T: Real> {
+    adapters: Adapters<T>,
+    optimizer: AdamW<T>,
+}
+
+impl<T: Real> Tables<T> {
+    fn new(settings: AdamWSettings, by_rows: bool) -> Self {
+        let value = Mat::<T>::from_fn(TABLE.0, TABLE.1, |i, j| T::of(((i * 13 + j * 5) % 19) as f64 / 19.0 - 0.3));
+        let parameter = |name, group| match by_rows {
+            true => Parameter::table(name, value.as_ref(), group),
+            false => Parameter::new(name, value.transpose(), group),
+        };
+        let mut adapters = Adapters::new();
+        let pair = Pair([parameter("inner", Group::Inner), parameter("outer", Group::Outer)]);
+        adapters.insert(Site::WordEmbeddings, Box::new(pair));
+        let optimizer = AdamW::new(settings, &adapters);
+        Self { adapters, optimizer }
+    }
+
+    /// One step with a gradient on these rows, looked up before if `catches_up`.
+    fn step(&mut self, rows: &[usize], number: u64, catches_up: bool) {
+        let mut batch = Batch::new();
+        batch.push(&rows.iter().map(|&row| row as u32).collect::<Vec<_>>(), &vec![0; rows.len()]);
+        if catches_up {
+            self.optimizer.catch_up(&mut self.adapters, &batch);
+        }
+        for (_, parameter) in self.adapters.parameters_mut() {
+            // Of what is read: the gradient depends on the row being up to date.
+            let value = parameter.value.clone();
+            let gradient =
+                |j: usize, row: usize| value[(j, row)] * T::of(((j * 7 + row * 3 + number as usize) % 11) as f64 - 4.5);
+            match &mut parameter.touched {
+                Some(touched) => {
+                    *touched = rows.to_vec();
+                    parameter.gradient = Mat::from_fn(TABLE.1, rows.len(), |j, place| gradient(j, rows[place]));
+                }
+                None => {
+                    let present = |j, row| if rows.contains(&row) { gradient(j, row) } else { T::of(0.0) };
+                    parameter.gradient = Mat::from_fn(TABLE.1, TABLE.0, present);
+                }
+            }
+        }
+        let step_size = StepSchedule::Linear { to: 1e-3 }.at(number, 50, 1e-2);
+        self.optimizer.step(&mut self.adapters, step_size);
+    }
+}
+
+/// Rows of a step, rising: some often, some seldom, some once, most never.
+fn rows_of_step(number: u64) -> Vec<usize> {
+    let seldom = [(7, 11), (12, 17), (31, 49), (3, 2), (20, 5)];
+    let mut rows: Vec<usize> = seldom.iter().filter(|(_, every)| number % every == 1).map(|&(row, _)| row).collect();
+    rows.push(if number == 4 { 38 } else { 1 });
+    rows.sort_unstable();
+    rows
+}
+
+fn rows_move_as_whole_tables<T: Real>(settings: AdamWSettings) {
+    let (mut rows, mut whole) = (Tables::<T>::new(settings, true), Tables::<T>::new(settings, false));
+    for number in 0..50 {
+        rows.step(&rows_of_step(number), number, true);
+        whole.step(&rows_of_step(number), number, true);
+        if number == 23 || number == 24 {
+            rows.optimizer.catch_up_all(&mut rows.adapters);
+        }
+    }
+    let lags = rows.adapters.parameters().zip(whole.adapters.parameters()).any(|((_, a), (_, b))| a.value != b.value);
+    assert!(lags, "nothing was put off");
+    rows.optimizer.catch_up_all(&mut rows.adapters);
+    for ((_, found), (_, expected)) in rows.adapters.parameters().zip(whole.adapters.parameters()) {
+        assert!(found.value == expected.value, "{settings:?}, {}", found.name);
+    }
+}
+
+#[test]
+fn rows_that_are_put_off_move_bit_for_bit_as_whole_tables() {
+    for settings in [
+        AdamWSettings { discrepant_step: 0.01, ..AdamWSettings::default() },
+        AdamWSettings { weight_decay: 0.1, ..AdamWSettings::default() },
+    ] {
+        rows_move_as_whole_tables::<f32>(settings);
+        rows_move_as_whole_tables::<f64>(settings);
+    }
+}
+
+#[test]
+#[should_panic(expected = "a row is caught up before the forward pass")]
+fn a_row_must_be_caught_up_before_it_is_read() {
+    let mut rows = Tables::<f64>::new(AdamWSettings::default(), true);
+    for number in 0..50 {
+        rows.step(&rows_of_step(number), number, false);
+    }
 }
 
 #[test]

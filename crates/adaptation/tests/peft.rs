@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
-use adaptation::adapter::{Adalora, Compressed, DeepLora, FullWidth, Lora, SineLora};
+use adaptation::adapter::{Adalora, Compressed, DeepLora, Lora, SineLora, Width, ZeroFactor};
 use adaptation::peft::{ExportError, export};
-use adaptation::{Adapters, AppliedGradient, Method, Real, Site};
+use adaptation::{Adapters, Applied, AppliedGradient, Method, Real, Site};
 use dynamics::random::{gaussian, stream};
 use faer::{Mat, Par};
 use safetensors::SafeTensors;
@@ -14,6 +14,9 @@ use safetensors::tensor::Dtype;
 
 const DENSE: [Site; 3] = [Site::Query(0), Site::Output(1), Site::Pooler];
 const ALL: [Site; 5] = [Site::WordEmbeddings, Site::PositionEmbeddings, Site::Query(0), Site::Output(1), Site::Pooler];
+
+/// Of a step: so many that what is of full width is multiplied out.
+const TOKENS: usize = 480;
 
 fn shape(site: Site) -> (usize, usize) {
     match site {
@@ -28,11 +31,17 @@ fn shape(site: Site) -> (usize, usize) {
 fn trained<T: Real>(method: Method, sites: &[Site]) -> Adapters<T> {
     let mut probe = Adapters::<T>::probe(sites, shape);
     for &site in sites {
-        if let Some((_, AppliedGradient::Merged(gradient))) = probe.applied_and_gradient(site) {
-            *gradient = random(gradient.shape(), &site.name());
+        let random = random::<T>(shape(site), &site.name());
+        match probe.applied_and_gradient(site) {
+            Some((_, AppliedGradient::Merged(gradient))) => *gradient = random,
+            Some((_, AppliedGradient::MergedRows(gradient))) => {
+                gradient.keep(0..12);
+                (0..12).for_each(|row| gradient.add(row, &random.row(row).iter().copied().collect::<Vec<_>>()));
+            }
+            _ => panic!("a probe is merged"),
         }
     }
-    let mut adapters = method.adapters(sites, shape, Some(&probe), 1).unwrap();
+    let mut adapters = method.adapters(sites, shape, |_| TOKENS, Some(&probe), 1).unwrap();
     for (_, parameter) in adapters.parameters_mut() {
         parameter.value += random::<T>(parameter.value.shape(), &parameter.name);
     }
@@ -87,22 +96,23 @@ fn assert_round_trip<T: Real>(method: Method, sites: &[Site]) {
 #[test]
 fn low_rank_methods_give_back_their_delta() {
     for method in [
-        Method::Lora(Lora { rank: 4 }),
-        Method::DeepLora(DeepLora { rank: 4, depth: 3, init_scale: 0.5 }),
-        Method::DeepLora(DeepLora { rank: 4, depth: 5, init_scale: 0.5 }),
+        Method::Lora(Lora { rank: 4, zero: ZeroFactor::Input }),
+        Method::Lora(Lora { rank: 4, zero: ZeroFactor::Output }),
+        Method::DeepLora(DeepLora { rank: Width::Narrow(4), depth: 3, init_scale: 0.5 }),
+        Method::DeepLora(DeepLora { rank: Width::Narrow(4), depth: 5, init_scale: 0.5 }),
         Method::Adalora(Adalora { rank: 4, orthogonality: 0.1 }),
     ] {
         assert_round_trip::<f32>(method, &ALL);
         assert_round_trip::<f64>(method, &ALL);
     }
     let compressed = Compressed { rank: 4, depth: 3, init_scale: 0.5, discrepant_step: 0.01 };
-    assert_round_trip::<f32>(Method::Compressed(compressed), &DENSE);
+    assert_round_trip::<f32>(Method::Compressed(compressed), &ALL);
 }
 
 #[test]
 fn names_shapes_and_configuration() {
     let directory = tempfile::tempdir().unwrap();
-    let method = Method::DeepLora(DeepLora { rank: 4, depth: 3, init_scale: 0.5 });
+    let method = Method::DeepLora(DeepLora { rank: Width::Narrow(4), depth: 3, init_scale: 0.5 });
     export(&trained::<f32>(method, &ALL), "tiny", directory.path()).unwrap();
     let tensors = tensors(directory.path());
     for (name, shape) in [
@@ -125,12 +135,27 @@ fn names_shapes_and_configuration() {
     assert_eq!(config["rank_pattern"], serde_json::json!({}));
 }
 
-/// A full-width product whose factors are nearly of low rank is exported at the rank it has, site by site.
+/// A full-width product whose factors are nearly of low rank is exported at the rank it has, site by site, in whichever form it
+/// is applied.
 #[test]
-fn merged_adapters_of_low_rank_are_factored() {
-    let method = Method::FullWidth(FullWidth { depth: 3, init_scale: 1e-3 });
-    let mut adapters = method.adapters::<f32>(&DENSE, shape, None, 1).unwrap();
-    let ranks = HashMap::from([(Site::Query(0).name(), 2), (Site::Output(1).name(), 3), (Site::Pooler.name(), 0)]);
+fn wide_adapters_of_low_rank_are_exported_narrow() {
+    for tokens in [1, TOKENS] {
+        wide_adapters_of_low_rank(tokens);
+    }
+}
+
+fn wide_adapters_of_low_rank(tokens: usize) {
+    let method = Method::DeepLora(DeepLora { rank: Width::Full, depth: 3, init_scale: 1e-3 });
+    let sites = [&[Site::WordEmbeddings][..], &DENSE].concat();
+    let mut adapters = method.adapters::<f32>(&sites, shape, |_| tokens, None, 1).unwrap();
+    let merged = matches!(adapters.applied(Site::Pooler), Some(Applied::Merged(_)));
+    assert_eq!(merged, tokens == TOKENS);
+    let ranks = HashMap::from([
+        (Site::WordEmbeddings.name(), 1),
+        (Site::Query(0).name(), 2),
+        (Site::Output(1).name(), 3),
+        (Site::Pooler.name(), 0),
+    ]);
     for (site, parameter) in adapters.parameters_mut() {
         for k in 0..ranks[&site.name()] {
             parameter.value[(k, k)] += 0.5 / (k + 1) as f32;
@@ -142,10 +167,12 @@ fn merged_adapters_of_low_rank_are_factored() {
     let text = fs::read_to_string(directory.path().join("adapter_config.json")).unwrap();
     let config: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(config["r"], 3);
-    let others = serde_json::json!({ "encoder.layer.0.attention.self.query": 2, "pooler.dense": 1 });
+    let others = serde_json::json!({
+        "embeddings.word_embeddings": 1, "encoder.layer.0.attention.self.query": 2, "pooler.dense": 1,
+    });
     assert_eq!((&config["rank_pattern"], &config["alpha_pattern"]), (&others, &others));
     let tensors = tensors(directory.path());
-    for site in DENSE {
+    for site in sites {
         let expected = adapters.delta(site).unwrap();
         let expected = Mat::from_fn(expected.nrows(), expected.ncols(), |i, j| f64::from(expected[(i, j)]));
         let distance = (delta(&tensors, site) - expected).norm_max();
@@ -159,7 +186,7 @@ fn what_is_no_low_rank_product_is_refused() {
     let target = directory.path().join("adapter");
     for method in [
         Method::SineLora(SineLora { rank: 4, frequency: 20.0 }),
-        Method::FullWidth(FullWidth { depth: 3, init_scale: 0.5 }),
+        Method::DeepLora(DeepLora { rank: Width::Full, depth: 3, init_scale: 0.5 }),
     ] {
         let error = export(&trained::<f32>(method, &DENSE), "tiny", &target).unwrap_err();
         assert!(matches!(error, ExportError::NotLowRank { rows: 12, columns: 12, limit: 6, .. }), "{error}");
@@ -179,7 +206,7 @@ fn what_is_no_low_rank_product_is_refused() {
 #[test]
 fn what_cannot_be_written_is_named() {
     let file = tempfile::NamedTempFile::new().unwrap();
-    let adapters = trained::<f32>(Method::Lora(Lora { rank: 2 }), &DENSE);
+    let adapters = trained::<f32>(Method::Lora(Lora { rank: 2, zero: ZeroFactor::Output }), &DENSE);
     let error = export(&adapters, "tiny", &file.path().join("adapter")).unwrap_err().to_string();
     assert!(error.starts_with("cannot write ") && error.ends_with("adapter"), "{error}");
 }

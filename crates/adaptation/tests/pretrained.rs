@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use adaptation::adapter::Lora;
+use adaptation::adapter::{Lora, ZeroFactor};
 use adaptation::training::{self, Plan};
 use adaptation::{
     Activations, Adapters, Batch, Encoder, Head, Labelled, Loss, Method, ModelError, Network, Pooling, Pretrained,
@@ -276,7 +276,7 @@ fn an_encoder_without_a_pooler_is_refused_where_one_is_used() {
     for (pooling, expected) in [(Pooling::Pooler, "no pooler"), (Pooling::Mean, "no pooler.dense to adapt")] {
         let head = Head::random(1, 24, &mut stream(1, &["head"]));
         let network = Network { encoder: Arc::clone(&encoder), pooling, head };
-        let method = Method::Lora(Lora { rank: 2 });
+        let method = Method::Lora(Lora { rank: 2, zero: ZeroFactor::Output });
         let sites = Selection::AllDense.sites(&config);
         let loss = Loss::MeanSquaredError;
         let adapters =

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use adaptation::adapter::{Adalora, Compressed, DeepLora, FullWidth, Lora, SineLora};
+use adaptation::adapter::{Adalora, Compressed, DeepLora, Lora, SineLora, Width, ZeroFactor};
 use adaptation::evaluation::{Labelled, predict, score};
 use adaptation::metrics::Metric;
 use adaptation::training::{self, FineTuning, Plan, TrainingError};
@@ -71,9 +71,10 @@ fn all_parameters<T: Real>(adapters: &Adapters<T>) -> Vec<f64> {
 fn every_method_overfits_sixteen_sentences() {
     let (depth, rank) = (3, 8);
     for (method, adapted, step_size) in [
-        (Method::Lora(Lora { rank }), Selection::AllDense, 3e-3),
-        (Method::DeepLora(DeepLora { rank, depth, init_scale: 0.1 }), Selection::AllDense, 1e-2),
-        (Method::FullWidth(FullWidth { depth, init_scale: 0.1 }), Selection::AttentionMlp, 3e-3),
+        (Method::Lora(Lora { rank, zero: ZeroFactor::Output }), Selection::AllDense, 3e-3),
+        (Method::Lora(Lora { rank, zero: ZeroFactor::Input }), Selection::AllDense, 3e-3),
+        (Method::DeepLora(DeepLora { rank: Width::Narrow(rank), depth, init_scale: 0.1 }), Selection::AllDense, 1e-2),
+        (Method::DeepLora(DeepLora { rank: Width::Full, depth, init_scale: 0.1 }), Selection::AllDense, 3e-3),
         (
             Method::Compressed(Compressed { rank, depth, init_scale: 0.1, discrepant_step: 0.1 }),
             Selection::AttentionMlp,
@@ -121,8 +122,10 @@ fn losses_and_factors_follow_pytorch() {
     let step_size = json["step_size"].as_f64().expect("a step size");
 
     for (name, method) in [
-        ("lora", Method::Lora(Lora { rank })),
-        ("deep-lora-3", Method::DeepLora(DeepLora { rank, depth: 3, init_scale: 1e-3 })),
+        ("lora", Method::Lora(Lora { rank, zero: ZeroFactor::Output })),
+        ("lora-zero-input", Method::Lora(Lora { rank, zero: ZeroFactor::Input })),
+        ("deep-lora-3", Method::DeepLora(DeepLora { rank: Width::Narrow(rank), depth: 3, init_scale: 1e-3 })),
+        ("full-width", Method::DeepLora(DeepLora { rank: Width::Full, depth: 3, init_scale: 1e-3 })),
     ] {
         let plan = plan(batches.len() as u64, step_size);
         let sites = Selection::AllDense.sites(network.encoder.config());
@@ -130,7 +133,13 @@ fn losses_and_factors_follow_pytorch() {
         let mut adapters: Adapters<f64> =
             training::adapters(&method, &sites, &network, &examples, loss, &plan, 0, Par::Seq).expect("adapters");
         for (site, parameter) in adapters.parameters_mut() {
-            parameter.value = matrix(&tensors, &format!("{name}/initial/{}/{}", site.name(), parameter.name));
+            let initial = matrix(&tensors, &format!("{name}/initial/{}/{}", site.name(), parameter.name));
+            // Rows that are looked up are kept as columns.
+            parameter.value = if site.is_embedding() && parameter.touched.is_some() {
+                initial.transpose().to_owned()
+            } else {
+                initial
+            };
         }
         adapters.refresh(Par::Seq);
         let optimizer = training::optimizer(&method, &adapters);
@@ -143,7 +152,7 @@ fn losses_and_factors_follow_pytorch() {
         }
         for (site, parameter) in tuning.adapters().parameters() {
             let expected = matrix(&tensors, &format!("{name}/final/{}/{}", site.name(), parameter.name));
-            let distance = (&parameter.value - &expected).norm_l2() / expected.norm_l2();
+            let distance = (parameter.matrix() - &expected).norm_l2() / expected.norm_l2();
             assert!(distance < 1e-4, "{name}, {site:?}, {}: {distance:.1e}", parameter.name);
         }
     }
@@ -161,7 +170,7 @@ fn matrix(tensors: &SafeTensors<'_>, name: &str) -> Mat<f64> {
 fn a_resumed_run_ends_with_the_same_bytes_on_any_number_of_threads() {
     let (network, examples) = instance();
     let plan = Plan { dropout: true, batch: 5, seed: u64::MAX, ..plan(17, 1e-2) };
-    let method = Method::DeepLora(DeepLora { rank: 4, depth: 3, init_scale: 1e-1 });
+    let method = Method::DeepLora(DeepLora { rank: Width::Narrow(4), depth: 3, init_scale: 1e-1 });
     let start = || run(&method, Selection::AllDense, &network, &examples, &plan, Par::Seq);
     let mut whole = start();
     while whole.steps_done() < 17 {
@@ -194,7 +203,7 @@ fn an_epoch_has_every_example_once_and_the_next_another_order() {
     // The batch's loss is the mean of its examples' losses as long as nothing moves.
     let (network, examples) = instance();
     let still = Plan { batch: 5, ..plan(8, 0.0) };
-    let method = Method::Lora(Lora { rank: 2 });
+    let method = Method::Lora(Lora { rank: 2, zero: ZeroFactor::Output });
     let mut tuning = run(&method, Selection::QueryValue, &network, &examples, &still, Par::Seq);
     let mut epoch = || -> Vec<f64> {
         let sizes = [5.0, 5.0, 5.0, 1.0];
@@ -211,7 +220,7 @@ fn an_epoch_has_every_example_once_and_the_next_another_order() {
 #[test]
 fn a_divergence_names_the_step() {
     let (network, examples) = instance();
-    let method = Method::DeepLora(DeepLora { rank: 4, depth: 3, init_scale: 1.0 });
+    let method = Method::DeepLora(DeepLora { rank: Width::Narrow(4), depth: 3, init_scale: 1.0 });
     let huge = Network {
         encoder: Arc::clone(&network.encoder),
         pooling: Pooling::Mean,
@@ -228,7 +237,7 @@ fn predictions_do_not_depend_on_batches() {
     let (network, mut examples) = instance();
     examples.extend(examples.clone().into_iter().cycle().take(400));
     let sites: Vec<Site> = Selection::AllDense.sites(network.encoder.config());
-    let method = Method::Lora(Lora { rank: 2 });
+    let method = Method::Lora(Lora { rank: 2, zero: ZeroFactor::Output });
     let plan = plan(1, 1e-2);
     let mut tuning = run(&method, Selection::AllDense, &network, &examples, &plan, Par::Seq);
     assert_eq!(tuning.adapters().len(), sites.len());

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use adaptation::adapter::Lora;
+use adaptation::adapter::{Lora, ZeroFactor};
 use adaptation::training::{self, FineTuning};
 use adaptation::{
     Activations, Adapters, Batch, Config, Dropout, Encoder, Head, Labelled, Loss, Method, Network, Pooling, Selection,
@@ -99,7 +99,7 @@ fn examples(id: &str, batches: Batches, config: &Config) -> Vec<Labelled> {
 /// LoRA on all dense matrices, both factors random: where B is zero, A has no gradient to compare.
 fn adapters(config: &Config) -> Result<Adapters<f32>> {
     let sites = Selection::AllDense.sites(config);
-    let mut adapters = method().adapters(&sites, |site| config.shape(site), None, 1)?;
+    let mut adapters = method().adapters(&sites, |site| config.shape(site), |_| BATCH, None, 1)?;
     let mut rng: Generator = stream(1, &["bench-peers", "adapters"]);
     for (_, parameter) in adapters.parameters_mut().filter(|(_, parameter)| parameter.name == "B") {
         let random = gaussian(parameter.value.nrows(), parameter.value.ncols(), &mut rng);
@@ -110,7 +110,7 @@ fn adapters(config: &Config) -> Result<Adapters<f32>> {
 }
 
 fn method() -> Method {
-    Method::Lora(Lora { rank: RANK })
+    Method::Lora(Lora { rank: RANK, zero: ZeroFactor::Output })
 }
 
 fn fine_tuning<'a>(
@@ -170,10 +170,10 @@ fn gradients(
     let loss = Loss::MeanSquaredError.value_and_gradient(activations.logits(), &labels, d_logits.as_mut());
     network.backward(&batch, d_logits.as_ref(), adapters, &mut activations, par);
     adapters.pull_back(par);
-    let wide = |m: &Mat<f32>| Mat::from_fn(m.nrows(), m.ncols(), |i, j| f64::from(m[(i, j)]));
+    let wide = |m: Mat<f32>| Mat::from_fn(m.nrows(), m.ncols(), |i, j| f64::from(m[(i, j)]));
     let named = adapters
         .parameters()
-        .map(|(site, parameter)| (format!("{}/{}", site.name(), parameter.name), wide(&parameter.gradient)));
+        .map(|(site, parameter)| (format!("{}/{}", site.name(), parameter.name), wide(parameter.matrix_gradient())));
     (f64::from(loss), named.collect())
 }
 

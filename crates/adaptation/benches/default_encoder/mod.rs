@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use adaptation::{Adapters, Batch, Config, Encoder, Head, Method, Network, Pooling, Selection, adapter::Lora};
+use adaptation::{
+    Adapters, Batch, Config, Encoder, Head, Method, Network, Pooling, Selection, adapter::Lora, adapter::ZeroFactor,
+};
 use dynamics::random::stream;
 use rand::RngExt;
 
@@ -20,8 +22,8 @@ pub fn network() -> Network<f32> {
 pub fn lora(network: &Network<f32>) -> Adapters<f32> {
     let config = network.encoder.config();
     let sites = Selection::AllDense.sites(config);
-    let method = Method::Lora(Lora { rank: 8 });
-    method.adapters(&sites, |site| config.shape(site), None, 0).expect("adapters")
+    let method = Method::Lora(Lora { rank: 8, zero: ZeroFactor::Output });
+    method.adapters(&sites, |site| config.shape(site), |_| 480, None, 0).expect("adapters")
 }
 
 /// Random tokens.

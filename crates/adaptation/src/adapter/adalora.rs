@@ -4,13 +4,13 @@
 
 use dynamics::dense;
 use dynamics::random::{Generator, gaussian};
-use faer::{Accum, Mat, MatRef, Par, Scale};
+use faer::{Accum, Mat, Par, Scale};
 use serde::{Deserialize, Serialize};
 
 use super::product::{matmul, rounded, scaled_matmul};
 use super::{Adapter, AdapterError, Applied, AppliedGradient, Form, Group, Invalid, Parameter};
-use crate::method::{Recipe, check_rank};
-use crate::{Real, Site};
+use crate::Real;
+use crate::method::{Place, Recipe};
 
 /// Largest standard deviation of the initial P and Q: the authors' code.
 const DEVIATION: f64 = 0.02;
@@ -19,7 +19,8 @@ const DEVIATION: f64 = 0.02;
 /// (Frobenius norms) added to the loss.
 ///
 /// P and Q are drawn with standard deviation 0.02 as in the authors' code, but no more than `1/√side`: on a vocabulary of
-/// 30 000 rows 0.02 would start with `PᵀP = 12 I` and a penalty far above any loss.
+/// 30 000 rows 0.02 would start with `PᵀP = 12 I` and a penalty far above any loss. The penalty moves every row of P at every
+/// step, those of tokens that are not in the batch too.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Adalora {
@@ -36,22 +37,16 @@ impl Recipe for Adalora {
         Invalid::unless(weight >= 0.0 && weight.is_finite(), "orthogonality", weight, "a number from 0")
     }
 
-    fn build<T: Real>(
-        &self,
-        site: Site,
-        (m, n): (usize, usize),
-        _gradient: Option<MatRef<'_, T>>,
-        rng: &mut Generator,
-    ) -> Result<Box<dyn Adapter<T>>, AdapterError> {
-        check_rank(site, self.rank, (m, n))?;
+    fn build<T: Real>(&self, place: &Place<'_, T>, rng: &mut Generator) -> Result<Box<dyn Adapter<T>>, AdapterError> {
+        let (m, n) = place.check_rank(self.rank)?;
         let deviation = |side: usize| Scale(DEVIATION.min(1.0 / (side as f64).sqrt()));
         let q = gaussian(self.rank, n, rng) * deviation(n);
         let p = gaussian(m, self.rank, rng) * deviation(m);
         let mut adapter = SvdForm {
             parameters: [
-                Parameter::new("Q", rounded(q.as_ref()), Group::Inner),
-                Parameter::new("lambda", Mat::zeros(self.rank, 1), Group::Inner),
-                Parameter::new("P", rounded(p.as_ref()), Group::Inner),
+                Parameter::new("Q", rounded(q.as_ref()).as_ref(), Group::Inner),
+                Parameter::new("lambda", Mat::zeros(self.rank, 1).as_ref(), Group::Inner),
+                Parameter::new("P", rounded(p.as_ref()).as_ref(), Group::Inner),
             ],
             right: dense::zeros(self.rank, n),
             deviations: [dense::zeros(self.rank, self.rank), dense::zeros(self.rank, self.rank)],

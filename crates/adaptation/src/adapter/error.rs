@@ -50,8 +50,8 @@ pub enum AdapterError {
     },
     /// A method that forms `ΔW`, asked for on an embedding.
     #[error(
-        "{site}: {method} is not allowed on embeddings, where ΔW (vocabulary × hidden) or a square factor of that size would \
-         be formed; allowed there: the low-rank methods (lora, deep-lora, adalora), or a selection without embeddings"
+        "{site}: {method} is not allowed on embeddings, where ΔW (vocabulary × hidden) would be formed; allowed there: the \
+         methods that are products (lora, deep-lora, compressed, adalora), or a selection without embeddings"
     )]
     Embedding {
         /// The adapted weight.

@@ -15,21 +15,25 @@ mod adalora;
 mod compressed;
 mod deep;
 mod error;
-mod full_width;
 mod lora;
+mod parameter;
 mod product;
+mod rows;
 mod set;
 mod sine;
+mod width;
 mod zero;
 
 pub use adalora::Adalora;
-pub use compressed::{Compressed, compressed_bases};
-pub use deep::DeepLora;
+pub use compressed::{Compressed, FirstGradient, compressed_bases};
+pub use deep::{DeepLora, merged_is_cheaper};
 pub use error::{AdapterError, Invalid};
-pub use full_width::FullWidth;
-pub use lora::Lora;
+pub use lora::{Lora, ZeroFactor};
+pub use parameter::{Group, Parameter};
+pub use rows::RowBlock;
 pub use set::Adapters;
 pub use sine::SineLora;
+pub use width::Width;
 
 pub(crate) use product::{rounded, widened};
 
@@ -62,6 +66,13 @@ pub enum Form {
     },
     /// [`Applied::Merged`].
     Merged,
+    /// [`Applied::Factored`] with this k, on an embedding: the gradient of `left` is kept by rows.
+    FactoredRows {
+        /// Inner width k.
+        rank: usize,
+    },
+    /// [`Applied::Merged`] on an embedding: the gradient is kept by rows.
+    MergedRows,
 }
 
 /// The gradient of the loss with respect to what was applied, in the same form and shapes.
@@ -76,6 +87,15 @@ pub enum AppliedGradient<T: Real> {
     },
     /// With respect to `ΔW`, m × n.
     Merged(Mat<T>),
+    /// With respect to both factors on an embedding, where of `left` only the rows of tokens in the batch are not 0.
+    FactoredRows {
+        /// m × k.
+        left: RowBlock<T>,
+        /// k × n.
+        right: Mat<T>,
+    },
+    /// With respect to `ΔW` of an embedding, m × n.
+    MergedRows(RowBlock<T>),
 }
 
 impl<T: Real> AppliedGradient<T> {
@@ -84,38 +104,12 @@ impl<T: Real> AppliedGradient<T> {
         match form {
             Form::Factored { rank } => Self::Factored { left: dense::zeros(m, rank), right: dense::zeros(rank, n) },
             Form::Merged => Self::Merged(dense::zeros(m, n)),
+            Form::FactoredRows { rank } => {
+                Self::FactoredRows { left: RowBlock::zeros(m, rank), right: dense::zeros(rank, n) }
+            }
+            Form::MergedRows => Self::MergedRows(RowBlock::zeros(m, n)),
         }
     }
-}
-
-/// One trained matrix with its gradient.
-#[derive(Clone, Debug)]
-pub struct Parameter<T: Real> {
-    /// Name within its adapter: `A`, `W_1`, `U`.
-    pub name: String,
-    /// Its value.
-    pub value: Mat<T>,
-    /// Gradient of the loss (penalty included), same shape.
-    pub gradient: Mat<T>,
-    /// Which step size it moves with.
-    pub group: Group,
-}
-
-impl<T: Real> Parameter<T> {
-    /// A parameter with this value and a zero gradient.
-    pub fn new(name: impl Into<String>, value: Mat<T>, group: Group) -> Self {
-        let gradient = dense::zeros(value.nrows(), value.ncols());
-        Self { name: name.into(), value: dense::copy(value.as_ref()), gradient, group }
-    }
-}
-
-/// Parameters with a step size in common.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Group {
-    /// Moves with the step size η.
-    Inner,
-    /// The bases U, V of a compressed adapter: move with the discrepant step γη.
-    Outer,
 }
 
 /// A parametrization of `ΔW`.

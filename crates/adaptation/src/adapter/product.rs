@@ -124,7 +124,8 @@ fn with_gradient<T: Real>(
     factors[place].gradient = gradient;
 }
 
-/// A narrow product, applied as two factors: `left = W_L`, `right = W_{L−1} ⋯ W_1`.
+/// A product applied as two factors: `left = W_L`, `right = W_{L−1} ⋯ W_1`. On an embedding `W_L` is a
+/// [table](Parameter::table).
 pub(super) struct Product<T: Real> {
     /// `W_1` first, at least two.
     parameters: Vec<Parameter<T>>,
@@ -149,16 +150,18 @@ impl<T: Real> Product<T> {
 impl<T: Real> Adapter<T> for Product<T> {
     fn shape(&self) -> (usize, usize) {
         let (left, right) = self.split();
-        (left.value.nrows(), right[0].value.ncols())
+        (left.matrix().nrows(), right[0].value.ncols())
     }
 
     fn form(&self) -> Form {
-        Form::Factored { rank: self.split().0.value.ncols() }
+        let left = self.split().0;
+        let rank = left.matrix().ncols();
+        if left.touched.is_some() { Form::FactoredRows { rank } } else { Form::Factored { rank } }
     }
 
     fn applied(&self) -> Applied<'_, T> {
         let (left, right) = self.split();
-        Applied::Factored { left: left.value.as_ref(), right: self.right.product(right) }
+        Applied::Factored { left: left.matrix(), right: self.right.product(right) }
     }
 
     fn refresh(&mut self, par: Par) {
@@ -167,12 +170,70 @@ impl<T: Real> Adapter<T> for Product<T> {
     }
 
     fn pull_back(&mut self, gradient: &AppliedGradient<T>, par: Par) {
-        let AppliedGradient::Factored { left, right } = gradient else {
-            panic!("the gradient of a factored adapter is that of its two factors");
-        };
         let (last, others) = self.parameters.split_last_mut().expect("a product has factors");
-        last.gradient.copy_from(left);
+        let right = match gradient {
+            AppliedGradient::Factored { left, right } => {
+                last.gradient.copy_from(left);
+                right
+            }
+            AppliedGradient::FactoredRows { left, right } => {
+                last.set_rows(left);
+                right
+            }
+            _ => panic!("the gradient of a factored adapter is that of its two factors"),
+        };
         self.right.pull_back(others, right.as_ref(), par);
+    }
+
+    fn parameters(&self) -> &[Parameter<T>] {
+        &self.parameters
+    }
+
+    fn parameters_mut(&mut self) -> &mut [Parameter<T>] {
+        &mut self.parameters
+    }
+}
+
+/// A product that is multiplied out.
+pub(super) struct Merged<T: Real> {
+    /// `W_1` first.
+    parameters: Vec<Parameter<T>>,
+    chain: Chain<T>,
+}
+
+impl<T: Real> Merged<T> {
+    /// From at least two factors, `W_1` first; multiplied from the shorter side.
+    pub(super) fn new(parameters: Vec<Parameter<T>>) -> Self {
+        let (first, last) = (&parameters[0], &parameters[parameters.len() - 1]);
+        let chain = Chain::new(&parameters, last.value.nrows() < first.value.ncols());
+        let mut adapter = Self { parameters, chain };
+        adapter.refresh(Par::Seq);
+        adapter
+    }
+}
+
+impl<T: Real> Adapter<T> for Merged<T> {
+    fn shape(&self) -> (usize, usize) {
+        self.chain.product(&self.parameters).shape()
+    }
+
+    fn form(&self) -> Form {
+        Form::Merged
+    }
+
+    fn applied(&self) -> Applied<'_, T> {
+        Applied::Merged(self.chain.product(&self.parameters))
+    }
+
+    fn refresh(&mut self, par: Par) {
+        self.chain.multiply(&self.parameters, par);
+    }
+
+    fn pull_back(&mut self, gradient: &AppliedGradient<T>, par: Par) {
+        let AppliedGradient::Merged(gradient) = gradient else {
+            panic!("the gradient of a merged adapter is that of ΔW");
+        };
+        self.chain.pull_back(&mut self.parameters, gradient.as_ref(), par);
     }
 
     fn parameters(&self) -> &[Parameter<T>] {

@@ -30,13 +30,11 @@ impl<T: Real> Adapters<T> {
     }
 
     /// On every site a `ΔW = 0` without parameters, applied merged: after a backward pass, [`gradient`](Self::gradient) is
-    /// the dense gradient with respect to `ΔW` at the pretrained weights. Embeddings are left out, where that would be
-    /// vocabulary × hidden.
+    /// the gradient with respect to `ΔW` at the pretrained weights; of an embedding by rows of the tokens in the batch.
     pub fn probe(sites: &[Site], shape: impl Fn(Site) -> (usize, usize)) -> Self {
         let mut adapters = Self::new();
-        for &site in sites.iter().filter(|site| !site.is_embedding()) {
-            let (m, n) = shape(site);
-            adapters.insert(site, Box::new(Zero(Mat::zeros(m, n))));
+        for &site in sites {
+            adapters.insert(site, Box::new(Zero::new(site, shape(site))));
         }
         adapters
     }

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::product::{matmul, rounded};
 use super::{Adapter, AdapterError, Applied, AppliedGradient, Form, Group, Invalid, Parameter};
-use crate::method::{Recipe, check_rank};
-use crate::{Real, Site};
+use crate::Real;
+use crate::method::{Place, Recipe};
 
 /// Columns of `ΔW` that are worked on at once, so that their product `B A` stays in cache.
 const COLUMNS: usize = 64;
@@ -41,14 +41,8 @@ impl Recipe for SineLora {
         false
     }
 
-    fn build<T: Real>(
-        &self,
-        site: Site,
-        (m, n): (usize, usize),
-        _gradient: Option<MatRef<'_, T>>,
-        rng: &mut Generator,
-    ) -> Result<Box<dyn Adapter<T>>, AdapterError> {
-        check_rank(site, self.rank, (m, n))?;
+    fn build<T: Real>(&self, place: &Place<'_, T>, rng: &mut Generator) -> Result<Box<dyn Adapter<T>>, AdapterError> {
+        let (m, n) = place.check_rank(self.rank)?;
         let root = (n as f64).sqrt();
         let a = uniform(self.rank, n, rng) * Scale(1.0 / root);
         Ok(Box::new(Sine::new(rounded(a.as_ref()), Mat::zeros(m, self.rank), self.frequency, root)))
@@ -72,7 +66,7 @@ impl<T: Real> Sine<T> {
     fn new(a: Mat<T>, b: Mat<T>, frequency: f64, gain: f64) -> Self {
         let (m, n) = (b.nrows(), a.ncols());
         let mut adapter = Self {
-            parameters: [Parameter::new("A", a, Group::Inner), Parameter::new("B", b, Group::Inner)],
+            parameters: [Parameter::new("A", a.as_ref(), Group::Inner), Parameter::new("B", b.as_ref(), Group::Inner)],
             frequency,
             gain,
             delta: dense::zeros(m, n),

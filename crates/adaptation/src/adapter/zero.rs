@@ -1,24 +1,36 @@
-//! `ΔW = 0` with nothing to train: put on a network to read the dense gradient with respect to `ΔW`.
+//! `ΔW = 0` with nothing to train: put on a network to read the gradient with respect to `ΔW`.
 
-use faer::{Mat, Par};
+use faer::{MatRef, Par};
 
 use super::{Adapter, Applied, AppliedGradient, Form, Parameter};
-use crate::Real;
+use crate::{Real, Site};
 
-/// `ΔW = 0`, m × n, applied merged.
-pub(super) struct Zero<T: Real>(pub(super) Mat<T>);
+/// `ΔW = 0`, applied merged, without a matrix of zeros.
+pub(super) struct Zero<T: Real> {
+    shape: (usize, usize),
+    form: Form,
+    zero: T,
+}
+
+impl<T: Real> Zero<T> {
+    /// Of this shape, for a site.
+    pub(super) fn new(site: Site, shape: (usize, usize)) -> Self {
+        let form = if site.is_embedding() { Form::MergedRows } else { Form::Merged };
+        Self { shape, form, zero: T::of(0.0) }
+    }
+}
 
 impl<T: Real> Adapter<T> for Zero<T> {
     fn shape(&self) -> (usize, usize) {
-        self.0.shape()
+        self.shape
     }
 
     fn form(&self) -> Form {
-        Form::Merged
+        self.form
     }
 
     fn applied(&self) -> Applied<'_, T> {
-        Applied::Merged(self.0.as_ref())
+        Applied::Merged(MatRef::from_repeated_ref(&self.zero, self.shape.0, self.shape.1))
     }
 
     fn refresh(&mut self, _par: Par) {}

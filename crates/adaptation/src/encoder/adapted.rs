@@ -15,9 +15,9 @@ pub(crate) enum Prepared<T: Real> {
     /// `ΔW = L R`.
     Factored {
         /// L, m × k; of an embedding nothing, its rows are looked up where they are.
-        left: Mat<T>,
+        left: Factor<T>,
         /// Rᵀ, n × k.
-        right: Mat<T>,
+        right: Factor<T>,
     },
     /// `W_0 + ΔW`, both packed as the frozen weight is.
     Merged {
@@ -28,6 +28,76 @@ pub(crate) enum Prepared<T: Real> {
     },
     /// An embedding with a merged `ΔW`, whose rows are looked up where they are.
     Table,
+}
+
+/// A factor F, tall or square, that tokens are multiplied with from both sides.
+#[derive(Debug)]
+pub(crate) enum Factor<T: Real> {
+    /// Of few columns, as it is.
+    Narrow(Mat<T>),
+    /// Of many columns, packed.
+    Wide {
+        /// F.
+        plain: Packed<T>,
+        /// Fᵀ.
+        transposed: Packed<T>,
+        /// Of F.
+        shape: (usize, usize),
+    },
+}
+
+/// Columns from which a factor is packed: about where the products with it take longer than packing it twice in every step.
+const WIDE: usize = 64;
+
+impl<T: Real> Factor<T> {
+    /// Of this shape, still zero.
+    fn zeros(rows: usize, columns: usize) -> Self {
+        if columns >= WIDE { Self::wide(rows, columns) } else { Self::Narrow(Mat::zeros(rows, columns)) }
+    }
+
+    fn wide(rows: usize, columns: usize) -> Self {
+        let zeros = Mat::zeros(rows, columns);
+        let (plain, transposed) = (Packed::new(zeros.as_ref()), Packed::new(zeros.transpose()));
+        Self::Wide { plain, transposed, shape: (rows, columns) }
+    }
+
+    fn shape(&self) -> (usize, usize) {
+        match self {
+            Self::Narrow(factor) => factor.shape(),
+            Self::Wide { shape, .. } => *shape,
+        }
+    }
+
+    /// Inner width k.
+    pub(crate) fn columns(&self) -> usize {
+        self.shape().1
+    }
+
+    fn fill(&mut self, factor: MatRef<'_, T>) {
+        match self {
+            Self::Narrow(own) => own.copy_from(factor),
+            Self::Wide { plain, transposed, .. } => {
+                plain.fill(factor, None);
+                transposed.fill(factor.transpose(), None);
+            }
+        }
+    }
+
+    /// The term `F x`.
+    pub(crate) fn times<'a>(&'a self, x: MatRef<'a, T>) -> Term<'a, T> {
+        match self {
+            Self::Narrow(factor) => Term::columns(factor.as_ref(), x),
+            Self::Wide { plain, .. } => Term::packed(plain, x),
+        }
+    }
+
+    /// `dst = Fᵀ x`.
+    pub(crate) fn transposed_times(&self, dst: MatMut<'_, T>, x: MatRef<'_, T>) {
+        match self {
+            Self::Narrow(factor) => inner_products(dst, factor.as_ref(), x),
+            Self::Wide { transposed, .. } => sum_of_products(dst, Start::Zero, [Term::packed(transposed, x)]),
+        }
+    }
 }
 
 /// Every site's adapter.
@@ -91,11 +161,11 @@ impl<T: Real> Prepared<T> {
             if left.shape() == new_left.shape() && right.shape() == new_right.transpose().shape());
         if !fits {
             let (rank, columns) = new_right.shape();
-            *self = Self::Factored { left: Mat::zeros(rows, rank), right: Mat::zeros(columns, rank) };
+            *self = Self::Factored { left: Factor::zeros(rows, rank), right: Factor::zeros(columns, rank) };
         }
         if let Self::Factored { left, right } = self {
-            left.copy_from(new_left);
-            right.copy_from(new_right.transpose());
+            left.fill(new_left);
+            right.fill(new_right.transpose());
         }
     }
 
@@ -114,9 +184,9 @@ impl<T: Real> Prepared<T> {
         let bias = Start::Bias(&linear.bias);
         match self {
             Self::Factored { left, right } => {
-                let mut low = low.write(right.ncols(), x.ncols());
-                inner_products(low.as_mut(), right.as_ref(), x);
-                let terms = [Term::packed(&linear.forward, x), Term::columns(left.as_ref(), low.as_ref())];
+                let mut low = low.write(right.columns(), x.ncols());
+                right.transposed_times(low.as_mut(), x);
+                let terms = [Term::packed(&linear.forward, x), left.times(low.as_ref())];
                 sum_of_products(y, bias, terms);
             }
             Self::Merged { forward, .. } => sum_of_products(y, bias, [Term::packed(forward, x)]),
@@ -130,12 +200,12 @@ impl<T: Real> Prepared<T> {
         let tokens = x.ncols();
         match self {
             Self::Factored { left, right } => {
-                let rank = right.ncols();
+                let rank = right.columns();
                 let (low, mut d_low) = (low.read(rank, tokens), partial.low.write(rank, tokens));
-                inner_products(d_low.as_mut(), left.as_ref(), d_y);
-                let d_left = partial.left.write(left.nrows(), rank);
+                left.transposed_times(d_low.as_mut(), d_y);
+                let d_left = partial.left.write(left.shape().0, rank);
                 sum_of_products(d_left, Start::Zero, [Term::columns(d_y, low.transpose())]);
-                let d_right = partial.right.write(right.nrows(), rank);
+                let d_right = partial.right.write(right.shape().0, rank);
                 sum_of_products(d_right, Start::Zero, [Term::columns(x, d_low.as_ref().transpose())]);
             }
             Self::Merged { .. } => partial.d_y.write(d_y.nrows(), tokens).copy_from(d_y),
@@ -152,8 +222,8 @@ impl<T: Real> Prepared<T> {
     ) -> impl Iterator<Item = Term<'a, T>> {
         let (packed, low) = match self {
             Self::Factored { right, .. } => {
-                let d_low = partial.low.read(right.ncols(), d_y.ncols());
-                (&linear.backward, Some(Term::columns(right.as_ref(), d_low)))
+                let d_low = partial.low.read(right.columns(), d_y.ncols());
+                (&linear.backward, Some(right.times(d_low)))
             }
             Self::Merged { backward, .. } => (backward, None),
             Self::Frozen | Self::Table => (&linear.backward, None),
@@ -178,5 +248,34 @@ pub(crate) struct Partial<T: Real> {
 impl<T: Real> Partial<T> {
     pub(crate) fn bytes(&self) -> usize {
         self.left.bytes() + self.right.bytes() + self.low.bytes() + self.d_y.bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dynamics::random::{gaussian, stream};
+
+    use super::*;
+
+    /// Packed or not, from both sides; also with no rows, as on an embedding.
+    #[test]
+    fn packed_factors_multiply_as_others() {
+        for (rows, columns) in [(70, 70), (130, 65), (7, 5), (0, 66)] {
+            let mut rng = stream(1, &["factor"]);
+            let factor = gaussian(rows, columns, &mut rng);
+            let (x, y) = (gaussian(columns, 19, &mut rng), gaussian(rows, 19, &mut rng));
+            for mut tested in [Factor::wide(rows, columns), Factor::Narrow(Mat::zeros(rows, columns))] {
+                tested.fill(factor.as_ref());
+                assert_eq!(tested.shape(), (rows, columns));
+                let (mut plain, mut back) = (Mat::zeros(rows, 19), Mat::zeros(columns, 19));
+                sum_of_products(plain.as_mut(), Start::Zero, [tested.times(x.as_ref())]);
+                tested.transposed_times(back.as_mut(), y.as_ref());
+                assert!(
+                    (&plain - &factor * &x).norm_max() < 1e-12 && (&back - factor.transpose() * &y).norm_max() < 1e-12
+                );
+            }
+        }
+        assert!(matches!(Factor::<f32>::zeros(200, WIDE), Factor::Wide { .. }));
+        assert!(matches!(Factor::<f32>::zeros(200, WIDE - 1), Factor::Narrow(_)));
     }
 }

@@ -1,13 +1,13 @@
 //! The embeddings of a block of tokens: rows of three tables, summed and normalized; and the way back to their adapters.
 
-use faer::MatRef;
+use faer::Mat;
 
 use super::adapted::Prepared;
 use super::block::{Pass, Scratch, SequenceGroup, part_mut};
 use super::columns::{column, column_mut};
 use super::dropout::DropoutSite;
 use super::normalization::{norm_dropout, norm_dropout_backward};
-use super::product::{Start, Term, inner_products, sum_of_products};
+use super::product::{Start, Term, sum_of_products};
 use crate::{Adapters, Applied, AppliedGradient, Real, Site};
 
 /// The two tables that can be adapted; the place of one here is that of its share of the gradient in a block.
@@ -43,11 +43,11 @@ impl<T: Real> Pass<'_, T> {
             match (self.prepared.at(table), adapters.applied(table)) {
                 (Prepared::Factored { right, .. }, Some(Applied::Factored { left, .. })) => {
                     let rows = self.rows(block, table);
-                    let mut low = block.embedded.low_mut(table).write(right.ncols(), count);
+                    let mut low = block.embedded.low_mut(table).write(right.columns(), count);
                     for (token, row) in rows {
                         low.as_mut().col_mut(token).copy_from(left.row(row).transpose());
                     }
-                    sum_of_products(sum.as_mut(), Start::Destination, [Term::columns(right.as_ref(), low.as_ref())]);
+                    sum_of_products(sum.as_mut(), Start::Destination, [right.times(low.as_ref())]);
                 }
                 (Prepared::Table, Some(Applied::Merged(delta))) => {
                     for (token, row) in self.rows(block, table) {
@@ -83,9 +83,9 @@ impl<T: Real> Pass<'_, T> {
         let lows = [&block.embedded.word_low, &block.embedded.position_low];
         for ((table, low), partial) in TABLES.into_iter().zip(lows).zip(&mut block.partials) {
             if let Prepared::Factored { right, .. } = self.prepared.at(table) {
-                let low = low.read(right.ncols(), count);
-                inner_products(partial.low.write(right.ncols(), count), right.as_ref(), gradient);
-                let d_right = partial.right.write(hidden, right.ncols());
+                let low = low.read(right.columns(), count);
+                right.transposed_times(partial.low.write(right.columns(), count), gradient);
+                let d_right = partial.right.write(hidden, right.columns());
                 sum_of_products(d_right, Start::Zero, [Term::columns(gradient, low.transpose())]);
             }
         }
@@ -94,36 +94,59 @@ impl<T: Real> Pass<'_, T> {
     /// Sums the blocks' shares of the gradients of the embeddings' adapters; of a left factor and of a merged `ΔW` only rows of
     /// tokens in the batch are not 0.
     pub(crate) fn reduce_embeddings(&self, blocks: &[SequenceGroup<T>], adapters: &mut Adapters<T>) {
-        let hidden = self.network.encoder.config().hidden_size;
         for (place, table) in TABLES.into_iter().enumerate() {
-            match adapters.applied_and_gradient(table) {
-                Some((_, AppliedGradient::Factored { left, right })) => {
-                    let rank = right.nrows();
+            let Some((_, gradient)) = adapters.applied_and_gradient(table) else { continue };
+            match gradient {
+                AppliedGradient::Factored { left, right } => {
                     left.fill(T::of(0.0));
-                    right.fill(T::of(0.0));
-                    for block in blocks {
-                        let partial = &block.partials[place];
-                        *right += partial.right.read(hidden, rank).transpose();
-                        let low = partial.low.read(rank, block.count());
-                        for (token, row) in self.rows(block, table) {
-                            let mut left = left.row_mut(row);
-                            left += low.col(token).transpose();
-                        }
-                    }
+                    self.sum_lows(blocks, place, left.ncols(), |row, low| add_to_row(left, row, low));
+                    self.sum_rights(blocks, place, right);
                 }
-                Some((_, AppliedGradient::Merged(delta))) => {
+                AppliedGradient::FactoredRows { left, right } => {
+                    left.keep(blocks.iter().flat_map(|block| self.rows(block, table)).map(|(_, row)| row));
+                    self.sum_lows(blocks, place, right.nrows(), |row, low| left.add(row, low));
+                    self.sum_rights(blocks, place, right);
+                }
+                AppliedGradient::Merged(delta) => {
                     delta.fill(T::of(0.0));
-                    for block in blocks {
-                        let gradient: MatRef<'_, T> = block.gradient.read(hidden, block.count());
-                        for (token, row) in self.rows(block, table) {
-                            let mut delta = delta.row_mut(row);
-                            delta += gradient.col(token).transpose();
-                        }
-                    }
+                    self.sum_gradients(blocks, table, |row, gradient| add_to_row(delta, row, gradient));
                 }
-                None => {}
+                AppliedGradient::MergedRows(delta) => {
+                    delta.keep(blocks.iter().flat_map(|block| self.rows(block, table)).map(|(_, row)| row));
+                    self.sum_gradients(blocks, table, |row, gradient| delta.add(row, gradient));
+                }
             }
         }
+    }
+
+    /// Hands out the gradient of the row of the left factor that each token looked up, in the order of the tokens.
+    fn sum_lows(&self, blocks: &[SequenceGroup<T>], place: usize, rank: usize, mut sum: impl FnMut(usize, &[T])) {
+        for block in blocks {
+            let low = block.partials[place].low.read(rank, block.count());
+            self.rows(block, TABLES[place]).for_each(|(token, row)| sum(row, column(low, token)));
+        }
+    }
+
+    fn sum_rights(&self, blocks: &[SequenceGroup<T>], place: usize, right: &mut Mat<T>) {
+        let (rank, hidden) = right.shape();
+        right.fill(T::of(0.0));
+        for block in blocks {
+            *right += block.partials[place].right.read(hidden, rank).transpose();
+        }
+    }
+
+    /// Hands out the gradient of the row of `ΔW` that each token looked up, in the order of the tokens.
+    fn sum_gradients(&self, blocks: &[SequenceGroup<T>], table: Site, mut sum: impl FnMut(usize, &[T])) {
+        for block in blocks {
+            let gradient = block.gradient.read(self.config().hidden_size, block.count());
+            self.rows(block, table).for_each(|(token, row)| sum(row, column(gradient, token)));
+        }
+    }
+}
+
+fn add_to_row<T: Real>(matrix: &mut Mat<T>, row: usize, summand: &[T]) {
+    for (sum, &x) in matrix.row_mut(row).iter_mut().zip(summand) {
+        *sum += x;
     }
 }
 

@@ -379,6 +379,7 @@ pub(crate) fn reduce<'a, T: Real>(
                 faer::linalg::matmul::matmul(delta, Accum::Add, d_y, input.transpose(), one, par);
             }
         }
+        AppliedGradient::FactoredRows { .. } | AppliedGradient::MergedRows(_) => panic!("rows are those of embeddings"),
     }
 }
 

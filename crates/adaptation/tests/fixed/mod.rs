@@ -17,11 +17,14 @@ impl<T: Real> Fixed<T> {
     }
 }
 
+const ROWS: &str = "made of whole matrices";
+
 impl<T: Real> Adapter<T> for Fixed<T> {
     fn shape(&self) -> (usize, usize) {
         match &self.0 {
             AppliedGradient::Factored { left, right } => (left.nrows(), right.ncols()),
             AppliedGradient::Merged(delta) => delta.shape(),
+            _ => unreachable!("{ROWS}"),
         }
     }
 
@@ -29,6 +32,7 @@ impl<T: Real> Adapter<T> for Fixed<T> {
         match &self.0 {
             AppliedGradient::Factored { left, .. } => Form::Factored { rank: left.ncols() },
             AppliedGradient::Merged(_) => Form::Merged,
+            _ => unreachable!("{ROWS}"),
         }
     }
 
@@ -38,6 +42,7 @@ impl<T: Real> Adapter<T> for Fixed<T> {
                 Applied::Factored { left: left.as_ref(), right: right.as_ref() }
             }
             AppliedGradient::Merged(delta) => Applied::Merged(delta.as_ref()),
+            _ => unreachable!("{ROWS}"),
         }
     }
 

@@ -1,5 +1,6 @@
 //! What a fine-tuning run holds in memory at most, the encoder and the data, which all runs share, not counted.
 
+use adaptation::adapter::Width;
 use adaptation::{Config, Method};
 use lab::Memory;
 
@@ -28,15 +29,17 @@ pub(super) fn memory(trial: &FineTuningTrial, inputs: &FineTuningInputs) -> Memo
 
 /// With an adapter of a weight of this shape.
 fn adapter(memory: Memory, method: &Method, (m, n): (usize, usize)) -> Memory {
-    let (sides, wide) = (m + n, m.max(n));
-    let full = |memory: Memory, depth: usize| memory.and("depth", 4, &[PER_FACTOR, depth, wide, wide]);
+    let (sides, width) = (m + n, m.min(n));
+    let full = |memory: Memory, depth: usize| {
+        memory.and("depth", 4, &[PER_FACTOR, depth, width, width]).and("depth", 4, &[PER_FACTOR, sides, width])
+    };
     let thin = |memory: Memory, rank: usize| memory.and("rank", 4, &[PER_PARAMETER, rank, sides]);
     match method {
         Method::Lora(settings) => thin(memory, settings.rank),
-        Method::DeepLora(settings) => {
-            thin(memory, settings.rank).and("depth", 4, &[PER_FACTOR, settings.depth, settings.rank, settings.rank])
-        }
-        Method::FullWidth(settings) => full(memory, settings.depth),
+        Method::DeepLora(settings) => match settings.rank {
+            Width::Full => full(memory, settings.depth),
+            Width::Narrow(rank) => thin(memory, rank).and("depth", 4, &[PER_FACTOR, settings.depth, rank, rank]),
+        },
         // Made from the factors of full width.
         Method::Compressed(settings) => full(thin(memory, settings.rank), settings.depth),
         Method::SineLora(settings) => thin(memory, settings.rank).and("rank", 4, &[2, m, n]),

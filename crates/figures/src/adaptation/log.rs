@@ -98,7 +98,7 @@ impl<'a> Log<'a> {
     ///
     /// # Errors
     /// If a decomposition does not converge.
-    pub fn observe(&mut self, tuning: &FineTuning<'_, f32>, loss: f64) -> anyhow::Result<()> {
+    pub fn observe(&mut self, tuning: &mut FineTuning<'_, f32>, loss: f64) -> anyhow::Result<()> {
         let step = tuning.steps_done();
         self.context.progress(step, self.trial.steps, loss);
         let Notes { since, .. } = &mut self.notes;
@@ -120,7 +120,7 @@ impl<'a> Log<'a> {
     }
 
     /// Writes a checkpoint. The run is not ended if that fails: there is still the one before.
-    fn checkpoint(&mut self, tuning: &FineTuning<'_, f32>) {
+    fn checkpoint(&mut self, tuning: &mut FineTuning<'_, f32>) {
         let Some(scratch) = self.context.scratch() else { return };
         self.notes.seconds = self.context.elapsed().as_secs_f64();
         // Lent to the notes for the while.
@@ -135,7 +135,7 @@ impl<'a> Log<'a> {
         }
     }
 
-    fn measure(&mut self, tuning: &FineTuning<'_, f32>) -> Option<f64> {
+    fn measure(&mut self, tuning: &mut FineTuning<'_, f32>) -> Option<f64> {
         let Self { evaluation, activations, par, .. } = self;
         let predicted = predict(tuning.network(), tuning.adapters(), evaluation, activations, *par);
         score(self.task.metric, &predicted, evaluation)
@@ -145,7 +145,7 @@ impl<'a> Log<'a> {
     ///
     /// # Errors
     /// If a decomposition does not converge.
-    pub fn finish(self, tuning: &FineTuning<'_, f32>) -> Result<FineTuningOutcome, TrialError> {
+    pub fn finish(self, tuning: &mut FineTuning<'_, f32>) -> Result<FineTuningOutcome, TrialError> {
         let spectra = if self.trial.keep == Keep::Nothing { Vec::new() } else { spectra(tuning.adapters())? };
         let alignments = self.subspaces.map_or(Ok(Vec::new()), SubspaceLog::alignments)?;
         let records = self.notes.records;

@@ -39,14 +39,14 @@ impl Trial for FineTuningTrial {
         log.start_or_resume(&mut tuning)?;
         while tuning.steps_done() < self.steps {
             match tuning.step(par) {
-                Ok(loss) => log.observe(&tuning, loss)?,
+                Ok(loss) => log.observe(&mut tuning, loss)?,
                 Err(TrainingError::Diverged { step, .. }) if self.divergence == Divergence::Counts => {
                     return Ok(log.diverged(step));
                 }
                 Err(error) => return Err(failed(error)),
             }
         }
-        log.finish(&tuning)
+        log.finish(&mut tuning)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use adaptation::adapter::{Adalora, DeepLora, Lora, SineLora};
+use adaptation::adapter::{Adalora, DeepLora, Lora, SineLora, Width, ZeroFactor};
 use adaptation::data::Task;
 use adaptation::{Method, Pooling, Selection};
 use charts::{Hue, significant};
@@ -142,8 +142,8 @@ impl MethodSettings {
         let (depth, init_scale) = (*self.depth, *self.init_scale);
         let (frequency, orthogonality) = (*self.sine_frequency, *self.adalora_orthogonality);
         match name {
-            MethodName::Lora => Method::Lora(Lora { rank }),
-            MethodName::DeepLora => Method::DeepLora(DeepLora { rank, depth, init_scale }),
+            MethodName::Lora => Method::Lora(Lora { rank, zero: ZeroFactor::Output }),
+            MethodName::DeepLora => Method::DeepLora(DeepLora { rank: Width::Narrow(rank), depth, init_scale }),
             MethodName::SineLora => Method::SineLora(SineLora { rank, frequency }),
             MethodName::Adalora => Method::Adalora(Adalora { rank, orthogonality }),
         }
@@ -305,7 +305,8 @@ impl PairSettings {
     /// LoRA and Deep LoRA with inner width `rank`, each with its step size for a task.
     pub fn pair(&self, protocol: &Protocol, task: &str, rank: usize) -> [(Method, f64); 2] {
         let (depth, init_scale) = (*self.depth, *self.init_scale);
-        let (lora, deep) = (Method::Lora(Lora { rank }), Method::DeepLora(DeepLora { rank, depth, init_scale }));
+        let lora = Method::Lora(Lora { rank, zero: ZeroFactor::Output });
+        let deep = Method::DeepLora(DeepLora { rank: Width::Narrow(rank), depth, init_scale });
         [(lora, protocol.lora.of(task)), (deep, protocol.deep_lora.of(task))]
     }
 }

@@ -6,7 +6,7 @@ mod rows;
 mod settings;
 mod trained_runs;
 
-use adaptation::adapter::FullWidth;
+use adaptation::adapter::{DeepLora, Width};
 use adaptation::{Method, StepSchedule};
 use lab::{Drawing, Experiment, Finding, Finished, FinishedOf, Gathering, Kernels, Plan, Planned, Results, Table};
 
@@ -45,7 +45,7 @@ impl Experiment for AdaptationSubspaces {
         let common = Common { seed, inputs, pooling: encoder.pooling, adapted, training };
         let mut plan: Plan<Self> = Vec::new();
         for task in &inputs.tasks {
-            let method = (Method::FullWidth(FullWidth { depth, init_scale }), 0);
+            let method = (Method::DeepLora(DeepLora { rank: Width::Full, depth, init_scale }), 0);
             let examples = settings.examples.map_or(task.train.len(), |n| n.get());
             let run = common.run("paper", task, method, *settings.step_size, examples).with(|trial| {
                 trial.keep = Keep::Subspaces { steps: settings.kept_steps.clone(), dimension: *settings.subspace };

@@ -1,6 +1,6 @@
 //! `experiments/lora-compressed-vs-narrow.toml`: its fields, what is allowed, and the networks it names.
 
-use adaptation::adapter::{Compressed, DeepLora, FullWidth};
+use adaptation::adapter::{Compressed, DeepLora, Width};
 use adaptation::{Method, Selection};
 use charts::{Hue, significant};
 use lab::checked::{Count, Depth, Distinct, NotNegative, Positive, Steps, Trials};
@@ -87,12 +87,14 @@ impl Settings {
         let (rank, depth, init_scale) = (*self.rank, *self.depth, *self.init_scale);
         let discrepant_step = *self.discrepant_step;
         match network {
-            Twin::Original => (Method::FullWidth(FullWidth { depth, init_scale }), *self.step_size),
+            Twin::Original => (Method::DeepLora(DeepLora { rank: Width::Full, depth, init_scale }), *self.step_size),
             Twin::Compressed => {
                 let settings = Compressed { rank, depth, init_scale, discrepant_step };
                 (Method::Compressed(settings), *self.compressed_step_size)
             }
-            Twin::Narrow => (Method::DeepLora(DeepLora { rank, depth, init_scale }), *self.step_size),
+            Twin::Narrow => {
+                (Method::DeepLora(DeepLora { rank: Width::Narrow(rank), depth, init_scale }), *self.step_size)
+            }
         }
     }
 

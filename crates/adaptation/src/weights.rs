@@ -5,14 +5,16 @@ use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
 
 use crate::config::Config;
-use crate::encoder::Packed;
+use crate::encoder::{Packed, RelativeBias, RelativePositions};
 use crate::{Real, Site};
 
-/// A frozen BERT encoder.
+/// A frozen encoder.
 #[derive(Debug)]
 pub struct Encoder<T: Real> {
     config: Config,
     pub(crate) embeddings: Embeddings<T>,
+    /// Of an architecture that has one.
+    pub(crate) relative_bias: Option<RelativeBias<T>>,
     pub(crate) layers: Vec<Layer<T>>,
     pub(crate) pooler: Option<Linear<T>>,
 }
@@ -22,7 +24,8 @@ pub struct Encoder<T: Real> {
 pub(crate) struct Embeddings<T: Real> {
     pub(crate) word: Mat<T>,
     pub(crate) position: Mat<T>,
-    pub(crate) token_type: Mat<T>,
+    /// Of an architecture that has them.
+    pub(crate) token_type: Option<Mat<T>>,
     pub(crate) norm: LayerNorm<T>,
 }
 
@@ -88,7 +91,7 @@ impl<T: Real> Encoder<T> {
 
     /// Most tokens of a sequence.
     pub fn tokens_limit(&self) -> usize {
-        self.config.positions
+        self.config.most_tokens()
     }
 
     /// Whether it has a pooler.
@@ -139,11 +142,13 @@ impl<T: Real> Encoder<T> {
         let embeddings = Embeddings {
             word: matrix(&self.embeddings.word),
             position: matrix(&self.embeddings.position),
-            token_type: matrix(&self.embeddings.token_type),
+            token_type: self.embeddings.token_type.as_ref().map(matrix),
             norm: norm(&self.embeddings.norm),
         };
         let layers = self.layers.iter().map(layer).collect();
-        Encoder { config: self.config.clone(), embeddings, layers, pooler: self.pooler.as_ref().map(linear) }
+        let relative_bias = self.relative_bias.as_ref().map(RelativeBias::to_f64);
+        let pooler = self.pooler.as_ref().map(linear);
+        Encoder { config: self.config.clone(), embeddings, relative_bias, layers, pooler }
     }
 }
 
@@ -158,7 +163,7 @@ pub(crate) trait Origin<T: Real> {
     fn has(&self, name: &str) -> bool;
 
     fn linear(&mut self, config: &Config, site: Site) -> Result<Linear<T>, Self::Error> {
-        let (shape, name) = (config.shape(site), site.name());
+        let (shape, name) = (config.shape(site), config.architecture.module(site));
         let transposed = self.matrix(&name, shape)?;
         Ok(Linear::new(transposed, self.bias(&name, shape.0)?))
     }
@@ -166,21 +171,29 @@ pub(crate) trait Origin<T: Real> {
 
 /// An encoder of these sizes.
 pub(crate) fn build<T: Real, O: Origin<T>>(config: Config, from: &mut O) -> Result<Encoder<T>, O::Error> {
-    let hidden = config.hidden_size;
+    let (hidden, architecture) = (config.hidden_size, config.architecture);
     let embedding = |from: &mut O, name: &str, entries| from.matrix(&format!("embeddings.{name}"), (entries, hidden));
     let embeddings = Embeddings {
         word: embedding(from, "word_embeddings", config.vocabulary)?,
         position: embedding(from, "position_embeddings", config.positions)?,
-        token_type: embedding(from, "token_type_embeddings", config.token_types)?,
+        token_type: architecture
+            .has_token_types()
+            .then(|| embedding(from, "token_type_embeddings", config.token_types))
+            .transpose()?,
         norm: from.norm("embeddings.LayerNorm", hidden)?,
     };
+    let relative_bias = |positions: RelativePositions| {
+        let table = from.matrix("encoder.relative_attention_bias", (positions.buckets, config.heads))?;
+        Ok(RelativeBias::new(table.as_ref(), positions, config.most_tokens()))
+    };
+    let relative_bias = architecture.relative_positions().map(relative_bias).transpose()?;
     let layer = |l: usize| {
         Ok(Layer {
             query: from.linear(&config, Site::Query(l))?,
             key: from.linear(&config, Site::Key(l))?,
             value: from.linear(&config, Site::Value(l))?,
             attention_output: from.linear(&config, Site::AttentionOutput(l))?,
-            attention_norm: from.norm(&format!("encoder.layer.{l}.attention.output.LayerNorm"), hidden)?,
+            attention_norm: from.norm(&architecture.attention_norm(l), hidden)?,
             intermediate: from.linear(&config, Site::Intermediate(l))?,
             output: from.linear(&config, Site::Output(l))?,
             output_norm: from.norm(&format!("encoder.layer.{l}.output.LayerNorm"), hidden)?,
@@ -188,7 +201,7 @@ pub(crate) fn build<T: Real, O: Origin<T>>(config: Config, from: &mut O) -> Resu
     };
     let layers = (0..config.layers).map(layer).collect::<Result<_, _>>()?;
     let pooler = from.has("pooler.dense.weight").then(|| from.linear(&config, Site::Pooler)).transpose()?;
-    Ok(Encoder { config, embeddings, layers, pooler })
+    Ok(Encoder { config, embeddings, relative_bias, layers, pooler })
 }
 
 /// Random weights.

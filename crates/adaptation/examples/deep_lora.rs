@@ -60,7 +60,8 @@ pub fn run(mut arguments: impl Iterator<Item = PathBuf>) -> Result<(), Box<dyn E
         Some(score) => println!("{} of {} held-out lines: {score:.4}", metric.name(), held_out.len()),
         None => println!("{} is undefined on {} held-out lines", metric.name(), held_out.len()),
     }
-    Ok(peft::export(tuning.adapters(), &directory.to_string_lossy(), &output)?)
+    let architecture = network.encoder.config().architecture;
+    Ok(peft::export(tuning.adapters(), architecture, &directory.to_string_lossy(), &output)?)
 }
 
 /// The examples in a TSV, and the number of classes; 0 for scores.

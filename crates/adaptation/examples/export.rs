@@ -3,7 +3,7 @@
 //!
 //!     cargo run --release -p adaptation --example export -- OUTPUT [MODEL]
 //!
-//! MODEL is a directory of a BERT model with a pooler; without it the default encoder is fetched.
+//! MODEL is a directory of a BERT or MPNet model with a pooler; without it the default encoder is fetched.
 
 use std::error::Error;
 use std::fs;
@@ -58,7 +58,7 @@ pub fn run(mut arguments: impl Iterator<Item = PathBuf>) -> Result<(), Box<dyn E
         let network = Network { encoder: Arc::clone(&encoder), pooling, head };
         let adapters = fine_tune(&network, &method, selection, &tokens)?;
         let directory = output.join(case);
-        peft::export(&adapters, &name, &directory)?;
+        peft::export(&adapters, encoder.config().architecture, &name, &directory)?;
         write_check(&network, &adapters, &tokens, &model, &directory)?;
         println!("{}", directory.display());
     }

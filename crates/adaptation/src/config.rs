@@ -1,12 +1,16 @@
-//! The sizes of a BERT encoder, as its `config.json` gives them.
+//! The architecture and the sizes of an encoder, as its `config.json` gives them.
 
+mod architecture;
 pub(crate) mod keys;
 
+pub use self::architecture::Architecture;
 use crate::Site;
 
-/// Sizes and constants of a BERT encoder.
+/// Architecture, sizes and constants of an encoder.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
+    /// What kind of network it is.
+    pub architecture: Architecture,
     /// Length of a hidden state.
     pub hidden_size: usize,
     /// Number of layers.
@@ -17,9 +21,9 @@ pub struct Config {
     pub intermediate_size: usize,
     /// Number of word pieces.
     pub vocabulary: usize,
-    /// Most tokens of a sequence.
+    /// Number of position embeddings; [`most_tokens`](Self::most_tokens) says how many tokens they are for.
     pub positions: usize,
-    /// Number of token types (first sentence, second sentence).
+    /// Number of token types (first sentence, second sentence); 0 for an architecture without them.
     pub token_types: usize,
     /// Added to the variance in LayerNorm.
     pub layer_norm_epsilon: f64,
@@ -30,9 +34,10 @@ pub struct Config {
 }
 
 impl Config {
-    /// A very small encoder, for tests: hidden size 24, two layers of four heads, 40 positions.
+    /// A very small BERT encoder, for tests: hidden size 24, two layers of four heads, 40 positions.
     pub fn tiny(vocabulary: usize) -> Self {
         Self {
+            architecture: Architecture::Bert,
             hidden_size: 24,
             layers: 2,
             heads: 4,
@@ -50,6 +55,7 @@ impl Config {
     /// and reckonings that need no weights; an encoder has its sizes from its file.
     pub fn mini_lm() -> Self {
         Self {
+            architecture: Architecture::Bert,
             hidden_size: 384,
             layers: 6,
             heads: 12,
@@ -61,6 +67,16 @@ impl Config {
             hidden_dropout: 0.1,
             attention_dropout: 0.1,
         }
+    }
+
+    /// A very small MPNet encoder, for tests: the same sizes, positions for as many tokens.
+    pub fn tiny_mpnet(vocabulary: usize) -> Self {
+        Self { architecture: Architecture::Mpnet, positions: 42, token_types: 0, ..Self::tiny(vocabulary) }
+    }
+
+    /// Most tokens of a sequence: those that there are positions for.
+    pub fn most_tokens(&self) -> usize {
+        self.positions.saturating_sub(self.architecture.first_position())
     }
 
     /// Length of a hidden state within one attention head.

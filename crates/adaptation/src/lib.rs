@@ -1,4 +1,4 @@
-//! Fine-tuning a frozen BERT encoder with adapters of the LoRA family: section 5 of "Compressible Dynamics in Deep
+//! Fine-tuning a frozen encoder (BERT, MPNet) with adapters of the LoRA family: section 5 of "Compressible Dynamics in Deep
 //! Overparameterized Low-Rank Learning & Adaptation" (arXiv 2406.04112).
 //!
 //! A weight `W_0` of the pretrained encoder stays frozen; what is trained is `ΔW`, given by an [`Adapter`]. The encoder
@@ -39,8 +39,8 @@ pub mod training;
 
 pub use adapter::{Adapter, AdapterError, Adapters, Applied, AppliedGradient, Form, Group, Parameter};
 pub use batch::{Batch, SequenceError};
-pub use config::Config;
-pub use encoder::{Activations, Dropout, DropoutSite, Masks, Network, Pooling};
+pub use config::{Architecture, Config};
+pub use encoder::{Activations, Dropout, DropoutSite, Masks, Network, Pooling, RelativePositions};
 pub use evaluation::Labelled;
 pub use head::Head;
 pub use loss::Loss;

@@ -86,12 +86,14 @@ pub enum ModelError {
         reason: String,
     },
     /// A weight is missing.
-    #[error("{path} has no tensor {name} (nor bert.{name})")]
+    #[error("{path} has no tensor {name} (nor {prefix}.{name})")]
     Missing {
         /// Which file.
         path: PathBuf,
         /// Which tensor.
         name: String,
+        /// What its name may have before it.
+        prefix: &'static str,
     },
     /// A weight is there that an encoder of this configuration does not have.
     #[error(
@@ -168,14 +170,14 @@ pub enum ModelError {
     },
     /// The limit of tokens cannot be had.
     #[error(
-        "encoder.max_tokens is {found}, allowed: an integer from {least} to the positions of the encoder (max_position_embeddings = {positions})"
+        "encoder.max_tokens is {found}, allowed: an integer from {least} to the tokens that the encoder has positions for (= {positions}, by max_position_embeddings)"
     )]
     MaxTokens {
         /// The limit asked for.
         found: usize,
         /// The least there may be.
         least: usize,
-        /// Number of the encoder's position embeddings.
+        /// Number of tokens that the encoder has positions for.
         positions: usize,
     },
     /// A file is not a tokenizer.
@@ -186,11 +188,13 @@ pub enum ModelError {
         /// What is wrong, cut.
         reason: String,
     },
-    /// The tokenizer is not of the kind BERT uses.
-    #[error("{path}: does not put [CLS] before and [SEP] behind each sentence, as BERT's tokenizers do")]
-    NotBertTokenizer {
+    /// The tokenizer is not of the kind that the encoder's architecture has.
+    #[error("{path}: does not {framing}")]
+    OtherTokenizer {
         /// Which file.
         path: PathBuf,
+        /// What it should do with sentences.
+        framing: &'static str,
     },
     /// The tokenizer has tokens that the encoder does not know.
     #[error("{path} has {tokens} tokens, but the encoder only {vocabulary} word embeddings (vocab_size)")]

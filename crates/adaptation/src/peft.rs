@@ -1,5 +1,5 @@
 //! Export to the format of Hugging Face's PEFT: `adapter_model.safetensors` and `adapter_config.json`, loaded by
-//! `PeftModel.from_pretrained(BertModel.from_pretrained(…), directory)`.
+//! `PeftModel.from_pretrained(AutoModel.from_pretrained(…), directory)`.
 //!
 //! Every method is exported as a LoRA `ΔW = B A` with `lora_alpha = r`, so that PEFT scales it by 1: a factored adapter by
 //! the two factors it is applied as, a merged one, or one whose factors are larger than `ΔW`, by its singular value
@@ -19,7 +19,7 @@ use crate::adapter::{rounded, widened};
 use crate::files::write_whole;
 use crate::spectrum::Spectrum;
 use crate::tensors::Tensor;
-use crate::{Adapters, Applied, Real, Site};
+use crate::{Adapters, Applied, Architecture, Real, Site};
 
 /// A decomposed `ΔW` is cut off where that changes it by at most this much of its Frobenius norm …
 const RELATIVE: f64 = 1e-5;
@@ -95,19 +95,25 @@ struct Config<'a> {
     alpha_pattern: BTreeMap<String, usize>,
 }
 
-/// Writes the adapters into `directory` (made if need be); `base_model` is the name of the encoder they belong to, which
-/// PEFT stores and does not need.
+/// Writes the adapters into `directory` (made if need be), under the names of modules that the encoder's architecture has;
+/// `base_model` is the name of the encoder, which PEFT stores and does not need.
 ///
 /// # Errors
 /// If nothing is adapted, a `ΔW` is not a product of narrow factors, or something cannot be written.
-pub fn export<T: Real>(adapters: &Adapters<T>, base_model: &str, directory: &Path) -> Result<(), ExportError> {
+pub fn export<T: Real>(
+    adapters: &Adapters<T>,
+    architecture: Architecture,
+    base_model: &str,
+    directory: &Path,
+) -> Result<(), ExportError> {
     let mut tensors = Vec::new();
     let mut ranks = BTreeMap::new();
     for site in adapters.sites() {
         let Some(applied) = adapters.applied(site) else { continue };
         let (b, a) = factors(site, applied)?;
-        ranks.insert(site.name(), a.nrows());
-        tensors.extend(named_tensors(site, &b, &a));
+        let module = architecture.module(site);
+        tensors.extend(named_tensors(&module, site.is_embedding(), &b, &a));
+        ranks.insert(module, a.nrows());
     }
     let config = serde_json::to_string_pretty(&config(base_model, ranks)?)?;
     let format = HashMap::from([("format".to_owned(), "pt".to_owned())]);
@@ -153,10 +159,10 @@ fn factors<T: Real>(site: Site, applied: Applied<'_, T>) -> Result<(Mat<f32>, Ma
     }
 }
 
-/// The two tensors of a site under the names PEFT gives them; on embeddings it keeps both factors transposed.
-fn named_tensors(site: Site, b: &Mat<f32>, a: &Mat<f32>) -> [(String, Tensor); 2] {
-    let prefix = format!("base_model.model.{}", site.name());
-    if site.is_embedding() {
+/// The two tensors of a module under the names PEFT gives them; on embeddings it keeps both factors transposed.
+fn named_tensors(module: &str, is_embedding: bool, b: &Mat<f32>, a: &Mat<f32>) -> [(String, Tensor); 2] {
+    let prefix = format!("base_model.model.{module}");
+    if is_embedding {
         [
             (format!("{prefix}.lora_embedding_A"), Tensor::matrix(b.transpose())),
             (format!("{prefix}.lora_embedding_B"), Tensor::matrix(a.transpose())),

@@ -9,13 +9,13 @@ use crate::model_files;
 use crate::tokens::{Tokenizer, TooLong};
 use crate::weight_files::WeightFiles;
 use crate::weights::Linear;
-use crate::{Encoder, Labelled, Pooling, Real};
+use crate::{Architecture, Encoder, Labelled, Pooling, Real};
 use sources::excerpt;
 
 /// The limit of tokens in the paper.
 const MOST_TOKENS: usize = 128;
 
-/// `[CLS]`, a token, `[SEP]`.
+/// `[CLS]`, a token, `[SEP]`, or what they are called.
 const LEAST_TOKENS: usize = 3;
 
 /// Most names of a list in a message.
@@ -38,28 +38,33 @@ pub struct Pretrained {
 impl Pretrained {
     /// Reads the encoder in a directory, which has
     ///
-    /// - `config.json` of a BERT model;
+    /// - `config.json` of a BERT or MPNet model;
     /// - `model.safetensors` with numbers of type F32, F16, BF16 or F64, or `model.safetensors.index.json` and the files it
     ///   names;
-    /// - `tokenizer.json`, or `vocab.txt` (WordPiece), with `tokenizer_config.json` if it is not of lower case.
+    /// - `tokenizer.json`, or for BERT `vocab.txt` (WordPiece), with `tokenizer_config.json` if it is not of lower case.
     ///
     /// Weights are checked as by [`Encoder::load`], and the tokenizer must not have more tokens than the encoder knows.
     ///
     /// # Errors
-    /// If a file is missing, cannot be read or is damaged, or if the encoder is not a usable BERT encoder.
+    /// If a file is missing, cannot be read or is damaged, or if the encoder is not a usable one.
     pub fn load(directory: &Path) -> Result<Self, ModelError> {
         let config = find(directory, &["config.json"], "config.json", no_hint)?;
         let weights = ["model.safetensors", "model.safetensors.index.json"];
         let weights = find(directory, &weights, "model.safetensors (nor model.safetensors.index.json)", weights_hint)?;
         let (sizes, unknown) = keys::read(&config)?;
-        let mut warnings: Vec<String> = unknown_keys(&config, &unknown).into_iter().collect();
-        let tokens_path = find(directory, &["tokenizer.json", "vocab.txt"], "tokenizer.json (nor vocab.txt)", no_hint)?;
+        let mut warnings: Vec<String> = unknown_keys(&config, sizes.architecture, &unknown).into_iter().collect();
+        let tokens_path = match sizes.architecture {
+            Architecture::Bert => {
+                find(directory, &["tokenizer.json", "vocab.txt"], "tokenizer.json (nor vocab.txt)", no_hint)?
+            }
+            Architecture::Mpnet => find(directory, &["tokenizer.json"], "tokenizer.json", no_hint)?,
+        };
         let tokenizer = if tokens_path.ends_with("vocab.txt") {
             let (tokenizer, guessed) = Tokenizer::from_vocabulary(&tokens_path)?;
             warnings.extend(guessed);
             tokenizer
         } else {
-            Tokenizer::load(&tokens_path)?
+            Tokenizer::load(&tokens_path, sizes.architecture)?
         };
         if tokenizer.vocabulary() > sizes.vocabulary {
             let (tokens, vocabulary) = (tokenizer.vocabulary(), sizes.vocabulary);
@@ -146,13 +151,13 @@ fn weights_hint(directory: &Path) -> &'static str {
 }
 
 /// A warning of keys that nothing is known about.
-fn unknown_keys(path: &Path, keys: &[String]) -> Option<String> {
+fn unknown_keys(path: &Path, architecture: Architecture, keys: &[String]) -> Option<String> {
     let more = keys.len().saturating_sub(MOST_NAMES);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     let names = keys.iter().take(MOST_NAMES).map(|key| excerpt(key)).collect::<Vec<_>>().join(", ");
-    let path = path.display();
+    let (path, title) = (path.display(), architecture.title());
     (!keys.is_empty())
-        .then(|| format!("{path}: unknown keys are ignored, as if the encoder were plain BERT: {names}{more}"))
+        .then(|| format!("{path}: unknown keys are ignored, as if the encoder were plain {title}: {names}{more}"))
 }
 
 /// Hash of files, each with its length.

@@ -1,4 +1,4 @@
-//! The 2-D weights of a BERT encoder that an adapter can be put on.
+//! The 2-D weights of an encoder that an adapter can be put on.
 
 use serde::{Deserialize, Serialize};
 
@@ -26,7 +26,8 @@ pub enum Site {
 }
 
 impl Site {
-    /// The module's name in the pretrained files, without the prefix `bert.` and without `.weight`.
+    /// The module's name in BERT's pretrained files, without the prefix `bert.` and without `.weight`; it names the site here
+    /// whatever the architecture. [`Architecture::module`](crate::Architecture::module) has the name in the files of each.
     pub fn name(self) -> String {
         match self {
             Self::WordEmbeddings => "embeddings.word_embeddings".to_owned(),

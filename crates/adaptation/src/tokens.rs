@@ -10,6 +10,7 @@ use sources::excerpt;
 use tokenizers::{EncodeInput, Encoding};
 
 use self::word_piece::WordPiece;
+use crate::Architecture;
 use crate::data::{Example, Label};
 use crate::model_error::ModelError;
 use crate::model_files as files;
@@ -37,12 +38,13 @@ pub enum TokenError {
     },
 }
 
-/// The tokens of a sentence or of a pair: `[CLS] first [SEP]` or `[CLS] first [SEP] second [SEP]`.
+/// The tokens of a sentence or of a pair: `[CLS] first [SEP]` or `[CLS] first [SEP] second [SEP]`; of MPNet
+/// `<s> first </s>` or `<s> first </s></s> second </s>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tokens {
     /// Indices into the vocabulary.
     pub ids: Vec<u32>,
-    /// 0, from the second sentence on 1.
+    /// 0, from the second sentence on 1; always 0 for an architecture without types.
     pub token_types: Vec<u8>,
 }
 
@@ -88,15 +90,15 @@ pub struct Encoded {
 pub struct Tokenizer(tokenizers::Tokenizer);
 
 impl Tokenizer {
-    /// Reads `tokenizer.json`.
+    /// Reads `tokenizer.json` of an encoder of this architecture.
     ///
     /// # Errors
-    /// If the file cannot be read, is no tokenizer, or not one of BERT's kind.
-    pub fn load(path: &Path) -> Result<Self, ModelError> {
-        Self::parse(path, files::text(path)?.as_bytes())
+    /// If the file cannot be read, is no tokenizer, or not one of the architecture's kind.
+    pub fn load(path: &Path, architecture: Architecture) -> Result<Self, ModelError> {
+        Self::parse(path, files::text(path)?.as_bytes(), architecture)
     }
 
-    /// Makes the WordPiece tokenizer of a `vocab.txt`, a token a line, as `tokenizer_config.json` beside it says; without that
+    /// Makes BERT's WordPiece tokenizer of a `vocab.txt`, a token a line, as `tokenizer_config.json` beside it says; without that
     /// file in lower case, the default of transformers, and with a warning.
     ///
     /// # Errors
@@ -112,11 +114,11 @@ impl Tokenizer {
             (WordPiece::default(), Some(text))
         };
         let json = settings.tokenizer(&files::text(path)?).to_string();
-        Ok((Self::parse(path, json.as_bytes())?, warning))
+        Ok((Self::parse(path, json.as_bytes(), Architecture::Bert)?, warning))
     }
 
     /// A tokenizer from the content of a `tokenizer.json`; `path` is what complaints name.
-    fn parse(path: &Path, json: &[u8]) -> Result<Self, ModelError> {
+    fn parse(path: &Path, json: &[u8], architecture: Architecture) -> Result<Self, ModelError> {
         let bad = |reason: tokenizers::Error| ModelError::Tokenizer {
             path: path.to_owned(),
             reason: excerpt(&reason.to_string()),
@@ -130,12 +132,14 @@ impl Tokenizer {
         let encode = || tokenizer.0.encode_fast("\u{2603}", true).and_then(|_| tokenizer.0.encode_fast(("", ""), true));
         let lacking = |_| Err("its post_processor names tokens or sentences that are not there".into());
         catch_unwind(AssertUnwindSafe(encode)).unwrap_or_else(lacking).map_err(bad)?;
-        let [cls, sep] = ["[CLS]", "[SEP]"].map(|token| tokenizer.0.token_to_id(token));
-        let frame = tokenizer.encode("", Some("")).map(|tokens| tokens.ids).unwrap_or_default();
-        if frame.iter().map(|id| Some(*id)).eq([cls, sep, sep]) && cls.is_some() && sep.is_some() {
+        let frame = architecture.frame().iter().map(|token| tokenizer.0.token_to_id(token)).collect::<Option<Vec<_>>>();
+        let found = tokenizer.encode("", Some("")).ok();
+        let types_fit =
+            |tokens: &Tokens| architecture.has_token_types() || tokens.token_types.iter().all(|&kind| kind == 0);
+        if found.is_some_and(|tokens| types_fit(&tokens) && Some(tokens.ids) == frame) {
             return Ok(tokenizer);
         }
-        Err(ModelError::NotBertTokenizer { path: path.to_owned() })
+        Err(ModelError::OtherTokenizer { path: path.to_owned(), framing: architecture.framing() })
     }
 
     /// Number of word embeddings that a model needs for all tokens.

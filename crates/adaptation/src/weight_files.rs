@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::model_error::ModelError;
 use crate::model_files as files;
 use crate::weights::{LayerNorm, Origin, build};
-use crate::{Config, Encoder};
+use crate::{Architecture, Config, Encoder};
 use sources::excerpt;
 
 /// The largest magnitude of a weight. Pretrained encoders stay below 100; from about here on, the sum of squares in a
@@ -79,8 +79,9 @@ impl WeightFiles {
         self.index.as_deref().into_iter().chain(self.files.iter().map(|(_, bytes)| bytes.as_slice()))
     }
 
-    /// The tensors in them.
-    pub(crate) fn tensors(&self) -> Result<Tensors<'_>, ModelError> {
+    /// The tensors in them, as of this architecture.
+    pub(crate) fn tensors(&self, architecture: Architecture) -> Result<Tensors<'_>, ModelError> {
+        let prefix = architecture.model_type();
         let mut tensors = BTreeMap::new();
         for (file, (path, bytes)) in self.files.iter().enumerate() {
             let parsed = SafeTensors::deserialize(bytes);
@@ -92,8 +93,11 @@ impl WeightFiles {
         }
         // What the index promises must be there.
         match self.places.iter().find(|(name, _)| !tensors.contains_key(*name)) {
-            Some((name, file)) => Err(ModelError::Missing { path: self.files[*file].0.clone(), name: excerpt(name) }),
-            None => Ok(Tensors { files: self, tensors, read: BTreeSet::new(), converted: BTreeSet::new() }),
+            Some((name, file)) => {
+                let (path, name) = (self.files[*file].0.clone(), excerpt(name));
+                Err(ModelError::Missing { path, name, prefix })
+            }
+            None => Ok(Tensors { files: self, prefix, tensors, read: BTreeSet::new(), converted: BTreeSet::new() }),
         }
     }
 }
@@ -101,6 +105,8 @@ impl WeightFiles {
 /// Tensors by name, and which of them were read.
 pub(crate) struct Tensors<'a> {
     files: &'a WeightFiles,
+    /// What names may have before them, with a dot.
+    prefix: &'static str,
     /// With the number of their file.
     tensors: BTreeMap<String, (usize, TensorView<'a>)>,
     read: BTreeSet<String>,
@@ -116,7 +122,7 @@ impl Tensors<'_> {
     /// Refuses tensors of the encoder that were not read: they belong to another network.
     pub(crate) fn check_all_read(&self, layers: usize) -> Result<(), ModelError> {
         let is_left = |name: &&String| {
-            let plain = name.strip_prefix("bert.").unwrap_or(name);
+            let plain = name.strip_prefix(self.prefix).and_then(|rest| rest.strip_prefix('.')).unwrap_or(name);
             let belongs = PARTS.iter().any(|part| plain.starts_with(part)) && !BUFFERS.contains(&plain);
             belongs && !self.read.contains(*name)
         };
@@ -133,13 +139,14 @@ impl Tensors<'_> {
 
     /// The first of these names that is there, with or without prefix.
     fn find(&self, names: &[String]) -> Option<String> {
-        let mut candidates = names.iter().flat_map(|name| [name.clone(), format!("bert.{name}")]);
+        let mut candidates = names.iter().flat_map(|name| [name.clone(), format!("{}.{name}", self.prefix)]);
         candidates.find(|name| self.tensors.contains_key(name))
     }
 
     /// The numbers of a tensor of this shape, all of them fit to compute with.
     fn numbers(&mut self, names: &[String], shape: &[usize]) -> Result<(String, Vec<f32>), ModelError> {
-        let missing = || ModelError::Missing { path: self.files.path.clone(), name: names[0].clone() };
+        let (path, prefix) = (&self.files.path, self.prefix);
+        let missing = || ModelError::Missing { path: path.clone(), name: names[0].clone(), prefix };
         let name = self.find(names).ok_or_else(missing)?;
         let (path, (_, tensor)) = (self.path_of(&name), &self.tensors[&name]);
         if tensor.shape() != shape {
@@ -163,11 +170,11 @@ impl Tensors<'_> {
 
 impl Encoder<f32> {
     /// Reads a pretrained encoder; `weights` is a file of safetensors, or the index (`….index.json`) of several. Names of
-    /// tensors may carry the prefix `bert.`; LayerNorms may have `gamma` and `beta` in place of `weight` and `bias`; a pooler
+    /// tensors may carry the prefix `bert.` (`mpnet.`); LayerNorms may have `gamma` and `beta` in place of `weight` and `bias`; a pooler
     /// may be missing; numbers may be F32, F16, BF16 or F64; tensors that do not belong to the encoder are ignored.
     ///
     /// # Errors
-    /// If a file cannot be read or is damaged, the configuration is not one of a BERT encoder, or a tensor is missing, too
+    /// If a file cannot be read or is damaged, the configuration is not one of an encoder that is known, or a tensor is missing, too
     /// many, has another shape or number type, or holds what cannot be computed with: NaN, ∞, magnitudes above 1e4, or zeros
     /// that make every sentence the same.
     pub fn load(config: &Path, weights: &Path) -> Result<Self, ModelError> {
@@ -177,7 +184,7 @@ impl Encoder<f32> {
 
     /// The encoder in these files, and how its weights were converted, if they were.
     pub(crate) fn from_files(config: Config, files: &WeightFiles) -> Result<(Self, Option<String>), ModelError> {
-        let mut tensors = files.tensors()?;
+        let mut tensors = files.tensors(config.architecture)?;
         let encoder = build(config, &mut tensors)?;
         tensors.check_all_read(encoder.config().layers)?;
         let types: Vec<&str> = tensors.converted().collect();

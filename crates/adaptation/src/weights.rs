@@ -7,14 +7,16 @@ use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
 
 use crate::config::Config;
-use crate::encoder::Packed;
+use crate::encoder::{Packed, RelativeBias, RelativePositions};
 use crate::{Real, Site};
 
-/// A frozen BERT encoder. A clone shares the weights.
+/// A frozen encoder. A clone shares the weights.
 #[derive(Clone, Debug)]
 pub struct Encoder<T: Real> {
     config: Config,
     pub(crate) embeddings: Arc<Embeddings<T>>,
+    /// Of an architecture that has one.
+    pub(crate) relative_bias: Option<Arc<RelativeBias<T>>>,
     pub(crate) layers: Arc<[Layer<T>]>,
     pub(crate) pooler: Option<Arc<Linear<T>>>,
 }
@@ -24,7 +26,8 @@ pub struct Encoder<T: Real> {
 pub(crate) struct Embeddings<T: Real> {
     pub(crate) word: Mat<T>,
     pub(crate) position: Mat<T>,
-    pub(crate) token_type: Mat<T>,
+    /// Of an architecture that has them.
+    pub(crate) token_type: Option<Mat<T>>,
     pub(crate) norm: LayerNorm<T>,
 }
 
@@ -90,7 +93,7 @@ impl<T: Real> Encoder<T> {
 
     /// Most tokens of a sequence.
     pub fn tokens_limit(&self) -> usize {
-        self.config.positions
+        self.config.most_tokens()
     }
 
     /// The same encoder with a random pooler in place of its own, if it has one: weights normal with this standard
@@ -156,12 +159,13 @@ impl<T: Real> Encoder<T> {
         let embeddings = Arc::new(Embeddings {
             word: matrix(&self.embeddings.word),
             position: matrix(&self.embeddings.position),
-            token_type: matrix(&self.embeddings.token_type),
+            token_type: self.embeddings.token_type.as_ref().map(matrix),
             norm: norm(&self.embeddings.norm),
         });
         let layers = self.layers.iter().map(layer).collect();
+        let relative_bias = self.relative_bias.as_deref().map(|bias| Arc::new(bias.to_f64()));
         let pooler = self.pooler.as_deref().map(|pooler| Arc::new(linear(pooler)));
-        Encoder { config: self.config.clone(), embeddings, layers, pooler }
+        Encoder { config: self.config.clone(), embeddings, relative_bias, layers, pooler }
     }
 }
 
@@ -176,7 +180,7 @@ pub(crate) trait Origin<T: Real> {
     fn has(&self, name: &str) -> bool;
 
     fn linear(&mut self, config: &Config, site: Site) -> Result<Linear<T>, Self::Error> {
-        let (shape, name) = (config.shape(site), site.name());
+        let (shape, name) = (config.shape(site), config.architecture.module(site));
         let transposed = self.matrix(&name, shape)?;
         Ok(Linear::new(transposed, self.bias(&name, shape.0)?))
     }
@@ -184,21 +188,29 @@ pub(crate) trait Origin<T: Real> {
 
 /// An encoder of these sizes.
 pub(crate) fn build<T: Real, O: Origin<T>>(config: Config, from: &mut O) -> Result<Encoder<T>, O::Error> {
-    let hidden = config.hidden_size;
+    let (hidden, architecture) = (config.hidden_size, config.architecture);
     let embedding = |from: &mut O, name: &str, entries| from.matrix(&format!("embeddings.{name}"), (entries, hidden));
     let embeddings = Arc::new(Embeddings {
         word: embedding(from, "word_embeddings", config.vocabulary)?,
         position: embedding(from, "position_embeddings", config.positions)?,
-        token_type: embedding(from, "token_type_embeddings", config.token_types)?,
+        token_type: architecture
+            .has_token_types()
+            .then(|| embedding(from, "token_type_embeddings", config.token_types))
+            .transpose()?,
         norm: from.norm("embeddings.LayerNorm", hidden)?,
     });
+    let relative_bias = |positions: RelativePositions| {
+        let table = from.matrix("encoder.relative_attention_bias", (positions.buckets, config.heads))?;
+        Ok(Arc::new(RelativeBias::new(table.as_ref(), positions, config.most_tokens())))
+    };
+    let relative_bias = architecture.relative_positions().map(relative_bias).transpose()?;
     let layer = |l: usize| {
         Ok(Layer {
             query: from.linear(&config, Site::Query(l))?,
             key: from.linear(&config, Site::Key(l))?,
             value: from.linear(&config, Site::Value(l))?,
             attention_output: from.linear(&config, Site::AttentionOutput(l))?,
-            attention_norm: from.norm(&format!("encoder.layer.{l}.attention.output.LayerNorm"), hidden)?,
+            attention_norm: from.norm(&architecture.attention_norm(l), hidden)?,
             intermediate: from.linear(&config, Site::Intermediate(l))?,
             output: from.linear(&config, Site::Output(l))?,
             output_norm: from.norm(&format!("encoder.layer.{l}.output.LayerNorm"), hidden)?,
@@ -206,7 +218,7 @@ pub(crate) fn build<T: Real, O: Origin<T>>(config: Config, from: &mut O) -> Resu
     };
     let layers = (0..config.layers).map(layer).collect::<Result<_, _>>()?;
     let pooler = from.has("pooler.dense.weight").then(|| from.linear(&config, Site::Pooler)).transpose()?.map(Arc::new);
-    Ok(Encoder { config, embeddings, layers, pooler })
+    Ok(Encoder { config, embeddings, relative_bias, layers, pooler })
 }
 
 /// Random weights.

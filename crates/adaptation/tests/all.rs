@@ -8,6 +8,7 @@ mod encoder_gradients;
 mod examples;
 mod fixed;
 mod metrics;
+mod mpnet;
 mod optimizer;
 mod peft;
 mod pretrained;

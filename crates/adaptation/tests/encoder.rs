@@ -14,11 +14,11 @@ use faer::{Mat, MatRef, Par};
 use safetensors::SafeTensors;
 use serde_json::Value;
 
-fn fixture(name: &str) -> PathBuf {
+pub fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
 
-fn json(name: &str) -> Value {
+pub fn json(name: &str) -> Value {
     serde_json::from_slice(&std::fs::read(fixture(name)).expect(name)).expect(name)
 }
 
@@ -30,12 +30,12 @@ fn numbers(value: &Value) -> Vec<f64> {
     value.as_array().expect("a list").iter().map(|x| x.as_f64().expect("a number")).collect()
 }
 
-fn integers<I: TryFrom<u64, Error: std::fmt::Debug>>(value: &Value) -> Vec<I> {
+pub fn integers<I: TryFrom<u64, Error: std::fmt::Debug>>(value: &Value) -> Vec<I> {
     let integer = |x: &Value| x.as_u64().expect("an integer").try_into().expect("a small integer");
     value.as_array().expect("a list").iter().map(integer).collect()
 }
 
-fn batch(sequences: &Value) -> Batch {
+pub fn batch(sequences: &Value) -> Batch {
     let mut batch = Batch::new();
     for sequence in sequences.as_array().expect("sequences") {
         batch.push(&integers(&sequence["ids"]), &integers(&sequence["type_ids"]));
@@ -52,10 +52,10 @@ fn head<T: Real>(value: &Value) -> Head<T> {
 }
 
 /// Matrices by name, in `f64`.
-struct Tensors(Vec<u8>);
+pub struct Tensors(Vec<u8>);
 
 impl Tensors {
-    fn open(name: &str) -> Self {
+    pub fn open(name: &str) -> Self {
         Self(std::fs::read(fixture(name)).expect(name))
     }
 
@@ -63,7 +63,7 @@ impl Tensors {
         SafeTensors::deserialize(&self.0).expect("safetensors")
     }
 
-    fn list(&self, name: &str) -> Vec<f64> {
+    pub fn list(&self, name: &str) -> Vec<f64> {
         let view = self.view();
         let tensor = view.tensor(name).expect(name);
         match size_of_val(tensor.data()) / tensor.shape().iter().product::<usize>() {
@@ -72,7 +72,7 @@ impl Tensors {
         }
     }
 
-    fn matrix(&self, name: &str) -> Mat<f64> {
+    pub fn matrix(&self, name: &str) -> Mat<f64> {
         let shape = self.view().tensor(name).expect(name).shape().to_vec();
         let list = self.list(name);
         Mat::from_fn(shape[0], shape[1], |i, j| list[i * shape[1] + j])
@@ -84,7 +84,7 @@ fn convert<T: Real>(matrix: &Mat<f64>) -> Mat<T> {
 }
 
 /// The largest difference of two matrices.
-fn difference<T: Real>(a: MatRef<'_, T>, b: &Mat<f64>) -> f64 {
+pub fn difference<T: Real>(a: MatRef<'_, T>, b: &Mat<f64>) -> f64 {
     assert_eq!(a.shape(), b.shape());
     (0..b.ncols()).flat_map(|j| (0..b.nrows()).map(move |i| (i, j))).fold(0.0, |most: f64, (i, j)| {
         let d = (a[(i, j)].as_f64() - b[(i, j)]).abs();
@@ -92,7 +92,7 @@ fn difference<T: Real>(a: MatRef<'_, T>, b: &Mat<f64>) -> f64 {
     })
 }
 
-fn columns(rows: &[Vec<f64>]) -> Mat<f64> {
+pub fn columns(rows: &[Vec<f64>]) -> Mat<f64> {
     Mat::from_fn(rows[0].len(), rows.len(), |i, j| rows[j][i])
 }
 

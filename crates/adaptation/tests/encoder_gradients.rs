@@ -21,7 +21,11 @@ fn rng(purpose: &str) -> Generator {
 }
 
 fn network(pooling: Pooling, outputs: usize) -> Network<f64> {
-    let encoder = Arc::new(Encoder::random(Config::tiny(VOCABULARY), 0.2, &mut rng("encoder")));
+    network_of(Config::tiny(VOCABULARY), pooling, outputs)
+}
+
+fn network_of(config: Config, pooling: Pooling, outputs: usize) -> Network<f64> {
+    let encoder = Arc::new(Encoder::random(config, 0.2, &mut rng("encoder")));
     let mut head = Head::random(outputs, 24, 0.02, &mut rng("head"));
     head.weight *= faer::Scale(20.0);
     Network { encoder, pooling, head }
@@ -165,6 +169,27 @@ fn central_differences() {
     }
 }
 
+/// Through a bias by relative position, positions from 2 on and no token types.
+#[test]
+fn central_differences_of_mpnet() {
+    for (pooling, dropout) in [(Pooling::Pooler, Dropout::Seeded { seed: 3, step: 7 }), (Pooling::Mean, Dropout::Off)] {
+        let mut problem = Problem::new(pooling, Loss::MeanSquaredError, dropout);
+        problem.network = network_of(Config::tiny_mpnet(VOCABULARY), pooling, 1);
+        // Beyond the buckets of one distance each.
+        problem.batch = batch(&[5, 1, 40, 3]);
+        let config = problem.network.encoder.config();
+        for merged in [false, true] {
+            let deltas = Deltas::random(config, &sites(), |_| merged);
+            check(&problem, &deltas, &format!("MPNet, {pooling:?}, merged: {merged}"));
+        }
+        let mut adapters = Deltas::random(config, &[Site::PositionEmbeddings], |_| true).adapters();
+        problem.run(&mut adapters, &mut Activations::new(), Par::Seq);
+        let gradient = &gradient(&adapters, Site::PositionEmbeddings)[0];
+        let used: Vec<bool> = (0..42).map(|row| gradient.row(row).norm_max() > 0.0).collect();
+        assert_eq!(used, (0..42).map(|row| row >= 2).collect::<Vec<_>>(), "rows of the position embeddings");
+    }
+}
+
 /// Every selection that a pass back can end at gives the gradients that the whole way back gives.
 #[test]
 fn ending_early_changes_nothing() {
@@ -303,7 +328,7 @@ fn single_precision_is_close() {
     let encoder = Encoder::<f32>::random(config, 0.05, &mut rng("wide"));
     let wide = Arc::new(encoder.to_f64());
     let deltas = Deltas::random(encoder.config(), &sites(), |site| site == Site::Output(0));
-    let head = Head::<f32>::random(1, 96, &mut rng("head"));
+    let head = Head::<f32>::random(1, 96, 0.02, &mut rng("head"));
     let widened = Head { weight: Mat::from_fn(1, 96, |i, j| head.weight[(i, j)].as_f64()), bias: vec![0.0] };
     let batch = batch(&[40, 3, 21, 33, 16, 1]);
     let (dropout, d_logits) = (Dropout::Seeded { seed: 2, step: 3 }, [1.0, -0.5, 2.0, 0.3, -1.0, 0.7]);

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use adaptation::adapter::{Adalora, Compressed, DeepLora, Lora, SineLora, Width, ZeroFactor};
 use adaptation::peft::{ExportError, export};
-use adaptation::{Adapters, Applied, AppliedGradient, Method, Real, Site};
+use adaptation::{Adapters, Applied, AppliedGradient, Architecture, Method, Real, Site};
 use dynamics::random::{gaussian, stream};
 use faer::{Mat, Par};
 use safetensors::SafeTensors;
@@ -80,7 +80,7 @@ fn delta(tensors: &HashMap<String, Mat<f64>>, site: Site) -> Mat<f64> {
 fn assert_round_trip<T: Real>(method: Method, sites: &[Site]) {
     let adapters = trained::<T>(method, sites);
     let directory = tempfile::tempdir().unwrap();
-    export(&adapters, "tiny", directory.path()).unwrap();
+    export(&adapters, Architecture::Bert, "tiny", directory.path()).unwrap();
     let tensors = tensors(directory.path());
     assert_eq!(tensors.len(), 2 * sites.len());
     for &site in sites {
@@ -113,7 +113,7 @@ fn low_rank_methods_give_back_their_delta() {
 fn names_shapes_and_configuration() {
     let directory = tempfile::tempdir().unwrap();
     let method = Method::DeepLora(DeepLora { rank: Width::Narrow(4), depth: 3, init_scale: 0.5 });
-    export(&trained::<f32>(method, &ALL), "tiny", directory.path()).unwrap();
+    export(&trained::<f32>(method, &ALL), Architecture::Bert, "tiny", directory.path()).unwrap();
     let tensors = tensors(directory.path());
     for (name, shape) in [
         ("base_model.model.embeddings.word_embeddings.lora_embedding_A", (4, 50)),
@@ -133,6 +133,23 @@ fn names_shapes_and_configuration() {
     let modules = config["target_modules"].as_array().unwrap();
     assert!(modules.len() == 5 && modules.contains(&"encoder.layer.1.output.dense".into()), "{modules:?}");
     assert_eq!(config["rank_pattern"], serde_json::json!({}));
+}
+
+#[test]
+fn modules_have_the_names_of_the_architecture() {
+    let directory = tempfile::tempdir().unwrap();
+    let sites = [Site::Query(0), Site::AttentionOutput(1), Site::Output(1)];
+    export(&trained::<f32>(Method::Lora(Lora { rank: 2, zero: ZeroFactor::Output }), &sites), Architecture::Mpnet, "tiny", directory.path())
+        .unwrap();
+    let (tensors, config) =
+        (tensors(directory.path()), fs::read_to_string(directory.path().join("adapter_config.json")));
+    let config = config.unwrap();
+    for module in
+        ["encoder.layer.0.attention.attn.q", "encoder.layer.1.attention.attn.o", "encoder.layer.1.output.dense"]
+    {
+        assert!(tensors.contains_key(&format!("base_model.model.{module}.lora_A.weight")), "{module}");
+        assert!(config.contains(&format!("\"{module}\"")), "{module}: {config}");
+    }
 }
 
 /// A full-width product whose factors are nearly of low rank is exported at the rank it has, site by site, in whichever form it
@@ -163,7 +180,7 @@ fn wide_adapters_of_low_rank(tokens: usize) {
     }
     adapters.refresh(Par::Seq);
     let directory = tempfile::tempdir().unwrap();
-    export(&adapters, "tiny", directory.path()).unwrap();
+    export(&adapters, Architecture::Bert, "tiny", directory.path()).unwrap();
     let text = fs::read_to_string(directory.path().join("adapter_config.json")).unwrap();
     let config: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(config["r"], 3);
@@ -188,7 +205,7 @@ fn what_is_no_low_rank_product_is_refused() {
         Method::SineLora(SineLora { rank: 4, frequency: 20.0 }),
         Method::DeepLora(DeepLora { rank: Width::Full, depth: 3, init_scale: 0.5 }),
     ] {
-        let error = export(&trained::<f32>(method, &DENSE), "tiny", &target).unwrap_err();
+        let error = export(&trained::<f32>(method, &DENSE), Architecture::Bert, "tiny", &target).unwrap_err();
         assert!(matches!(error, ExportError::NotLowRank { rows: 12, columns: 12, limit: 6, .. }), "{error}");
         assert!(
             error.to_string().starts_with("encoder.layer.0.attention.self.query: ΔW (12 × 12) has rank "),
@@ -196,17 +213,17 @@ fn what_is_no_low_rank_product_is_refused() {
         );
         assert!(!target.exists(), "nothing is written");
     }
-    assert!(matches!(export(&Adapters::<f32>::new(), "tiny", &target), Err(ExportError::Nothing)));
+    assert!(matches!(export(&Adapters::<f32>::new(), Architecture::Bert, "tiny", &target), Err(ExportError::Nothing)));
     let mut broken = trained::<f32>(Method::SineLora(SineLora { rank: 4, frequency: 20.0 }), &DENSE);
     broken.parameters_mut().for_each(|(_, parameter)| parameter.value.fill(f32::NAN));
     broken.refresh(Par::Seq);
-    assert!(matches!(export(&broken, "tiny", &target), Err(ExportError::Decomposition { .. })));
+    assert!(matches!(export(&broken, Architecture::Bert, "tiny", &target), Err(ExportError::Decomposition { .. })));
 }
 
 #[test]
 fn what_cannot_be_written_is_named() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let adapters = trained::<f32>(Method::Lora(Lora { rank: 2, zero: ZeroFactor::Output }), &DENSE);
-    let error = export(&adapters, "tiny", &file.path().join("adapter")).unwrap_err().to_string();
+    let error = export(&adapters, Architecture::Bert, "tiny", &file.path().join("adapter")).unwrap_err().to_string();
     assert!(error.starts_with("cannot write ") && error.ends_with("adapter"), "{error}");
 }

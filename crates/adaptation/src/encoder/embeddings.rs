@@ -17,9 +17,11 @@ impl<T: Real> Pass<'_, T> {
     /// The tokens of a block, each with the row it looks up in a table.
     fn rows<'b>(&'b self, block: &SequenceGroup<T>, table: Site) -> impl Iterator<Item = (usize, usize)> + use<'b, T> {
         let first = block.tokens.start;
+        let first_position = self.config().architecture.first_position();
         self.sequences(block).flat_map(move |(_, tokens)| {
             tokens.enumerate().map(move |(position, token)| {
-                (token, if table == Site::WordEmbeddings { self.batch.id(first + token) } else { position })
+                let words = table == Site::WordEmbeddings;
+                (token, if words { self.batch.id(first + token) } else { first_position + position })
             })
         })
     }
@@ -33,8 +35,10 @@ impl<T: Real> Pass<'_, T> {
         let mut sum = scratch.hidden.write(hidden, count);
         for (token, row) in self.rows(block, Site::WordEmbeddings) {
             column_mut(sum.as_mut(), token).copy_from_slice(column(tables.word.as_ref(), row));
-            let kind = self.batch.token_type(block.tokens.start + token);
-            add(column_mut(sum.as_mut(), token), column(tables.token_type.as_ref(), kind));
+            if let Some(types) = &tables.token_type {
+                let kind = self.batch.token_type(block.tokens.start + token);
+                add(column_mut(sum.as_mut(), token), column(types.as_ref(), kind));
+            }
         }
         for (token, row) in self.rows(block, Site::PositionEmbeddings) {
             add(column_mut(sum.as_mut(), token), column(tables.position.as_ref(), row));

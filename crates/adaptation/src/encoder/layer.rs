@@ -69,6 +69,7 @@ impl<T: Real> Pass<'_, T> {
         self.dense(Site::Value(l), input, low_values, values);
         let mut probabilities = state.probabilities.list(self.probabilities(l, block));
         let mut context = state.context.write(hidden, query_rows);
+        let bias = self.network.encoder.relative_bias.as_deref();
         for ((sequence, tokens), (_, own)) in self.sequences(block).zip(self.query_rows(l, block)) {
             let mask = self.dropout.mask(DropoutSite::Probabilities(l), sequence, config.attention_dropout);
             let numbers = probabilities_of(config.heads, tokens.len(), own.len());
@@ -80,7 +81,7 @@ impl<T: Real> Pass<'_, T> {
                 keys_values: part(keys_values.as_ref(), &tokens),
             };
             let context = part_mut(context.as_mut(), &own);
-            attend(projected, mask, sequence_probabilities, context, &mut scratch.attention);
+            attend(projected, bias, mask, sequence_probabilities, context, &mut scratch.attention);
         }
     }
 

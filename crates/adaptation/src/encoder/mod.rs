@@ -1,7 +1,7 @@
-//! A frozen BERT encoder, forward and backward, for adapters alone.
+//! A frozen encoder of the BERT family, forward and backward, for adapters alone.
 //!
 //! The architecture is BERT's (Devlin et al., arXiv 1810.04805) as in Hugging Face transformers, exact GELU (erf), LayerNorm
-//! after each residual sum. The gradient is computed for what is trained and nothing else: of activations down to the lowest
+//! after each residual sum; MPNet differs by what [`Architecture`](crate::Architecture) says. The gradient is computed for what is trained and nothing else: of activations down to the lowest
 //! adapted site, and of the adapters' applied forms; no gradient of a frozen weight is ever formed.
 //!
 //! The sequences of a [`Batch`](crate::Batch) lie one after the other, without padding; a token is a column. The batch is cut into
@@ -15,6 +15,7 @@
 //! | `embeddings`, `layer`, `pooling` | the parts of a network, each with its way back |
 //! | `adapted` | a dense layer with its adapter, factored or merged |
 //! | `attention` | softmax attention of one sequence, head by head |
+//! | `relative_position` | a bias of the attention scores by distance, shared by all layers |
 //! | `normalization`, `dropout` | LayerNorm with residual sum and dropout in one pass over a token |
 //! | `product` | products of matrices, tile by tile |
 //!
@@ -37,8 +38,11 @@ mod network;
 mod normalization;
 mod pooling;
 mod product;
+mod relative_position;
 
 pub use dropout::{Dropout, DropoutSite, Masks};
 pub use network::{Activations, Network};
 pub use pooling::Pooling;
 pub(crate) use product::Packed;
+pub(crate) use relative_position::RelativeBias;
+pub use relative_position::RelativePositions;

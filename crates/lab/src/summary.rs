@@ -3,7 +3,10 @@
 use std::error::Error;
 use std::fmt::Write;
 
+use indicatif::HumanBytes;
+
 use crate::session::{Report, Session};
+use crate::store::Packed;
 use crate::{Claim, LabError, Verdict};
 
 /// For a single experiment: its row, the files written, its claims.
@@ -21,6 +24,26 @@ pub(crate) fn of_all(reports: &[Report], session: &Session) -> String {
     let mut text = table(reports);
     let _ = writeln!(text, "tables in {results}, figures in {figures}");
     text + &claims(reports, &format!("; all of them: {results}/*.claims.csv"))
+}
+
+/// Of `--pack`: a line each.
+pub(crate) fn of_packs(reports: &[Report]) -> String {
+    let mut text = String::new();
+    for Report { experiment, packed, .. } in reports {
+        let Some(Packed { path, bytes, trials, planned, left_out, changed }) = packed else { continue };
+        let path = path.display();
+        let trials_of = planned.map_or(format!("{trials} trials"), |planned| format!("{trials} of {planned} trials"));
+        let _ = match (trials, changed) {
+            (0, _) => write!(text, "{experiment}: no trial of this plan is stored: nothing packed"),
+            (_, true) => write!(text, "{experiment}: {trials_of} packed into {path} ({})", HumanBytes(*bytes as u64)),
+            (_, false) => write!(text, "{experiment}: {trials_of} in {path}, as before"),
+        };
+        text += &match left_out {
+            0 => "\n".to_owned(),
+            _ => format!("; {left_out} left out, which these settings do not have\n"),
+        };
+    }
+    text
 }
 
 fn table(reports: &[Report]) -> String {

@@ -30,18 +30,22 @@ pub(crate) fn of_all(reports: &[Report], session: &Session) -> String {
 pub(crate) fn of_packs(reports: &[Report]) -> String {
     let mut text = String::new();
     for Report { experiment, packed, .. } in reports {
-        let Some(Packed { path, bytes, trials, planned, left_out, changed }) = packed else { continue };
+        let Some(Packed { path, bytes, trials, planned, left_out, too_large, changed }) = packed else { continue };
         let path = path.display();
         let trials_of = planned.map_or(format!("{trials} trials"), |planned| format!("{trials} of {planned} trials"));
         let _ = match (trials, changed) {
-            (0, _) => write!(text, "{experiment}: no trial of this plan is stored: nothing packed"),
+            (0, _) if *too_large == 0 => write!(text, "{experiment}: nothing packed, no trial of this plan is stored"),
+            (0, _) => write!(text, "{experiment}: nothing packed"),
             (_, true) => write!(text, "{experiment}: {trials_of} packed into {path} ({})", HumanBytes(*bytes as u64)),
             (_, false) => write!(text, "{experiment}: {trials_of} in {path}, as before"),
         };
-        text += &match left_out {
-            0 => "\n".to_owned(),
-            _ => format!("; {left_out} left out, which these settings do not have\n"),
-        };
+        for (number, why) in [
+            (left_out, "which these settings do not have"),
+            (too_large, "whose outcomes have more than 1 MiB each, too much to be committed"),
+        ] {
+            let _ = if *number > 0 { write!(text, "; {number} left out, {why}") } else { Ok(()) };
+        }
+        text.push('\n');
     }
     text
 }

@@ -225,6 +225,6 @@ fn packing_without_a_plan_keeps_everything_and_says_so() {
     let none = Place::new().run(&["--pack"]);
     assert_eq!(
         (none.code, none.stdout.as_str()),
-        (Some(0), "toy-decay: no trial of this plan is stored: nothing packed\n")
+        (Some(0), "toy-decay: nothing packed, no trial of this plan is stored\n")
     );
 }

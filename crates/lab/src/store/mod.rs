@@ -37,6 +37,9 @@ use self::pack::Pack;
 const FORMAT: u32 = 1;
 const CONTEXT: &str = "lab trial store, format 1";
 
+/// Bytes of the largest entry that is packed: more is too much to be committed.
+const LARGEST_PACKED: usize = 1 << 20;
+
 /// The stored trials of one experiment and profile, locked against other processes while it lives.
 #[derive(Debug)]
 pub struct Store {
@@ -62,6 +65,8 @@ pub struct Packed {
     pub planned: Option<usize>,
     /// Number of stored or packed trials that were left out of it because the plan lacks them.
     pub left_out: usize,
+    /// Number of trials of the plan that were left out because their outcomes have more than a mebibyte.
+    pub too_large: usize,
     /// Whether it changed.
     pub changed: bool,
 }
@@ -204,7 +209,7 @@ impl Store {
     }
 
     /// Packs the whole entries that are stored now, and those that were packed before: those of `planned`, or all if the
-    /// plan is not known. Where an entry is in both, the stored one is taken. Needs no lock. A file is written only if
+    /// plan is not known, but none above a mebibyte. Where an entry is in both, the stored one is taken. Needs no lock. A file is written only if
     /// there is something to be packed.
     ///
     /// # Errors
@@ -225,6 +230,8 @@ impl Store {
         if let Some(planned) = planned {
             pack.retain(|key| planned.contains(&key));
         }
+        let wanted = pack.len();
+        pack.drop_larger_than(LARGEST_PACKED);
         let bytes = pack.bytes();
         let (trials, path) = (pack.len(), self.pack_path.clone());
         let changed = trials > 0 && files::read(&path).ok().as_ref() != Some(&bytes);
@@ -236,7 +243,8 @@ impl Store {
             bytes: bytes.len(),
             trials,
             planned: planned.map(HashSet::len),
-            left_out: all - trials,
+            left_out: all - wanted,
+            too_large: wanted - trials,
             changed,
         })
     }
@@ -358,6 +366,15 @@ mod tests {
         assert_eq!(store.pack(None).unwrap().trials, 2);
         fs::remove_file(&path).unwrap();
         assert_eq!(Store::look(directory.path(), "toy").load::<Vec<f64>>(key_of("a")).unwrap().seconds, 3.5);
+    }
+
+    #[test]
+    fn what_is_too_large_to_be_committed_is_not_packed() {
+        let (_directory, store, _) = filled();
+        store.save(key_of("b"), 1.0, &vec![0.5; LARGEST_PACKED / 8]).unwrap();
+        let packed = store.pack(None).unwrap();
+        assert_eq!((packed.trials, packed.too_large, packed.left_out), (1, 1, 0));
+        assert!(packed.bytes < 1000);
     }
 
     #[test]

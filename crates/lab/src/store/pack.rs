@@ -84,6 +84,11 @@ impl Pack {
         self.entries.retain(|key, _| wanted(Key(blake3::Hash::from_bytes(*key))));
     }
 
+    /// Drops the entries of more bytes.
+    pub(super) fn drop_larger_than(&mut self, bytes: usize) {
+        self.entries.retain(|_, entry| entry.len() <= bytes);
+    }
+
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }

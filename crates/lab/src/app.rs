@@ -100,7 +100,10 @@ fn run_single(entry: Entry, options: &Single) -> Result<u8, LabError> {
     };
     let session = start(&options.common)?;
     let report = perform(ready.as_ref(), &session);
-    conclude(std::slice::from_ref(&report), &options.common, || summary::of_one(&report))
+    conclude(std::slice::from_ref(&report), &options.common, || match options.common.pack {
+        true => summary::of_packs(std::slice::from_ref(&report)),
+        false => summary::of_one(&report),
+    })
 }
 
 fn run_all(list: &[Entry], statements: &str, options: &All) -> Result<u8, LabError> {
@@ -120,6 +123,9 @@ fn run_all(list: &[Entry], statements: &str, options: &All) -> Result<u8, LabErr
     };
     let session = start(&options.common)?;
     let reports: Vec<Report> = jobs.iter().map(|ready| perform(ready.as_ref(), &session)).collect();
+    if options.common.pack {
+        return conclude(&reports, &options.common, || summary::of_packs(&reports));
+    }
     let report = write_report(list, statements, options);
     let line = report.as_ref().map_or_else(|_| String::new(), |path| format!("report: {}\n", path.display()));
     let code = conclude(&reports, &options.common, || format!("{}{line}", summary::of_all(&reports, &session)))?;
@@ -237,12 +243,13 @@ fn start(options: &Common) -> Result<Session, LabError> {
         fresh: options.fresh,
         force: options.force,
         plot_only: options.plot_only,
+        pack: options.pack,
         accept_edited: options.accept_edited,
         style,
         machine: Machine::survey(threads),
     };
     session.check_outputs()?;
-    if let (Some(reason), false) = (provenance::REVISION_UNKNOWN, options.plot_only) {
+    if let (Some(reason), false) = (provenance::REVISION_UNKNOWN, options.plot_only || options.pack) {
         tracing::warn!("NAME.meta.toml will not say which revision of the code ran: {reason}");
     }
     Ok(session)

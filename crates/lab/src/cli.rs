@@ -39,7 +39,7 @@ pub(crate) struct All {
     #[arg(long)]
     pub(crate) list: bool,
     /// Run nothing; write the report of the profile from the tables and figures that are there
-    #[arg(long, conflicts_with_all = ["only", "skip", "list", "plot_only", "fresh"])]
+    #[arg(long, conflicts_with_all = ["only", "skip", "list", "plot_only", "fresh", "pack"])]
     pub(crate) report: bool,
     /// Directory of the settings files, one NAME.toml per experiment
     #[arg(long, value_name = "DIR", default_value = "experiments")]
@@ -75,12 +75,15 @@ pub(crate) struct Common {
     /// Directory of data sets that are not downloaded (README: Models and data)
     #[arg(long, value_name = "DIR", value_parser = directory, conflicts_with = "plot_only")]
     pub(crate) data_dir: Option<PathBuf>,
-    /// Run every trial again, ignoring stored ones
+    /// Run every trial again, ignoring stored and packed ones
     #[arg(long, conflicts_with = "plot_only")]
     pub(crate) fresh: bool,
     /// Run trials even if they may need more memory than there is
     #[arg(long, conflicts_with = "plot_only")]
     pub(crate) force: bool,
+    /// Run nothing; pack the trials finished so far into DIR/PROFILE/NAME.trials, to be committed (also while they are run)
+    #[arg(long, conflicts_with_all = ["plot_only", "fresh", "force"])]
+    pub(crate) pack: bool,
     /// Run nothing; redraw and recheck the claims from the tables that are there, with the settings they were made with
     #[arg(long)]
     pub(crate) plot_only: bool,

@@ -21,6 +21,8 @@ pub(crate) struct Ran<E: Experiment> {
     pub(crate) failed: Vec<(String, TrialError)>,
     /// Wall-clock seconds of all finished trials, equal ones counted once; reused ones have those of their own run.
     pub(crate) seconds: f64,
+    /// Where the outcomes of the plan are in the store, or would be.
+    pub(crate) keys: HashSet<Key>,
 }
 
 impl<E: Experiment> Ran<E> {
@@ -29,6 +31,7 @@ impl<E: Experiment> Ran<E> {
         self.finished.append(&mut later.finished);
         self.failed.append(&mut later.failed);
         self.seconds += later.seconds;
+        self.keys.extend(later.keys);
     }
 
     /// Makes sure that a later stage has points of its own.
@@ -84,12 +87,12 @@ pub(crate) fn run<E: Experiment>(
     copy_to_equal_trials::<E>(&jobs)?;
     let ends: Vec<_> = jobs.into_iter().map(|job| (job.key, job.reused, job.end.into_inner())).collect();
 
-    let mut ran = Ran { finished: Vec::new(), failed: Vec::new(), seconds: 0.0 };
-    let mut counted = HashSet::new();
+    let mut ran = Ran { finished: Vec::new(), failed: Vec::new(), seconds: 0.0, keys: HashSet::new() };
     for ((Planned { at, .. }, label), (key, reused, end)) in plan.into_iter().zip(labels).zip(ends) {
+        let first = ran.keys.insert(key);
         match end.unwrap_or_else(PoisonError::into_inner) {
             Some(Ok(store::Stored { seconds, outcome })) => {
-                ran.seconds += if counted.insert(key) { seconds } else { 0.0 };
+                ran.seconds += if first { seconds } else { 0.0 };
                 ran.finished.push(Finished { at, outcome, seconds, reused });
             }
             Some(Err(error)) => ran.failed.push((label, error)),
@@ -97,6 +100,22 @@ pub(crate) fn run<E: Experiment>(
         }
     }
     Ok(ran)
+}
+
+/// What is stored of `plan`, and all its keys: nothing is run.
+pub(crate) fn stored<E: Experiment>(
+    plan: Plan<E>,
+    store: &Store,
+) -> Result<(Vec<FinishedOf<E>>, HashSet<Key>), LabError> {
+    let (mut finished, mut keys) = (Vec::new(), HashSet::new());
+    for Planned { at, trial, .. } in plan {
+        let key = store::key::<E>(&trial)?;
+        keys.insert(key);
+        if let Some(store::Stored { seconds, outcome }) = store.load(key) {
+            finished.push(Finished { at, outcome, seconds, reused: true });
+        }
+    }
+    Ok((finished, keys))
 }
 
 /// A trial of the plan and, once known, its end.

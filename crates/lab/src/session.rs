@@ -1,6 +1,6 @@
 //! One experiment from its settings to its files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -11,10 +11,10 @@ use crate::progress::Style;
 use crate::provenance::{self, Machine, Meta, Run};
 use crate::runner::Ran;
 use crate::settings::{self, Override, Resolved, SettingsError};
-use crate::store::Store;
+use crate::store::{Key, Packed, Store};
 use crate::{
-    BadInput, Claim, Drawing, Experiment, FinishedOf, Gathering, Invalid, LabError, Results, Table, claim, files,
-    panics, runner, seal,
+    BadInput, Claim, Drawing, Experiment, FinishedOf, Gathering, Invalid, LabError, Plan, Results, Table, claim, files,
+    panics, runner, seal, summary,
 };
 
 /// What the experiments of one process have in common.
@@ -33,6 +33,8 @@ pub(crate) struct Session {
     /// `--force`: the memory that trials need is not compared with what there is.
     pub(crate) force: bool,
     pub(crate) plot_only: bool,
+    /// `--pack`: nothing is run, what is stored is packed.
+    pub(crate) pack: bool,
     /// `--accept-edited`
     pub(crate) accept_edited: bool,
     pub(crate) style: Style,
@@ -42,6 +44,9 @@ pub(crate) struct Session {
 impl Session {
     /// Makes sure that everything can be written that will be, before hours of work.
     pub(crate) fn check_outputs(&self) -> Result<(), LabError> {
+        if self.pack {
+            return files::ensure_writable(&self.results);
+        }
         if !self.plot_only {
             files::ensure_writable(&self.results)?;
         }
@@ -72,6 +77,8 @@ pub(crate) struct Report {
     pub(crate) files: Vec<PathBuf>,
     pub(crate) claims: Vec<Claim>,
     pub(crate) errors: Vec<LabError>,
+    /// Of `--pack`.
+    pub(crate) packed: Option<Packed>,
 }
 
 impl Report {
@@ -84,7 +91,7 @@ impl Report {
             trial_seconds: 0.0,
             failures: Vec::new(),
         };
-        Self { experiment, run, files: Vec::new(), claims: Vec::new(), errors: Vec::new() }
+        Self { experiment, run, files: Vec::new(), claims: Vec::new(), errors: Vec::new(), packed: None }
     }
 
     /// 0 if everything went well, else that of the first error, or 1 for failed trials.
@@ -146,6 +153,10 @@ struct Prepared<E: Experiment> {
 impl<E: Experiment> Ready for Prepared<E> {
     fn run(&self, session: &Session) -> Report {
         reported(E::NAME, |report| {
+            if session.pack {
+                report.packed = Some(self.pack(session)?);
+                return Ok(());
+            }
             // Locks the experiment until its last file is written.
             let _store = self.make_tables(session, report)?;
             read_tables::<E>(&self.resolved.settings, session, report);
@@ -200,11 +211,8 @@ impl<E: Experiment> Prepared<E> {
         let (started, clock) = (provenance::now(), Instant::now());
         let store = Store::open(&session.results, E::NAME)?;
         files::remove_partial(&session.results, &format!("{}.", E::NAME));
-        let settings = &self.resolved.settings;
         let gathering = Gathering::new(session.data_dir.as_deref(), session.style);
-        let inputs = guarded::<E, _, _>("gathering its inputs", || {
-            E::gather(settings, &gathering).map_err(|error| self.located(error))
-        })?;
+        let inputs = self.gather(&gathering)?;
         let ran = self.run_stages(&inputs, session, &store)?;
         summarize(&ran, &mut report.run);
         report.run.wall_seconds = clock.elapsed().as_secs_f64();
@@ -214,27 +222,67 @@ impl<E: Experiment> Prepared<E> {
         let tables = self.tables(&inputs, &ran.finished)?;
         let meta = self.meta(session, started, gathering.into_recorded(), &tables, report)?;
         report.write_sealed(session, &tables, &meta)?;
+        if store.has_pack() {
+            match store.pack(Some(&ran.keys)) {
+                Ok(packed) if packed.changed => report.wrote(packed.path),
+                Ok(_) => {}
+                // Claims and drawings need it not.
+                Err(error) => report.errors.push(error),
+            }
+        }
         Ok(store)
+    }
+
+    /// Packs what is stored of the plan, or all that is stored if no plan can be made here.
+    fn pack(&self, session: &Session) -> Result<Packed, LabError> {
+        let store = Store::look(&session.results, E::NAME);
+        let planned = self.planned(session, &store).inspect_err(|error| {
+            let reason = summary::chain(error);
+            tracing::warn!("no plan, so all stored trials are packed, those of other settings too: {reason}");
+        });
+        store.pack(planned.ok().as_ref())
+    }
+
+    /// The keys of the plan, and of its second stage as it follows from what is stored.
+    fn planned(&self, session: &Session, store: &Store) -> Result<HashSet<Key>, LabError> {
+        let gathering = Gathering::new(session.data_dir.as_deref(), session.style);
+        let inputs = self.gather(&gathering)?;
+        let (finished, mut keys) = runner::stored::<E>(self.plan(&inputs)?, store)?;
+        keys.extend(runner::stored::<E>(self.plan_next(&inputs, &finished)?, store)?.1);
+        Ok(keys)
     }
 
     /// Runs the trials of the plan, then those that are planned from their outcomes.
     fn run_stages(&self, inputs: &E::Inputs, session: &Session, store: &Store) -> Result<Ran<E>, LabError> {
-        let settings = &self.resolved.settings;
         let run = |plan| {
             let how = runner::How { threads: session.threads, fresh: session.fresh, force: session.force };
             runner::run::<E>(plan, inputs, store, how, session.style)
         };
-        let plan =
-            guarded::<E, _, _>("making the plan", || E::plan(settings, inputs).map_err(|error| self.located(error)))?;
-        let mut ran = run(plan)?;
-        let next = guarded::<E, _, _>("making the plan of the second stage", || {
-            E::plan_next(settings, inputs, &ran.finished).map_err(|error| self.located(error))
-        })?;
+        let mut ran = run(self.plan(inputs)?)?;
+        let next = self.plan_next(inputs, &ran.finished)?;
         if !next.is_empty() {
             ran.refuse_repeated_points(&next)?;
             ran.append(run(next)?);
         }
         Ok(ran)
+    }
+
+    fn gather(&self, gathering: &Gathering) -> Result<E::Inputs, LabError> {
+        guarded::<E, _, _>("gathering its inputs", || {
+            E::gather(&self.resolved.settings, gathering).map_err(|error| self.located(error))
+        })
+    }
+
+    fn plan(&self, inputs: &E::Inputs) -> Result<Plan<E>, LabError> {
+        guarded::<E, _, _>("making the plan", || {
+            E::plan(&self.resolved.settings, inputs).map_err(|error| self.located(error))
+        })
+    }
+
+    fn plan_next(&self, inputs: &E::Inputs, finished: &[FinishedOf<E>]) -> Result<Plan<E>, LabError> {
+        guarded::<E, _, _>("making the plan of the second stage", || {
+            E::plan_next(&self.resolved.settings, inputs, finished).map_err(|error| self.located(error))
+        })
     }
 
     fn tables(&self, inputs: &E::Inputs, finished: &[FinishedOf<E>]) -> Result<Vec<Table>, LabError> {

@@ -3,7 +3,10 @@
 use std::error::Error;
 use std::fmt::Write;
 
+use indicatif::HumanBytes;
+
 use crate::session::{Report, Session};
+use crate::store::Packed;
 use crate::{Claim, LabError, Verdict};
 
 /// For a single experiment: its row, the files written, its claims.
@@ -21,6 +24,30 @@ pub(crate) fn of_all(reports: &[Report], session: &Session) -> String {
     let mut text = table(reports);
     let _ = writeln!(text, "tables in {results}, figures in {figures}");
     text + &claims(reports, &format!("; all of them: {results}/*.claims.csv"))
+}
+
+/// Of `--pack`: a line each.
+pub(crate) fn of_packs(reports: &[Report]) -> String {
+    let mut text = String::new();
+    for Report { experiment, packed, .. } in reports {
+        let Some(Packed { path, bytes, trials, planned, left_out, too_large, changed }) = packed else { continue };
+        let path = path.display();
+        let trials_of = planned.map_or(format!("{trials} trials"), |planned| format!("{trials} of {planned} trials"));
+        let _ = match (trials, changed) {
+            (0, _) if *too_large == 0 => write!(text, "{experiment}: nothing packed, no trial of this plan is stored"),
+            (0, _) => write!(text, "{experiment}: nothing packed"),
+            (_, true) => write!(text, "{experiment}: {trials_of} packed into {path} ({})", HumanBytes(*bytes as u64)),
+            (_, false) => write!(text, "{experiment}: {trials_of} in {path}, as before"),
+        };
+        for (number, why) in [
+            (left_out, "which these settings do not have"),
+            (too_large, "whose outcomes have more than 1 MiB each, too much to be committed"),
+        ] {
+            let _ = if *number > 0 { write!(text, "; {number} left out, {why}") } else { Ok(()) };
+        }
+        text.push('\n');
+    }
+    text
 }
 
 fn table(reports: &[Report]) -> String {

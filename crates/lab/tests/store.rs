@@ -119,3 +119,112 @@ fn the_lock_is_held_until_the_figures_are_drawn() {
         assert!(other.stderr.contains("toy-decay is already running into results/quick"), "{}", other.stderr);
     }
 }
+
+const PACK: &str = "results/quick/toy-decay.trials";
+
+/// As in a new clone: without what is not committed.
+fn lose_the_store(place: &Place) {
+    fs::remove_dir_all(place.path("results/quick/.store")).unwrap();
+}
+
+#[test]
+fn packed_trials_survive_the_store() {
+    let place = Place::new();
+    let refine = ["--trials", "1", "--set", "steps=[0.3, 0.9, 0.6]", "--set", "refine=true"];
+    let refine_and = |option| [&refine[..], &[option]].concat();
+    assert_eq!(place.run(&refine).decay(), (4, 0, 0));
+    let bytes = |name: &str| fs::read(place.path(&format!("results/quick/{name}"))).unwrap();
+    let tables = || ["toy-decay.csv", "toy-decay.timing.csv", "toy-decay.claims.csv"].map(bytes);
+    let expected = tables();
+    let packed = place.run(&refine_and("--pack"));
+    assert_eq!(packed.code, Some(0), "{}", packed.stderr);
+    let size = fs::metadata(place.path(PACK)).unwrap().len();
+    assert_eq!(packed.stdout, format!("toy-decay: 4 of 4 trials packed into {PACK} ({size} B)\n"));
+    let pack = fs::read(place.path(PACK)).unwrap();
+
+    lose_the_store(&place);
+    let ran = place.run(&refine);
+    assert_eq!((ran.code, ran.decay()), (Some(0), (0, 4, 0)), "{}", ran.stderr);
+    assert_eq!((tables(), place.stored().len()), (expected, 0));
+    assert_eq!(fs::read(place.path(PACK)).unwrap(), pack);
+    assert_eq!(place.run(&refine_and("--fresh")).decay(), (4, 0, 0));
+}
+
+#[test]
+fn a_run_keeps_the_pack_up_to_date_if_there_is_one() {
+    let place = Place::new();
+    place.run(&["--trials", "1"]);
+    assert!(!place.path(PACK).exists(), "packing is asked for, once");
+    place.run(&["--trials", "1", "--pack"]);
+    let ran = place.run(&["--trials", "2"]);
+    assert!(ran.stdout.contains(&format!("  {PACK}\n")), "{}", ran.stdout);
+    lose_the_store(&place);
+    assert_eq!(place.run(&["--trials", "2"]).decay(), (0, 6, 0));
+    // Of other settings' trials none are kept.
+    assert_eq!(place.run(&["--trials", "1"]).decay(), (0, 3, 0));
+    assert_eq!(place.run(&["--trials", "2"]).decay(), (3, 3, 0));
+}
+
+#[test]
+fn a_run_that_was_killed_or_goes_on_can_be_packed() {
+    let place = Place::new();
+    let slow = ["--set", "pause_ms=200", "--threads", "1"];
+    let mut child = place.start(&slow);
+    while place.stored().len() < 2 {
+        thread::sleep(Duration::from_millis(1));
+    }
+    let packed = place.run_all(&["--only", "toy-decay", "--pack"]);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(packed.code, Some(0), "{}", packed.stderr);
+    assert!(packed.stdout.starts_with("toy-decay: 2 of 9 trials packed into "), "{}", packed.stdout);
+    lose_the_store(&place);
+    assert_eq!(place.run(&[]).decay(), (7, 2, 0));
+}
+
+#[test]
+fn a_damaged_pack_costs_the_damaged_trials_alone() {
+    let place = Place::new();
+    place.run(&[]);
+    let table = place.table();
+    place.run(&["--pack"]);
+    lose_the_store(&place);
+    let good = fs::read(place.path(PACK)).unwrap();
+    let mut bad = good.clone();
+    let middle = bad.len() / 2;
+    bad[middle] ^= 1;
+    fs::write(place.path(PACK), &bad).unwrap();
+    let ran = place.run(&[]);
+    assert_eq!((ran.code, ran.decay()), (Some(0), (1, 8, 0)));
+    let warning = format!("{PACK} is damaged: 8 of its 9 trials are whole, the others are lost\n");
+    assert_eq!(ran.stderr.matches(&warning).count(), 1, "{}", ran.stderr);
+    assert_eq!(place.table(), table);
+    // The run has mended it.
+    lose_the_store(&place);
+    assert_eq!(place.run(&[]).decay(), (0, 9, 0));
+
+    for (text, warning) in [("", "is no file of packed trials"), ("<<<<<<< HEAD\n", "is no file of packed trials")] {
+        fs::write(place.path(PACK), text).unwrap();
+        let ran = place.run(&["--set", "iterations=51"]);
+        assert!(ran.code == Some(0) && ran.stderr.contains(warning), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn packing_without_a_plan_keeps_everything_and_says_so() {
+    let place = Place::new();
+    place.run(&["--trials", "1"]);
+    place.run(&["--trials", "1", "--set", "iterations=51"]);
+    let some = place.run(&["--trials", "1", "--pack"]);
+    assert!(some.stdout.starts_with("toy-decay: 3 of 3 trials packed into "), "{}", some.stdout);
+    assert!(some.stdout.ends_with("; 3 left out, which these settings do not have\n"), "{}", some.stdout);
+    let all = place.run(&["--pack", "--set", "wants_data=true"]);
+    assert_eq!(all.code, Some(0), "{}", all.stderr);
+    assert!(all.stderr.contains("no plan, so all stored trials are packed") && all.stderr.contains("no start.txt"));
+    assert!(all.stdout.starts_with("toy-decay: 6 trials packed into "), "{}", all.stdout);
+    let none = Place::new().run(&["--pack"]);
+    assert_eq!(
+        (none.code, none.stdout.as_str()),
+        (Some(0), "toy-decay: nothing packed, no trial of this plan is stored\n")
+    );
+}

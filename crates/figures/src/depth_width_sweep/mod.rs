@@ -13,6 +13,7 @@ pub use self::settings::Settings;
 use crate::drawing::drawing;
 use crate::matrix::{MatrixTrial, Network, Recovery, Start};
 use crate::reference::{read_reference, reference_table};
+use crate::statements::Run;
 
 /// What is varied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,15 +112,15 @@ impl Experiment for DepthWidthSweep {
     }
 }
 
-/// (width, recovery error) of the runs at one depth.
-fn recovery_errors(rows: &[Row], depth: usize) -> Vec<(f64, f64)> {
-    rows.iter().filter(|row| row.depth == depth).map(|row| (row.width as f64, row.recovery_error)).collect()
+/// Recovery error against width of the runs at one depth.
+fn recovery_errors(rows: &[Row], depth: usize) -> Vec<Run> {
+    rows.iter().filter(|row| row.depth == depth).map(|row| (row.trial, row.width as f64, row.recovery_error)).collect()
 }
 
-/// (width, iterations) of the runs at one depth that met the tolerance.
-fn iterations_to_tolerance(rows: &[Row], depth: usize) -> Vec<(f64, f64)> {
+/// Iterations against width of the runs at one depth that met the tolerance.
+fn iterations_to_tolerance(rows: &[Row], depth: usize) -> Vec<Run> {
     let met = rows.iter().filter(|row| row.depth == depth && row.converged);
-    met.map(|row| (row.width as f64, row.iterations as f64)).collect()
+    met.map(|row| (row.trial, row.width as f64, row.iterations as f64)).collect()
 }
 
 #[cfg(test)]

@@ -2,35 +2,35 @@
 //!
 //! A module reads from top to bottom: its settings, its trials, what it writes, what it draws, what it claims. The
 //! numerics are in `dynamics` and `adaptation`, the machinery around trials in `lab`, the plotting in `charts`; what several
-//! experiments share is in [`matrix`] and [`mod@adaptation`], [`summary`] and [`statements`].
+//! experiments share is in `matrix` and [`mod@adaptation`], `summary` and `statements`.
 
-pub mod ablations;
+mod ablations;
 pub mod adaptation;
 pub mod adaptation_subspaces;
 pub mod authors;
-pub mod checks;
-pub mod completion;
-pub mod compressed_vs_narrow;
-pub mod depth_width_sweep;
+mod checks;
+mod completion;
+mod compressed_vs_narrow;
+mod depth_width_sweep;
 pub mod documents;
-pub mod drawing;
-pub mod factorization;
+mod drawing;
+mod factorization;
 pub mod few_shot;
 pub mod glue_table;
-pub mod invariant_subspace;
-pub mod label;
+mod invariant_subspace;
+mod label;
 pub mod learned_ranks;
 pub mod lora_compressed_vs_narrow;
-pub mod matrix;
-pub mod memory;
-pub mod palette;
+mod matrix;
+mod memory;
+mod palette;
 pub mod rank_sweep;
-pub mod reference;
-pub mod scaling;
-pub mod statements;
+mod reference;
+mod scaling;
+mod statements;
 pub mod step_size;
-pub mod summary;
-pub mod svd_evolution;
+mod summary;
+mod svd_evolution;
 
 /// The statements that all experiments test.
 pub const CLAIMS: &str = include_str!("../../../experiments/claims.toml");

@@ -12,7 +12,6 @@ use crate::matrix::*;
 use crate::palette;
 use crate::reference::{ReferenceRow, read_reference};
 
-/// The experiment.
 pub struct Completion;
 
 impl Experiment for Completion {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::settings::Settings;
 use crate::drawing::drawing;
-use crate::matrix::{MatrixTrial, Network, Recovery, Start};
+use crate::matrix::{MatrixTrial, Network, Start};
 use crate::reference::{read_reference, reference_table};
 use crate::statements::Run;
 
@@ -41,7 +41,6 @@ pub(super) struct Row {
     pub(super) recovery_error: f64,
 }
 
-/// The experiment.
 pub struct DepthWidthSweep;
 
 impl Experiment for DepthWidthSweep {
@@ -70,15 +69,9 @@ impl Experiment for DepthWidthSweep {
                     // Trials differ in their initial factors only.
                     let start =
                         Start { experiment: Self::NAME, seed: settings.seed, instance: 0, initialization: trial };
-                    let run = MatrixTrial {
-                        start,
-                        problem: settings.problem.clone(),
-                        network: Network::Deep { depth, width, init_scale: *settings.init_scale },
-                        step_size,
-                        schedule: settings.schedule.clone(),
-                        recovery: Recovery::AtEnd,
-                        snapshots: 0,
-                    };
+                    let Settings { problem, init_scale, schedule, .. } = settings;
+                    let network = Network::Deep { depth, width, init_scale: **init_scale };
+                    let run = MatrixTrial::to_the_end(start, problem.clone(), network, step_size, schedule);
                     let at = Point { depth, width, trial };
                     plan.push(Planned { at, trial: run, kernels: Kernels::Sequential, cost: width as f64 });
                 }

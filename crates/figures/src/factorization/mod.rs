@@ -9,7 +9,6 @@ pub use self::settings::Settings;
 use crate::drawing::drawing;
 use crate::matrix::*;
 
-/// The experiment.
 pub struct Factorization;
 
 impl Experiment for Factorization {

@@ -19,7 +19,7 @@ pub use comparison::{
     last_values, over_trials, path, speed_finding, unfit,
 };
 pub use curve::{CurveRow, TimingRow, curve_rows, timing_rows};
-pub use evolution::{EvolutionOutcome, EvolutionRow, EvolutionTrial, Movement, Side, by_index, evolution_rows};
+pub use evolution::{EvolutionRow, EvolutionTrial, Movement, Side, by_index, evolution_rows};
 pub use method::{MethodSettings, OptimizerSettings};
 pub use panels::{ComparisonPanels, mean_series, of_means};
 pub use scale::{RelativeNetwork, ScaleMethod, ScaleOutcome, ScaleTrial, TargetSettings, WideProblem};
@@ -27,8 +27,8 @@ pub use settings::{
     InitializationSettings, LossSettings, ProblemSettings, ScheduleSettings, check_rank_guess, check_tolerance,
 };
 pub use theorem::{
-    BlockRow, CaseRow, DistanceRow, Points, TheoremCase, TheoremOutcome, TheoremTrial, block_rows, distance_rows,
-    have_learned, largest, largest_by_iteration,
+    BlockRow, DistanceRow, Points, TheoremCase, TheoremTrial, block_rows, distance_rows, have_learned, largest,
+    largest_by_iteration,
 };
 pub use trajectory::{TrajectoryRow, trajectory_rows};
-pub use trial::{MatrixOutcome, MatrixTrial, Network, Recovery, Start, StoredProduct};
+pub use trial::{MatrixOutcome, MatrixTrial, Network, Recovery, Start};

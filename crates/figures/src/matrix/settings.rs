@@ -95,11 +95,9 @@ impl InitializationSettings {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ScheduleSettings {
-    /// At most this many iterations.
     pub max_iterations: Steps,
     /// Stop when the recorded training loss is below it; 0 never.
     pub tolerance: NotNegative,
-    /// Iterations between two records.
     pub record_every: Steps,
 }
 

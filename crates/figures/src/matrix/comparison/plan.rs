@@ -23,7 +23,6 @@ const LARGE: usize = 500;
 pub struct Compared {
     /// Its name in tables and legends.
     pub name: String,
-    /// Its hue in the palette.
     pub hue: Hue,
     /// How it is made.
     pub network: Network,
@@ -41,9 +40,7 @@ impl Compared {
 /// One network in one trial.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ComparedPoint {
-    /// The network.
     pub network: Compared,
-    /// Number of the trial, from 0.
     pub trial: usize,
 }
 
@@ -55,15 +52,11 @@ impl fmt::Display for ComparedPoint {
 
 /// What all trials of a comparison have in common.
 pub struct Comparison<'a> {
-    /// The experiment's name.
     pub experiment: &'static str,
-    /// The experiment's seed.
     pub seed: u64,
     /// Number of trials; each has its own target, observed entries and initial factors.
     pub trials: usize,
-    /// Step size η.
     pub step_size: f64,
-    /// The target and what is observed of it.
     pub problem: &'a ProblemSettings,
     /// When to record and to stop; the tolerance is the network's.
     pub schedule: &'a ScheduleSettings,

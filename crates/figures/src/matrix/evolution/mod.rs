@@ -20,21 +20,15 @@ pub use rows::{EvolutionRow, by_index, evolution_rows};
 /// Everything that determines one run. Runs that differ in the optimizer only share target and initial factors.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct EvolutionTrial {
-    /// The experiment's name.
     pub experiment: &'static str,
-    /// The experiment's seed.
     pub seed: u64,
-    /// Number of the trial, from 0.
     pub trial: usize,
-    /// The target and what is observed of it.
     pub problem: ProblemSettings,
     /// Number of factors L, all square.
     pub depth: usize,
-    /// Init scale ε.
     pub init_scale: f64,
     /// Number of iterations, each of which is recorded.
     pub iterations: u64,
-    /// The optimizer.
     pub optimizer: OptimizerSettings,
 }
 

@@ -23,15 +23,10 @@ use super::trial::as_trial_error;
 /// Everything that determines one run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TheoremTrial {
-    /// The experiment's name.
     pub experiment: &'static str,
-    /// The experiment's seed.
     pub seed: u64,
-    /// Number of the trial, from 0.
     pub trial: usize,
-    /// The case.
     pub case: TheoremCase,
-    /// Iterations between two records.
     pub record_every: u64,
 }
 
@@ -46,7 +41,6 @@ pub struct TheoremOutcome {
 /// How far the theorem holds at one recorded iteration.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct TheoremRecord {
-    /// Iteration.
     iteration: u64,
     /// Training loss of the original, without the weight decay's term.
     training_loss: f64,

@@ -24,13 +24,9 @@ use super::{ProblemSettings, ScheduleSettings};
 pub struct MatrixTrial {
     /// Where its random numbers come from.
     pub start: Start,
-    /// The target and what is observed of it.
     pub problem: ProblemSettings,
-    /// The network to be trained.
     pub network: Network,
-    /// Step size η.
     pub step_size: f64,
-    /// When to record and to stop.
     pub schedule: ScheduleSettings,
     /// When the recovery error is measured.
     pub recovery: Recovery,
@@ -42,9 +38,7 @@ pub struct MatrixTrial {
 /// initialization too share the network's initial factors.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Start {
-    /// The experiment's name.
     pub experiment: &'static str,
-    /// The experiment's seed.
     pub seed: u64,
     /// Which target and observed entries.
     pub instance: usize,
@@ -103,6 +97,18 @@ impl Start {
 }
 
 impl MatrixTrial {
+    /// A trial of which nothing but its end is wanted.
+    pub fn to_the_end(
+        start: Start,
+        problem: ProblemSettings,
+        network: Network,
+        step_size: f64,
+        schedule: &ScheduleSettings,
+    ) -> Self {
+        let (schedule, recovery, snapshots) = (schedule.clone(), Recovery::AtEnd, 0);
+        Self { start, problem, network, step_size, schedule, recovery, snapshots }
+    }
+
     fn train<F: Factorization>(
         &self,
         model: &mut F,

@@ -11,52 +11,19 @@ use super::MatrixTrial;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub enum Network {
     /// Factors `ε ×` orthogonal, rows or columns cut off: the original (width d) or a narrow one.
-    Deep {
-        /// Number of factors L.
-        depth: usize,
-        /// Width w.
-        width: usize,
-        /// Init scale ε.
-        init_scale: f64,
-    },
+    Deep { depth: usize, width: usize, init_scale: f64 },
     /// The compressed twin of the original of width d.
-    Compressed {
-        /// Number of factors L of the original.
-        depth: usize,
-        /// Init scale ε.
-        init_scale: f64,
-        /// Rank guess r̂.
-        rank_guess: usize,
-        /// Discrepant step γ.
-        discrepant_step: f64,
-    },
+    Compressed { depth: usize, init_scale: f64, rank_guess: usize, discrepant_step: f64 },
     /// The exact compression under full observation: null-space construction, fixed bases.
-    CompressedExact {
-        /// Number of factors L of the original.
-        depth: usize,
-        /// Init scale ε.
-        init_scale: f64,
-    },
+    CompressedExact { depth: usize, init_scale: f64 },
     /// The compressed twin of an original of width d that is never built.
-    Sampled {
-        /// Number of factors L of the original.
-        depth: usize,
-        /// Init scale ε.
-        init_scale: f64,
-        /// Rank guess r̂.
-        rank_guess: usize,
-        /// Discrepant step γ.
-        discrepant_step: f64,
-    },
+    Sampled { depth: usize, init_scale: f64, rank_guess: usize, discrepant_step: f64 },
     /// The spectral initialization of Kwon et al.
     Spectral {
-        /// Number of small factors L.
         depth: usize,
-        /// Init scale ε.
         init_scale: f64,
         /// Rank guess r̂, which is the width.
         rank_guess: usize,
-        /// Discrepant step γ.
         discrepant_step: f64,
     },
 }

@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 /// What one run yields.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct MatrixOutcome {
-    /// Recorded iterations.
     pub iterations: Vec<u64>,
     /// Training loss at each.
     pub losses: Vec<f64>,
@@ -28,7 +27,6 @@ pub struct MatrixOutcome {
 /// A recorded end-to-end product, as `left · rightᵀ`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct StoredProduct {
-    /// The iteration.
     pub iteration: u64,
     left: Vec<f64>,
     right: Vec<f64>,

@@ -117,11 +117,8 @@ pub fn adapters<T: Real>(
     par: Par,
 ) -> Result<Adapters<T>, TrainingError> {
     let shape = |site| network.encoder.config().shape(site);
-    let probe = if method.needs_gradient() {
-        Some(first_gradients(sites, network, examples, loss, plan, par)?)
-    } else {
-        None
-    };
+    let probe =
+        if method.needs_gradient() { Some(first_gradients(sites, network, examples, loss, plan, par)?) } else { None };
     let tokens = examples.iter().map(|example| example.ids.len()).sum::<usize>() * plan.batch / examples.len().max(1);
     let columns = |site| columns_of_step(network, site, tokens, plan.batch);
     Ok(method.adapters(sites, shape, columns, probe.as_ref(), seed)?)

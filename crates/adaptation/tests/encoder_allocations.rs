@@ -42,7 +42,8 @@ fn nothing_is_allocated_once_buffers_have_grown() {
     let mut rng = stream(4, &["allocations"]);
     let encoder = Arc::new(Encoder::<f32>::random(Config::tiny(30), 0.2, &mut rng));
     let config = encoder.config().clone();
-    let network = Network { encoder, pooling: Pooling::Pooler, head: Head::random(1, config.hidden_size, 0.02, &mut rng) };
+    let network =
+        Network { encoder, pooling: Pooling::Pooler, head: Head::random(1, config.hidden_size, 0.02, &mut rng) };
     let mut adapters = Adapters::new();
     for site in [Site::WordEmbeddings, Site::Pooler, Site::Query(0), Site::Value(1), Site::Intermediate(0)] {
         let (m, n) = config.shape(site);

@@ -139,8 +139,13 @@ fn names_shapes_and_configuration() {
 fn modules_have_the_names_of_the_architecture() {
     let directory = tempfile::tempdir().unwrap();
     let sites = [Site::Query(0), Site::AttentionOutput(1), Site::Output(1)];
-    export(&trained::<f32>(Method::Lora(Lora { rank: 2, zero: ZeroFactor::Output }), &sites), Architecture::Mpnet, "tiny", directory.path())
-        .unwrap();
+    export(
+        &trained::<f32>(Method::Lora(Lora { rank: 2, zero: ZeroFactor::Output }), &sites),
+        Architecture::Mpnet,
+        "tiny",
+        directory.path(),
+    )
+    .unwrap();
     let (tensors, config) =
         (tensors(directory.path()), fs::read_to_string(directory.path().join("adapter_config.json")));
     let config = config.unwrap();

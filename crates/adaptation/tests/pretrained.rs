@@ -274,7 +274,15 @@ fn an_encoder_without_a_pooler_is_refused_where_one_is_used() {
     assert!(text.contains("no pooler") && text.contains("encoder.pooling = \"mean\""), "{text}");
     let (config, encoder) = (encoder.config().clone(), Arc::new(encoder));
     let examples = [Labelled { ids: vec![2, 5, 3], token_types: vec![0; 3], label: 1.0 }];
-    let plan = Plan { steps: 1, batch: 1, step_size: 1e-3, schedule: StepSchedule::Constant, dropout: false, whole_batches: false, seed: 0 };
+    let plan = Plan {
+        steps: 1,
+        batch: 1,
+        step_size: 1e-3,
+        schedule: StepSchedule::Constant,
+        dropout: false,
+        whole_batches: false,
+        seed: 0,
+    };
     for (pooling, expected) in [(Pooling::Pooler, "no pooler"), (Pooling::Mean, "no pooler.dense to adapt")] {
         let head = Head::random(1, 24, 0.02, &mut stream(1, &["head"]));
         let network = Network { encoder: Arc::clone(&encoder), pooling, head };

@@ -3,8 +3,8 @@
 use charts::{Axis, DotSet, Dots, Figure, Marker};
 
 use crate::record::{PeerRow, Run};
+use crate::samples::OURS;
 use crate::text::{distinct, seconds, times};
-use crate::turns::OURS;
 
 const WIDTH: u32 = 760;
 const LANE_HEIGHT: usize = 15;
@@ -24,7 +24,7 @@ pub fn draw(Run { name, machine, rows }: &Run) -> Figure {
     }
     Figure::new("One iteration, side by side")
         .subtitle(format!(
-            "{name}, {} threads: median and quartiles over turns; beside the dots, the time relative to ours",
+            "{name}, {} threads: median and quartiles over samples; beside the dots, the time relative to ours",
             machine.threads
         ))
         .panel(panel)

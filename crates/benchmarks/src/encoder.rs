@@ -19,8 +19,8 @@ use sources::{Cache, Progress, Source};
 
 use crate::agreement::Agreement;
 use crate::case::{BATCH, Batches};
+use crate::samples::{self, Contender, Measured, Plan};
 use crate::tensors;
-use crate::turns::{self, Contender, Measured, Plan};
 use crate::worker::Worker;
 
 /// The script of the peer.
@@ -81,7 +81,7 @@ pub fn measure(
     worker.load(&load(&examples, pretrained, &adapters, scratch)?)?;
     let difference = agree(id, network, &mut adapters, &examples[..BATCH], worker, scratch)?;
     let mut ours = Ours { run: fine_tuning(network, adapters, &examples)?, batches: batches.lengths.len(), steps: 0 };
-    let spreads = turns::take(&mut [&mut ours, worker], plan)?;
+    let spreads = samples::take(&mut [&mut ours, worker], plan)?;
     Ok(vec![Measured::ours(spreads[0]), worker.measured(spreads[1], difference)])
 }
 
@@ -119,7 +119,15 @@ fn fine_tuning<'a>(
     examples: &'a [Labelled],
 ) -> Result<FineTuning<'a, f32>> {
     let (batch, schedule) = (BATCH, StepSchedule::Constant);
-    let plan = training::Plan { steps: u64::MAX, batch, step_size: STEP_SIZE, schedule, dropout: true, whole_batches: false, seed: 1 };
+    let plan = training::Plan {
+        steps: u64::MAX,
+        batch,
+        step_size: STEP_SIZE,
+        schedule,
+        dropout: true,
+        whole_batches: false,
+        seed: 1,
+    };
     let optimizer = training::optimizer(&method(), &adapters);
     Ok(FineTuning::new(network, adapters, optimizer, examples, Loss::MeanSquaredError, plan)?)
 }

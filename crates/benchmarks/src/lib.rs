@@ -6,7 +6,7 @@
 //!
 //! The [`case`]s are defined once. Gradient descent ([`matrix`], on a [`problem`]) and LoRA's training step ([`encoder`])
 //! are measured alike: a peer is a Python process behind a pipe ([`worker`]) in an environment of its own
-//! ([`environment`]), [`agreement`] compares gradients, [`turns`] takes the times, [`floor`] reckons the least time there
+//! ([`environment`]), [`agreement`] compares gradients, [`samples`] takes the times, [`floor`] reckons the least time there
 //! could be, from the machine's [`limits`]. A [`record`] is what is kept; [`tables`] and [`chart`] show it.
 
 pub mod agreement;
@@ -19,8 +19,8 @@ pub mod limits;
 pub mod matrix;
 pub mod problem;
 pub mod record;
+pub mod samples;
 pub mod tables;
 pub mod tensors;
 pub mod text;
-pub mod turns;
 pub mod worker;

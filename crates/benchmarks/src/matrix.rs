@@ -1,4 +1,4 @@
-//! Gradient descent beside the peers: all contenders on the same problem; the same gradients first, then turns.
+//! Gradient descent beside the peers: all contenders on the same problem; the same gradients first, then times.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::agreement::Agreement;
 use crate::case::Descent;
 use crate::problem::{Link, Problem, STEP_SIZE};
-use crate::turns::{self, Contender, Measured, Plan};
+use crate::samples::{self, Contender, Measured, Plan};
 use crate::worker::Worker;
 
 /// The relative difference of losses and gradients that counts as the same.
@@ -69,7 +69,7 @@ pub fn measure(
     }
     let mut contenders: Vec<&mut dyn Contender> = vec![&mut problem];
     contenders.extend(workers.iter_mut().map(|worker| &mut **worker as &mut dyn Contender));
-    let spreads = turns::take(&mut contenders, plan)?;
+    let spreads = samples::take(&mut contenders, plan)?;
     let theirs = workers.iter().zip(&spreads[1..]).zip(differences);
     let theirs = theirs.map(|((worker, spread), difference)| worker.measured(*spread, difference));
     Ok(std::iter::once(Measured::ours(spreads[0])).chain(theirs).collect())

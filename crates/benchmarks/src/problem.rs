@@ -15,8 +15,8 @@ use dynamics::{
 use faer::{Mat, Par};
 
 use crate::case::{DEPTH, Descent, Network, RANK};
+use crate::samples::Contender;
 use crate::tensors;
-use crate::turns::Contender;
 
 /// So small that no network leaves where it starts: the cost of an iteration does not depend on it.
 pub const STEP_SIZE: f64 = 1e-3;

@@ -10,7 +10,7 @@ use lab::{BadInput, Machine, Results, Table, files};
 use serde::{Deserialize, Serialize};
 
 use crate::limits::Limits;
-use crate::turns::{Measured, OURS};
+use crate::samples::{Measured, OURS};
 
 /// Where runs are kept.
 pub const RUNS: &str = "results/bench/runs";
@@ -70,7 +70,7 @@ pub struct PeerRow {
     pub peer: String,
     /// Its version.
     pub version: String,
-    /// Seconds of an iteration: the median over turns.
+    /// Seconds of an iteration: the median over samples.
     pub median_seconds: f64,
     /// The lower quartile.
     pub q1_seconds: f64,
@@ -204,7 +204,7 @@ pub fn slug(given: Option<&str>, cpu: &str) -> Result<String, BadInput> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::turns::Spread;
+    use crate::samples::Quartiles;
 
     /// A run of two cases and two contenders.
     pub(crate) fn run(started: &str) -> Run {
@@ -219,7 +219,7 @@ pub(crate) mod tests {
             started: started.into(),
             command: COMMAND.into(),
         };
-        let spread = |median: f64| Spread { q1: 0.9 * median, median, q3: 1.1 * median };
+        let spread = |median: f64| Quartiles { q1: 0.9 * median, median, q3: 1.1 * median };
         let peer = |peer: &str, seconds| Measured { peer: peer.into(), ..Measured::ours(spread(seconds)) };
         let mut all =
             rows("original/d1000", &[peer(OURS, 0.08), peer("NumPy", 0.2), peer("JAX", 0.16)], 0.072, &machine);

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use crate::case;
 use crate::record::{PeerRow, Run};
+use crate::samples::OURS;
 use crate::text::{distinct, seconds, times};
-use crate::turns::OURS;
 
 /// README's part: the newest run.
 pub fn newest(run: &Run) -> String {

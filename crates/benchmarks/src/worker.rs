@@ -11,8 +11,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::environment::{Environment, last_lines};
+use crate::samples::{Contender, Measured, Quartiles};
 use crate::tensors::Matrices;
-use crate::turns::{Contender, Measured, Spread};
 
 /// Settings of the shell that would change how a peer runs; each runs as its packages come.
 const SETTINGS: [&str; 3] = ["OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "XLA_FLAGS"];
@@ -67,8 +67,8 @@ impl Worker {
         &self.name
     }
 
-    /// What its turns gave.
-    pub fn measured(&self, seconds: Spread, gradient_difference: f64) -> Measured {
+    /// What its samples gave.
+    pub fn measured(&self, seconds: Quartiles, gradient_difference: f64) -> Measured {
         let (peer, version) = (self.name.clone(), self.version.clone());
         Measured { peer, version, seconds, gradient_difference: Some(gradient_difference) }
     }

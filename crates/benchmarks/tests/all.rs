@@ -75,7 +75,7 @@ fn bad_arguments_are_refused_before_anything_is_measured() {
         "--only original/d10: there is no such case; known: original/d1000, ",
     );
     fails(&peers(&["--machine", "Zen 5"]), 2, "--machine \"Zen 5\": a machine's name is made of small letters");
-    fails(&peers(&["--turn", "-1"]), 2, "a number of seconds above 0 is needed");
+    fails(&peers(&["--sample-seconds", "-1"]), 2, "a number of seconds above 0 is needed");
     fails(&peers(&["--rounds", "0"]), 2, "--rounds");
     fails(&peers(&["--python", "no-such-python"]), 2, "cannot run no-such-python");
 }

@@ -3,7 +3,7 @@
 use crate::axis::{Axis, Domain};
 use crate::frame::{self, Frame};
 use crate::hue::Hue;
-use crate::legend::{self, Area, Arrangement, Entry, Legend, Look, Obstacles};
+use crate::legend::{self, Area, Arrangement, Entry, Legend, Obstacles, Style};
 use crate::notation::concise;
 use crate::path::Rect;
 use crate::scene::Scene;
@@ -34,7 +34,7 @@ impl Bars {
         self
     }
 
-    /// The look of published values beside measured ones of the same hue: hollow.
+    /// The style of published values beside measured ones of the same hue: hollow.
     pub fn paper(mut self) -> Self {
         self.paper = true;
         self
@@ -46,10 +46,10 @@ impl Bars {
         self
     }
 
-    fn look(&self, position: usize) -> Look {
+    fn style(&self, position: usize) -> Style {
         let rgb = self.hue.unwrap_or(position.into()).rgb();
         let area = if self.paper { Area::Hollow } else { Area::Filled(1.0) };
-        Look { rgb, opacity: 1.0, line: None, marker: None, area: Some(area) }
+        Style { rgb, opacity: 1.0, line: None, marker: None, area: Some(area) }
     }
 }
 
@@ -109,7 +109,7 @@ impl Histogram {
 
     pub(crate) fn entries(&self) -> Vec<Entry> {
         let labelled = self.bars.iter().enumerate().filter(|(_, bars)| !bars.label.is_empty());
-        labelled.map(|(position, bars)| Entry { label: bars.label.clone(), look: bars.look(position) }).collect()
+        labelled.map(|(position, bars)| Entry { label: bars.label.clone(), style: bars.style(position) }).collect()
     }
 
     pub(crate) fn draw(&self, scene: &mut Scene, cell: Rect, shared_legend: bool) {
@@ -188,13 +188,13 @@ impl Histogram {
     fn paint(&self, scene: &mut Scene, frame: &Frame) {
         frame.draw_grid(scene);
         for (position, bars) in self.bars.iter().enumerate() {
-            let look = bars.look(position);
+            let style = bars.style(position);
             for (index, &height) in bars.heights.iter().enumerate() {
                 let Some(area) = self.bar(frame, position, index, height) else {
                     continue;
                 };
-                if let Some(fill) = look.area {
-                    fill.draw(scene, &area, look.rgb);
+                if let Some(fill) = style.area {
+                    fill.draw(scene, &area, style.rgb);
                 }
                 scene.tip(area, &self.tip(bars, index, height));
                 if let Some(&(lo, hi)) = bars.errors.get(index) {

@@ -4,10 +4,10 @@ use crate::axis::Axis;
 use crate::font::{self, Weight};
 use crate::frame::{self, Frame};
 use crate::hue::Hue;
-use crate::legend::{self, Arrangement, Dash, Dot, Entry, Legend, Look, Marker};
+use crate::legend::{self, Arrangement, Dash, Dot, Entry, Legend, Marker, Style};
 use crate::notation::concise;
 use crate::path::Rect;
-use crate::scene::{Align, Ink, Scene, Text};
+use crate::scene::{Align, Rgba, Scene, Text};
 use crate::theme::{AXIS, GRID, GRID_WIDTH, LINE_WIDTH, MARKER_RADIUS, QUIET_TEXT, TICK_EM, WHITE};
 
 /// Share of a row's height that its lanes fill.
@@ -65,7 +65,7 @@ impl DotSet {
         self
     }
 
-    /// The look of published values beside measured ones of the same hue: hollow.
+    /// The style of published values beside measured ones of the same hue: hollow.
     pub fn paper(mut self) -> Self {
         self.paper = true;
         self
@@ -77,10 +77,10 @@ impl DotSet {
         self
     }
 
-    fn look(&self, position: usize) -> Look {
+    fn style(&self, position: usize) -> Style {
         let dot = Dot { shape: self.marker, hollow: self.paper, radius: MARKER_RADIUS };
         let rgb = self.hue.unwrap_or(position.into()).rgb();
-        Look { rgb, opacity: 1.0, line: None, marker: Some(dot), area: None }
+        Style { rgb, opacity: 1.0, line: None, marker: Some(dot), area: None }
     }
 }
 
@@ -134,7 +134,7 @@ impl Dots {
 
     pub(crate) fn entries(&self) -> Vec<Entry> {
         let labelled = self.sets.iter().enumerate().filter(|(_, set)| !set.label.is_empty());
-        labelled.map(|(position, set)| Entry { label: set.label.clone(), look: set.look(position) }).collect()
+        labelled.map(|(position, set)| Entry { label: set.label.clone(), style: set.style(position) }).collect()
     }
 
     pub(crate) fn draw(&self, scene: &mut Scene, cell: Rect, shared_legend: bool) {
@@ -188,7 +188,7 @@ impl Dots {
     }
 
     fn draw_references(&self, scene: &mut Scene, frame: &Frame) {
-        let dashed = Look { rgb: AXIS, opacity: 1.0, line: Some((1.1, Dash::Dashed)), marker: None, area: None };
+        let dashed = Style { rgb: AXIS, opacity: 1.0, line: Some((1.1, Dash::Dashed)), marker: None, area: None };
         for (value, label) in &self.references {
             let Some(x) = across(frame, *value) else {
                 continue;
@@ -203,7 +203,7 @@ impl Dots {
 
     /// Draws the dot of a set in one row, with its whisker and text.
     fn draw_dot(&self, scene: &mut Scene, frame: &Frame, (position, set): (usize, &DotSet), row: usize) {
-        let look = set.look(position);
+        let style = set.style(position);
         let y = self.lane(frame, position, row);
         let Some((value, x)) = set.values.get(row).and_then(|&value| Some((value, across(frame, value)?))) else {
             return;
@@ -213,13 +213,13 @@ impl Dots {
         if let Some(&(lo, hi)) = set.spans.get(row).filter(|(lo, hi)| lo.is_finite() && hi.is_finite()) {
             tip += &format!(" [{}, {}]", concise(lo), concise(hi));
             let ends = (across_or_end(frame, lo), across_or_end(frame, hi));
-            scene.line((ends.0, y), (ends.1, y), look.rgb, LINE_WIDTH);
+            scene.line((ends.0, y), (ends.1, y), style.rgb, LINE_WIDTH);
             for end in [ends.0, ends.1] {
-                scene.line((end, y - CAP), (end, y + CAP), look.rgb, LINE_WIDTH);
+                scene.line((end, y - CAP), (end, y + CAP), style.rgb, LINE_WIDTH);
             }
             reach = (reach.0.min(ends.0), reach.1.max(ends.1));
         }
-        look.draw_marker(scene, (x, y));
+        style.draw_marker(scene, (x, y));
         scene.tip(Rect { left: reach.0, top: y, right: reach.1, bottom: y }.grown(CAP), &tip);
         if let Some(text) = set.texts.get(row) {
             let text = font::fit(text, TICK_EM, Weight::Regular, TEXT_SHARE * frame.plot.width());
@@ -257,6 +257,6 @@ fn write_over(scene: &mut Scene, text: Text) {
     let width = font::width(&text.content, text.em, text.weight);
     let left = if text.align == Align::End { text.at.0 - width } else { text.at.0 };
     let ground = Rect { left, top: text.at.1 - 0.8 * text.em, right: left + width, bottom: text.at.1 + 0.1 * text.em };
-    scene.fill(ground.grown(1.0).corners(), Ink { rgb: WHITE, opacity: 0.85 });
+    scene.fill(ground.grown(1.0).corners(), Rgba { rgb: WHITE, opacity: 0.85 });
     scene.text(text);
 }

@@ -4,7 +4,7 @@ use crate::axis::{Axis, Domain};
 use crate::font::{self, Weight};
 use crate::path::Rect;
 use crate::raster::Point;
-use crate::scene::{Align, Ink, Scene, Text};
+use crate::scene::{Align, Rgba, Scene, Text};
 use crate::theme::*;
 use crate::ticks::{Tick, Ticks};
 
@@ -218,7 +218,7 @@ pub(crate) fn draw_no_data(scene: &mut Scene, cell: Rect, title: &str) {
         right: cell.right - RIGHT_MARGIN,
         bottom: cell.bottom - BOTTOM_MARGIN,
     };
-    scene.outline(&plot, Ink::solid(AXIS), AXIS_WIDTH);
+    scene.outline(&plot, Rgba::solid(AXIS), AXIS_WIDTH);
     let middle = ((plot.left + plot.right) / 2.0, (plot.top + plot.bottom) / 2.0);
     scene.text(Text::new("no data", middle, LABEL_EM, Align::Middle).coloured(QUIET_TEXT).centred());
     draw_title(scene, title, middle.0, &cell);

@@ -4,7 +4,7 @@ use crate::axis::{Axis, Domain};
 use crate::font::{self, Weight};
 use crate::frame::{self, Frame};
 use crate::path::Rect;
-use crate::scene::{Align, Ink, Scene, Text};
+use crate::scene::{Align, Rgba, Scene, Text};
 use crate::theme::{AXIS, AXIS_WIDTH, LABEL_EM, TICK_EM, TICK_LENGTH, viridis};
 use crate::ticks::Ticks;
 
@@ -64,7 +64,7 @@ impl Heatmap {
                     top: frame.y_at((row + 1) as f64 / rows as f64),
                     bottom: frame.y_at(row as f64 / rows as f64),
                 };
-                scene.fill(area.corners(), Ink::solid(viridis(unit)));
+                scene.fill(area.corners(), Rgba::solid(viridis(unit)));
             }
         }
         frame.draw_axes(scene);
@@ -95,7 +95,7 @@ impl Heatmap {
         for step in 0..BAR_STEPS {
             let unit = step as f64 / BAR_STEPS as f64;
             let area = Rect { left, right, top: y_at(unit + 1.0 / BAR_STEPS as f64), bottom: y_at(unit) };
-            scene.fill(area.corners(), Ink::solid(viridis(unit + 0.5 / BAR_STEPS as f64)));
+            scene.fill(area.corners(), Rgba::solid(viridis(unit + 0.5 / BAR_STEPS as f64)));
         }
         let mut beyond = right;
         for tick in &ticks.major {

@@ -4,7 +4,7 @@ use crate::font::{self, Weight};
 use crate::hue::Rgb;
 use crate::path::{Rect, dashes};
 use crate::raster::Point;
-use crate::scene::{Align, Ink, Scene, Text};
+use crate::scene::{Align, Rgba, Scene, Text};
 use crate::theme::{AXIS, LEGEND_EM, LINE_WIDTH, WHITE};
 
 /// Where a panel's legend goes.
@@ -53,10 +53,10 @@ pub(crate) enum Area {
 impl Area {
     pub(crate) fn draw(self, scene: &mut Scene, area: &Rect, rgb: Rgb) {
         match self {
-            Area::Filled(opacity) => scene.fill(area.corners(), Ink { rgb, opacity }),
+            Area::Filled(opacity) => scene.fill(area.corners(), Rgba { rgb, opacity }),
             Area::Hollow => {
-                scene.fill(area.corners(), Ink::solid(WHITE));
-                scene.outline(&area.grown(-0.6), Ink::solid(rgb), 1.2);
+                scene.fill(area.corners(), Rgba::solid(WHITE));
+                scene.outline(&area.grown(-0.6), Rgba::solid(rgb), 1.2);
             }
         }
     }
@@ -72,7 +72,7 @@ pub(crate) struct Dot {
 
 /// How a curve looks: on the panel and in the legend.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Look {
+pub(crate) struct Style {
     pub rgb: Rgb,
     pub opacity: f64,
     /// Width and dash of the line; `None` for markers alone.
@@ -82,50 +82,50 @@ pub(crate) struct Look {
     pub area: Option<Area>,
 }
 
-impl Look {
-    /// Strokes `points` in this look.
+impl Style {
+    /// Strokes `points` in this style.
     pub(crate) fn draw_line(&self, scene: &mut Scene, points: &[Point]) {
         let Some((width, dash)) = self.line else {
             return;
         };
-        let ink = Ink { rgb: self.rgb, opacity: self.opacity };
+        let colour = Rgba { rgb: self.rgb, opacity: self.opacity };
         // Round ends lengthen every dash by the line's width.
         let pieces = match dash {
             Dash::Solid => vec![points.to_vec()],
             Dash::Dashed => dashes(points, 2.6 * width, 2.6 * width),
         };
         for piece in pieces {
-            scene.stroke(piece, ink, width);
+            scene.stroke(piece, colour, width);
         }
     }
 
-    /// Draws this look's marker, if it has one, at `centre`.
+    /// Draws this style's marker, if it has one, at `centre`.
     pub(crate) fn draw_marker(&self, scene: &mut Scene, centre: Point) {
         let Some(Dot { shape, hollow, radius }) = self.marker else {
             return;
         };
-        let ink = Ink { rgb: self.rgb, opacity: self.opacity };
+        let colour = Rgba { rgb: self.rgb, opacity: self.opacity };
         if shape == Marker::Cross {
             let (x, y) = centre;
             let reach = 0.9 * radius;
-            scene.stroke(vec![(x - reach, y - reach), (x + reach, y + reach)], ink, LINE_WIDTH);
-            scene.stroke(vec![(x - reach, y + reach), (x + reach, y - reach)], ink, LINE_WIDTH);
+            scene.stroke(vec![(x - reach, y - reach), (x + reach, y + reach)], colour, LINE_WIDTH);
+            scene.stroke(vec![(x - reach, y + reach), (x + reach, y - reach)], colour, LINE_WIDTH);
             return;
         }
         if shape == Marker::Circle {
-            scene.disc(centre, radius, ink);
+            scene.disc(centre, radius, colour);
             if hollow {
-                scene.disc(centre, radius - 1.4, Ink::solid(WHITE));
+                scene.disc(centre, radius - 1.4, Rgba::solid(WHITE));
             }
             return;
         }
         let corners = marker_corners(shape, centre, radius);
         if hollow {
-            scene.fill(corners.clone(), Ink::solid(WHITE));
+            scene.fill(corners.clone(), Rgba::solid(WHITE));
             let closed = corners.iter().chain(&corners[..1]).copied().collect();
-            scene.stroke(closed, ink, 1.4);
+            scene.stroke(closed, colour, 1.4);
         } else {
-            scene.fill(corners, ink);
+            scene.fill(corners, colour);
         }
     }
 }
@@ -145,7 +145,7 @@ fn marker_corners(marker: Marker, (x, y): Point, radius: f64) -> Vec<Point> {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Entry {
     pub label: String,
-    pub look: Look,
+    pub style: Style,
 }
 
 /// `entries` without those whose label another one before them has.
@@ -193,7 +193,7 @@ impl Arrangement {
         let room = width - 2.0 * PADDING;
         let short = |entry: &Entry| {
             let label = font::fit(&entry.label, LEGEND_EM, Weight::Regular, room - SAMPLE_WIDTH - SAMPLE_GAP);
-            Entry { label, look: entry.look }
+            Entry { label, style: entry.style }
         };
         let entries: Vec<Entry> = entries.iter().map(short).collect();
         let widest = entries.iter().map(entry_width).fold(0.0, f64::max);
@@ -233,14 +233,14 @@ impl Arrangement {
 }
 
 fn draw_entry(scene: &mut Scene, entry: &Entry, (x, y): Point) {
-    let look = &entry.look;
-    if let Some(area) = look.area {
-        let height = if look.line.is_some() { 5.0 } else { 4.5 };
+    let style = &entry.style;
+    if let Some(area) = style.area {
+        let height = if style.line.is_some() { 5.0 } else { 4.5 };
         let patch = Rect { left: x, top: y - height, right: x + SAMPLE_WIDTH, bottom: y + height };
-        area.draw(scene, &patch, look.rgb);
+        area.draw(scene, &patch, style.rgb);
     }
-    look.draw_line(scene, &[(x + 1.0, y), (x + SAMPLE_WIDTH - 1.0, y)]);
-    look.draw_marker(scene, (x + SAMPLE_WIDTH / 2.0, y));
+    style.draw_line(scene, &[(x + 1.0, y), (x + SAMPLE_WIDTH - 1.0, y)]);
+    style.draw_marker(scene, (x + SAMPLE_WIDTH / 2.0, y));
     let at = (x + SAMPLE_WIDTH + SAMPLE_GAP, y);
     scene.text(Text::new(entry.label.clone(), at, LEGEND_EM, Align::Start).centred());
 }
@@ -314,8 +314,8 @@ pub(crate) fn place(entries: &[Entry], plot: &Rect, obstacles: &Obstacles) -> Op
 
 /// Draws a block over a panel's grid, on white so that grid lines do not cross its text.
 pub(crate) fn draw_inside(scene: &mut Scene, block: &Arrangement, zone: &Rect) {
-    scene.fill(zone.corners(), Ink { rgb: WHITE, opacity: 0.88 });
-    scene.outline(zone, Ink { rgb: AXIS, opacity: 0.35 }, 0.7);
+    scene.fill(zone.corners(), Rgba { rgb: WHITE, opacity: 0.88 });
+    scene.outline(zone, Rgba { rgb: AXIS, opacity: 0.35 }, 0.7);
     block.draw(scene, (zone.left, zone.top));
 }
 
@@ -326,8 +326,8 @@ mod tests {
     const PLOT: Rect = Rect { left: 0.0, top: 0.0, right: 300.0, bottom: 200.0 };
 
     fn entries() -> Vec<Entry> {
-        let look = Look { rgb: (1, 2, 3), opacity: 1.0, line: Some((2.0, Dash::Solid)), marker: None, area: None };
-        ["original", "compressed"].map(|label| Entry { label: label.into(), look }).to_vec()
+        let style = Style { rgb: (1, 2, 3), opacity: 1.0, line: Some((2.0, Dash::Solid)), marker: None, area: None };
+        ["original", "compressed"].map(|label| Entry { label: label.into(), style }).to_vec()
     }
 
     fn obstacles(lines: Vec<Vec<Point>>) -> Obstacles {

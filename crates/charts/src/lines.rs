@@ -4,11 +4,11 @@ use crate::axis::Axis;
 use crate::font::{self, Weight};
 use crate::frame::{self, Frame};
 use crate::hue::Hue;
-use crate::legend::{self, Area, Arrangement, Dash, Dot, Entry, Legend, Look, Marker, Obstacles};
+use crate::legend::{self, Area, Arrangement, Dash, Dot, Entry, Legend, Marker, Obstacles, Style};
 use crate::notation::concise;
 use crate::path::{Rect, runs, thin};
 use crate::raster::Point;
-use crate::scene::{Align, Ink, Scene, Text};
+use crate::scene::{Align, Rgba, Scene, Text};
 use crate::theme::{AXIS, BAND_OPACITY, LINE_WIDTH, MARKER_RADIUS, QUIET_TEXT, TICK_EM, WHITE};
 
 /// Lines with more points than this many a logical pixel column are thinned.
@@ -151,7 +151,7 @@ impl Series {
         self
     }
 
-    /// The look of published values beside measured ones of the same hue: thin, dashed, hollow markers, behind the others.
+    /// The style of published values beside measured ones of the same hue: thin, dashed, hollow markers, behind the others.
     pub fn paper(mut self) -> Self {
         self.paper = true;
         self.marker = self.marker.or(Some(Marker::Circle));
@@ -169,8 +169,8 @@ impl Series {
         self.band.iter().any(|&(_, lo, hi)| lo < hi)
     }
 
-    fn look(&self, position: usize) -> Look {
-        Look {
+    fn style(&self, position: usize) -> Style {
+        Style {
             rgb: self.hue.unwrap_or(position.into()).rgb(),
             opacity: self.opacity,
             line: self.dash.map(|dash| (self.width, dash)),
@@ -263,10 +263,10 @@ impl Lines {
     pub(crate) fn entries(&self) -> Vec<Entry> {
         let series = self.series.iter().enumerate();
         let curves =
-            series.map(|(position, series)| Entry { label: series.label.clone(), look: series.look(position) });
+            series.map(|(position, series)| Entry { label: series.label.clone(), style: series.style(position) });
         let failures = self.series.iter().filter_map(|series| series.failures.as_ref());
         let marked = failures.filter(|failures| failures.xs.iter().any(|&x| self.x.shows(x)));
-        let crosses = marked.map(|failures| Entry { label: failures.label.clone(), look: cross(AXIS) });
+        let crosses = marked.map(|failures| Entry { label: failures.label.clone(), style: cross(AXIS) });
         let labelled = |entry: &Entry| !entry.label.is_empty();
         curves.filter(labelled).chain(legend::distinct(crosses.filter(labelled))).collect()
     }
@@ -340,7 +340,7 @@ impl Lines {
         let mut drawn = Drawn::default();
         let mut lanes = [0; 2];
         for (position, series) in self.series.iter().enumerate() {
-            let mut curve = Curve::trace(series, series.look(position), frame);
+            let mut curve = Curve::trace(series, series.style(position), frame);
             if let Some(failures) = &series.failures {
                 let lane = &mut lanes[failures.edge as usize];
                 curve.crosses = place_failures(failures, frame, *lane);
@@ -402,10 +402,10 @@ impl Lines {
         frame.draw_grid(scene);
         for (_, curve) in &drawn.curves {
             for area in &curve.areas {
-                scene.fill(area.clone(), Ink { rgb: curve.look.rgb, opacity: BAND_OPACITY });
+                scene.fill(area.clone(), Rgba { rgb: curve.style.rgb, opacity: BAND_OPACITY });
             }
         }
-        let dashed = Look { rgb: AXIS, opacity: 1.0, line: Some((1.1, Dash::Dashed)), marker: None, area: None };
+        let dashed = Style { rgb: AXIS, opacity: 1.0, line: Some((1.1, Dash::Dashed)), marker: None, area: None };
         for &y in &drawn.references {
             dashed.draw_line(scene, &[(frame.plot.left, y), (frame.plot.right, y)]);
         }
@@ -455,7 +455,7 @@ impl ReferenceLabel {
 
     fn draw(&self, scene: &mut Scene) {
         if self.crowded {
-            scene.fill(self.area.corners(), Ink { rgb: WHITE, opacity: 0.75 });
+            scene.fill(self.area.corners(), Rgba { rgb: WHITE, opacity: 0.75 });
         }
         let at = (self.area.left, self.area.top + 0.5 * TICK_EM);
         scene.text(Text::new(self.content.clone(), at, TICK_EM, Align::Start).coloured(QUIET_TEXT).centred());
@@ -464,7 +464,7 @@ impl ReferenceLabel {
 
 /// A series in logical pixels, cut to the plot rectangle.
 struct Curve {
-    look: Look,
+    style: Style,
     lines: Vec<Vec<Point>>,
     markers: Vec<Point>,
     trials: Vec<Point>,
@@ -476,16 +476,16 @@ struct Curve {
 }
 
 impl Curve {
-    fn trace(series: &Series, look: Look, frame: &Frame) -> Self {
+    fn trace(series: &Series, style: Style, frame: &Frame) -> Self {
         let placed = runs(series.points.iter().map(|&(x, y)| frame.place(x, y)));
         let page = frame.plot.grown(0.5);
         let inside = placed.iter().flatten().copied().filter(|&point| page.contains(point));
-        let markers = match (look.marker, look.line) {
+        let markers = match (style.marker, style.line) {
             (Some(dot), Some(_)) => spaced(inside, 2.6 * dot.radius),
             (Some(_), None) => inside.collect(),
             (None, _) => Vec::new(),
         };
-        let lines = match look.line {
+        let lines = match style.line {
             Some(_) => placed.into_iter().flat_map(|run| page.clip(&thin(run, THINNING_COLUMN))).collect(),
             None => Vec::new(),
         };
@@ -495,31 +495,31 @@ impl Curve {
         let outlines = band.into_iter().map(|run| frame.plot.clip_area(&band_outline(&run)));
         let areas = outlines.filter(|area| area.len() > 2).collect();
         let (trials, crosses, tips) = (trials.collect(), Vec::new(), Vec::new());
-        Self { look, lines, markers, trials, crosses, areas, whiskers, tips }
+        Self { style, lines, markers, trials, crosses, areas, whiskers, tips }
     }
 
     fn paint(&self, scene: &mut Scene) {
-        let ink = Ink { rgb: self.look.rgb, opacity: self.look.opacity };
+        let colour = Rgba { rgb: self.style.rgb, opacity: self.style.opacity };
         for &trial in &self.trials {
-            scene.disc(trial, TRIAL_RADIUS, Ink { rgb: self.look.rgb, opacity: TRIAL_OPACITY });
+            scene.disc(trial, TRIAL_RADIUS, Rgba { rgb: self.style.rgb, opacity: TRIAL_OPACITY });
         }
         for stem in &self.whiskers {
-            scene.stroke(stem.clone(), ink, 1.2);
+            scene.stroke(stem.clone(), colour, 1.2);
             for &(x, y) in stem {
-                scene.stroke(vec![(x - 3.5, y), (x + 3.5, y)], ink, 1.2);
+                scene.stroke(vec![(x - 3.5, y), (x + 3.5, y)], colour, 1.2);
             }
         }
         for line in &self.lines {
-            self.look.draw_line(scene, line);
+            self.style.draw_line(scene, line);
         }
         for &point in &self.markers {
-            self.look.draw_marker(scene, point);
+            self.style.draw_marker(scene, point);
         }
         for &(at, count) in &self.crosses {
-            cross(self.look.rgb).draw_marker(scene, at);
+            cross(self.style.rgb).draw_marker(scene, at);
             let beside = (at.0 + MARKER_RADIUS + 2.0, at.1);
             let count = if count > 1 { format!("{count}×") } else { String::new() };
-            scene.text(Text::new(count, beside, 0.85 * TICK_EM, Align::Start).coloured(self.look.rgb).centred());
+            scene.text(Text::new(count, beside, 0.85 * TICK_EM, Align::Start).coloured(self.style.rgb).centred());
         }
         for (at, tip) in &self.tips {
             scene.tip(around(*at, TIP_REACH), tip);
@@ -527,10 +527,10 @@ impl Curve {
     }
 }
 
-/// The look of failed runs.
-fn cross(rgb: (u8, u8, u8)) -> Look {
+/// The style of failed runs.
+fn cross(rgb: (u8, u8, u8)) -> Style {
     let dot = Dot { shape: Marker::Cross, hollow: false, radius: MARKER_RADIUS };
-    Look { rgb, opacity: 1.0, line: None, marker: Some(dot), area: None }
+    Style { rgb, opacity: 1.0, line: None, marker: Some(dot), area: None }
 }
 
 /// The square around a point.

@@ -24,12 +24,12 @@ const SVG_TOP_TO_BASELINE: f64 = 0.76;
 
 /// Colour and opacity.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Ink {
+pub(crate) struct Rgba {
     pub rgb: Rgb,
     pub opacity: f64,
 }
 
-impl Ink {
+impl Rgba {
     pub(crate) fn solid(rgb: Rgb) -> Self {
         Self { rgb, opacity: 1.0 }
     }
@@ -97,9 +97,9 @@ impl Text {
 
 #[derive(Clone, Debug)]
 enum Mark {
-    Stroke { points: Vec<Point>, ink: Ink, width: f64 },
-    Fill { outline: Vec<Point>, ink: Ink },
-    Disc { centre: Point, radius: f64, ink: Ink },
+    Stroke { points: Vec<Point>, colour: Rgba, width: f64 },
+    Fill { outline: Vec<Point>, colour: Rgba },
+    Disc { centre: Point, radius: f64, colour: Rgba },
     Text(Text),
 }
 
@@ -117,27 +117,27 @@ impl Scene {
         Self { size, marks: Vec::new(), tips: Vec::new() }
     }
 
-    pub(crate) fn stroke(&mut self, points: Vec<Point>, ink: Ink, width: f64) {
-        self.marks.push(Mark::Stroke { points, ink, width });
+    pub(crate) fn stroke(&mut self, points: Vec<Point>, colour: Rgba, width: f64) {
+        self.marks.push(Mark::Stroke { points, colour, width });
     }
 
     pub(crate) fn line(&mut self, from: Point, to: Point, rgb: Rgb, width: f64) {
-        self.stroke(vec![from, to], Ink::solid(rgb), width);
+        self.stroke(vec![from, to], Rgba::solid(rgb), width);
     }
 
-    pub(crate) fn fill(&mut self, outline: Vec<Point>, ink: Ink) {
-        self.marks.push(Mark::Fill { outline, ink });
+    pub(crate) fn fill(&mut self, outline: Vec<Point>, colour: Rgba) {
+        self.marks.push(Mark::Fill { outline, colour });
     }
 
     /// Strokes the edge of `area`.
-    pub(crate) fn outline(&mut self, area: &Rect, ink: Ink, width: f64) {
+    pub(crate) fn outline(&mut self, area: &Rect, colour: Rgba, width: f64) {
         let mut corners = area.corners();
         corners.push(corners[0]);
-        self.stroke(corners, ink, width);
+        self.stroke(corners, colour, width);
     }
 
-    pub(crate) fn disc(&mut self, centre: Point, radius: f64, ink: Ink) {
-        self.marks.push(Mark::Disc { centre, radius, ink });
+    pub(crate) fn disc(&mut self, centre: Point, radius: f64, colour: Rgba) {
+        self.marks.push(Mark::Disc { centre, radius, colour });
     }
 
     pub(crate) fn text(&mut self, mut text: Text) {
@@ -240,19 +240,19 @@ fn paint(backend: &mut BitMapBackend<'_>, mark: &Mark, scale: f64, size: (u32, u
     let up = |&(x, y): &Point| (x * scale, y * scale);
     let scaled = |points: &[Point]| points.iter().map(up).collect::<Vec<_>>();
     match mark {
-        Mark::Stroke { points, ink, width } => {
-            cover(backend, &raster::stroke(&scaled(points), width * scale / 2.0, size), *ink)
+        Mark::Stroke { points, colour, width } => {
+            cover(backend, &raster::stroke(&scaled(points), width * scale / 2.0, size), *colour)
         }
-        Mark::Fill { outline, ink } => cover(backend, &raster::fill(&scaled(outline), size), *ink),
-        Mark::Disc { centre, radius, ink } => {
-            cover(backend, &raster::stroke(&[up(centre)], radius * scale, size), *ink)
+        Mark::Fill { outline, colour } => cover(backend, &raster::fill(&scaled(outline), size), *colour),
+        Mark::Disc { centre, radius, colour } => {
+            cover(backend, &raster::stroke(&[up(centre)], radius * scale, size), *colour)
         }
         Mark::Text(text) => write(backend, text, scale),
     }
 }
 
-fn cover(backend: &mut BitMapBackend<'_>, spans: &[Span], ink: Ink) -> Result<(), ChartError> {
-    let style = ShapeStyle { color: ink.plotters(), filled: true, stroke_width: 0 };
+fn cover(backend: &mut BitMapBackend<'_>, spans: &[Span], colour: Rgba) -> Result<(), ChartError> {
+    let style = ShapeStyle { color: colour.plotters(), filled: true, stroke_width: 0 };
     for span in spans {
         backend.draw_rect((span.start, span.y), (span.end, span.y + 1), &style, true).map_err(drawing)?;
     }
@@ -268,7 +268,7 @@ fn write(backend: &mut BitMapBackend<'_>, text: &Text, scale: f64) -> Result<(),
     };
     let origin = ((text.at.0 * scale).round() as i32, (text.at.1 * scale).round() as i32);
     let back = back.round() as i32;
-    let colour = Ink::solid(text.rgb).plotters();
+    let colour = Rgba::solid(text.rgb).plotters();
     let mut outcome = Ok(());
     font::rasterize(&text.content, em, text.weight, |x, y, coverage| {
         let (along, down) = (x - back, y);
@@ -286,16 +286,16 @@ fn write(backend: &mut BitMapBackend<'_>, text: &Text, scale: f64) -> Result<(),
 fn trace(backend: &mut SVGBackend<'_>, mark: &Mark) -> Result<(), ChartError> {
     let unit = |length: f64| (length * SVG_UNITS).round() as i32;
     let place = |&(x, y): &Point| (unit(x), unit(y));
-    let style = |ink: Ink, width: f64| ShapeStyle {
-        color: ink.plotters(),
+    let style = |colour: Rgba, width: f64| ShapeStyle {
+        color: colour.plotters(),
         filled: true,
         stroke_width: unit(width).max(1) as u32,
     };
     match mark {
-        Mark::Stroke { points, ink, width } => backend.draw_path(points.iter().map(place), &style(*ink, *width)),
-        Mark::Fill { outline, ink } => backend.fill_polygon(outline.iter().map(place), &style(*ink, 0.0)),
-        Mark::Disc { centre, radius, ink } => {
-            backend.draw_circle(place(centre), unit(*radius) as u32, &style(*ink, 0.0), true)
+        Mark::Stroke { points, colour, width } => backend.draw_path(points.iter().map(place), &style(*colour, *width)),
+        Mark::Fill { outline, colour } => backend.fill_polygon(outline.iter().map(place), &style(*colour, 0.0)),
+        Mark::Disc { centre, radius, colour } => {
+            backend.draw_circle(place(centre), unit(*radius) as u32, &style(*colour, 0.0), true)
         }
         Mark::Text(text) => {
             let hang = text.em * SVG_TOP_TO_BASELINE;

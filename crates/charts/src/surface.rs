@@ -3,7 +3,7 @@
 use crate::axis::{Axis, Domain};
 use crate::frame;
 use crate::path::{Rect, runs};
-use crate::scene::{Ink, Scene};
+use crate::scene::{Rgba, Scene};
 use crate::space::{Place, Space, View};
 use crate::theme::{TEXT, WHITE, mix, viridis};
 
@@ -143,10 +143,10 @@ fn draw_ridges(scene: &mut Scene, space: &Space, grid: Vec<Vec<Option<Place>>>) 
         let crest = ridge.iter().map(|&place| space.at(place));
         let floor = ridge.iter().rev().map(|&place| space.at(foot(place)));
         let mean = ridge.iter().map(|place| place[2]).sum::<f64>() / ridge.len() as f64;
-        scene.fill(crest.chain(floor).collect(), Ink { rgb: mix(viridis(colour(mean)), WHITE, 0.72), opacity: 0.8 });
+        scene.fill(crest.chain(floor).collect(), Rgba { rgb: mix(viridis(colour(mean)), WHITE, 0.72), opacity: 0.8 });
         for (shade, crest) in shaded(&ridge) {
             let crest = crest.iter().map(|&place| space.at(place)).collect();
-            scene.stroke(crest, Ink::solid(viridis(shade)), 1.3);
+            scene.stroke(crest, Rgba::solid(viridis(shade)), 1.3);
         }
     }
 }
@@ -189,8 +189,8 @@ fn draw_mesh(scene: &mut Scene, space: &Space, grid: &[Vec<Option<Place>>]) {
     for facet in facets {
         let height = facet.iter().map(|place| place[2]).sum::<f64>() / 4.0;
         let mut outline = facet.map(|place| space.at(place)).to_vec();
-        scene.fill(outline.clone(), Ink::solid(viridis(colour(height))));
+        scene.fill(outline.clone(), Rgba::solid(viridis(colour(height))));
         outline.push(outline[0]);
-        scene.stroke(outline, Ink { rgb: TEXT, opacity: 0.35 }, 0.35);
+        scene.stroke(outline, Rgba { rgb: TEXT, opacity: 0.35 }, 0.35);
     }
 }

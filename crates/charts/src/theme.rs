@@ -1,4 +1,4 @@
-//! The one look of every figure: colours, sizes and strokes, all in logical pixels.
+//! The one style of every figure: colours, sizes and strokes, all in logical pixels.
 
 use crate::hue::Rgb;
 

@@ -3,10 +3,10 @@
 use crate::axis::Axis;
 use crate::frame;
 use crate::hue::Hue;
-use crate::legend::{self, Arrangement, Dash, Entry, Legend, Look, Obstacles};
+use crate::legend::{self, Arrangement, Dash, Entry, Legend, Obstacles, Style};
 use crate::path::{Rect, runs};
 use crate::raster::Point;
-use crate::scene::{Ink, Scene};
+use crate::scene::{Rgba, Scene};
 use crate::space::{Place, Space, View};
 use crate::theme::{AXIS, LINE_WIDTH, WHITE};
 
@@ -56,9 +56,9 @@ impl Curve {
         self
     }
 
-    fn look(&self, position: usize) -> Look {
+    fn style(&self, position: usize) -> Style {
         let rgb = self.hue.unwrap_or(position.into()).rgb();
-        Look { rgb, opacity: self.opacity, line: Some((self.width, self.dash)), marker: None, area: None }
+        Style { rgb, opacity: self.opacity, line: Some((self.width, self.dash)), marker: None, area: None }
     }
 }
 
@@ -111,7 +111,7 @@ impl Trajectory {
 
     pub(crate) fn entries(&self) -> Vec<Entry> {
         let labelled = self.curves.iter().enumerate().filter(|(_, curve)| !curve.label.is_empty());
-        labelled.map(|(position, curve)| Entry { label: curve.label.clone(), look: curve.look(position) }).collect()
+        labelled.map(|(position, curve)| Entry { label: curve.label.clone(), style: curve.style(position) }).collect()
     }
 
     pub(crate) fn draw(&self, scene: &mut Scene, cell: Rect, shared_legend: bool) {
@@ -148,27 +148,29 @@ impl Trajectory {
 
     fn paint(&self, scene: &mut Scene, cell: Rect, space: &Space) {
         space.draw_walls(scene);
-        let placed: Vec<(Look, Vec<Vec<Place>>)> = self
+        let placed: Vec<(Style, Vec<Vec<Place>>)> = self
             .curves
             .iter()
             .enumerate()
-            .map(|(position, curve)| (curve.look(position), runs(curve.points.iter().map(|&point| space.place(point)))))
+            .map(|(position, curve)| {
+                (curve.style(position), runs(curve.points.iter().map(|&point| space.place(point))))
+            })
             .collect();
         for (_, pieces) in &placed {
             for piece in pieces {
                 let shadow = piece.iter().map(|&[x, y, _]| space.at([x, y, 0.0])).collect();
-                scene.stroke(shadow, Ink { rgb: AXIS, opacity: 0.3 }, 1.0);
+                scene.stroke(shadow, Rgba { rgb: AXIS, opacity: 0.3 }, 1.0);
             }
         }
         space.draw_axes(scene);
-        for (look, pieces) in &placed {
+        for (style, pieces) in &placed {
             let on_page: Vec<Vec<Point>> =
                 pieces.iter().map(|piece| piece.iter().map(|&place| space.at(place)).collect()).collect();
             for piece in &on_page {
-                look.draw_line(scene, piece);
+                style.draw_line(scene, piece);
             }
             if let (Some(&start), Some(&end)) = (first(&on_page), last(&on_page)) {
-                draw_ends(scene, look, start, end);
+                draw_ends(scene, style, start, end);
             }
         }
         frame::draw_title(scene, &self.title, (cell.left + cell.right) / 2.0, &cell);
@@ -184,10 +186,10 @@ fn last(pieces: &[Vec<Point>]) -> Option<&Point> {
 }
 
 /// A ring where the curve starts, a dot where it ends; larger for wider curves, so that those beneath stay visible.
-fn draw_ends(scene: &mut Scene, look: &Look, start: Point, end: Point) {
-    let width = look.line.map_or(LINE_WIDTH, |(width, _)| width);
+fn draw_ends(scene: &mut Scene, style: &Style, start: Point, end: Point) {
+    let width = style.line.map_or(LINE_WIDTH, |(width, _)| width);
     let radius = END_RADIUS.max(0.9 * width);
-    scene.disc(start, radius, Ink::solid(look.rgb));
-    scene.disc(start, radius - 1.3, Ink::solid(WHITE));
-    scene.disc(end, radius, Ink::solid(look.rgb));
+    scene.disc(start, radius, Rgba::solid(style.rgb));
+    scene.disc(start, radius - 1.3, Rgba::solid(WHITE));
+    scene.disc(end, radius, Rgba::solid(style.rgb));
 }

@@ -40,7 +40,16 @@ pub fn full_svd(matrix: MatRef<'_, f64>) -> Result<Svd, DynamicsError> {
     svd_with(matrix, ComputeSvdVectors::Full)
 }
 
+/// The iteration now and then goes round in circles where singular values are equal, as most of an orthogonal factor's are. On the
+/// transposed matrix it takes another way.
 fn svd_with(matrix: MatRef<'_, f64>, vectors: ComputeSvdVectors) -> Result<Svd, DynamicsError> {
+    let (rows, columns) = matrix.shape();
+    let transposed = || iterate(matrix.transpose(), vectors).map(|svd| Svd { left: svd.right, right: svd.left, ..svd });
+    iterate(matrix, vectors).or_else(transposed).ok_or(DynamicsError::SvdFailed { rows, columns })
+}
+
+/// The decomposition, if the iteration converges.
+fn iterate(matrix: MatRef<'_, f64>, vectors: ComputeSvdVectors) -> Option<Svd> {
     let (m, n) = matrix.shape();
     let size = m.min(n);
     let columns = |rows: usize| match vectors {
@@ -60,9 +69,9 @@ fn svd_with(matrix: MatRef<'_, f64>, vectors: ComputeSvdVectors) -> Result<Svd, 
         MemStack::new(&mut MemBuffer::new(scratch)),
         default(),
     )
-    .map_err(|_| DynamicsError::SvdFailed { rows: m, columns: n })?;
+    .ok()?;
     let values = values.column_vector().iter().copied().collect();
-    Ok(Svd { left, values, right })
+    Some(Svd { left, values, right })
 }
 
 /// The thin QR decomposition of an `m × n` matrix with `m ≥ n`: an orthonormal `m × n` basis, and the diagonal of R.

@@ -5,9 +5,6 @@ use lab::Invalid;
 /// Most runs of an experiment: each is a file of the store.
 const MOST_RUNS: usize = 100_000;
 
-/// Most elements of a list.
-const MOST_VALUES: usize = 1_000;
-
 /// Most factors: of more, εᴸ is 0 or ∞ in floating point for all but the ε next to 1.
 const MOST_FACTORS: usize = 10_000;
 
@@ -20,27 +17,9 @@ pub fn check_runs(trials: usize, for_each: &[usize]) -> Result<(), Invalid> {
     Invalid::unless(trials.saturating_mul(runs) <= MOST_RUNS, "trials", trials, allowed)
 }
 
-/// Checks a list: not empty nor endless, every element allowed, and none twice.
-pub fn check_list<T: Copy + PartialEq + std::fmt::Display>(
-    key: &str,
-    values: &[T],
-    holds: impl Fn(T) -> bool,
-    allowed: &str,
-) -> Result<(), Invalid> {
-    Invalid::unless(!values.is_empty(), key, "[]", format!("a list with at least one value, each {allowed}"))?;
-    let allowed_length = format!("a list of at most {MOST_VALUES} values");
-    let length = format!("a list of {}", values.len());
-    Invalid::unless(values.len() <= MOST_VALUES, key, length, allowed_length)?;
-    values.iter().enumerate().try_for_each(|(i, &value)| {
-        let key = format!("{key}.{i}");
-        Invalid::unless(holds(value), &key, value, allowed)?;
-        Invalid::unless(!values[..i].contains(&value), &key, value, "each value once")
-    })
-}
-
 /// Checks a depth: at least `least` factors.
 pub fn check_depth_from(key: &str, depth: usize, least: usize) -> Result<(), Invalid> {
-    let allowed = format!("an integer from {least} to {MOST_FACTORS}");
+    let allowed = format!("a whole number from {least} to {MOST_FACTORS}");
     Invalid::unless((least..=MOST_FACTORS).contains(&depth), key, depth, allowed)
 }
 

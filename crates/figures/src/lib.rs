@@ -2,37 +2,37 @@
 //!
 //! A module reads from top to bottom: its settings, its trials, what it writes, what it draws, what it claims. The
 //! numerics are in `dynamics` and `adaptation`, the machinery around trials in `lab`, the plotting in `charts`; what several
-//! experiments share is in [`matrix`] and [`mod@adaptation`], [`summary`] and [`statements`].
+//! experiments share is in `matrix` and [`mod@adaptation`], `summary` and `statements`.
 
-pub mod ablations;
-pub mod adaptation;
-pub mod adaptation_subspaces;
-pub mod authors;
-pub mod checks;
-pub mod completion;
-pub mod compressed_vs_narrow;
-pub mod depth_width_sweep;
+mod ablations;
+mod adaptation;
+mod adaptation_subspaces;
+mod authors;
+mod checks;
+mod completion;
+mod compressed_vs_narrow;
+mod depth_width_sweep;
 pub mod documents;
-pub mod drawing;
-pub mod factorization;
-pub mod few_shot;
-pub mod glue_table;
-pub mod invariant_subspace;
-pub mod label;
-pub mod learned_ranks;
-pub mod lora_compressed_vs_narrow;
-pub mod matrix;
-pub mod memory;
-pub mod palette;
-pub mod rank_sweep;
-pub mod reference;
-pub mod scaling;
-pub mod statements;
-pub mod step_size;
-pub mod summary;
-pub mod svd_evolution;
-pub mod training_length;
-pub mod what_matters;
+mod drawing;
+mod factorization;
+mod few_shot;
+mod glue_table;
+mod invariant_subspace;
+mod label;
+mod learned_ranks;
+mod lora_compressed_vs_narrow;
+mod matrix;
+mod memory;
+mod palette;
+mod rank_sweep;
+mod reference;
+mod scaling;
+mod statements;
+mod step_size;
+mod summary;
+mod svd_evolution;
+mod training_length;
+mod what_matters;
 
 /// The statements that all experiments test.
 pub const CLAIMS: &str = include_str!("../../../experiments/claims.toml");

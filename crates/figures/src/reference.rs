@@ -10,7 +10,6 @@ const REPORTED: &str = include_str!("../../../experiments/reference.csv");
 /// One reported value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ReferenceRow {
-    /// Which curve.
     pub series: String,
     /// What `x` is: a quantity, or `milestone`.
     pub x_name: String,
@@ -18,7 +17,6 @@ pub struct ReferenceRow {
     pub x: String,
     /// What `y` is.
     pub y_name: String,
-    /// The value.
     pub y: f64,
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lab::statistics::{Estimate, StandardError};
+use lab::statistics::Estimate;
 
 /// The least trials whose interval is drawn: that of two is nine times as wide as the way between them, and hides it.
 pub const LEAST_BAND: usize = 3;
@@ -61,30 +61,6 @@ pub fn range(curve: &[(f64, f64)]) -> Option<(f64, f64)> {
     curve.iter().map(|point| (point.1, point.1)).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
 }
 
-/// The exponent a of the power law `y ∝ xᵃ` that fits a curve of positive values best, by least squares in logarithms, and
-/// how sure it is; `None` with fewer than four points.
-pub fn exponent(curve: &[(f64, f64)]) -> Option<Estimate> {
-    let logs: Vec<_> = curve.iter().map(|point| (point.0.ln(), point.1.ln())).collect();
-    let n = logs.len();
-    let center = |values: fn(&(f64, f64)) -> f64| logs.iter().map(values).sum::<f64>() / n as f64;
-    let (x, y) = (center(|point| point.0), center(|point| point.1));
-    let spread: f64 = logs.iter().map(|point| (point.0 - x).powi(2)).sum();
-    if n < 4 || spread <= 0.0 {
-        return None;
-    }
-    let slope = logs.iter().map(|point| (point.0 - x) * (point.1 - y)).sum::<f64>() / spread;
-    let residuals: f64 = logs.iter().map(|point| (point.1 - y - slope * (point.0 - x)).powi(2)).sum();
-    let degrees = (n - 2) as f64;
-    let size = (residuals / degrees / spread).sqrt();
-    Some(Estimate { n, mean: slope, error: Some(StandardError { size, degrees }) })
-}
-
-/// The value in the middle, or the lower of the two there; `None` of none.
-pub fn median(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len().checked_sub(1)? / 2).copied()
-}
-
 /// A number in three digits or so, for sentences.
 pub fn short(x: f64) -> String {
     match x.abs() {
@@ -107,30 +83,6 @@ mod tests {
         let logs = averaged_in_logs(points);
         assert!((logs.mean[2].1 - 8.0).abs() < 1e-12);
         assert!((logs.band[1].1 * logs.band[1].2 - 64.0).abs() < 1e-10);
-    }
-
-    #[test]
-    fn exponents_of_power_laws() {
-        let cubes: Vec<_> = (1..5).map(|x| (f64::from(x), 7.0 * f64::from(x).powi(3))).collect();
-        let exact = exponent(&cubes).unwrap();
-        assert!((exact.mean - 3.0).abs() < 1e-12 && exact.half_width().unwrap() < 1e-12);
-        assert_eq!((exponent(&cubes[..3]), exponent(&[]), exponent(&[(2.0, 1.0); 4])), (None, None, None));
-    }
-
-    /// By hand: ln x = 0, 1, 2, 3 and ln y = 0, 1, 2, 4; slope 13 / 10, residuals 0.3, scaled by 2 degrees and 5.
-    #[test]
-    fn an_exponent_has_an_error() {
-        let curve: Vec<_> =
-            [0.0, 1.0, 2.0, 4.0].iter().zip(0i32..).map(|(y, x)| (f64::from(x).exp(), f64::exp(*y))).collect();
-        let fitted = exponent(&curve).unwrap();
-        let error = fitted.error.unwrap();
-        assert!((fitted.mean - 1.3).abs() < 1e-12 && (error.size - 0.03f64.sqrt()).abs() < 1e-12, "{fitted:?}");
-        assert_eq!(error.degrees, 2.0);
-    }
-
-    #[test]
-    fn medians() {
-        assert_eq!((median(vec![3.0, 1.0, 9.0]), median(vec![2.0, 1.0]), median(vec![])), (Some(3.0), Some(1.0), None));
     }
 
     #[test]

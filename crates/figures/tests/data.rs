@@ -36,9 +36,7 @@ impl Setup {
         let mut command = Command::new(env!("CARGO_BIN_EXE_few-shot"));
         command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")).args(["--profile", "smoke"]);
         let encoder = format!("sources.own.path.directory={:?}", self.path("encoder").display().to_string());
-        for setting in
-            [&encoder, "encoder.source=own", "examples=[8]", "head.draws=1", &format!("tasks=[{task:?}]")]
-        {
+        for setting in [&encoder, "encoder.source=own", "examples=[8]", "head.draws=1", &format!("tasks=[{task:?}]")] {
             command.args(["--set", setting]);
         }
         command.args(["--trials", "1"]);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use puruspe::{betai, invbetai};
+use puruspe::{betai, erfc, invbetai};
 
 /// Confidence of every interval.
 pub const CONFIDENCE: f64 = 0.95;
@@ -76,7 +76,8 @@ impl Estimate {
         let (a, b) = (table.len() as f64, table[0].len() as f64);
         let all = table.concat();
         let average = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
-        let (total, squares) = (average(&all), |means: &[f64], total: f64| means.iter().map(|m| (m - total).powi(2)).sum::<f64>());
+        let (total, squares) =
+            (average(&all), |means: &[f64], total: f64| means.iter().map(|m| (m - total).powi(2)).sum::<f64>());
         let row_means: Vec<f64> = table.iter().map(|row| average(row)).collect();
         let column_means: Vec<f64> =
             (0..table[0].len()).map(|j| average(&table.iter().map(|row| row[j]).collect::<Vec<_>>())).collect();
@@ -86,7 +87,8 @@ impl Estimate {
         let [of_rows, of_columns, of_rest] = [rows / degrees[0], columns / degrees[1], rest / degrees[2]];
         let (variance, degrees) = if of_rows.min(of_columns) >= of_rest && of_rest > 0.0 {
             let sum = of_rows + of_columns - of_rest;
-            let parts = [of_rows, of_columns, of_rest].iter().zip(degrees).map(|(part, df)| part * part / df).sum::<f64>();
+            let parts =
+                [of_rows, of_columns, of_rest].iter().zip(degrees).map(|(part, df)| part * part / df).sum::<f64>();
             (sum, sum * sum / parts)
         } else {
             let largest = [of_rows, of_columns, of_rest].into_iter().zip(degrees).max_by(|x, y| x.0.total_cmp(&y.0));
@@ -136,10 +138,33 @@ impl fmt::Display for Estimate {
     }
 }
 
+/// The value in the middle, or the lower of the two there; `None` of none.
+pub fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len().checked_sub(1)? / 2).copied()
+}
+
+/// The exponent a of the power law `y ∝ xᵃ` that fits points (x, y) of positive numbers best, by least squares in logarithms, and
+/// how sure it is; `None` with fewer than four points.
+pub fn power_law_exponent(points: &[(f64, f64)]) -> Option<Estimate> {
+    let logs: Vec<_> = points.iter().map(|point| (point.0.ln(), point.1.ln())).collect();
+    let n = logs.len();
+    let center = |values: fn(&(f64, f64)) -> f64| logs.iter().map(values).sum::<f64>() / n as f64;
+    let (x, y) = (center(|point| point.0), center(|point| point.1));
+    let spread: f64 = logs.iter().map(|point| (point.0 - x).powi(2)).sum();
+    if n < 4 || spread <= 0.0 {
+        return None;
+    }
+    let slope = logs.iter().map(|point| (point.0 - x) * (point.1 - y)).sum::<f64>() / spread;
+    let residuals: f64 = logs.iter().map(|point| (point.1 - y - slope * (point.0 - x)).powi(2)).sum();
+    let degrees = (n - 2) as f64;
+    let size = (residuals / degrees / spread).sqrt();
+    Some(Estimate { n, mean: slope, error: Some(StandardError { size, degrees }) })
+}
+
 /// Differences `a − b` of values that belong together by their key; keys that only one of them has are left out.
-pub fn paired<K: PartialEq>(a: &[(K, f64)], b: &[(K, f64)]) -> Vec<f64> {
-    let partner = |key: &K| b.iter().find(|(other, _)| other == key);
-    a.iter().filter_map(|(key, value)| Some(value - partner(key)?.1)).collect()
+pub fn paired<K: PartialEq + Copy>(a: &[(K, f64)], b: &[(K, f64)]) -> Vec<f64> {
+    paired_by_key(a, b).into_iter().map(|pair| pair.1).collect()
 }
 
 /// The same with the keys kept.
@@ -150,7 +175,11 @@ pub fn paired_by_key<K: PartialEq + Copy>(a: &[(K, f64)], b: &[(K, f64)]) -> Vec
 
 fn distinct<T: PartialEq>(values: impl Iterator<Item = T>) -> Vec<T> {
     let mut found = Vec::new();
-    values.for_each(|value| if !found.contains(&value) { found.push(value) });
+    values.for_each(|value| {
+        if !found.contains(&value) {
+            found.push(value)
+        }
+    });
     found
 }
 
@@ -166,6 +195,30 @@ pub fn holm(p_values: &[f64]) -> Vec<f64> {
         adjusted[index] = largest;
     }
     adjusted
+}
+
+/// Two-sided p-value of the Mann–Whitney test, from the normal approximation with corrections for ties and continuity (good from
+/// about eight values a sample on). One if the samples cannot be told apart at all, all values being the same.
+pub fn mann_whitney(a: &[f64], b: &[f64]) -> f64 {
+    let mut pooled: Vec<(f64, bool)> = a.iter().map(|&x| (x, true)).chain(b.iter().map(|&x| (x, false))).collect();
+    pooled.sort_by(|x, y| x.0.total_cmp(&y.0));
+    let (mut ranks_of_a, mut ties, mut below) = (0.0, 0.0, 0.0);
+    for equal in pooled.chunk_by(|x, y| x.0 == y.0) {
+        let count = equal.len() as f64;
+        let rank = below + (count + 1.0) / 2.0;
+        ranks_of_a += rank * equal.iter().filter(|value| value.1).count() as f64;
+        ties += count.powi(3) - count;
+        below += count;
+    }
+    let (m, n) = (a.len() as f64, b.len() as f64);
+    let all = m + n;
+    let statistic = ranks_of_a - m * (m + 1.0) / 2.0;
+    let variance = m * n / 12.0 * (all + 1.0 - ties / (all * (all - 1.0)));
+    if variance.is_nan() || variance <= 0.0 {
+        return 1.0;
+    }
+    let distance = ((statistic - m * n / 2.0).abs() - 0.5).max(0.0);
+    erfc(distance / variance.sqrt() / std::f64::consts::SQRT_2)
 }
 
 /// P(|T| > t) for Student's t: the regularized incomplete beta function at ν / (ν + t²) (Abramowitz & Stegun, 26.5.27).
@@ -272,5 +325,46 @@ mod tests {
         for (value, expected) in adjusted.iter().zip([0.03, 0.06, 0.06, 0.02]) {
             assert!((value - expected).abs() < 1e-12, "{adjusted:?}");
         }
+    }
+
+    #[test]
+    fn exponents_of_power_laws() {
+        let cubes: Vec<_> = (1..5).map(|x| (f64::from(x), 7.0 * f64::from(x).powi(3))).collect();
+        let exact = power_law_exponent(&cubes).unwrap();
+        assert!((exact.mean - 3.0).abs() < 1e-12 && exact.half_width().unwrap() < 1e-12);
+        assert_eq!(
+            (power_law_exponent(&cubes[..3]), power_law_exponent(&[]), power_law_exponent(&[(2.0, 1.0); 4])),
+            (None, None, None)
+        );
+    }
+
+    /// By hand: ln x = 0, 1, 2, 3 and ln y = 0, 1, 2, 4; slope 13 / 10, residuals 0.3, scaled by 2 degrees and 5.
+    #[test]
+    fn an_exponent_has_an_error() {
+        let curve: Vec<_> =
+            [0.0, 1.0, 2.0, 4.0].iter().zip(0i32..).map(|(y, x)| (f64::from(x).exp(), f64::exp(*y))).collect();
+        let fitted = power_law_exponent(&curve).unwrap();
+        let error = fitted.error.unwrap();
+        assert!((fitted.mean - 1.3).abs() < 1e-12 && (error.size - 0.03f64.sqrt()).abs() < 1e-12, "{fitted:?}");
+        assert_eq!(error.degrees, 2.0);
+    }
+
+    #[test]
+    fn medians() {
+        assert_eq!((median(vec![3.0, 1.0, 9.0]), median(vec![2.0, 1.0]), median(vec![])), (Some(3.0), Some(1.0), None));
+    }
+
+    /// The values of `scipy.stats.mannwhitneyu(a, b, method="asymptotic")`.
+    #[test]
+    fn the_mann_whitney_test() {
+        let close = |a: &[f64], b: &[f64], expected: f64| {
+            let p = mann_whitney(a, b);
+            assert!((p - expected).abs() < 1e-12, "{p} against {expected}");
+            assert!((mann_whitney(b, a) - p).abs() < 1e-12);
+        };
+        close(&[1.0, 2.0, 3.0, 4.0, 5.0], &[6.0, 7.0, 8.0, 9.0, 10.0], 0.012185780355344813);
+        close(&[1.0, 2.0, 2.0, 3.0], &[2.0, 3.0, 4.0, 4.0], 0.13416918012812581);
+        close(&[1.0, 3.0, 5.0], &[2.0, 4.0, 6.0], 0.6625205835400575);
+        close(&[7.0; 4], &[7.0; 5], 1.0);
     }
 }

@@ -14,8 +14,8 @@ use benchmarks::floor;
 use benchmarks::limits::Limits;
 use benchmarks::matrix::{self, SCRIPTS, Script};
 use benchmarks::record::{self, MachineRow, PeerRow, RUNS, Run};
+use benchmarks::samples::{Measured, Plan};
 use benchmarks::text::{seconds, times};
-use benchmarks::turns::{Measured, Plan};
 use benchmarks::worker::Worker;
 use clap::Parser;
 use lab::Machine;
@@ -27,14 +27,14 @@ const QUIET_LOAD: f64 = 0.5;
 /// all of them compute the same gradients. The first time the peers are installed under cargo's target directory.
 #[derive(Parser)]
 struct Arguments {
-    /// Turns of each contender.
+    /// Samples of each contender, a round of all of them at a time.
     #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
-    /// Seconds of a turn, if an iteration is not longer.
-    #[arg(long, default_value_t = 0.2, value_parser = positive, allow_negative_numbers = true)]
-    turn: f64,
-    /// Two turns of 0.02 seconds, to see that everything works; the run is kept only if --results says where.
-    #[arg(long, conflicts_with_all = ["rounds", "turn"])]
+    /// Seconds of a sample, if an iteration is not longer.
+    #[arg(long, alias = "turn", default_value_t = 0.2, value_parser = positive, allow_negative_numbers = true)]
+    sample_seconds: f64,
+    /// Two samples of 0.02 seconds, to see that everything works; the run is kept only if --results says where.
+    #[arg(long, conflicts_with_all = ["rounds", "sample_seconds"])]
     quick: bool,
     /// Only this case (may be repeated); the run is not kept.
     #[arg(long, value_name = "CASE")]
@@ -56,8 +56,8 @@ struct Arguments {
 impl Arguments {
     fn plan(&self) -> Plan {
         match self.quick {
-            true => Plan { rounds: 2, turn_seconds: 0.02 },
-            false => Plan { rounds: self.rounds as usize, turn_seconds: self.turn },
+            true => Plan { rounds: 2, sample_seconds: 0.02 },
+            false => Plan { rounds: self.rounds as usize, sample_seconds: self.sample_seconds },
         }
     }
 
@@ -65,7 +65,7 @@ impl Arguments {
     fn command(&self, slug: &str) -> String {
         let plan = match self.quick {
             true => "--quick".to_owned(),
-            false => format!("--rounds {} --turn {}", self.rounds, self.turn),
+            false => format!("--rounds {} --sample-seconds {}", self.rounds, self.sample_seconds),
         };
         format!("{} --machine {slug} {plan}", record::COMMAND)
     }

@@ -2,17 +2,15 @@
 
 use super::factor::{Columns, by_vectors};
 use super::order::Order;
-use super::sampling::{add_up, load_column, store_column};
-#[cfg(target_arch = "x86_64")]
-use super::simd::{Avx2, Avx512};
-use super::simd::{Lanes, Portable, Simd};
+use super::sampling::{add, dot, load_column, store_column, total};
+use super::simd::{Lanes, Simd, compiled};
 
-/// What of a line's gradient a block adds to.
+/// Which of the summands of a line's gradient a block adds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Turn {
-    /// Nothing yet: what is there before is not read.
+pub(super) struct Summand {
+    /// What is there before is not read.
     pub first: bool,
-    /// All but what this block adds: the sum is scaled.
+    /// The sum is then complete, and scaled.
     pub last: bool,
 }
 
@@ -31,7 +29,7 @@ pub(super) struct Sampling<'a> {
     pub first_chunk: bool,
     pub last_chunk: bool,
     pub scale: f64,
-    pub turn: Turn,
+    pub summand: Summand,
 }
 
 /// Samples a band; with `LEFT` also forms the gradient of its rows. Returns the sum of squared residuals, if complete.
@@ -40,7 +38,7 @@ pub(super) struct Sampling<'a> {
 /// The columns of `p` and `q` have `V` whole vectors and are the order's width apart, those of `dp` (if `LEFT`) `V` vectors, the
 /// last with `tail` lanes. There are as many as the order's ranges of lines and others reach, and with `LEFT` the chunk is the only
 /// one. `targets` and `residual` hold a number for every entry (`residual` the sum of the chunks before, unless this is the first), `dp`
-/// what was added before (unless it is its first turn). Nobody else touches the residuals of the band, nor its columns of `dp`; `S` is
+/// what was added before (unless this is its first summand). Nobody else touches the residuals of the band, nor its columns of `dp`; `S` is
 /// available.
 #[inline(always)]
 unsafe fn sample<S: Lanes<N>, const N: usize, const V: usize, const U: usize, const LEFT: bool>(
@@ -59,7 +57,7 @@ unsafe fn sample<S: Lanes<N>, const N: usize, const V: usize, const U: usize, co
                 count = count.add(1);
                 let p = load_column::<S, N, V>(task.p.at(0, row), N);
                 let mut dp = [[S::splat(0.0); V]; U];
-                if LEFT && !(tile == 0 && task.turn.first) {
+                if LEFT && !(tile == 0 && task.summand.first) {
                     dp[0] = load_column::<S, N, V>(task.dp.at(0, row), task.tail);
                 }
                 while position + N <= end {
@@ -71,7 +69,7 @@ unsafe fn sample<S: Lanes<N>, const N: usize, const V: usize, const U: usize, co
                     position = end;
                 }
                 if LEFT {
-                    let complete = task.turn.last && tile + 1 == order.other_bands;
+                    let complete = task.summand.last && tile + 1 == order.other_bands;
                     let sum = total::<S, N, V, U>(dp, complete.then_some(task.scale));
                     store_column::<S, N, V>(task.dp.at(0, row), task.tail, sum);
                 }
@@ -102,12 +100,7 @@ unsafe fn group<S: Lanes<N>, const N: usize, const V: usize, const U: usize, con
         let mut sums = [S::splat(0.0); N];
         for l in 0..N {
             columns[l] = q.offset(*offset.add(if l < count { l } else { 0 }) as usize);
-            let q = load_column::<S, N, V>(columns[l], N);
-            let mut sum = S::mul(p[0], q[0]);
-            for v in 1..V {
-                sum = S::mul_add(p[v], q[v], sum);
-            }
-            sums[l] = sum;
+            sums[l] = dot::<S, N, V>(p, load_column::<S, N, V>(columns[l], N));
         }
         let mut entry = S::sum_each(sums);
         let residual = task.residual.add(position);
@@ -122,35 +115,10 @@ unsafe fn group<S: Lanes<N>, const N: usize, const V: usize, const U: usize, con
         if LEFT {
             let values = S::to_array(entry);
             for l in 0..N {
-                let r = S::splat(values[l]);
-                let q = load_column::<S, N, V>(S::again(columns[l]), N);
-                for v in 0..V {
-                    dp[l % U][v] = S::mul_add(r, q[v], dp[l % U][v]);
-                }
+                add::<S, N, V>(values[l], load_column::<S, N, V>(S::again(columns[l]), N), &mut dp[l % U]);
             }
         }
         S::store_first(residual, count, entry);
-    }
-}
-
-/// The sum of interleaved sums, times `scale` if there is one.
-///
-/// # Safety
-/// `S` is available.
-#[inline(always)]
-unsafe fn total<S: Lanes<N>, const N: usize, const V: usize, const U: usize>(
-    sums: [[S::V; V]; U],
-    scale: Option<f64>,
-) -> [S::V; V] {
-    // SAFETY: passed on to the caller.
-    unsafe {
-        let mut sum = add_up::<S, N, V, U>(sums);
-        if let Some(scale) = scale {
-            for v in 0..V {
-                sum[v] = S::mul(S::splat(scale), sum[v]);
-            }
-        }
-        sum
     }
 }
 
@@ -168,13 +136,13 @@ pub(super) struct Gradient<'a> {
     pub out: Columns,
     /// First row of the chunk.
     pub first_row: usize,
-    pub turn: Turn,
+    pub summand: Summand,
 }
 
 /// # Safety
 /// The columns of `source` have `V` whole vectors and are the order's width apart, those of `out` from `first_row` on `V` vectors, the
 /// last with `tail` lanes. There are as many as the order's ranges of others and lines reach. `out` holds what was added before, unless
-/// it is its first turn. Nobody else touches the chunk of the band's lines of `out`; `places` (if `MAPPED`) are below
+/// this is its first summand. Nobody else touches the chunk of the band's lines of `out`; `places` (if `MAPPED`) are below
 /// `values.len()`, which is at least the number of entries; `S` is available.
 #[inline(always)]
 unsafe fn gradient<S: Lanes<N>, const N: usize, const V: usize, const U: usize, const MAPPED: bool>(
@@ -192,7 +160,7 @@ unsafe fn gradient<S: Lanes<N>, const N: usize, const V: usize, const U: usize, 
                 count = count.add(1);
                 let out = task.out.at(task.first_row, line);
                 let mut sums = [[S::splat(0.0); V]; U];
-                if !(tile == 0 && task.turn.first) {
+                if !(tile == 0 && task.summand.first) {
                     sums[0] = load_column::<S, N, V>(out, task.tail);
                 }
                 while position + U <= end {
@@ -205,7 +173,7 @@ unsafe fn gradient<S: Lanes<N>, const N: usize, const V: usize, const U: usize, 
                     add_entry::<S, N, V, MAPPED>(task, source, position, &mut sums[0]);
                     position += 1;
                 }
-                let complete = task.turn.last && tile + 1 == order.other_bands;
+                let complete = task.summand.last && tile + 1 == order.other_bands;
                 let sum = total::<S, N, V, U>(sums, complete.then_some(task.scale));
                 store_column::<S, N, V>(out, task.tail, sum);
             }
@@ -227,52 +195,14 @@ unsafe fn add_entry<S: Lanes<N>, const N: usize, const V: usize, const MAPPED: b
     // SAFETY: as for `gradient`.
     unsafe {
         let place = if MAPPED { *task.places.get_unchecked(position) as usize } else { position };
-        let value = S::splat(*task.values.get_unchecked(place));
         let column = source.offset(*task.order.offset.get_unchecked(position) as usize);
-        let column = load_column::<S, N, V>(column, N);
-        for v in 0..V {
-            sum[v] = S::mul_add(value, column[v], sum[v]);
-        }
+        add::<S, N, V>(*task.values.get_unchecked(place), load_column::<S, N, V>(column, N), sum);
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx2,fma")]
-unsafe fn sample_avx512<const V: usize, const U: usize, const LEFT: bool>(task: &Sampling<'_>) -> f64 {
-    // SAFETY: passed on to the caller.
-    unsafe { sample::<Avx512, 8, V, U, LEFT>(task) }
-}
+compiled!(sample as sample_avx512, sample_avx2, sample_portable: <V: usize, U: usize, LEFT: bool>(task: &Sampling<'_>) -> f64);
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn sample_avx2<const V: usize, const U: usize, const LEFT: bool>(task: &Sampling<'_>) -> f64 {
-    // SAFETY: passed on to the caller.
-    unsafe { sample::<Avx2, 4, V, U, LEFT>(task) }
-}
-
-unsafe fn sample_portable<const V: usize, const U: usize, const LEFT: bool>(task: &Sampling<'_>) -> f64 {
-    // SAFETY: passed on to the caller.
-    unsafe { sample::<Portable, 4, V, U, LEFT>(task) }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx2,fma")]
-unsafe fn gradient_avx512<const V: usize, const U: usize, const MAPPED: bool>(task: &Gradient<'_>) {
-    // SAFETY: passed on to the caller.
-    unsafe { gradient::<Avx512, 8, V, U, MAPPED>(task) }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn gradient_avx2<const V: usize, const U: usize, const MAPPED: bool>(task: &Gradient<'_>) {
-    // SAFETY: passed on to the caller.
-    unsafe { gradient::<Avx2, 4, V, U, MAPPED>(task) }
-}
-
-unsafe fn gradient_portable<const V: usize, const U: usize, const MAPPED: bool>(task: &Gradient<'_>) {
-    // SAFETY: passed on to the caller.
-    unsafe { gradient::<Portable, 4, V, U, MAPPED>(task) }
-}
+compiled!(gradient as gradient_avx512, gradient_avx2, gradient_portable: <V: usize, U: usize, MAPPED: bool>(task: &Gradient<'_>));
 
 pub(super) type SamplingKernel = unsafe fn(&Sampling<'_>) -> f64;
 pub(super) type GradientKernel = unsafe fn(&Gradient<'_>);

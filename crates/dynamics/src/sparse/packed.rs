@@ -2,9 +2,7 @@
 
 use super::factor::{Chunk, Columns, assert_columns, chunk, chunk_count};
 use super::parallel::{Shared, for_each, share, task_count};
-#[cfg(target_arch = "x86_64")]
-use super::simd::{Avx2, Avx512};
-use super::simd::{Lanes, Portable, Simd};
+use super::simd::{Lanes, Simd, compiled};
 use faer::{MatRef, Par};
 use std::ops::Range;
 
@@ -112,24 +110,7 @@ unsafe fn copy<S: Lanes<N>, const N: usize>(task: &Copy) {
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx2,fma")]
-unsafe fn avx512(task: &Copy) {
-    // SAFETY: passed on to the caller.
-    unsafe { copy::<Avx512, 8>(task) }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn avx2(task: &Copy) {
-    // SAFETY: passed on to the caller.
-    unsafe { copy::<Avx2, 4>(task) }
-}
-
-unsafe fn portable(task: &Copy) {
-    // SAFETY: passed on to the caller.
-    unsafe { copy::<Portable, 4>(task) }
-}
+compiled!(copy as avx512, avx2, portable: <>(task: &Copy));
 
 fn kernel(simd: Simd) -> unsafe fn(&Copy) {
     match simd {

@@ -4,10 +4,8 @@
 use super::entries::{Lines, SparseRef};
 use super::factor::{Chunk, Columns, assert_columns, by_vectors, chunk, chunk_count};
 use super::parallel::{for_each, share, task_count};
-use super::sampling::{AHEAD, add_up, load_column, prefetch_ahead, store_column};
-#[cfg(target_arch = "x86_64")]
-use super::simd::{Avx2, Avx512};
-use super::simd::{Lanes, Portable, Simd};
+use super::sampling::{AHEAD, add, load_column, prefetch_ahead, store_column, total};
+use super::simd::{Lanes, Simd, compiled};
 use faer::{MatMut, MatRef, Par};
 use std::ops::Range;
 
@@ -40,7 +38,6 @@ unsafe fn gradient<S: Lanes<N>, const N: usize, const V: usize, const U: usize, 
         let lines = block.lines;
         let first = block.chunk.first;
         let tail = block.chunk.tail;
-        let scale = S::splat(block.scale);
         for line in block.range.clone() {
             let (from, to) = (lines.start[line], lines.start[line + 1]);
             let mut sums = [[S::splat(0.0); V]; U];
@@ -59,10 +56,7 @@ unsafe fn gradient<S: Lanes<N>, const N: usize, const V: usize, const U: usize, 
                 add_entry::<S, N, V, MAPPED>(block, position, &mut sums[0]);
                 position += 1;
             }
-            let mut sum = add_up::<S, N, V, U>(sums);
-            for v in 0..V {
-                sum[v] = S::mul(scale, sum[v]);
-            }
+            let sum = total::<S, N, V, U>(sums, Some(block.scale));
             store_column::<S, N, V>(block.out.at(first, line), tail, sum);
         }
     }
@@ -81,12 +75,9 @@ unsafe fn add_entry<S: Lanes<N>, const N: usize, const V: usize, const MAPPED: b
     // SAFETY: as for `gradient`.
     unsafe {
         let value = if MAPPED { *block.positions.get_unchecked(position) as usize } else { position };
-        let value = S::splat(*block.values.get_unchecked(value));
         let at = *block.lines.index.get_unchecked(position) as usize;
         let column = load_column::<S, N, V>(block.source.at(block.chunk.first, at), block.chunk.tail);
-        for v in 0..V {
-            sum[v] = S::mul_add(value, column[v], sum[v]);
-        }
+        add::<S, N, V>(*block.values.get_unchecked(value), column, sum);
     }
 }
 
@@ -104,24 +95,7 @@ unsafe fn prefetch_values<S: Lanes<N>, const N: usize>(block: &GradientChunk<'_>
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx2,fma")]
-unsafe fn avx512<const V: usize, const U: usize, const MAPPED: bool>(block: &GradientChunk<'_>) {
-    // SAFETY: passed on to the caller.
-    unsafe { gradient::<Avx512, 8, V, U, MAPPED>(block) }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn avx2<const V: usize, const U: usize, const MAPPED: bool>(block: &GradientChunk<'_>) {
-    // SAFETY: passed on to the caller.
-    unsafe { gradient::<Avx2, 4, V, U, MAPPED>(block) }
-}
-
-unsafe fn portable<const V: usize, const U: usize, const MAPPED: bool>(block: &GradientChunk<'_>) {
-    // SAFETY: passed on to the caller.
-    unsafe { gradient::<Portable, 4, V, U, MAPPED>(block) }
-}
+compiled!(gradient as avx512, avx2, portable: <V: usize, U: usize, MAPPED: bool>(block: &GradientChunk<'_>));
 
 type Kernel = unsafe fn(&GradientChunk<'_>);
 

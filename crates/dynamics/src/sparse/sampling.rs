@@ -4,9 +4,7 @@
 use super::entries::{Lines, SparseRef};
 use super::factor::{Chunk, Columns, assert_columns, by_vectors, chunk, chunk_count};
 use super::parallel::{Shared, for_each, share, task_count};
-#[cfg(target_arch = "x86_64")]
-use super::simd::{Avx2, Avx512};
-use super::simd::{Lanes, Portable, Simd};
+use super::simd::{Lanes, Simd, compiled};
 use faer::{MatMut, MatRef, Par};
 use std::ops::Range;
 
@@ -63,10 +61,7 @@ unsafe fn sample<S: Lanes<N>, const N: usize, const V: usize, const U: usize, co
                 group::<S, N, V, U, LEFT>(block, position, to - position, &p, &mut dp, &mut squares);
             }
             if LEFT {
-                let mut sum = add_up::<S, N, V, U>(dp);
-                for v in 0..V {
-                    sum[v] = S::mul(S::splat(block.scale), sum[v]);
-                }
+                let sum = total::<S, N, V, U>(dp, Some(block.scale));
                 store_column::<S, N, V>(block.dp.at(first, row), tail, sum);
             }
         }
@@ -98,12 +93,7 @@ unsafe fn group<S: Lanes<N>, const N: usize, const V: usize, const U: usize, con
         for l in 0..N {
             let column = *index.add(if l < count { l } else { 0 }) as usize;
             columns[l] = block.q.at(first, column);
-            let q = load_column::<S, N, V>(columns[l], tail);
-            let mut sum = S::mul(p[0], q[0]);
-            for v in 1..V {
-                sum = S::mul_add(p[v], q[v], sum);
-            }
-            sums[l] = sum;
+            sums[l] = dot::<S, N, V>(p, load_column::<S, N, V>(columns[l], tail));
         }
         let mut entry = S::sum_each(sums);
         let residual = block.residual.wrapping_add(position);
@@ -118,11 +108,7 @@ unsafe fn group<S: Lanes<N>, const N: usize, const V: usize, const U: usize, con
         if LEFT {
             let values = S::to_array(entry);
             for l in 0..N {
-                let r = S::splat(values[l]);
-                let q = load_column::<S, N, V>(columns[l], tail);
-                for v in 0..V {
-                    dp[l % U][v] = S::mul_add(r, q[v], dp[l % U][v]);
-                }
+                add::<S, N, V>(values[l], load_column::<S, N, V>(columns[l], tail), &mut dp[l % U]);
             }
         }
         if !block.residual.is_null() {
@@ -194,42 +180,68 @@ pub(super) unsafe fn store_column<S: Lanes<N>, const N: usize, const V: usize>(
     }
 }
 
-/// The sum of interleaved sums, in their order.
+/// What adds up to the dot product of two columns: lane by lane.
 ///
 /// # Safety
 /// `S` is available.
 #[inline(always)]
-pub(super) unsafe fn add_up<S: Lanes<N>, const N: usize, const V: usize, const U: usize>(
-    sums: [[S::V; V]; U],
-) -> [S::V; V] {
-    let mut sum = sums[0];
-    for u in 1..U {
+pub(super) unsafe fn dot<S: Lanes<N>, const N: usize, const V: usize>(p: &[S::V; V], q: [S::V; V]) -> S::V {
+    // SAFETY: passed on to the caller.
+    unsafe {
+        let mut sum = S::mul(p[0], q[0]);
+        for v in 1..V {
+            sum = S::mul_add(p[v], q[v], sum);
+        }
+        sum
+    }
+}
+
+/// Adds a multiple of a column.
+///
+/// # Safety
+/// `S` is available.
+#[inline(always)]
+pub(super) unsafe fn add<S: Lanes<N>, const N: usize, const V: usize>(
+    factor: f64,
+    column: [S::V; V],
+    sum: &mut [S::V; V],
+) {
+    // SAFETY: passed on to the caller.
+    unsafe {
+        let factor = S::splat(factor);
         for v in 0..V {
-            // SAFETY: passed on to the caller.
-            sum[v] = unsafe { S::add(sum[v], sums[u][v]) };
+            sum[v] = S::mul_add(factor, column[v], sum[v]);
         }
     }
-    sum
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx2,fma")]
-unsafe fn avx512<const V: usize, const U: usize, const LEFT: bool>(block: &SamplingChunk<'_>) -> f64 {
+/// The sum of interleaved sums, in their order, times `scale` if there is one.
+///
+/// # Safety
+/// `S` is available.
+#[inline(always)]
+pub(super) unsafe fn total<S: Lanes<N>, const N: usize, const V: usize, const U: usize>(
+    sums: [[S::V; V]; U],
+    scale: Option<f64>,
+) -> [S::V; V] {
     // SAFETY: passed on to the caller.
-    unsafe { sample::<Avx512, 8, V, U, LEFT>(block) }
+    unsafe {
+        let mut sum = sums[0];
+        for u in 1..U {
+            for v in 0..V {
+                sum[v] = S::add(sum[v], sums[u][v]);
+            }
+        }
+        if let Some(scale) = scale {
+            for v in 0..V {
+                sum[v] = S::mul(S::splat(scale), sum[v]);
+            }
+        }
+        sum
+    }
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn avx2<const V: usize, const U: usize, const LEFT: bool>(block: &SamplingChunk<'_>) -> f64 {
-    // SAFETY: passed on to the caller.
-    unsafe { sample::<Avx2, 4, V, U, LEFT>(block) }
-}
-
-unsafe fn portable<const V: usize, const U: usize, const LEFT: bool>(block: &SamplingChunk<'_>) -> f64 {
-    // SAFETY: passed on to the caller.
-    unsafe { sample::<Portable, 4, V, U, LEFT>(block) }
-}
+compiled!(sample as avx512, avx2, portable: <V: usize, U: usize, LEFT: bool>(block: &SamplingChunk<'_>) -> f64);
 
 type Kernel = unsafe fn(&SamplingChunk<'_>) -> f64;
 

@@ -123,6 +123,33 @@ pub(super) trait Lanes<const N: usize> {
     }
 }
 
+/// Compiles a kernel for every instruction set: `compiled!(sample as a, b, c: <V: usize>(task: &Task) -> f64)` makes the functions
+/// `a` (AVX-512), `b` (AVX2) and `c` (portable), each of which is `sample::<S, N, V>`.
+macro_rules! compiled {
+    ($kernel:ident as $avx512:ident, $avx2:ident, $portable:ident:
+     <$($constant:ident: $type:ty),*>($task:ident: $of:ty) $(-> $out:ty)?) => {
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = "avx512f,avx2,fma")]
+        unsafe fn $avx512<$(const $constant: $type),*>($task: $of) $(-> $out)? {
+            // SAFETY: passed on to the caller.
+            unsafe { $kernel::<$crate::sparse::simd::Avx512, 8, $($constant),*>($task) }
+        }
+
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = "avx2,fma")]
+        unsafe fn $avx2<$(const $constant: $type),*>($task: $of) $(-> $out)? {
+            // SAFETY: passed on to the caller.
+            unsafe { $kernel::<$crate::sparse::simd::Avx2, 4, $($constant),*>($task) }
+        }
+
+        unsafe fn $portable<$(const $constant: $type),*>($task: $of) $(-> $out)? {
+            // SAFETY: passed on to the caller.
+            unsafe { $kernel::<$crate::sparse::simd::Portable, 4, $($constant),*>($task) }
+        }
+    };
+}
+pub(super) use compiled;
+
 #[cfg(target_arch = "x86_64")]
 pub(super) use x86::{Avx2, Avx512};
 
@@ -140,6 +167,17 @@ mod x86 {
         // SAFETY: no instruction.
         unsafe { core::arch::asm!("/* {0} */", inout(reg) from, options(pure, nomem, nostack, preserves_flags)) };
         from
+    }
+
+    /// Methods that are one intrinsic each.
+    macro_rules! intrinsics {
+        ($($name:ident($($operand:ident: $type:ty),*) -> $out:ty = $intrinsic:expr;)*) => {
+            $(#[inline(always)]
+            unsafe fn $name($($operand: $type),*) -> $out {
+                // SAFETY: the caller vouches for the instruction set, and for the lanes behind a pointer.
+                unsafe { $intrinsic }
+            })*
+        };
     }
 
     pub(in super::super) struct Avx512;
@@ -171,61 +209,20 @@ mod x86 {
     impl Lanes<8> for Avx512 {
         type V = __m512d;
 
-        #[inline(always)]
-        unsafe fn splat(value: f64) -> __m512d {
-            // SAFETY: the caller vouches for the instruction set.
-            unsafe { _mm512_set1_pd(value) }
+        intrinsics! {
+            splat(value: f64) -> __m512d = _mm512_set1_pd(value);
+            load(from: *const f64) -> __m512d = _mm512_loadu_pd(from);
+            store(to: *mut f64, value: __m512d) -> () = _mm512_storeu_pd(to, value);
+            load_first(from: *const f64, count: usize) -> __m512d = _mm512_maskz_loadu_pd(first(count), from);
+            store_first(to: *mut f64, count: usize, value: __m512d) -> () = _mm512_mask_storeu_pd(to, first(count), value);
+            keep_first(count: usize, value: __m512d) -> __m512d = _mm512_maskz_mov_pd(first(count), value);
+            add(a: __m512d, b: __m512d) -> __m512d = _mm512_add_pd(a, b);
+            sub(a: __m512d, b: __m512d) -> __m512d = _mm512_sub_pd(a, b);
+            mul(a: __m512d, b: __m512d) -> __m512d = _mm512_mul_pd(a, b);
+            mul_add(a: __m512d, b: __m512d, c: __m512d) -> __m512d = _mm512_fmadd_pd(a, b, c);
+            prefetch(at: *const f64) -> () = _mm_prefetch::<_MM_HINT_T0>(at.cast());
         }
-        #[inline(always)]
-        unsafe fn load(from: *const f64) -> __m512d {
-            // SAFETY: the caller vouches for the instruction set and for the lanes behind the pointer.
-            unsafe { _mm512_loadu_pd(from) }
-        }
-        #[inline(always)]
-        unsafe fn store(to: *mut f64, value: __m512d) {
-            // SAFETY: the caller vouches for the instruction set and for the lanes behind the pointer.
-            unsafe { _mm512_storeu_pd(to, value) }
-        }
-        #[inline(always)]
-        unsafe fn load_first(from: *const f64, count: usize) -> __m512d {
-            // SAFETY: the caller vouches for the instruction set and for the lanes behind the pointer.
-            unsafe { _mm512_maskz_loadu_pd(first(count), from) }
-        }
-        #[inline(always)]
-        unsafe fn store_first(to: *mut f64, count: usize, value: __m512d) {
-            // SAFETY: the caller vouches for the instruction set and for the lanes behind the pointer.
-            unsafe { _mm512_mask_storeu_pd(to, first(count), value) }
-        }
-        #[inline(always)]
-        unsafe fn keep_first(count: usize, value: __m512d) -> __m512d {
-            // SAFETY: the caller vouches for the instruction set.
-            unsafe { _mm512_maskz_mov_pd(first(count), value) }
-        }
-        #[inline(always)]
-        unsafe fn add(a: __m512d, b: __m512d) -> __m512d {
-            // SAFETY: the caller vouches for the instruction set.
-            unsafe { _mm512_add_pd(a, b) }
-        }
-        #[inline(always)]
-        unsafe fn sub(a: __m512d, b: __m512d) -> __m512d {
-            // SAFETY: the caller vouches for the instruction set.
-            unsafe { _mm512_sub_pd(a, b) }
-        }
-        #[inline(always)]
-        unsafe fn mul(a: __m512d, b: __m512d) -> __m512d {
-            // SAFETY: the caller vouches for the instruction set.
-            unsafe { _mm512_mul_pd(a, b) }
-        }
-        #[inline(always)]
-        unsafe fn mul_add(a: __m512d, b: __m512d, c: __m512d) -> __m512d {
-            // SAFETY: the caller vouches for the instruction set.
-            unsafe { _mm512_fmadd_pd(a, b, c) }
-        }
-        #[inline(always)]
-        unsafe fn prefetch(at: *const f64) {
-            // SAFETY: the caller vouches for the instruction set and for the lanes behind the pointer.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
-        }
+
         #[inline(always)]
         unsafe fn again(from: *const f64) -> *const f64 {
             opaque(from)
@@ -263,26 +260,19 @@ mod x86 {
     impl Lanes<4> for Avx2 {
         type V = __m256d;
 
-        #[inline(always)]
-        unsafe fn splat(value: f64) -> __m256d {
-            // SAFETY: the caller vouches for the instruction set.
-            unsafe { _mm256_set1_pd(value) }
+        intrinsics! {
+            splat(value: f64) -> __m256d = _mm256_set1_pd(value);
+            load(from: *const f64) -> __m256d = _mm256_loadu_pd(from);
+            store(to: *mut f64, value: __m256d) -> () = _mm256_storeu_pd(to, value);
+            load_first(from: *const f64, count: usize) -> __m256d = _mm256_maskload_pd(from, first4(count));
+            keep_first(count: usize, value: __m256d) -> __m256d = _mm256_and_pd(_mm256_castsi256_pd(first4(count)), value);
+            add(a: __m256d, b: __m256d) -> __m256d = _mm256_add_pd(a, b);
+            sub(a: __m256d, b: __m256d) -> __m256d = _mm256_sub_pd(a, b);
+            mul(a: __m256d, b: __m256d) -> __m256d = _mm256_mul_pd(a, b);
+            mul_add(a: __m256d, b: __m256d, c: __m256d) -> __m256d = _mm256_fmadd_pd(a, b, c);
+            prefetch(at: *const f64) -> () = _mm_prefetch::<_MM_HINT_T0>(at.cast());
         }
-        #[inline(always)]
-        unsafe fn load(from: *const f64) -> __m256d {
-            // SAFETY: the caller vouches for the instruction set and for the lanes behind the pointer.
-            unsafe { _mm256_loadu_pd(from) }
-        }
-        #[inline(always)]
-        unsafe fn store(to: *mut f64, value: __m256d) {
-            // SAFETY: the caller vouches for the instruction set and for the lanes behind the pointer.
-            unsafe { _mm256_storeu_pd(to, value) }
-        }
-        #[inline(always)]
-        unsafe fn load_first(from: *const f64, count: usize) -> __m256d {
-            // SAFETY: the caller vouches for the instruction set and for the lanes behind the pointer.
-            unsafe { _mm256_maskload_pd(from, first4(count)) }
-        }
+
         #[inline(always)]
         unsafe fn store_first(to: *mut f64, count: usize, value: __m256d) {
             // A masked store costs some AMD processors twenty times a whole one.
@@ -300,36 +290,7 @@ mod x86 {
                 }
             }
         }
-        #[inline(always)]
-        unsafe fn keep_first(count: usize, value: __m256d) -> __m256d {
-            // SAFETY: the caller vouches for the instruction set.
-            unsafe { _mm256_and_pd(_mm256_castsi256_pd(first4(count)), value) }
-        }
-        #[inline(always)]
-        unsafe fn add(a: __m256d, b: __m256d) -> __m256d {
-            // SAFETY: the caller vouches for the instruction set.
-            unsafe { _mm256_add_pd(a, b) }
-        }
-        #[inline(always)]
-        unsafe fn sub(a: __m256d, b: __m256d) -> __m256d {
-            // SAFETY: the caller vouches for the instruction set.
-            unsafe { _mm256_sub_pd(a, b) }
-        }
-        #[inline(always)]
-        unsafe fn mul(a: __m256d, b: __m256d) -> __m256d {
-            // SAFETY: the caller vouches for the instruction set.
-            unsafe { _mm256_mul_pd(a, b) }
-        }
-        #[inline(always)]
-        unsafe fn mul_add(a: __m256d, b: __m256d, c: __m256d) -> __m256d {
-            // SAFETY: the caller vouches for the instruction set.
-            unsafe { _mm256_fmadd_pd(a, b, c) }
-        }
-        #[inline(always)]
-        unsafe fn prefetch(at: *const f64) {
-            // SAFETY: the caller vouches for the instruction set and for the lanes behind the pointer.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
-        }
+
         #[inline(always)]
         unsafe fn again(from: *const f64) -> *const f64 {
             opaque(from)

@@ -1,7 +1,9 @@
 //! Loss and gradients with everything in the order in which it is read: factors packed into whole vectors, entries block by block.
 
 use super::Evaluation;
-use super::block_kernels::{Gradient, Sampling, SamplingKernel, Turn, fused_kernel, gradient_kernel, sampling_kernel};
+use super::block_kernels::{
+    Gradient, Sampling, SamplingKernel, Summand, fused_kernel, gradient_kernel, sampling_kernel,
+};
 use super::entries::ObservedEntries;
 use super::factor::{Columns, assert_columns, chunk, chunk_count};
 use super::order::Order;
@@ -37,15 +39,15 @@ impl Grid {
 
     /// The blocks of a task in a step, as band of rows and band of columns, with what they add to: the gradients of their rows and of
     /// their columns.
-    fn visits(self, task: usize, step: usize) -> impl Iterator<Item = (usize, usize, [Turn; 2])> {
-        let turn = move |inner: usize| Turn {
+    fn visits(self, task: usize, step: usize) -> impl Iterator<Item = (usize, usize, [Summand; 2])> {
+        let summand = move |inner: usize| Summand {
             first: step == 0 && inner == 0,
             last: step + 1 == self.tasks && inner + 1 == self.per_task,
         };
         let columns = (task + step) % self.tasks;
         (0..self.per_task * self.per_task).map(move |visit| {
             let (row, column) = (visit / self.per_task, visit % self.per_task);
-            (task * self.per_task + row, columns * self.per_task + column, [turn(column), turn(row)])
+            (task * self.per_task + row, columns * self.per_task + column, [summand(column), summand(row)])
         })
     }
 }
@@ -192,17 +194,17 @@ impl Tiled {
         let Self { simd, p, q, grid, blocks, scratch, .. } = self;
         let shares = Shares { simd: *simd, dp: columns_of(p, dp), dq: columns_of(q, dq), p, q, alpha };
         if let [block] = blocks.as_slice() {
-            let only = Turn { first: true, last: true };
+            let only = Summand { first: true, last: true };
             // SAFETY: there is no other block.
             return unsafe { shares.of_block(block, [only; 2], &mut scratch[0], (par, within)) };
         }
         scratch.iter_mut().for_each(|scratch| scratch.sum = 0.0);
         for step in 0..grid.tasks {
             for_each_of(par, scratch, |task, scratch| {
-                for (row, column, turns) in grid.visits(task, step) {
+                for (row, column, summands) in grid.visits(task, step) {
                     let block = &blocks[row * grid.bands() + column];
-                    // SAFETY: in a step, no two tasks visit blocks with rows or columns in common, and turns are as they come.
-                    scratch.sum += unsafe { shares.of_block(block, turns, scratch, (Par::Seq, Par::Seq)) };
+                    // SAFETY: in a step, no two tasks visit blocks with rows or columns in common, and summands come in their order.
+                    scratch.sum += unsafe { shares.of_block(block, summands, scratch, (Par::Seq, Par::Seq)) };
                 }
             });
         }
@@ -236,11 +238,11 @@ impl Shares<'_> {
     ///
     /// # Safety
     /// Nobody else touches the gradients of the block's rows and columns meanwhile, and they hold what was added before, unless it is
-    /// their first turn.
+    /// their first summand.
     unsafe fn of_block(
         &self,
         block: &Block,
-        turns: [Turn; 2],
+        summands: [Summand; 2],
         scratch: &mut Scratch,
         (beside, within): (Par, Par),
     ) -> f64 {
@@ -250,11 +252,11 @@ impl Shares<'_> {
         }
         let fused = fused_kernel(self.simd, k).filter(|_| self.dp.is_some());
         // SAFETY: passed on to the caller.
-        let squares = unsafe { self.sample(block, fused, turns[0], scratch, within) };
+        let squares = unsafe { self.sample(block, fused, summands[0], scratch, within) };
         let Scratch { residual, by_column, .. } = scratch;
         let residual = &residual[..block.targets.len()];
         let left = |dp, par| {
-            let sum = Sum { order: &block.by_row, values: residual, places: &[], source: self.q, turn: turns[0] };
+            let sum = Sum { order: &block.by_row, values: residual, places: &[], source: self.q, summand: summands[0] };
             // SAFETY: passed on to the caller.
             unsafe { self.gradient(dp, &sum, par) };
         };
@@ -265,7 +267,7 @@ impl Shares<'_> {
                 reorder(by_column, &block.by_column, residual, &block.places, par);
                 (by_column.as_slice(), [].as_slice())
             };
-            let sum = Sum { order: &block.by_column, values, places, source: self.p, turn: turns[1] };
+            let sum = Sum { order: &block.by_column, values, places, source: self.p, summand: summands[1] };
             // SAFETY: passed on to the caller.
             unsafe { self.gradient(dq, &sum, par) };
         };
@@ -290,7 +292,7 @@ impl Shares<'_> {
         &self,
         block: &Block,
         fused: Option<SamplingKernel>,
-        turn: Turn,
+        summand: Summand,
         scratch: &mut Scratch,
         par: Par,
     ) -> f64 {
@@ -316,7 +318,7 @@ impl Shares<'_> {
                     first_chunk: part == 0,
                     last_chunk: part + 1 == chunks,
                     scale: self.alpha,
-                    turn,
+                    summand,
                 };
                 let kernel = fused.unwrap_or_else(|| sampling_kernel(simd, chunk.vectors));
                 // SAFETY: the instruction set is available (asserted at the beginning); factors and gradient have the columns that
@@ -331,10 +333,10 @@ impl Shares<'_> {
     ///
     /// # Safety
     /// `out` has the source's length of columns, and at least as many as the order's range of lines reaches; nobody else touches
-    /// those meanwhile; they hold what was added before, unless it is their first turn.
+    /// those meanwhile; they hold what was added before, unless it is their first summand.
     unsafe fn gradient(&self, out: Columns, sum: &Sum<'_>, par: Par) {
         let (simd, scale) = (self.simd, self.alpha);
-        let Sum { order, values, places, source, turn } = *sum;
+        let Sum { order, values, places, source, summand } = *sum;
         let k = source.k();
         assert_eq!(order.width, width(simd, k), "width of the packed columns");
         assert!(values.len() >= order.len(), "a value for every entry");
@@ -344,7 +346,7 @@ impl Shares<'_> {
             let chunk = chunk(k, simd, task / bands);
             let band = task % bands;
             let (source, first_row, tail) = (source.chunk(task / bands), chunk.first, chunk.tail);
-            let task = Gradient { order, band, tail, values, places, scale, source, out, first_row, turn };
+            let task = Gradient { order, band, tail, values, places, scale, source, out, first_row, summand };
             // SAFETY: the caller vouches for the gradient; the source has the columns of the order's others; a task has its own
             // chunk of its own lines; places come from the entries; the instruction set is available (asserted at the beginning).
             unsafe { gradient_kernel(simd, chunk.vectors, !places.is_empty())(&task) };
@@ -359,7 +361,7 @@ struct Sum<'a> {
     values: &'a [f64],
     places: &'a [u32],
     source: &'a Packed,
-    turn: Turn,
+    summand: Summand,
 }
 
 /// `to[i] = values[places[i]]`, band by band of the order of `to`.
@@ -389,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn every_block_has_its_turn_and_no_two_tasks_meet() {
+    fn every_block_is_added_once_and_no_two_tasks_meet() {
         for grid in [Grid { tasks: 1, per_task: 1 }, Grid { tasks: 4, per_task: 1 }, Grid { tasks: 2, per_task: 3 }] {
             let bands = grid.bands();
             let mut visited = vec![0; bands * bands];
@@ -398,14 +400,14 @@ mod tests {
             for step in 0..grid.tasks {
                 let mut workers = [vec![None; bands], vec![None; bands]];
                 for task in 0..grid.tasks {
-                    for (row, column, turns) in grid.visits(task, step) {
+                    for (row, column, summands) in grid.visits(task, step) {
                         visited[row * bands + column] += 1;
                         for (side, band) in [row, column].into_iter().enumerate() {
                             let worker = workers[side][band].get_or_insert(task);
                             assert_eq!(*worker, task, "{grid:?}: two tasks on one band in step {step}");
                             let before = added[side][band];
-                            let turn = Turn { first: before == 0, last: before + 1 == bands };
-                            assert_eq!(turns[side], turn, "{grid:?}: block ({row}, {column})");
+                            let summand = Summand { first: before == 0, last: before + 1 == bands };
+                            assert_eq!(summands[side], summand, "{grid:?}: block ({row}, {column})");
                             added[side][band] += 1;
                         }
                     }

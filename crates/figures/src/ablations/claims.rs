@@ -1,11 +1,12 @@
 //! What the paper says of fixed bases and of depth, judged trial by trial.
 
 use lab::Finding;
+use lab::statistics::median;
 
 use super::plan::{COMPRESSED, DEPTH, DISCREPANT_STEP, ORIGINAL};
 use super::{Row, Settings};
 use crate::statements::{NOT_RECOVERED, NOT_TRAINED, Outcome, RECOVERED, every_trial};
-use crate::summary::{median, short};
+use crate::summary::short;
 
 const STALLS: &str = "ablations/fixed-bases-stall";
 const OVERFITS: &str = "ablations/depth-2-overfits";

@@ -1,11 +1,12 @@
 //! Recovery error and iterations against each factor: every trial a dot, so that one that fails is seen.
 
 use charts::{Axis, Edge, Figure, Hue, Lines, Series, SharedY};
+use lab::statistics::median;
 
 use super::plan::{COMPRESSED, DEPTH, DISCREPANT_STEP, INIT_SCALE, OBSERVED_FRACTION, ORIGINAL};
 use super::{Row, Settings};
 use crate::palette;
-use crate::summary::{grouped, median};
+use crate::summary::grouped;
 
 pub(super) fn figure(settings: &Settings, rows: &[Row]) -> Figure {
     let factors = factors(settings);

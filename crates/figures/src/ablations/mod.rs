@@ -27,7 +27,6 @@ pub(super) struct Row {
     pub(super) recovery_error: f64,
 }
 
-/// The experiment.
 pub struct Ablations;
 
 impl Experiment for Ablations {

@@ -8,7 +8,7 @@ use lab::{Experiment, Kernels, Planned};
 use super::Ablations;
 use super::settings::{Base, DepthSettings, Settings};
 use crate::label::number;
-use crate::matrix::{MatrixTrial, Network, ProblemSettings, Recovery, Start};
+use crate::matrix::{MatrixTrial, Network, ProblemSettings, Start};
 
 /// What the tables call the two networks.
 pub(super) const ORIGINAL: &str = "original";
@@ -69,19 +69,15 @@ fn at_value(
     let Base { depth, init_scale, step_size, rank_guess, discrepant_step, initialization } = networks;
     // The gradient grows with the number of observed entries.
     let step_size = **step_size * *settings.problem.observed_fraction / *observed_fraction;
-    let planned = |name: &'static str, network: Network, cost: f64, trial: usize| Planned {
-        at: Point { factor, value, network: name, trial },
-        trial: MatrixTrial {
-            start: Start { experiment: Ablations::NAME, seed: settings.seed, instance: trial, initialization: 0 },
-            problem: ProblemSettings { observed_fraction, ..settings.problem.clone() },
-            network,
-            step_size,
-            schedule: settings.schedule.clone(),
-            recovery: Recovery::AtEnd,
-            snapshots: 0,
-        },
-        kernels: Kernels::Sequential,
-        cost,
+    let planned = |name: &'static str, network: Network, cost: f64, trial: usize| {
+        let start = Start { experiment: Ablations::NAME, seed: settings.seed, instance: trial, initialization: 0 };
+        let problem = ProblemSettings { observed_fraction, ..settings.problem.clone() };
+        Planned {
+            at: Point { factor, value, network: name, trial },
+            trial: MatrixTrial::to_the_end(start, problem, network, step_size, &settings.schedule),
+            kernels: Kernels::Sequential,
+            cost,
+        }
     };
     let (depth, init_scale) = (**depth, **init_scale);
     let original = Network::Deep { depth, width: *settings.problem.size, init_scale };

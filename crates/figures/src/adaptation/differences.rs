@@ -222,12 +222,8 @@ mod tests {
     #[test]
     fn a_narrow_adapter_is_compared_at_its_own_rank() {
         let ranked = |method, rank, score| RunRow { rank, ..row(method, 0, Some(score)) };
-        let rows = [
-            ranked(LORA, 8, 0.1),
-            ranked(LORA, 16, 0.2),
-            ranked(DEEP_LORA_NARROW, 16, 0.7),
-            ranked(DEEP_LORA, 0, 1.0),
-        ];
+        let rows =
+            [ranked(LORA, 8, 0.1), ranked(LORA, 16, 0.2), ranked(DEEP_LORA_NARROW, 16, 0.7), ranked(DEEP_LORA, 0, 1.0)];
         let found: Vec<(String, usize, f64)> =
             differences(&rows).into_iter().map(|row| (row.difference, row.rank, row.mean.unwrap())).collect();
         assert_eq!(found[0], ("Deep LoRA - LoRA".to_owned(), 8, 0.9));

@@ -61,7 +61,8 @@ mod tests {
         let entry = |i: usize, j: usize| (1.0 + i as f32).sin() * (2.0 + j as f32).cos();
         let (left, right) = (Mat::from_fn(7, 3, entry), Mat::from_fn(3, 5, entry));
         let delta: Mat<f32> = &left * &right;
-        let (merged, factored) = (Applied::Merged(delta.as_ref()), Applied::Factored { left: left.as_ref(), right: right.as_ref() });
+        let (merged, factored) =
+            (Applied::Merged(delta.as_ref()), Applied::Factored { left: left.as_ref(), right: right.as_ref() });
         assert!((norm(merged) - norm(factored)).abs() < 1e-5 * norm(merged));
     }
 }

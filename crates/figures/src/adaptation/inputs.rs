@@ -7,8 +7,8 @@ use adaptation::data::{self, DataError, Example, LeftOut, Task};
 use adaptation::evaluation::Labelled;
 use adaptation::tokens::{Tokenizer, TooLong};
 use adaptation::{Config, Encoder, ModelError, Pooling, Pretrained, Reach, Selection, SequenceError, Site};
-use dynamics::random::stream;
 use anyhow::{Context, anyhow};
+use dynamics::random::stream;
 use lab::checked::Count;
 use lab::{BadInput, Gathering, Invalid};
 use sources::{Cache, Source, SourceError};
@@ -160,7 +160,6 @@ impl FineTuningInputs {
         }
         Ok(())
     }
-
 }
 
 /// Refuses pooling that the encoder does not have, or that gives the same for every sentence.

@@ -3,9 +3,9 @@
 use std::mem::take;
 use std::time::Duration;
 
-use adaptation::{Activations, Adapters, Reach, Site};
 use adaptation::evaluation::{Labelled, predict, score};
 use adaptation::training::{self, FineTuning};
+use adaptation::{Activations, Adapters, Reach, Site};
 use faer::Par;
 use lab::{TrialContext, TrialError};
 use serde::{Deserialize, Serialize};
@@ -66,7 +66,20 @@ impl<'a> Log<'a> {
         let constant_loss = task.loss().of_best_constant(&labels);
         let (activations, notes) = (Activations::new(), Notes::default());
         let escapes = None;
-        Ok(Self { trial, task, context, par, evaluation, training, constant_loss, reach, activations, subspaces, escapes, notes })
+        Ok(Self {
+            trial,
+            task,
+            context,
+            par,
+            evaluation,
+            training,
+            constant_loss,
+            reach,
+            activations,
+            subspaces,
+            escapes,
+            notes,
+        })
     }
 
     /// Before the first step. If the run was killed after a checkpoint, it goes on there; a checkpoint that cannot be used is

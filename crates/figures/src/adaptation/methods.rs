@@ -43,6 +43,7 @@ pub enum MethodName {
 
 impl MethodName {
     /// All of them.
+    #[cfg(test)]
     pub const ALL: [Self; 7] = [
         Self::Lora,
         Self::LoraPeft,

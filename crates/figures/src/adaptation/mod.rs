@@ -32,24 +32,16 @@ pub use differences::{CONTRASTS, Compared, DifferenceRow, differences};
 pub use encoder_claims::{NEEDS_PAPERS_ENCODER, PAPERS_ENCODER, by_encoder};
 #[cfg(test)]
 pub use failures::tests::row as any_row;
-pub use failures::{failures, what_failed};
-pub use frozen::FrozenHead;
+pub use failures::what_failed;
 pub use inputs::FineTuningInputs;
-pub use methods::{
-    COMPRESSED, DEEP_LORA, DEEP_LORA_NARROW, LORA, LORA_PEFT, MethodName, MethodSettings,
-};
+pub use methods::{COMPRESSED, DEEP_LORA, DEEP_LORA_NARROW, LORA, LORA_PEFT, MethodName};
 pub use notes::Notes;
-pub use outcome::{Escape, FineTuningOutcome, TrainingRecord};
-pub use plan::{Common, Run, RunPoint};
-pub use rows::{FinishedRun, RecordRow, RunRow, TimingRow, distinct, ends, metric_label, timing_table};
-pub use settings::{
-    Deviation, Draws, EncoderSettings, HeadSettings, IncompleteBatch, PoolingChoice, Sampling, Sources, TrainingSettings,
-    adapted_in_words, check_tasks,
-};
-pub use spectra::{Alignment, SiteSpectrum};
+pub use outcome::Escape;
+pub use plan::RunPoint;
+pub use rows::{FinishedRun, RecordRow, RunRow, distinct, ends, metric_label, timing_table};
+pub use settings::{Deviation, PoolingChoice};
 pub(crate) use sweep::no_keys;
 pub use sweep::{FineTuningSettings, NoKeys, Own, Varied};
-pub use task::GatheredTask;
 pub use trial::{FineTuningTrial, Keep};
 
 /// The task on which the paper reports values.

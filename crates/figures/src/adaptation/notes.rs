@@ -41,8 +41,10 @@ impl Notes {
             let rows = rows.iter().filter(|row| row.method == *method);
             mean(&rows.map(|row| row.training_loss).collect::<Vec<_>>()).unwrap_or(f64::NAN)
         };
-        let losses: Vec<(String, f64)> =
-            distinct(rows, |row| row.method.clone()).into_iter().map(|method| (method.clone(), loss(&method))).collect();
+        let losses: Vec<(String, f64)> = distinct(rows, |row| row.method.clone())
+            .into_iter()
+            .map(|method| (method.clone(), loss(&method)))
+            .collect();
         let largest = losses.iter().map(|loss| loss.1).fold(0.0, f64::max);
         let smallest = losses.iter().map(|loss| loss.1).fold(f64::INFINITY, f64::min);
         if losses.len() > 1 && largest > 2.0 * smallest {

@@ -46,7 +46,10 @@ impl fmt::Display for RunPoint {
         let Self { head, task, method, examples, rank, step_size, epsilon, head_draw, trial, .. } = self;
         // The name of a method of full width says so.
         let width = if *rank == 0 { String::new() } else { format!(", r = {rank}") };
-        write!(f, "{task}, n = {examples}, {method}{width}, η = {step_size:e}, ϵ = {epsilon:e}, {head} {head_draw}, trial {trial}")
+        write!(
+            f,
+            "{task}, n = {examples}, {method}{width}, η = {step_size:e}, ϵ = {epsilon:e}, {head} {head_draw}, trial {trial}"
+        )
     }
 }
 

@@ -107,7 +107,10 @@ impl Deviation {
 
 /// The key `draws` of a head.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged, expecting = "a whole number from 1, each crossed with all trials (1: the authors'), or \"per-trial\"")]
+#[serde(
+    untagged,
+    expecting = "a whole number from 1, each crossed with all trials (1: the authors'), or \"per-trial\""
+)]
 pub enum Draws {
     /// So many, each used by all trials.
     Crossed(Count),

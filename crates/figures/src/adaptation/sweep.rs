@@ -116,7 +116,12 @@ impl<E: Own> Check for FineTuningSettings<E> {
         ];
         for (list, key, length) in lists {
             let single = E::VARIED.contains(&list) || length <= 1;
-            Invalid::unless(single, key, format!("a list of {length}"), "a list of one: the figure has no axis for it")?;
+            Invalid::unless(
+                single,
+                key,
+                format!("a list of {length}"),
+                "a list of one: the figure has no axis for it",
+            )?;
         }
         let grid = [self.tasks.len(), self.methods.names.len(), self.head.draws.shared().max(1)];
         let lengths = lists.map(|(_, _, length)| length.max(1));

@@ -24,7 +24,10 @@ pub(super) fn findings(settings: &Settings, results: &Results) -> anyhow::Result
     let of_tasks: Vec<(&String, TrainedRuns)> =
         tasks.iter().map(|task| (task, TrainedRuns::new(&rows, &spectra, &losses, task))).collect();
     let low = |id: &'static str| {
-        of_tasks.iter().map(|(task, trained)| low_rank(id, trained, *settings.experiment.singular_values).case(*task)).collect()
+        of_tasks
+            .iter()
+            .map(|(task, trained)| low_rank(id, trained, *settings.experiment.singular_values).case(*task))
+            .collect()
     };
     let early = |id: &'static str| {
         of_tasks.iter().map(|(task, trained)| found_early(id, trained, *settings.training.steps).case(*task)).collect()

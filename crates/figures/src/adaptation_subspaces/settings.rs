@@ -25,7 +25,12 @@ impl Own for Kept {
 
     fn check(&self, settings: &Settings) -> Result<(), Invalid> {
         let only = settings.methods.names[..] == [MethodName::DeepLora];
-        Invalid::unless(only, "methods.names", settings.methods.names.len(), "[\"deep-lora\"]: the figure is about it alone")?;
+        Invalid::unless(
+            only,
+            "methods.names",
+            settings.methods.names.len(),
+            "[\"deep-lora\"]: the figure is about it alone",
+        )?;
         let falls = *self.final_step_size <= *settings.step_sizes[0];
         Invalid::unless(falls, "experiment.final_step_size", self.final_step_size, "a number from 0 to the step size")?;
         let enough = *self.singular_values >= 2;

@@ -10,9 +10,8 @@ pub use self::settings::Settings;
 use crate::drawing::drawing;
 use crate::matrix::*;
 use crate::palette;
-use crate::reference::{ReferenceRow, read_reference, reference_table};
+use crate::reference::{ReferenceRow, read_reference};
 
-/// The experiment.
 pub struct Completion;
 
 impl Experiment for Completion {
@@ -34,23 +33,14 @@ impl Experiment for Completion {
     }
 
     fn plan(settings: &Settings, (): &()) -> anyhow::Result<Plan<Self>> {
-        let Settings { seed, step_size, ref problem, ref schedule, .. } = *settings;
-        let trial = |at: &ComparedPoint| MatrixTrial {
-            start: Start { experiment: Self::NAME, seed, instance: at.trial, initialization: at.trial },
-            problem: problem.clone(),
-            network: at.network.network,
-            step_size: *step_size,
-            schedule: schedule.with_tolerance(at.network.tolerance),
-            recovery: Recovery::EveryRecord,
-            snapshots: KEEP_ALL,
-        };
-        Ok(comparison_plan(&settings.networks(), *settings.trials, trial))
+        let Settings { seed, trials, step_size, ref problem, ref schedule, .. } = *settings;
+        let (experiment, trials, step_size, recovery) = (Self::NAME, *trials, *step_size, Recovery::EveryRecord);
+        let comparison = Comparison { experiment, seed, trials, step_size, problem, schedule, recovery };
+        Ok(comparison.plan(&settings.networks()))
     }
 
     fn tables(settings: &Settings, (): &(), finished: &[FinishedOf<Self>]) -> anyhow::Result<Vec<Table>> {
-        let mut tables = comparison_tables(Self::NAME, *settings.trajectory_records, finished)?;
-        tables.push(reference_table(Self::NAME)?);
-        Ok(tables)
+        comparison_tables(Self::NAME, *settings.trajectory_records, finished)
     }
 
     fn draw(settings: &Settings, results: &Results) -> anyhow::Result<Vec<Drawing>> {

@@ -6,6 +6,7 @@ use super::rows::{Row, Timing, iterations_of, seconds_of};
 use super::{Kind, Settings};
 use crate::matrix::mean_series;
 use crate::reference::{ReferenceRow, reference_points};
+use crate::statements::points;
 
 pub(super) fn figure(settings: &Settings, rows: &[Row], clocks: &[Timing], reference: &[ReferenceRow]) -> Figure {
     let panel = |title: &str, y: &str| {
@@ -23,8 +24,8 @@ pub(super) fn figure(settings: &Settings, rows: &[Row], clocks: &[Timing], refer
             let points = points.filter(|points| settings.as_in_the_paper() && !points.is_empty());
             points.map(|points| Series::new(format!("{}, paper", kind.name()), points).hue(kind.hue()).paper())
         };
-        iterations = iterations.series(ours(iterations_of(rows, kind))).many(paper("iterations"));
-        time = time.series(ours(seconds_of(rows, clocks, kind))).many(paper("gpu_seconds"));
+        iterations = iterations.series(ours(points(&iterations_of(rows, kind)))).many(paper("iterations"));
+        time = time.series(ours(points(&seconds_of(rows, clocks, kind)))).many(paper("gpu_seconds"));
     }
     Figure::new("Networks as small as the rank guess allows")
         .subtitle(settings.subtitle())

@@ -12,7 +12,7 @@ use lab::{Drawing, Experiment, Finding, FinishedOf, Gathering, Kernels, Plan, Pl
 use self::rows::{Row, Timing};
 pub use self::settings::{Kind, Settings};
 use crate::drawing::drawing;
-use crate::matrix::{MatrixTrial, Recovery, Start};
+use crate::matrix::{MatrixTrial, Start};
 use crate::reference::{read_reference, reference_table};
 
 /// What is varied.
@@ -29,7 +29,6 @@ impl fmt::Display for Point {
     }
 }
 
-/// The experiment.
 pub struct CompressedVsNarrow;
 
 impl Experiment for CompressedVsNarrow {
@@ -58,15 +57,8 @@ impl Experiment for CompressedVsNarrow {
                     // Trials differ in everything random; networks of the same trial share target and observed entries.
                     let start =
                         Start { experiment: Self::NAME, seed: settings.seed, instance: trial, initialization: 0 };
-                    let run = MatrixTrial {
-                        start,
-                        problem: settings.problem.clone(),
-                        network,
-                        step_size: *settings.step_size,
-                        schedule: settings.schedule.clone(),
-                        recovery: Recovery::AtEnd,
-                        snapshots: 0,
-                    };
+                    let Settings { problem, step_size, schedule, .. } = settings;
+                    let run = MatrixTrial::to_the_end(start, problem.clone(), network, **step_size, schedule);
                     let at = Point { kind, rank_guess, trial };
                     plan.push(Planned { at, trial: run, kernels: Kernels::Sequential, cost: kind.cost(rank_guess) });
                 }

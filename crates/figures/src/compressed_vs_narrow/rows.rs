@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Kind;
+use crate::statements::Run;
 
 /// One run: a row of `compressed-vs-narrow.csv`.
 #[derive(Serialize, Deserialize)]
@@ -26,24 +27,14 @@ pub(super) struct Timing {
     pub(super) setup_seconds: f64,
 }
 
-/// (trial, r̂, iterations) of the runs of one network that met the tolerance.
-pub(super) fn runs_of(rows: &[Row], kind: Kind) -> Vec<(usize, f64, f64)> {
+/// Iterations against r̂ of the runs of one network that met the tolerance.
+pub(super) fn iterations_of(rows: &[Row], kind: Kind) -> Vec<Run> {
     let met = rows.iter().filter(|row| row.network == kind.name() && row.converged);
     met.map(|row| (row.trial, row.rank_guess as f64, row.iterations as f64)).collect()
 }
 
-/// (trial, r̂, seconds) of the runs of one network that met the tolerance, with the making of the initial factors.
-pub(super) fn seconds_of_runs(rows: &[Row], clocks: &[Timing], kind: Kind) -> Vec<(usize, f64, f64)> {
+/// Seconds against r̂ of the runs of one network that met the tolerance, with the making of the initial factors.
+pub(super) fn seconds_of(rows: &[Row], clocks: &[Timing], kind: Kind) -> Vec<Run> {
     let met = rows.iter().zip(clocks).filter(|(row, _)| row.network == kind.name() && row.converged);
     met.map(|(row, clock)| (row.trial, row.rank_guess as f64, clock.seconds + clock.setup_seconds)).collect()
-}
-
-/// (r̂, iterations) of the same runs.
-pub(super) fn iterations_of(rows: &[Row], kind: Kind) -> Vec<(f64, f64)> {
-    runs_of(rows, kind).into_iter().map(|(_, x, y)| (x, y)).collect()
-}
-
-/// (r̂, seconds) of the same runs.
-pub(super) fn seconds_of(rows: &[Row], clocks: &[Timing], kind: Kind) -> Vec<(f64, f64)> {
-    seconds_of_runs(rows, clocks, kind).into_iter().map(|(_, x, y)| (x, y)).collect()
 }

@@ -8,6 +8,7 @@ use crate::label::number;
 use crate::matrix::mean_series;
 use crate::palette;
 use crate::reference::{ReferenceRow, reference_points};
+use crate::statements::points;
 
 pub(super) fn figure(settings: &Settings, rows: &[Row], reference: &[ReferenceRow]) -> Figure {
     let panel = |title: &str, y: &str| Lines::new(title).x(Axis::linear("width")).y(Axis::linear(y).include(0.0));
@@ -23,11 +24,12 @@ pub(super) fn figure(settings: &Settings, rows: &[Row], reference: &[ReferenceRo
             (settings.as_in_the_paper() && !points.is_empty())
                 .then(|| Series::new(format!("depth {depth}, paper"), points).hue(hue).paper())
         };
-        errors = errors.series(ours(recovery_errors(rows, **depth))).many(paper("recovery_error"));
+        errors = errors.series(ours(points(&recovery_errors(rows, **depth)))).many(paper("recovery_error"));
         if **depth == deepest {
             let lost = rows.iter().filter(|row| row.depth == **depth && !row.converged);
             let lost: Vec<f64> = lost.map(|row| row.width as f64).collect();
-            let series = ours(iterations_to_tolerance(rows, **depth)).failed(lost, Edge::Top, "tolerance not met");
+            let series =
+                ours(points(&iterations_to_tolerance(rows, **depth))).failed(lost, Edge::Top, "tolerance not met");
             iterations = iterations.series(series).many(paper("iterations"));
         }
     }

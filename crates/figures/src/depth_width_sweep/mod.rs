@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 
 pub use self::settings::Settings;
 use crate::drawing::drawing;
-use crate::matrix::{MatrixTrial, Network, Recovery, Start};
+use crate::matrix::{MatrixTrial, Network, Start};
 use crate::reference::{read_reference, reference_table};
+use crate::statements::Run;
 
 /// What is varied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +41,6 @@ pub(super) struct Row {
     pub(super) recovery_error: f64,
 }
 
-/// The experiment.
 pub struct DepthWidthSweep;
 
 impl Experiment for DepthWidthSweep {
@@ -69,15 +69,9 @@ impl Experiment for DepthWidthSweep {
                     // Trials differ in their initial factors only.
                     let start =
                         Start { experiment: Self::NAME, seed: settings.seed, instance: 0, initialization: trial };
-                    let run = MatrixTrial {
-                        start,
-                        problem: settings.problem.clone(),
-                        network: Network::Deep { depth, width, init_scale: *settings.init_scale },
-                        step_size,
-                        schedule: settings.schedule.clone(),
-                        recovery: Recovery::AtEnd,
-                        snapshots: 0,
-                    };
+                    let Settings { problem, init_scale, schedule, .. } = settings;
+                    let network = Network::Deep { depth, width, init_scale: **init_scale };
+                    let run = MatrixTrial::to_the_end(start, problem.clone(), network, step_size, schedule);
                     let at = Point { depth, width, trial };
                     plan.push(Planned { at, trial: run, kernels: Kernels::Sequential, cost: width as f64 });
                 }
@@ -111,15 +105,15 @@ impl Experiment for DepthWidthSweep {
     }
 }
 
-/// (width, recovery error) of the runs at one depth.
-fn recovery_errors(rows: &[Row], depth: usize) -> Vec<(f64, f64)> {
-    rows.iter().filter(|row| row.depth == depth).map(|row| (row.width as f64, row.recovery_error)).collect()
+/// Recovery error against width of the runs at one depth.
+fn recovery_errors(rows: &[Row], depth: usize) -> Vec<Run> {
+    rows.iter().filter(|row| row.depth == depth).map(|row| (row.trial, row.width as f64, row.recovery_error)).collect()
 }
 
-/// (width, iterations) of the runs at one depth that met the tolerance.
-fn iterations_to_tolerance(rows: &[Row], depth: usize) -> Vec<(f64, f64)> {
+/// Iterations against width of the runs at one depth that met the tolerance.
+fn iterations_to_tolerance(rows: &[Row], depth: usize) -> Vec<Run> {
     let met = rows.iter().filter(|row| row.depth == depth && row.converged);
-    met.map(|row| (row.width as f64, row.iterations as f64)).collect()
+    met.map(|row| (row.trial, row.width as f64, row.iterations as f64)).collect()
 }
 
 #[cfg(test)]

@@ -8,9 +8,7 @@ use lab::{Drawing, Experiment, Finding, FinishedOf, Gathering, Plan, Results, Ta
 pub use self::settings::Settings;
 use crate::drawing::drawing;
 use crate::matrix::*;
-use crate::reference::reference_table;
 
-/// The experiment.
 pub struct Factorization;
 
 impl Experiment for Factorization {
@@ -32,23 +30,14 @@ impl Experiment for Factorization {
     }
 
     fn plan(settings: &Settings, (): &()) -> anyhow::Result<Plan<Self>> {
-        let Settings { seed, step_size, ref problem, ref schedule, .. } = *settings;
-        let trial = |at: &ComparedPoint| MatrixTrial {
-            start: Start { experiment: Self::NAME, seed, instance: at.trial, initialization: at.trial },
-            problem: problem.clone(),
-            network: at.network.network,
-            step_size: *step_size,
-            schedule: schedule.with_tolerance(at.network.tolerance),
-            recovery: Recovery::AtEnd,
-            snapshots: KEEP_ALL,
-        };
-        Ok(comparison_plan(&settings.networks(), *settings.trials, trial))
+        let Settings { seed, trials, step_size, ref problem, ref schedule, .. } = *settings;
+        let (experiment, trials, step_size, recovery) = (Self::NAME, *trials, *step_size, Recovery::AtEnd);
+        let comparison = Comparison { experiment, seed, trials, step_size, problem, schedule, recovery };
+        Ok(comparison.plan(&settings.networks()))
     }
 
     fn tables(settings: &Settings, (): &(), finished: &[FinishedOf<Self>]) -> anyhow::Result<Vec<Table>> {
-        let mut tables = comparison_tables(Self::NAME, *settings.trajectory_records, finished)?;
-        tables.push(reference_table(Self::NAME)?);
-        Ok(tables)
+        comparison_tables(Self::NAME, *settings.trajectory_records, finished)
     }
 
     fn draw(settings: &Settings, results: &Results) -> anyhow::Result<Vec<Drawing>> {

@@ -54,7 +54,8 @@ fn difference_sets(settings: &Settings, task: &str, rows: &[&RunRow]) -> anyhow:
     let hues = settings.methods.hues();
     let mut sets = Vec::new();
     for contrast in CONTRASTS {
-        let at = |&n: &usize| Compared::between(rows.iter().copied().filter(|row| row.examples == n), contrast).difference();
+        let at =
+            |&n: &usize| Compared::between(rows.iter().copied().filter(|row| row.examples == n), contrast).difference();
         if let Some((_, hue)) = hues.iter().find(|(label, _)| *label == contrast.0) {
             let label = format!("{} − {}", contrast.0, contrast.1);
             sets.push(Differences::here(label, *hue, sizes.iter().map(at).collect()));
@@ -91,9 +92,9 @@ fn score_panel(task: &str, rows: &[&RunRow], settings: &Settings) -> anyhow::Res
 fn loss_panel(task: &str, rows: &[&RunRow], settings: &Settings) -> Lines {
     let x = |row: &RunRow| row.examples as f64;
     let hues = settings.methods.hues();
-    let series = hues.into_iter().filter_map(|(method, hue)| {
-        loss_series(method, hue, &of_method(rows, method), x, settings.band)
-    });
+    let series = hues
+        .into_iter()
+        .filter_map(|(method, hue)| loss_series(method, hue, &of_method(rows, method), x, settings.band));
     let panel = Lines::new(task).y(Axis::log("training loss at the end")).many(series);
     match mean(&rows.iter().map(|row| row.constant_loss).collect::<Vec<_>>()) {
         Some(constant) => panel.reference(constant, format!("best constant: {}", significant(constant, 2))),

@@ -56,7 +56,8 @@ fn leads(id: &'static str, runs: &[RunRow]) -> Vec<Finding> {
 fn overall(id: &'static str, runs: &[RunRow]) -> Finding {
     let glue: Vec<RunRow> = runs.iter().filter(|run| run.task != "movie-sentiment").cloned().collect();
     let all = differences_in_points(&glue);
-    let means: Vec<f64> = all.iter().filter_map(|(_, difference, _)| difference.map(|estimate| estimate.mean)).collect();
+    let means: Vec<f64> =
+        all.iter().filter_map(|(_, difference, _)| difference.map(|estimate| estimate.mean)).collect();
     let finding = match Estimate::of(&means) {
         None if all.is_empty() => Finding::untested(id, "no task of GLUE was run"),
         None => Finding::untested(id, "no pair of trained runs with a score on a task of GLUE"),

@@ -58,8 +58,7 @@ fn differences(settings: &Settings, tasks: &[String], runs: &[RunRow]) -> anyhow
 
 /// The scores of all methods on every task, the paper's hollow.
 fn scores(settings: &Settings, tasks: &[String], runs: &[RunRow]) -> anyhow::Result<Histogram> {
-    let mut panel =
-        Histogram::new("Dev scores").categories(tasks).y(Axis::linear("Pearson, Matthews or accuracy (%)"));
+    let mut panel = Histogram::new("Dev scores").categories(tasks).y(Axis::linear("Pearson, Matthews or accuracy (%)"));
     for name in &settings.methods.names {
         let here = |task: &String| -> Vec<f64> {
             let runs = of_task(runs, task).into_iter().filter(|run| run.method == name.label());
@@ -83,7 +82,8 @@ fn scores(settings: &Settings, tasks: &[String], runs: &[RunRow]) -> anyhow::Res
 
 /// The training losses of all methods at the end, as shares of the best constant's.
 fn losses(settings: &Settings, tasks: &[String], runs: &[RunRow]) -> Histogram {
-    let panel = Histogram::new("Training loss at the end").categories(tasks).y(Axis::linear("% of the best constant's"));
+    let panel =
+        Histogram::new("Training loss at the end").categories(tasks).y(Axis::linear("% of the best constant's"));
     settings.methods.names.iter().fold(panel, |panel, name| {
         let of = |task: &String| -> Vec<f64> {
             let runs = of_task(runs, task).into_iter().filter(|run| run.method == name.label());

@@ -27,7 +27,6 @@ impl fmt::Display for Point {
     }
 }
 
-/// The experiment.
 pub struct InvariantSubspaces;
 
 impl Experiment for InvariantSubspaces {

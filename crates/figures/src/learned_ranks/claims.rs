@@ -39,9 +39,8 @@ pub(super) fn findings(settings: &Settings, rows: &[Row], runs: &[RunRow]) -> Ve
 /// The numerical ranks of all matrices, for every trained run of one place and method.
 fn ranks(rows: &[Row], runs: &[&RunRow]) -> Vec<Vec<usize>> {
     let of = |run: &&&RunRow| -> Vec<usize> {
-        let is_of = |row: &&Row| {
-            (&row.task, &row.method, (row.head_draw, row.trial)) == (&run.task, &run.method, run.key())
-        };
+        let is_of =
+            |row: &&Row| (&row.task, &row.method, (row.head_draw, row.trial)) == (&run.task, &run.method, run.key());
         rows.iter().filter(is_of).map(|row| row.numerical_rank).collect()
     };
     runs.iter().filter(|run| run.is_trained()).map(|run| of(&run)).collect()

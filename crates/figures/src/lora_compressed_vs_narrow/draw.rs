@@ -12,9 +12,10 @@ const AUTHORS: (&str, usize) = ("stsb_fewshot_16_narrow_vs_wide", 16);
 pub(super) fn figure(settings: &Settings, rows: &[RecordRow]) -> anyhow::Result<Figure> {
     let tasks = distinct(rows, |row| row.task.clone());
     let of = |task: &String| rows.iter().filter(|row| row.task == *task).collect::<Vec<&RecordRow>>();
-    let steps = settings.methods.compressed_step_size.map_or(String::new(), |own| {
-        format!("; compressed: η = {}", significant(*own, 1))
-    });
+    let steps = settings
+        .methods
+        .compressed_step_size
+        .map_or(String::new(), |own| format!("; compressed: η = {}", significant(*own, 1)));
     let place = settings.subtitle("paper: Section 5, compressed against narrow");
     let mut figure = Figure::new("Full-width Deep LoRA, its compressed twin, and a narrow one")
         .subtitle(format!("{place}{steps}{}", what_failed(rows)))

@@ -9,11 +9,8 @@ use super::MatrixOutcome;
 pub struct CurveRow {
     /// Which network: "original", "compressed, γ = 0.01", …
     pub network: String,
-    /// Number of the trial, from 0.
     pub trial: usize,
-    /// Iteration.
     pub iteration: u64,
-    /// Training loss.
     pub training_loss: f64,
     /// Recovery error; empty where it is not measured.
     pub recovery_error: Option<f64>,
@@ -22,11 +19,8 @@ pub struct CurveRow {
 /// The clock at one record of one run: a row of the timing table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TimingRow {
-    /// Which network.
     pub network: String,
-    /// Number of the trial, from 0.
     pub trial: usize,
-    /// Iteration.
     pub iteration: u64,
     /// Seconds spent in iterations up to here.
     pub seconds: f64,

@@ -42,11 +42,8 @@ impl From<MethodSettings> for Method {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OptimizerSettings {
-    /// The update rule.
     pub method: MethodSettings,
-    /// Step size η.
     pub step_size: Positive,
-    /// Weight decay λ.
     pub weight_decay: NotNegative,
 }
 

@@ -8,7 +8,6 @@ mod evolution;
 pub mod given;
 mod method;
 mod panels;
-mod rank_test;
 mod scale;
 mod settings;
 mod theorem;
@@ -16,21 +15,20 @@ mod trajectory;
 mod trial;
 
 pub use comparison::{
-    Compared, ComparedPoint, KEEP_ALL, against_time, banded, comparison_plan, comparison_tables, first_and_range,
-    iterations_below, last_values, over_trials, path, speed_finding, unfit,
+    Compared, ComparedPoint, Comparison, against_time, banded, comparison_tables, first_and_range, iterations_below,
+    last_values, over_trials, path, speed_finding, unfit,
 };
 pub use curve::{CurveRow, TimingRow, curve_rows, timing_rows};
-pub use evolution::{EvolutionOutcome, EvolutionRow, EvolutionTrial, Movement, Side, by_index, evolution_rows};
+pub use evolution::{EvolutionRow, EvolutionTrial, Movement, Side, by_index, evolution_rows};
 pub use method::{MethodSettings, OptimizerSettings};
 pub use panels::{ComparisonPanels, mean_series, of_means};
-pub use rank_test::mann_whitney;
 pub use scale::{RelativeNetwork, ScaleMethod, ScaleOutcome, ScaleTrial, TargetSettings, WideProblem};
 pub use settings::{
     InitializationSettings, LossSettings, ProblemSettings, ScheduleSettings, check_rank_guess, check_tolerance,
 };
 pub use theorem::{
-    BlockRow, CaseRow, DistanceRow, Points, TheoremCase, TheoremOutcome, TheoremTrial, block_rows, distance_rows,
-    have_learned, largest, largest_by_iteration,
+    BlockRow, DistanceRow, Points, TheoremCase, TheoremTrial, block_rows, distance_rows, have_learned, largest,
+    largest_by_iteration,
 };
 pub use trajectory::{TrajectoryRow, trajectory_rows};
-pub use trial::{MatrixOutcome, MatrixTrial, Network, Recovery, Start, StoredProduct};
+pub use trial::{MatrixOutcome, MatrixTrial, Network, Recovery, Start};

@@ -1,6 +1,7 @@
 //! Sections of the TOML files that several matrix experiments have, and their checks.
 
-use dynamics::{LossForm, Schedule};
+use dynamics::random::Generator;
+use dynamics::{DynamicsError, LossForm, Objective, Observed, Schedule, Target};
 use lab::Invalid;
 use lab::checked::{Count, Fraction, NotNegative, Size, Steps};
 use serde::{Deserialize, Serialize};
@@ -41,6 +42,17 @@ impl From<LossSettings> for LossForm {
 }
 
 impl ProblemSettings {
+    /// The target, the observed entries and the loss, drawn from the streams of these two purposes.
+    ///
+    /// # Errors
+    /// If the numerical core refuses the settings.
+    pub(super) fn objective(&self, stream: impl Fn(&str) -> Generator) -> Result<Objective, DynamicsError> {
+        let Self { size, rank, observed_fraction, loss } = *self;
+        let target = Target::gaussian(*size, *size, *rank, &mut stream("target"))?;
+        let observed = Observed::uniform(*size, *size, *observed_fraction, &mut stream("observed entries"))?;
+        Objective::new(target, observed, loss.into())
+    }
+
     /// Checks the section named `key`.
     pub fn check(&self, key: &str) -> Result<(), Invalid> {
         let ProblemSettings { size, rank, observed_fraction, .. } = *self;
@@ -83,11 +95,9 @@ impl InitializationSettings {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ScheduleSettings {
-    /// At most this many iterations.
     pub max_iterations: Steps,
     /// Stop when the recorded training loss is below it; 0 never.
     pub tolerance: NotNegative,
-    /// Iterations between two records.
     pub record_every: Steps,
 }
 

@@ -9,17 +9,12 @@ use super::MatrixOutcome;
 /// One recorded product in three principal components: a row of `NAME.trajectory.csv`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrajectoryRow {
-    /// Which network.
     pub network: String,
-    /// Number of the trial, from 0.
     pub trial: usize,
-    /// Iteration.
     pub iteration: u64,
     /// Coordinates along the first three components, in units of the target's entries (Frobenius norm).
     pub component_1: f64,
-    /// Second coordinate.
     pub component_2: f64,
-    /// Third coordinate.
     pub component_3: f64,
     /// Frobenius distance to the original's product at the same iteration; empty where the original has no record.
     pub distance_to_original: Option<f64>,

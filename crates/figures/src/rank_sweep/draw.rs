@@ -64,7 +64,8 @@ fn scores(settings: &Settings, task: &str, rows: &[&RunRow]) -> anyhow::Result<L
 }
 
 fn losses(settings: &Settings, task: &str, rows: &[&RunRow]) -> Lines {
-    let of = |(name, rows): (MethodName, Vec<&RunRow>)| loss_series(name.label(), name.hue(), &rows, rank, settings.band);
+    let of =
+        |(name, rows): (MethodName, Vec<&RunRow>)| loss_series(name.label(), name.hue(), &rows, rank, settings.band);
     let series = ranked(settings, rows).into_iter().filter_map(of);
     let panel = Lines::new(task).x(x(settings)).y(Axis::log("training loss at the end")).many(series);
     match mean(&rows.iter().map(|row| row.constant_loss).collect::<Vec<_>>()) {

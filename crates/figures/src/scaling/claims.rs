@@ -1,12 +1,12 @@
 //! Statements of this repository's own: how the sampled construction's costs grow, and that it is the explicit one's equal.
 
+use lab::statistics::power_law_exponent;
 use lab::{Evidence, Finding, Side};
 
 use super::costs::{Cost, Row, by_size, in_seconds, relative_errors, sampled_at};
 use super::equivalence::{EquivalenceRow, equivalence_findings};
 use super::{MOST_MEMORY_MIB, Settings};
 use crate::matrix::ScaleMethod;
-use crate::summary::exponent;
 
 const SAME_ITERATIONS: &str = "scaling/same-iterations";
 const SAME_ERROR: &str = "scaling/same-recovery-error";
@@ -39,7 +39,7 @@ fn growth(id: &'static str, limit: f64, largest: usize, costs: &[Cost], value: f
     if largest < 100_000 {
         return Finding::untested(id, "no size of 100 000 or more");
     }
-    let exponents = ScaleMethod::ALL.map(|method| (method, exponent(&by_size(costs, method, value))));
+    let exponents = ScaleMethod::ALL.map(|method| (method, power_law_exponent(&by_size(costs, method, value))));
     let found: Vec<String> = exponents
         .iter()
         .filter_map(|(method, fitted)| {

@@ -1,13 +1,13 @@
 //! Costs against the size, held-out errors against iterations and seconds, and the draws of both constructions.
 
 use charts::{Axis, Figure, Hue, Lines, Series, power};
+use lab::statistics::power_law_exponent;
 
 use super::costs::{Cost, Row, by_size, in_seconds, relative_errors, sampled_at};
 use super::equivalence::{EquivalenceRow, equivalence_series};
 use super::{MOST_MEMORY_MIB, Settings};
 use crate::matrix::ScaleMethod;
 use crate::palette;
-use crate::summary::exponent;
 
 pub(super) fn figure(settings: &Settings, rows: &[Row], costs: &[Cost], draws: &[EquivalenceRow]) -> Figure {
     let gibibytes = |cost: &Cost| cost.peak_memory_mib / 1024.0;
@@ -44,7 +44,7 @@ fn against_size(costs: &[Cost], title: &str, y: &str, value: fn(&Cost) -> f64) -
     let panel = Lines::new(title).x(Axis::log("size d")).y(Axis::log(y));
     panel.many(ScaleMethod::ALL.map(|method| {
         let (name, curve) = (method.name(), by_size(costs, method, value));
-        let label = match exponent(&curve) {
+        let label = match power_law_exponent(&curve) {
             Some(fitted) => format!("{name}: {}", power("d", format_args!("{:.2}", fitted.mean))),
             None => name.to_owned(),
         };

@@ -16,7 +16,6 @@ use crate::drawing::drawing;
 /// The most memory a million wide may take.
 const MOST_MEMORY_MIB: f64 = 6.0 * 1024.0;
 
-/// The experiment.
 pub struct Scaling;
 
 impl Experiment for Scaling {

@@ -121,17 +121,17 @@ mod tests {
     #[test]
     fn edges_that_move_and_a_middle_that_stays() {
         let settings: Settings = crate::matrix::given::settings("svd-evolution", "paper");
-        let holds = |rows: &[EvolutionRow]| -> Vec<(&'static str, bool)> {
-            let held = |finding: &Finding| matches!(finding.evidence, Evidence::Exact { holds: true, n: 1 });
-            findings(&settings, rows).iter().map(|finding| (finding.id, held(finding))).collect()
+        let verdicts = |rows: &[EvolutionRow]| -> Vec<(&'static str, bool)> {
+            let holds = |finding: &Finding| matches!(finding.evidence, Evidence::Exact { holds: true, n: 1 });
+            findings(&settings, rows).iter().map(|finding| (finding.id, holds(finding))).collect()
         };
-        let found = holds(&rows(&settings, 0.3, 0.0));
+        let found = verdicts(&rows(&settings, 0.3, 0.0));
         assert_eq!(found.len(), 8);
-        assert!(found.iter().all(|(id, held)| *held == (*id != AS_RHO)), "{found:?}");
-        let found = holds(&rows(&settings, 0.3, 0.05));
-        assert!(found.iter().all(|(id, held)| *held == (*id != AS_RHO && *id != STAY)), "{found:?}");
-        let found = holds(&rows(&settings, 0.0, 0.0));
-        assert!(found.iter().all(|(id, held)| *held == [STAY, RIGHT, LEFT].contains(id)), "{found:?}");
-        assert!(holds(&[]).iter().all(|(_, held)| !held));
+        assert!(found.iter().all(|(id, holds)| *holds == (*id != AS_RHO)), "{found:?}");
+        let found = verdicts(&rows(&settings, 0.3, 0.05));
+        assert!(found.iter().all(|(id, holds)| *holds == (*id != AS_RHO && *id != STAY)), "{found:?}");
+        let found = verdicts(&rows(&settings, 0.0, 0.0));
+        assert!(found.iter().all(|(id, holds)| *holds == [STAY, RIGHT, LEFT].contains(id)), "{found:?}");
+        assert!(verdicts(&[]).iter().all(|(_, holds)| !holds));
     }
 }

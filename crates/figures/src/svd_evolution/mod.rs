@@ -26,7 +26,6 @@ impl fmt::Display for Point {
     }
 }
 
-/// The experiment.
 pub struct SvdEvolution;
 
 impl Experiment for SvdEvolution {

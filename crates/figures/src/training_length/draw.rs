@@ -17,7 +17,8 @@ pub(super) fn figure(settings: &Settings, rows: &[RecordRow]) -> Figure {
             Some(constant) => losses.reference(constant, format!("best constant: {}", significant(constant, 2))).into(),
             None => losses.into(),
         });
-        panels.push(lines(settings, format!("{task}: dev score"), &rows, |row| row.score).y(Axis::linear(metric)).into());
+        panels
+            .push(lines(settings, format!("{task}: dev score"), &rows, |row| row.score).y(Axis::linear(metric)).into());
         let gap = |row: &RecordRow| Some(row.training_score? - row.score?);
         let gaps = lines(settings, format!("{task}: score on the training examples minus dev score"), &rows, gap);
         panels.push(gaps.y(Axis::linear("gap").include(0.0)).into());

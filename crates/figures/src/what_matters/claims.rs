@@ -1,12 +1,11 @@
 //! What the factorial says of the choices, and whether a gradient predicts when its update leaves the origin.
 
-use lab::statistics::{Estimate, paired_by_key};
+use lab::statistics::{Estimate, paired_by_key, power_law_exponent};
 use lab::{Evidence, Finding, Side};
 
 use super::escapes::EscapeRow;
 use super::settings::Settings;
 use crate::adaptation::*;
-use crate::summary::exponent;
 
 const LEADS: &str = "what-matters/deep-lora-leads";
 const HEAD: &str = "what-matters/lead-rests-on-pooler-and-head";
@@ -35,11 +34,9 @@ pub(super) fn findings(settings: &Settings, rows: &[RunRow], escapes: &[EscapeRo
         let (before, authors) = (networks[0], networks[networks.len() - 1]);
         for network in &networks {
             let rows = of(network, epsilons[0]);
-            for (id, contrast) in [
-                (LEADS, (DEEP_LORA, LORA)),
-                (ZERO, (LORA_PEFT, LORA)),
-                (WIDTH, (DEEP_LORA, DEEP_LORA_NARROW)),
-            ] {
+            for (id, contrast) in
+                [(LEADS, (DEEP_LORA, LORA)), (ZERO, (LORA_PEFT, LORA)), (WIDTH, (DEEP_LORA, DEEP_LORA_NARROW))]
+            {
                 findings.push(direction(id, &rows, contrast).case(format!("{case}, {network}")));
             }
         }
@@ -77,21 +74,27 @@ fn interaction(id: &'static str, rows: &[&RunRow], others: &[&RunRow]) -> Findin
     }
 }
 
-/// For each condition and width: the exponent with which the time to leave the origin grows with the predicted one, over all
-/// matrices and seeds.
+/// For each condition and width: the exponent with which the time to leave the origin grows with the predicted one over the
+/// matrices of a run, on average over runs.
 fn escape_times(escapes: &[EscapeRow], task: &str, case: &str) -> Vec<Finding> {
     let escapes: Vec<&EscapeRow> = escapes.iter().filter(|row| row.task == task).collect();
     let conditions = distinct(&escapes, |row| (row.head.clone(), row.method.clone(), row.epsilon.to_bits()));
     let of = |(head, method, epsilon): (String, String, u64)| {
         let is_there = |row: &&&EscapeRow| (&row.head, &row.method, row.epsilon.to_bits()) == (&head, &method, epsilon);
         let all: Vec<&&EscapeRow> = escapes.iter().filter(is_there).collect();
-        let points: Vec<(f64, f64)> =
-            all.iter().filter_map(|row| Some((row.predicted_steps, row.steps? as f64))).collect();
-        let finding = match exponent(&points) {
-            None => Finding::untested(ESCAPE, "fewer than four updates leave the origin"),
+        let run = |row: &&&EscapeRow| (row.head_draw, row.trial);
+        let in_run = |key: (usize, usize)| {
+            let rows = all.iter().filter(|row| run(row) == key);
+            let points: Vec<_> = rows.filter_map(|row| Some((row.predicted_steps, row.steps? as f64))).collect();
+            Some((key, power_law_exponent(&points)?.mean))
+        };
+        let exponents: Vec<_> = distinct(&all, |row| run(&row)).into_iter().filter_map(in_run).collect();
+        let left = all.iter().filter(|row| row.steps.is_some()).count();
+        let finding = match Estimate::crossed(&exponents) {
+            None => Finding::untested(ESCAPE, "no run in which four updates leave the origin"),
             Some(estimate) => Finding::new(
                 ESCAPE,
-                format!("exponent {estimate}, {} of {} updates leave", points.len(), all.len()),
+                format!("exponent {estimate}, {left} of {} updates leave", all.len()),
                 Evidence::Equivalence { estimate, low: 1.0 - MARGIN, high: 1.0 + MARGIN },
             ),
         };

@@ -27,9 +27,13 @@ pub(super) fn figure(settings: &Settings, results: &Results) -> anyhow::Result<F
         let score = Axis::linear(metric_label(rows.first().map_or("", |row| &row.metric)));
         figure = figure
             .panel(levels(settings, format!("{task}: scores"), &rows, score, RunRow::counted))
-            .panel(levels(settings, format!("{task}: training loss at the end"), &rows, Axis::log("training loss"), |row| {
-                row.training_loss
-            }))
+            .panel(levels(
+                settings,
+                format!("{task}: training loss at the end"),
+                &rows,
+                Axis::log("training loss"),
+                |row| row.training_loss,
+            ))
             .panel(effect_panel(&task, &effects))
             .panel(escape_panel(&task, &escapes));
     }

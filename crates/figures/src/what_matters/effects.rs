@@ -30,16 +30,18 @@ type Level<'a> = &'a dyn Fn(&RunRow) -> bool;
 /// The effects on every task: of pooler and head over the methods, of the methods over poolers and heads, of ϵ on each method.
 pub(super) fn effects(settings: &Settings, rows: &[RunRow]) -> Vec<EffectRow> {
     let tasks = distinct(rows, |row| row.task.clone());
-    tasks.iter().flat_map(|task| {
-        let rows: Vec<&RunRow> = rows.iter().filter(|row| row.task == *task).collect();
-        let first = *settings.experiment.epsilons[0];
-        let factorial: Vec<&RunRow> = rows.iter().copied().filter(|row| row.epsilon == first).collect();
-        let mut found = of_networks(settings, &factorial);
-        found.extend(of_methods(&factorial));
-        found.extend(of_epsilons(settings, &rows));
-        found
-    })
-    .collect()
+    tasks
+        .iter()
+        .flat_map(|task| {
+            let rows: Vec<&RunRow> = rows.iter().filter(|row| row.task == *task).collect();
+            let first = *settings.experiment.epsilons[0];
+            let factorial: Vec<&RunRow> = rows.iter().copied().filter(|row| row.epsilon == first).collect();
+            let mut found = of_networks(settings, &factorial);
+            found.extend(of_methods(&factorial));
+            found.extend(of_epsilons(settings, &rows));
+            found
+        })
+        .collect()
 }
 
 fn of_networks(settings: &Settings, rows: &[&RunRow]) -> Vec<EffectRow> {
@@ -53,7 +55,9 @@ fn of_networks(settings: &Settings, rows: &[&RunRow]) -> Vec<EffectRow> {
 
 fn of_methods(rows: &[&RunRow]) -> Vec<EffectRow> {
     let of = |(one, other): (&str, &str)| {
-        effect(rows, format!("{one} − {other}"), "poolers and heads", &|row| row.method == one, &|row| row.method == other)
+        effect(rows, format!("{one} − {other}"), "poolers and heads", &|row| row.method == one, &|row| {
+            row.method == other
+        })
     };
     [(LORA_PEFT, LORA), (DEEP_LORA_NARROW, LORA), (DEEP_LORA, LORA), (DEEP_LORA, DEEP_LORA_NARROW)]
         .into_iter()
@@ -81,7 +85,8 @@ fn of_epsilons(settings: &Settings, rows: &[&RunRow]) -> Vec<EffectRow> {
 fn effect(rows: &[&RunRow], label: String, over: &str, after: Level<'_>, before: Level<'_>) -> Option<EffectRow> {
     let level = |is_there: Level<'_>| -> Vec<((usize, usize), f64)> {
         let rows: Vec<&RunRow> = rows.iter().copied().filter(|row| is_there(row)).collect();
-        let scores = |key| mean(&rows.iter().filter(|row| row.key() == key).map(|row| row.counted()).collect::<Vec<_>>());
+        let scores =
+            |key| mean(&rows.iter().filter(|row| row.key() == key).map(|row| row.counted()).collect::<Vec<_>>());
         distinct(&rows, |row| row.key()).into_iter().filter_map(|key| Some((key, scores(key)?))).collect()
     };
     let differences = paired_by_key(&level(after), &level(before));

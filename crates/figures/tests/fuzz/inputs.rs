@@ -42,8 +42,7 @@ pub(super) fn few_shot(case: &Case, task: &str) -> Vec<String> {
     arguments.extend(["--data-dir".to_owned(), case.path("data").to_string_lossy().into_owned()]);
     let encoder = format!("sources.mine.path.directory={:?}", case.path("encoder").to_string_lossy());
     let task = format!("tasks=[{task:?}]");
-    let settings =
-        [&encoder, &task, "encoder.source=mine", "examples=[4]", "trials=1"];
+    let settings = [&encoder, &task, "encoder.source=mine", "examples=[4]", "trials=1"];
     arguments.extend(settings.iter().flat_map(|text| ["--set".to_owned(), (*text).to_owned()]));
     arguments
 }

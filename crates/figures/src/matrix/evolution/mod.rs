@@ -3,7 +3,7 @@
 use anyhow::Context;
 use dynamics::random::stream;
 use dynamics::subspace::{SingularEvolution, step_rho};
-use dynamics::{DeepFactorization, Initialization, Objective, Observed, Observer, Record, Schedule, Target, train};
+use dynamics::{DeepFactorization, Initialization, Observer, Record, Schedule, train};
 use faer::{Mat, Par};
 use lab::{Memory, Trial, TrialContext, TrialError};
 use serde::{Deserialize, Serialize};
@@ -20,21 +20,15 @@ pub use rows::{EvolutionRow, by_index, evolution_rows};
 /// Everything that determines one run. Runs that differ in the optimizer only share target and initial factors.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct EvolutionTrial {
-    /// The experiment's name.
     pub experiment: &'static str,
-    /// The experiment's seed.
     pub seed: u64,
-    /// Number of the trial, from 0.
     pub trial: usize,
-    /// The target and what is observed of it.
     pub problem: ProblemSettings,
     /// Number of factors L, all square.
     pub depth: usize,
-    /// Init scale ε.
     pub init_scale: f64,
     /// Number of iterations, each of which is recorded.
     pub iterations: u64,
-    /// The optimizer.
     pub optimizer: OptimizerSettings,
 }
 
@@ -62,13 +56,9 @@ impl Trial for EvolutionTrial {
     }
 
     fn run(&self, (): &(), context: &TrialContext) -> Result<EvolutionOutcome, TrialError> {
-        let ProblemSettings { size, rank, observed_fraction, loss } = self.problem;
-        let (size, rank) = (*size, *rank);
+        let (size, rank) = (*self.problem.size, *self.problem.rank);
         let rng = |purpose: &str| stream(self.seed, &[self.experiment, &format!("trial {}", self.trial), purpose]);
-        let target = Target::gaussian(size, size, rank, &mut rng("target")).context("drawing the target")?;
-        let observed = Observed::uniform(size, size, *observed_fraction, &mut rng("observed entries"));
-        let objective = Objective::new(target, observed.context("drawing the observed entries")?, loss.into());
-        let objective = objective.context("making the problem")?;
+        let objective = self.problem.objective(rng).context("making the problem")?;
         let (shape, orthogonal) = ((size, size), Initialization::Orthogonal);
         let mut rng = rng("initial factors");
         let model = DeepFactorization::draw(shape, self.depth, size, orthogonal, self.init_scale, &mut rng);

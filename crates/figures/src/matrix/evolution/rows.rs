@@ -7,22 +7,17 @@ use super::EvolutionOutcome;
 /// One singular value and its vectors at one iteration: a row of the table of `svd-evolution`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EvolutionRow {
-    /// Name of the variant.
     pub variant: String,
-    /// Number of the trial, from 0.
     pub trial: usize,
     /// Layer, from 1.
     pub layer: usize,
-    /// Iteration.
     pub iteration: u64,
     /// Place among the layer's singular values, the largest first, from 1.
     pub index: usize,
-    /// Singular value.
     pub singular_value: f64,
     /// Angle in radians from the right singular vector of iteration 1 (0 at iteration 0, where vectors are arbitrary).
     /// All but the first and last r vectors share the largest principal angle between the subspaces they span.
     pub right_angle_rad: f64,
-    /// The same for left singular vectors.
     pub left_angle_rad: f64,
 }
 

@@ -61,3 +61,19 @@ fn the_worst_of_two_shows_the_largest_change_and_hides_no_nan() {
         assert!(!worst.values_are_confined() && !worst.vectors_are_confined(Side::Right), "{worst:?}");
     }
 }
+
+/// Most singular values are equal all the way. faer's iteration goes round in circles on the third factor of iteration 234.
+#[test]
+fn many_decompositions_of_factors_with_equal_singular_values() {
+    use lab::Experiment;
+
+    let settings = crate::matrix::given::settings("svd-evolution", "paper");
+    let plan = crate::svd_evolution::SvdEvolution::plan(&settings, &()).unwrap();
+    let heavy_ball = |trial: &EvolutionTrial| matches!(trial.optimizer.method, MethodSettings::HeavyBall { .. });
+    let trial = plan.into_iter().map(|planned| planned.trial).find(heavy_ball).unwrap();
+    let outcome = EvolutionTrial { iterations: 240, ..trial }.run(&(), &TrialContext::silent(1)).unwrap();
+    let rows = evolution_rows("heavy ball", 0, &outcome);
+    let rows: Vec<_> = rows.iter().filter(|row| row.layer == 3).collect();
+    let found = Movement::new(&rows, 3).unwrap();
+    assert!(found.middle_spread < 1e-11, "{found:?}");
+}

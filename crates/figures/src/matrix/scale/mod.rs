@@ -28,17 +28,13 @@ pub struct ScaleTrial {
     pub start: Start,
     /// Rows and columns of the target, d.
     pub size: usize,
-    /// The target and what is observed of it.
     pub problem: WideProblem,
-    /// What is trained.
     pub method: ScaleMethod,
     /// The network and its training.
     pub network: RelativeNetwork,
-    /// At most this many iterations.
     pub max_iterations: u64,
     /// Training loss, in units of its start, at which it stops.
     pub tolerance: f64,
-    /// Iterations between two records.
     pub record_every: u64,
     /// Unobserved entries the recovery error is estimated on.
     pub held_out_entries: usize,
@@ -49,7 +45,6 @@ pub struct ScaleTrial {
 pub struct ScaleOutcome {
     /// Number of observed entries.
     pub observed_entries: usize,
-    /// Recorded iterations.
     pub iterations: Vec<u64>,
     /// Training loss at each.
     pub losses: Vec<f64>,

@@ -54,9 +54,7 @@ impl WideProblem {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RelativeNetwork {
-    /// Number of factors L.
     pub depth: Depth,
-    /// Rank guess r̂.
     pub rank_guess: Count,
     /// Init scale in units of the factors of a balanced solution: `ε / σ^(1/L)`.
     pub init_scale: Positive,

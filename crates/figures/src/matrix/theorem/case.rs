@@ -17,13 +17,9 @@ pub struct TheoremCase {
     pub size: Size,
     /// Rank of the target, r.
     pub rank: Count,
-    /// Number of factors, L.
     pub depth: Depth,
-    /// Init scale, ε.
     pub init_scale: Positive,
-    /// Number of iterations.
     pub iterations: Steps,
-    /// The optimizer.
     pub optimizer: OptimizerSettings,
 }
 

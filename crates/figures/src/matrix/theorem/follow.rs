@@ -53,14 +53,14 @@ impl Observer<DeepFactorization> for Blocks<'_> {
 }
 
 /// Follows the compressed network: its distance from the original at each record.
-pub(super) struct Twin {
+pub(super) struct Distances {
     pub(super) originals: std::vec::IntoIter<Mat<f64>>,
-    pub(super) distances: Vec<f64>,
+    pub(super) measured: Vec<f64>,
 }
 
-impl Observer<CompressedFactorization> for Twin {
+impl Observer<CompressedFactorization> for Distances {
     fn record(&mut self, record: &Record<'_, CompressedFactorization>) {
         let original = self.originals.next().expect("both networks have the same schedule");
-        self.distances.push((original - record.model.end_to_end()).norm_l2());
+        self.measured.push((original - record.model.end_to_end()).norm_l2());
     }
 }

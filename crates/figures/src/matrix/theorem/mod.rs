@@ -15,7 +15,7 @@ use lab::{Memory, Trial, TrialContext, TrialError};
 use serde::{Deserialize, Serialize};
 
 pub use self::case::TheoremCase;
-use self::follow::{Blocks, Twin};
+use self::follow::{Blocks, Distances};
 pub use self::rows::{BlockRow, DistanceRow, block_rows, distance_rows};
 pub use self::summary::{CaseRow, Points, have_learned, largest, largest_by_iteration};
 use super::trial::as_trial_error;
@@ -23,15 +23,10 @@ use super::trial::as_trial_error;
 /// Everything that determines one run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TheoremTrial {
-    /// The experiment's name.
     pub experiment: &'static str,
-    /// The experiment's seed.
     pub seed: u64,
-    /// Number of the trial, from 0.
     pub trial: usize,
-    /// The case.
     pub case: TheoremCase,
-    /// Iterations between two records.
     pub record_every: u64,
 }
 
@@ -46,7 +41,6 @@ pub struct TheoremOutcome {
 /// How far the theorem holds at one recorded iteration.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct TheoremRecord {
-    /// Iteration.
     iteration: u64,
     /// Training loss of the original, without the weight decay's term.
     training_loss: f64,
@@ -88,12 +82,12 @@ impl Trial for TheoremTrial {
         let mut blocks = Blocks::new(self, &subspace, context);
         train(&mut original, &objective, &mut steps.clone(), schedule, &mut blocks, Par::Seq)
             .map_err(as_trial_error)?;
-        let mut twin = Twin { originals: blocks.products.into_iter(), distances: Vec::new() };
-        train(&mut compressed, &objective, &mut steps.clone(), schedule, &mut twin, Par::Seq)
+        let mut distances = Distances { originals: blocks.products.into_iter(), measured: Vec::new() };
+        train(&mut compressed, &objective, &mut steps.clone(), schedule, &mut distances, Par::Seq)
             .map_err(as_trial_error)?;
 
         let mut records = blocks.records;
-        for (record, distance) in records.iter_mut().zip(twin.distances) {
+        for (record, distance) in records.iter_mut().zip(distances.measured) {
             record.distance = distance;
         }
         Ok(TheoremOutcome { frozen: subspace.frozen(), records })
@@ -108,55 +102,4 @@ impl TheoremTrial {
 }
 
 #[cfg(test)]
-mod tests {
-    use lab::checked::{Count, Depth, Momentum, NotNegative, Positive, Size, Steps};
-
-    use super::*;
-    use crate::matrix::{MethodSettings, OptimizerSettings};
-
-    fn outcome(method: MethodSettings) -> TheoremOutcome {
-        let (step_size, weight_decay) = (Positive::new(0.01).unwrap(), NotNegative::new(0.01).unwrap());
-        let case = TheoremCase {
-            name: "small".to_owned(),
-            size: Size::new(9).unwrap(),
-            rank: Count::new(2).unwrap(),
-            depth: Depth::new(3).unwrap(),
-            init_scale: Positive::new(0.7).unwrap(),
-            iterations: Steps::new(47).unwrap(),
-            optimizer: OptimizerSettings { method, step_size, weight_decay },
-        };
-        case.check("case").unwrap();
-        let trial = TheoremTrial { experiment: "test", seed: 0, trial: 0, case, record_every: 10 };
-        trial.run(&(), &TrialContext::silent(1)).unwrap()
-    }
-
-    #[test]
-    fn the_theorem_holds_along_gradient_descent_with_weight_decay() {
-        let outcome = outcome(MethodSettings::GradientDescent);
-        let iterations: Vec<_> = outcome.records.iter().map(|record| record.iteration).collect();
-        assert_eq!(iterations, [0, 10, 20, 30, 40, 47]);
-        for record in &outcome.records {
-            let recursion = record.rho_recursion.as_ref().unwrap();
-            for l in 0..3 {
-                assert!(record.block_residuals[l] < 1e-13);
-                assert!((record.rho[l] / recursion[l] - 1.0).abs() < 1e-13);
-            }
-            let predicted = 5f64.sqrt() * recursion.iter().product::<f64>();
-            assert!((record.distance / predicted - 1.0).abs() < 1e-12);
-        }
-        let last = outcome.records.last().unwrap();
-        assert!(last.training_loss < 0.9 * outcome.records[0].training_loss);
-        assert!(last.rho[0] < 0.65, "ρ did not move: {}", last.rho[0]);
-    }
-
-    #[test]
-    fn other_methods_have_no_recursion() {
-        let adam = outcome(MethodSettings::Adam {
-            beta1: Momentum::new(0.9).unwrap(),
-            beta2: Momentum::new(0.999).unwrap(),
-            epsilon: Positive::new(1e-8).unwrap(),
-        });
-        let last = adam.records.last().unwrap();
-        assert!(last.rho_recursion.is_none() && last.block_residuals[1] > 1e-3);
-    }
-}
+mod tests;

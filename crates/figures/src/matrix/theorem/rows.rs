@@ -7,11 +7,8 @@ use super::{TheoremOutcome, TheoremRecord};
 /// One layer at one record: a row of the main table of `invariant-subspace`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BlockRow {
-    /// Name of the case.
     pub case: String,
-    /// Number of the trial, from 0.
     pub trial: usize,
-    /// Iteration.
     pub iteration: u64,
     /// Layer, from 1.
     pub layer: usize,
@@ -33,11 +30,8 @@ impl BlockRow {
 /// One record: a row of the table of distances between original and compressed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DistanceRow {
-    /// Name of the case.
     pub case: String,
-    /// Number of the trial, from 0.
     pub trial: usize,
-    /// Iteration.
     pub iteration: u64,
     /// Training loss of the original, without the weight decay's term.
     pub training_loss: f64,

@@ -9,9 +9,7 @@ pub type Points = Vec<(f64, f64)>;
 
 /// A row of one case and iteration.
 pub trait CaseRow {
-    /// Name of the case.
     fn case(&self) -> &str;
-    /// Iteration.
     fn iteration(&self) -> u64;
 }
 

@@ -1,10 +1,9 @@
 //! Whether both constructions are the same thing: their means are told to be close, not merely not told apart.
 
-use lab::statistics::Estimate;
+use lab::statistics::{Estimate, mann_whitney};
 use lab::{Evidence, Finding};
 
 use super::{EXPLICIT, EquivalenceRow, EquivalenceSettings, SAMPLED, iterations};
-use crate::matrix::mann_whitney;
 
 /// How far apart means may be, relatively.
 const CLOSE: f64 = 0.02;

@@ -9,8 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::checks::check_init_scale;
 use crate::matrix::{
-    InitializationSettings, MatrixOutcome, MatrixTrial, ProblemSettings, Recovery, ScheduleSettings, Start,
-    check_rank_guess,
+    InitializationSettings, MatrixOutcome, MatrixTrial, ProblemSettings, ScheduleSettings, Start, check_rank_guess,
 };
 use crate::palette;
 
@@ -22,17 +21,11 @@ pub(super) use self::findings::equivalence_findings;
 pub(super) struct EquivalenceSettings {
     /// Draws of each: of target, observed entries and initial factors.
     pub(super) draws: Trials,
-    /// Number of factors L.
     pub(super) depth: Depth,
-    /// Rank guess r̂.
     pub(super) rank_guess: Count,
-    /// Init scale ε.
     pub(super) init_scale: Positive,
-    /// Step size η.
     pub(super) step_size: Positive,
-    /// Discrepant step γ.
     pub(super) discrepant_step: NotNegative,
-    /// The target and what is observed of it.
     pub(super) problem: ProblemSettings,
     /// When training stops; every iteration is to be recorded, if their number is to be compared.
     pub(super) schedule: ScheduleSettings,
@@ -43,15 +36,12 @@ pub(super) struct EquivalenceSettings {
 pub(super) struct EquivalenceRow {
     /// "explicit" or "sampled".
     initialization: String,
-    /// Number of the draw, from 0.
     draw: usize,
     /// Iterations to tolerance.
     iterations: u64,
     /// Whether it was met.
     converged: bool,
-    /// Training loss at the end.
     training_loss: f64,
-    /// Recovery error at the end.
     recovery_error: f64,
 }
 
@@ -89,16 +79,9 @@ impl EquivalenceSettings {
     ) -> impl Iterator<Item = (&'static str, usize, MatrixTrial)> {
         let Self { depth, rank_guess, init_scale, step_size, discrepant_step, .. } = *self;
         let one = move |draw: usize, way: &Construction| {
-            let trial = MatrixTrial {
-                start: Start { experiment, seed, instance: draw, initialization: draw },
-                problem: self.problem.clone(),
-                network: way.initialization.network(*depth, *init_scale, *rank_guess, *discrepant_step),
-                step_size: *step_size,
-                schedule: self.schedule.clone(),
-                recovery: Recovery::AtEnd,
-                snapshots: 0,
-            };
-            (way.name, draw, trial)
+            let start = Start { experiment, seed, instance: draw, initialization: draw };
+            let network = way.initialization.network(*depth, *init_scale, *rank_guess, *discrepant_step);
+            (way.name, draw, MatrixTrial::to_the_end(start, self.problem.clone(), network, *step_size, &self.schedule))
         };
         [EXPLICIT, SAMPLED].into_iter().flat_map(move |way| (0..*self.draws).map(move |draw| one(draw, &way)))
     }

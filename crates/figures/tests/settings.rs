@@ -71,7 +71,7 @@ fn values_out_of_range_name_key_value_and_what_is_allowed() {
         ("few-shot", "training.sampling=\"both\"", "with-replacement"),
         ("few-shot", "training.epsilon=0", "greater than 0"),
         ("few-shot", "experiment.x=1", "experiment"),
-        ("few-shot", "methods.depth=2", "an integer from 3"),
+        ("few-shot", "methods.depth=2", "a whole number from 3"),
         ("few-shot", "adapted=\"everything\"", "all-dense"),
         ("few-shot", "training.record_every=501", "from 1 to the steps (500)"),
         ("rank-sweep", "step_sizes=[0]", "greater than 0"),

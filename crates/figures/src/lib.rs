@@ -11,6 +11,7 @@ mod authors;
 mod checks;
 mod completion;
 mod compressed_vs_narrow;
+mod costs;
 mod depth_width_sweep;
 pub mod documents;
 mod drawing;
@@ -66,5 +67,6 @@ pub fn experiments() -> Vec<lab::Entry> {
         lab::entry::<lora_compressed_vs_narrow::LoraCompressedVsNarrow>(),
         lab::entry::<glue_table::GlueTable>(),
         lab::entry::<training_length::TrainingLength>(),
+        lab::entry::<costs::Costs>(),
     ]
 }

@@ -88,23 +88,25 @@ pub struct FineTuningTrial {
 
 impl FineTuningTrial {
     /// The random stream for one purpose: the same for every method, step size, head and n of runs of the same number.
-    pub(super) fn stream(&self, purpose: &str) -> Generator {
+    pub fn stream(&self, purpose: &str) -> Generator {
         stream(self.seed, &["fine-tuning", &self.task, purpose, &format!("trial {}", self.number)])
     }
 
-    pub(super) fn plan(&self) -> Plan {
+    /// How long, how fast, in which order.
+    pub fn plan(&self) -> Plan {
         let Self { steps, batch, dropout, step_size, schedule, .. } = *self;
         let whole_batches = self.incomplete_batch == IncompleteBatch::LeftOut;
         Plan { steps, batch, whole_batches, step_size, schedule, dropout, seed: self.stream("batches").random() }
     }
 
-    pub(super) fn optimizer(&self) -> AdamWSettings {
+    /// The constants of AdamW.
+    pub fn optimizer(&self) -> AdamWSettings {
         let discrepant_step = self.method.discrepant_step();
         AdamWSettings { epsilon: self.epsilon, discrepant_step, ..AdamWSettings::default() }
     }
 
     /// The adapted matrices: those the method can adapt. A pooler that is not used is left out.
-    pub(super) fn sites(&self, config: &Config) -> Vec<Site> {
+    pub fn sites(&self, config: &Config) -> Vec<Site> {
         let mut sites = self.adapted.sites(config);
         sites.retain(|site| self.method.takes_embeddings() || !site.is_embedding());
         sites.retain(|site| !(self.head.pooling == PoolingChoice::Mean && *site == Site::Pooler));
@@ -112,7 +114,7 @@ impl FineTuningTrial {
     }
 
     /// The training examples. A run of the same number with fewer examples has the first of the same ones.
-    pub(super) fn training(&self, task: &GatheredTask) -> anyhow::Result<Vec<Labelled>> {
+    pub fn training(&self, task: &GatheredTask) -> anyhow::Result<Vec<Labelled>> {
         let (size, mut rng) = (task.train.len(), self.stream("subset"));
         let drawn = match self.sampling {
             // All of a pool is all of it.

@@ -108,8 +108,7 @@ impl Histogram {
     }
 
     pub(crate) fn entries(&self) -> Vec<Entry> {
-        let labelled = self.bars.iter().enumerate().filter(|(_, bars)| !bars.label.is_empty());
-        labelled.map(|(position, bars)| Entry { label: bars.label.clone(), style: bars.style(position) }).collect()
+        legend::labelled(self.bars.iter().enumerate().map(|(position, bars)| (&bars.label, bars.style(position))))
     }
 
     pub(crate) fn draw(&self, scene: &mut Scene, cell: Rect, shared_legend: bool) {
@@ -127,11 +126,11 @@ impl Histogram {
             return;
         }
         let block = Arrangement::flow(&entries, cell.width());
-        let (width, height) = block.size();
+        let height = block.size().1;
         if let Some(frame) = self.plan(Rect { bottom: cell.bottom - height - legend::MARGIN_BELOW, ..cell }) {
             self.paint(scene, &frame);
             let middle = (frame.plot.left + frame.plot.right) / 2.0;
-            block.draw(scene, ((middle - width / 2.0).min(cell.right - width).max(cell.left), cell.bottom - height));
+            block.draw_below(scene, &cell, middle, cell.bottom - height);
         }
     }
 

@@ -133,8 +133,7 @@ impl Dots {
     }
 
     pub(crate) fn entries(&self) -> Vec<Entry> {
-        let labelled = self.sets.iter().enumerate().filter(|(_, set)| !set.label.is_empty());
-        labelled.map(|(position, set)| Entry { label: set.label.clone(), style: set.style(position) }).collect()
+        legend::labelled(self.sets.iter().enumerate().map(|(position, set)| (&set.label, set.style(position))))
     }
 
     pub(crate) fn draw(&self, scene: &mut Scene, cell: Rect, shared_legend: bool) {
@@ -146,10 +145,8 @@ impl Dots {
         };
         self.paint(scene, &frame);
         if let Some(block) = block {
-            let (width, height) = block.size();
             let middle = (frame.plot.left + frame.plot.right) / 2.0;
-            let left = (middle - width / 2.0).min(cell.right - width).max(cell.left);
-            block.draw(scene, (left, cell.bottom - height));
+            block.draw_below(scene, &cell, middle, cell.bottom - block.size().1);
         }
     }
 

@@ -148,6 +148,11 @@ pub(crate) struct Entry {
     pub style: Style,
 }
 
+/// The entries of those curves, bars or dots that have a label.
+pub(crate) fn labelled<'a>(all: impl Iterator<Item = (&'a String, Style)>) -> Vec<Entry> {
+    all.filter(|(label, _)| !label.is_empty()).map(|(label, style)| Entry { label: label.clone(), style }).collect()
+}
+
 /// `entries` without those whose label another one before them has.
 pub(crate) fn distinct(entries: impl IntoIterator<Item = Entry>) -> Vec<Entry> {
     let mut seen: Vec<Entry> = Vec::new();
@@ -216,6 +221,12 @@ impl Arrangement {
         };
         let width = self.rows.iter().map(row_width).fold(0.0, f64::max);
         (width + 2.0 * PADDING, self.rows.len() as f64 * ROW_HEIGHT + PADDING)
+    }
+
+    /// Draws the block from the height `top` on, centred at `middle` as far as it then stays in `cell`.
+    pub(crate) fn draw_below(&self, scene: &mut Scene, cell: &Rect, middle: f64, top: f64) {
+        let width = self.size().0;
+        self.draw(scene, ((middle - width / 2.0).min(cell.right - width).max(cell.left), top));
     }
 
     /// Draws the block with its upper left corner at `corner`.

@@ -299,13 +299,12 @@ impl Lines {
             return;
         }
         let block = Arrangement::flow(&entries, cell.width());
-        let (width, height) = block.size();
+        let height = block.size().1;
         let above = Rect { bottom: cell.bottom - height - legend::MARGIN_BELOW, ..cell };
         if let Some(frame) = self.plan(above) {
             self.paint(scene, &frame, &self.trace(&frame));
             let middle = (frame.plot.left + frame.plot.right) / 2.0;
-            let left = (middle - width / 2.0).min(cell.right - width).max(cell.left);
-            block.draw(scene, (left, above.bottom));
+            block.draw_below(scene, &cell, middle, above.bottom);
         }
     }
 

@@ -110,8 +110,7 @@ impl Trajectory {
     }
 
     pub(crate) fn entries(&self) -> Vec<Entry> {
-        let labelled = self.curves.iter().enumerate().filter(|(_, curve)| !curve.label.is_empty());
-        labelled.map(|(position, curve)| Entry { label: curve.label.clone(), style: curve.style(position) }).collect()
+        legend::labelled(self.curves.iter().enumerate().map(|(position, curve)| (&curve.label, curve.style(position))))
     }
 
     pub(crate) fn draw(&self, scene: &mut Scene, cell: Rect, shared_legend: bool) {

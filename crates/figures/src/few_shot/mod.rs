@@ -31,6 +31,7 @@ impl Experiment for FewShot {
         for all methods, once with a step size chosen for each method, task and number of examples from one grid on a \
         part of the training pool that is kept apart.";
     const CLAIMS: &'static str = crate::CLAIMS;
+    const TWO_STAGES: bool = true;
 
     fn gather(settings: &Settings, gathering: &Gathering) -> anyhow::Result<FineTuningInputs> {
         let Settings { encoder, sources, tasks, .. } = settings;

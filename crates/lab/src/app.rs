@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::{Command, CommandFactory, FromArgMatches};
 
 use crate::cli::{All, Common, DEFAULT_RESULTS, Single, most_threads};
-use crate::session::{self, Ready, Report, Session};
+use crate::session::{self, Ready, Report, Session, Work};
 use crate::settings::{self, Override, SettingsError};
 use crate::{Experiment, LabError, files, logging, provenance, provenance::Machine, report, signals, summary};
 
@@ -100,9 +100,9 @@ fn run_single(entry: Entry, options: &Single) -> Result<u8, LabError> {
     };
     let session = start(&options.common)?;
     let report = perform(ready.as_ref(), &session);
-    conclude(std::slice::from_ref(&report), &options.common, || match options.common.pack {
-        true => summary::of_packs(std::slice::from_ref(&report)),
-        false => summary::of_one(&report),
+    conclude(std::slice::from_ref(&report), &options.common, || match session.work {
+        Work::Everything => summary::of_one(&report),
+        _ => report.said.clone(),
     })
 }
 
@@ -123,8 +123,8 @@ fn run_all(list: &[Entry], statements: &str, options: &All) -> Result<u8, LabErr
     };
     let session = start(&options.common)?;
     let reports: Vec<Report> = jobs.iter().map(|ready| perform(ready.as_ref(), &session)).collect();
-    if options.common.pack {
-        return conclude(&reports, &options.common, || summary::of_packs(&reports));
+    if session.work != Work::Everything {
+        return conclude(&reports, &options.common, || reports.iter().map(|report| report.said.as_str()).collect());
     }
     let report = write_report(list, statements, options);
     let line = report.as_ref().map_or_else(|_| String::new(), |path| format!("report: {}\n", path.display()));
@@ -243,13 +243,15 @@ fn start(options: &Common) -> Result<Session, LabError> {
         fresh: options.fresh,
         force: options.force,
         plot_only: options.plot_only,
-        pack: options.pack,
+        work: options.work(),
+        patience: options.lease,
         accept_edited: options.accept_edited,
         style,
         machine: Machine::survey(threads),
     };
     session.check_outputs()?;
-    if let (Some(reason), false) = (provenance::REVISION_UNKNOWN, options.plot_only || options.pack) {
+    if let (Some(reason), false) = (provenance::REVISION_UNKNOWN, session.plot_only || session.work != Work::Everything)
+    {
         tracing::warn!("NAME.meta.toml will not say which revision of the code ran: {reason}");
     }
     Ok(session)

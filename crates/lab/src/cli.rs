@@ -2,11 +2,14 @@
 
 use std::convert::Infallible;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser};
 
 use crate::LabError;
+use crate::session::Work;
 use crate::settings::{DEFAULT_PROFILE, Override, SettingsError};
+use crate::shard::Shard;
 
 /// Where tables go if nothing else is said.
 pub(crate) const DEFAULT_RESULTS: &str = "results";
@@ -39,7 +42,7 @@ pub(crate) struct All {
     #[arg(long)]
     pub(crate) list: bool,
     /// Run nothing; write the report of the profile from the tables and figures that are there
-    #[arg(long, conflicts_with_all = ["only", "skip", "list", "plot_only", "fresh", "pack"])]
+    #[arg(long, conflicts_with_all = ["only", "skip", "list", "plot_only", "fresh", "pack", "shard", "status"])]
     pub(crate) report: bool,
     /// Directory of the settings files, one NAME.toml per experiment
     #[arg(long, value_name = "DIR", default_value = "experiments")]
@@ -82,8 +85,20 @@ pub(crate) struct Common {
     #[arg(long, conflicts_with = "plot_only")]
     pub(crate) force: bool,
     /// Run nothing; pack the trials finished so far into DIR/PROFILE/NAME.trials, to be committed (also while they are run)
-    #[arg(long, conflicts_with_all = ["plot_only", "fresh", "force"])]
+    #[arg(long, conflicts_with_all = ["plot_only", "fresh", "force", "shard", "status"])]
     pub(crate) pack: bool,
+    /// Run the I-th of N shares of the trials and write no tables; the same command without --shard then writes them
+    #[arg(long, value_name = "I/N", conflicts_with = "plot_only")]
+    pub(crate) shard: Option<Shard>,
+    /// Wait for the other shards where a second stage is planned from the outcomes of the first
+    #[arg(long, requires = "shard")]
+    pub(crate) wait: bool,
+    /// Run nothing; list the trials: finished, running (where, since when), waiting, failed
+    #[arg(long, conflicts_with_all = ["plot_only", "fresh", "force", "shard"])]
+    pub(crate) status: bool,
+    /// Seconds without a sign of life after which another process takes over a trial (docs/cluster.md)
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = patience)]
+    pub(crate) lease: Duration,
     /// Run nothing; redraw and recheck the claims from the tables that are there, with the settings they were made with
     #[arg(long)]
     pub(crate) plot_only: bool,
@@ -105,6 +120,16 @@ impl Common {
         let trials = self.trials.map(|value| Override::number("trials", value));
         let sets = self.set.iter().map(|text| Override::set(text));
         seed.into_iter().chain(trials).map(Ok).chain(sets).collect()
+    }
+
+    /// What is to be done with each experiment.
+    pub(crate) fn work(&self) -> Work {
+        match self.shard {
+            Some(shard) => Work::Share { shard, wait: self.wait },
+            None if self.status => Work::Status,
+            None if self.pack => Work::Pack,
+            None => Work::Everything,
+        }
     }
 
     /// Number of threads to use.
@@ -134,6 +159,12 @@ fn threads(text: &str) -> Result<usize, String> {
     let most = most_threads();
     let number = text.parse().ok().filter(|number| (1..=most).contains(number));
     number.ok_or_else(|| format!("allowed: a whole number from 1 to {most}"))
+}
+
+/// Time that may pass without a sign of life.
+fn patience(text: &str) -> Result<Duration, String> {
+    let seconds: Option<f64> = text.parse().ok().filter(|seconds| (0.1..=86_400.0).contains(seconds));
+    seconds.map(Duration::from_secs_f64).ok_or_else(|| "allowed: a number from 0.1 to 86400".into())
 }
 
 /// A number of the settings, which are TOML: 63 bits.

@@ -142,15 +142,25 @@ pub enum LabError {
         /// What is wrong.
         source: csv::Error,
     },
-    /// Another process is running the same experiment into the same directory.
+    /// The store lies on a file system on which it is not safe.
     #[error(
-        "{experiment} is already running into {directory} in another process; wait for it, or choose another --results"
+        "{directory}: its file system {fault}; finished trials would not be safe there: choose --results on another one"
     )]
-    Busy {
+    FileSystem {
+        /// The store.
+        directory: PathBuf,
+        /// What a probe saw.
+        fault: &'static str,
+    },
+    /// A share of the trials was to be run, and their outcomes cannot be stored.
+    #[error(
+        "{experiment}: finished trials cannot be stored, so this process runs no more of them; make room and run the same command again, it does what is missing"
+    )]
+    NotStored {
         /// The experiment.
         experiment: &'static str,
-        /// Where the results go.
-        directory: PathBuf,
+        /// The first that could not be stored.
+        source: Box<LabError>,
     },
     /// The plan gives two trials one label.
     #[error("the plan of {experiment} has two trials labelled \"{label}\"")]
@@ -210,6 +220,7 @@ impl LabError {
             | Self::PlotOnlyOverride { .. }
             | Self::Threads { .. }
             | Self::Memory { .. }
+            | Self::FileSystem { .. }
             | Self::MissingTable { .. }
             | Self::EmptyTable { .. }
             | Self::Unfinished { .. }

@@ -31,6 +31,8 @@ pub trait Experiment: Sized + 'static {
     /// Raise it when the code that makes an outcome, or the type `Outcome`, changes: stored outcomes of other versions
     /// are not used.
     const VERSION: u32 = 1;
+    /// Whether there is a second stage, [`plan_next`](Self::plan_next). Most experiments have none.
+    const TWO_STAGES: bool = false;
 
     /// Gets what the trials need and the settings only name: downloads it, reads it. Called once, before the plan is
     /// made; not for `--plot-only`. What is gathered and matters to an outcome belongs into the trial by its hash, or the
@@ -48,7 +50,8 @@ pub trait Experiment: Sized + 'static {
     fn plan(settings: &Self::Settings, inputs: &Self::Inputs) -> anyhow::Result<Plan<Self>>;
 
     /// A second stage: trials that can only be planned when those of [`plan`](Self::plan) are finished, a step size
-    /// chosen by their outcomes, say. Called once; `finished` lacks the trials that failed. Most experiments have none.
+    /// chosen by their outcomes, say. Called only if [`TWO_STAGES`](Self::TWO_STAGES); `finished` lacks the trials that
+    /// failed.
     ///
     /// # Errors
     /// As for [`plan`](Self::plan).

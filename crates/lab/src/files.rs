@@ -6,9 +6,9 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use crate::LabError;
+use crate::{LabError, process};
 
-/// Part of every temporary file's name; the full name is `.NAME.EXT.partial-PROCESS`.
+/// Part of every temporary file's name; the full name is `.NAME.EXT.partial-MACHINE-PROCESS`.
 const PARTIAL: &str = ".partial-";
 
 /// Held while [`replace_sealed`] replaces files, so that a signal does not end the program in between.
@@ -127,15 +127,28 @@ pub(crate) fn is_read_only(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem)
 }
 
-fn partial_path(path: &Path) -> PathBuf {
+/// A name beside `path` that no other process uses.
+pub(crate) fn partial_path(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}{PARTIAL}{}", std::process::id()))
+    path.with_file_name(format!(".{name}{PARTIAL}{}", process::unique()))
+}
+
+/// Names and paths of what is in a directory, if it is there.
+pub(crate) fn list(directory: &Path) -> io::Result<Vec<(String, PathBuf)>> {
+    match fs::read_dir(directory) {
+        Ok(entries) => {
+            entries.map(|entry| entry.map(|e| (e.file_name().to_string_lossy().into_owned(), e.path()))).collect()
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Creates `directory` if need be and makes sure that files can be written in it, before hours of work.
 pub(crate) fn ensure_writable(directory: &Path) -> Result<(), LabError> {
     let failed = |source| LabError::Write { path: directory.to_owned(), source };
     fs::create_dir_all(directory).map_err(failed)?;
+    remove_partial(directory, "probe");
     let probe = partial_path(&directory.join("probe"));
     let written = fs::write(&probe, b"probe");
     let removed = fs::remove_file(&probe);
@@ -152,20 +165,15 @@ pub(crate) fn remove_directory(directory: &Path) {
     }
 }
 
-/// Removes what killed runs left of the files of experiment `name` in `directory`. Call it only while holding the
-/// experiment's lock, or a living process may lose its file.
+/// Removes what processes of this machine that are no more left in `directory` of files whose names begin with `name`.
 pub(crate) fn remove_partial(directory: &Path, name: &str) {
-    let Ok(entries) = fs::read_dir(directory) else {
-        return;
-    };
     let prefix = format!(".{name}");
-    for entry in entries.flatten() {
-        let file = entry.file_name();
-        let file = file.to_string_lossy();
-        if file.starts_with(&prefix) && file.contains(PARTIAL) {
-            tracing::debug!("removing {}, left by a killed run", entry.path().display());
-            if let Err(error) = fs::remove_file(entry.path()) {
-                tracing::warn!("cannot remove {}: {error}", entry.path().display());
+    for (file, path) in list(directory).unwrap_or_default() {
+        let Some((_, unique)) = file.split_once(PARTIAL).filter(|_| file.starts_with(&prefix)) else { continue };
+        if process::is_dead_by_name(unique) {
+            tracing::debug!("removing {}, left by a killed run", path.display());
+            if let Err(error) = fs::remove_file(&path) {
+                tracing::warn!("cannot remove {}: {error}", path.display());
             }
         }
     }
@@ -233,13 +241,15 @@ mod tests {
     #[test]
     fn only_the_experiments_own_leftovers_are_removed() {
         let directory = tempfile::tempdir().unwrap();
-        let names = [".toy.csv.partial-1", ".toy.timing.csv.partial-2", ".other.csv.partial-3", "toy.csv"];
-        for name in names {
+        let dead = format!("partial-{}-4294967295", process::this().machine);
+        let other = [format!(".other.csv.{dead}"), "toy.csv".into(), ".toy.csv.partial-another-1".into()];
+        let mine = [format!(".toy.csv.{dead}"), format!(".toy.timing.csv.{dead}")];
+        let exist = |names: &[String]| names.iter().map(|n| directory.path().join(n).exists()).collect::<Vec<_>>();
+        for name in mine.iter().chain(&other) {
             fs::write(directory.path().join(name), b"").unwrap();
         }
         remove_partial(directory.path(), "toy");
-        let left: Vec<bool> = names.iter().map(|n| directory.path().join(n).exists()).collect();
-        assert_eq!(left, [false, false, true, true]);
+        assert_eq!((exist(&mine), exist(&other)), (vec![false; 2], vec![true; 3]));
     }
 
     #[test]

@@ -3,10 +3,12 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+
+use crate::signals;
 
 /// Between two heartbeats of a trial in the log.
 const HEARTBEAT: Duration = Duration::from_secs(30);
@@ -42,6 +44,8 @@ pub struct TrialContext {
     earlier: AtomicU64,
     /// Milliseconds after `started` before which nothing is shown.
     next: AtomicU64,
+    /// Whether the end of the program waits for the trial's checkpoint.
+    awaited: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -59,7 +63,8 @@ impl TrialContext {
 
     fn new(label: String, threads: usize, shown: Shown, first: Duration) -> Self {
         let (earlier, next) = (AtomicU64::new(0), AtomicU64::new(first.as_millis() as u64));
-        Self { threads, label, shown, scratch: None, started: Instant::now(), earlier, next }
+        let (scratch, awaited) = (None, AtomicBool::new(false));
+        Self { threads, label, shown, scratch, started: Instant::now(), earlier, next, awaited }
     }
 
     /// A directory for what the trial needs to go on after a kill; to be made by the trial, removed when its outcome is
@@ -71,6 +76,24 @@ impl TrialContext {
     /// The trial goes on where it was killed after running for so long: its seconds count from there.
     pub fn resume(&self, earlier: Duration) {
         self.earlier.store(earlier.as_millis() as u64, Ordering::Relaxed);
+    }
+
+    /// If the program is about to end (SIGINT, SIGTERM), runs `checkpoint` and does not return. To be called between steps,
+    /// from the first one on: a program that ends waits a while for the checkpoints of trials that called it.
+    pub fn when_stopping(&self, checkpoint: impl FnOnce()) {
+        if self.scratch.is_none() {
+            return;
+        }
+        if !self.awaited.swap(true, Ordering::Relaxed) {
+            signals::await_checkpoint();
+        }
+        if signals::is_stopping() {
+            checkpoint();
+            if self.awaited.swap(false, Ordering::Relaxed) {
+                signals::checkpoint_written();
+            }
+            signals::stay_if_stopping();
+        }
     }
 
     /// Reports that `iteration` of at most `total` is done and the training loss is `loss`. Cheap enough for every
@@ -111,6 +134,9 @@ impl TrialContext {
 
 impl Drop for TrialContext {
     fn drop(&mut self) {
+        if *self.awaited.get_mut() {
+            signals::checkpoint_written();
+        }
         if let Shown::Bar(bar) = &self.shown {
             bar.finish_and_clear();
             BARS.remove(bar);
@@ -172,13 +198,24 @@ impl Progress {
         }
     }
 
-    /// A trial ended; `share` is its part of the experiment's cost and `how` its end, if it finished.
-    pub(crate) fn end(&self, label: &str, share: f64, seconds: f64, finished: bool) {
+    /// Another process ended a trial.
+    pub(crate) fn ended_elsewhere(&self, label: &str, share: f64) {
+        let ended = self.count(share);
+        tracing::debug!("{}: {label}: ended in another process ({ended}/{})", self.experiment, self.trials);
+    }
+
+    fn count(&self, share: f64) -> u64 {
         let ended = self.ended.fetch_add(1, Ordering::Relaxed) + 1;
         if let Some(bar) = &self.overall {
             bar.inc((share * UNITS) as u64);
             bar.set_message(format!("{ended}/{} trials", self.trials));
         }
+        ended
+    }
+
+    /// A trial ended; `share` is its part of the experiment's cost and `how` its end, if it finished.
+    pub(crate) fn end(&self, label: &str, share: f64, seconds: f64, finished: bool) {
+        let ended = self.count(share);
         let line = || format!("{}: {label}: finished in {seconds:.1} s ({ended}/{})", self.experiment, self.trials);
         match self.style {
             _ if !finished => {}

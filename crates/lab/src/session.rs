@@ -1,21 +1,33 @@
 //! One experiment from its settings to its files.
 
-use std::collections::{BTreeMap, HashSet};
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use anyhow::anyhow;
-
+use crate::prepared::Prepared;
 use crate::progress::Style;
-use crate::provenance::{self, Machine, Meta, Run};
-use crate::runner::Ran;
-use crate::settings::{self, Override, Resolved, SettingsError};
-use crate::store::{Key, Packed, Store};
-use crate::{
-    BadInput, Claim, Drawing, Experiment, FinishedOf, Gathering, Invalid, LabError, Plan, Results, Table, claim, files,
-    panics, runner, seal, summary,
-};
+use crate::provenance::{Machine, Run};
+use crate::settings::{self, Override, SettingsError};
+use crate::shard::Shard;
+use crate::store::Store;
+use crate::{Claim, Drawing, Experiment, LabError, Results, Table, claim, files, panics, seal};
+
+/// What is to be done with each experiment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Work {
+    /// Trials, tables, claims, drawings.
+    Everything,
+    /// Some of the trials: `--shard`, and `--wait`.
+    Share {
+        shard: Shard,
+        /// Whether to wait until the second stage can be planned.
+        wait: bool,
+    },
+    /// `--status`
+    Status,
+    /// `--pack`
+    Pack,
+}
 
 /// What the experiments of one process have in common.
 #[derive(Debug)]
@@ -33,8 +45,9 @@ pub(crate) struct Session {
     /// `--force`: the memory that trials need is not compared with what there is.
     pub(crate) force: bool,
     pub(crate) plot_only: bool,
-    /// `--pack`: nothing is run, what is stored is packed.
-    pub(crate) pack: bool,
+    pub(crate) work: Work,
+    /// `--lease`: without a sign of life for so long, a process has lost its trial.
+    pub(crate) patience: Duration,
     /// `--accept-edited`
     pub(crate) accept_edited: bool,
     pub(crate) style: Style,
@@ -44,8 +57,10 @@ pub(crate) struct Session {
 impl Session {
     /// Makes sure that everything can be written that will be, before hours of work.
     pub(crate) fn check_outputs(&self) -> Result<(), LabError> {
-        if self.pack {
-            return files::ensure_writable(&self.results);
+        match self.work {
+            Work::Everything => {}
+            Work::Status => return Ok(()),
+            Work::Share { .. } | Work::Pack => return files::ensure_writable(&self.results),
         }
         if !self.plot_only {
             files::ensure_writable(&self.results)?;
@@ -77,8 +92,8 @@ pub(crate) struct Report {
     pub(crate) files: Vec<PathBuf>,
     pub(crate) claims: Vec<Claim>,
     pub(crate) errors: Vec<LabError>,
-    /// Of `--pack`.
-    pub(crate) packed: Option<Packed>,
+    /// What there is to say instead of the closing table.
+    pub(crate) said: String,
 }
 
 impl Report {
@@ -91,7 +106,7 @@ impl Report {
             trial_seconds: 0.0,
             failures: Vec::new(),
         };
-        Self { experiment, run, files: Vec::new(), claims: Vec::new(), errors: Vec::new(), packed: None }
+        Self { experiment, run, files: Vec::new(), claims: Vec::new(), errors: Vec::new(), said: String::new() }
     }
 
     /// 0 if everything went well, else that of the first error, or 1 for failed trials.
@@ -109,7 +124,7 @@ impl Report {
     }
 
     /// Replaces the tables of an earlier run and their seal by those of this one. The claims of the earlier run go too.
-    fn write_sealed(&mut self, session: &Session, tables: &[Table], meta: &str) -> Result<(), LabError> {
+    pub(crate) fn write_sealed(&mut self, session: &Session, tables: &[Table], meta: &str) -> Result<(), LabError> {
         let path = |table: &Table| session.results.join(table.file());
         let files: Vec<_> = tables.iter().map(|table| (path(table), table.bytes())).collect();
         let seal = session.meta(self.experiment);
@@ -119,7 +134,7 @@ impl Report {
         Ok(())
     }
 
-    fn wrote(&mut self, path: PathBuf) {
+    pub(crate) fn wrote(&mut self, path: PathBuf) {
         tracing::debug!("wrote {}", path.display());
         self.files.push(path);
     }
@@ -143,26 +158,7 @@ pub(crate) fn prepare<E: Experiment>(
     overrides: &[Override],
 ) -> Result<Box<dyn Ready>, SettingsError> {
     let resolved = settings::load(path, profile, overrides)?;
-    Ok(Box::new(Prepared::<E> { resolved }))
-}
-
-struct Prepared<E: Experiment> {
-    resolved: Resolved<E::Settings>,
-}
-
-impl<E: Experiment> Ready for Prepared<E> {
-    fn run(&self, session: &Session) -> Report {
-        reported(E::NAME, |report| {
-            if session.pack {
-                report.packed = Some(self.pack(session)?);
-                return Ok(());
-            }
-            // Locks the experiment until its last file is written.
-            let _store = self.make_tables(session, report)?;
-            read_tables::<E>(&self.resolved.settings, session, report);
-            Ok(())
-        })
-    }
+    Ok(Box::new(Prepared::<E>::new(resolved)))
 }
 
 struct Redraw<E>(PhantomData<E>);
@@ -173,10 +169,10 @@ impl<E: Experiment> Ready for Redraw<E> {
             // Before the lock is taken, whose file would make a directory for a mistyped profile.
             let tables = session.tables(E::NAME);
             tables.require(E::NAME)?;
-            let _store = match Store::open(&session.results, E::NAME) {
+            let _lock = match Store::look(&session.results, E::NAME).lock_tables() {
                 // Where nobody may write there is nothing to lock.
                 Err(LabError::Write { source, .. }) if files::is_read_only(&source) => None,
-                opened => Some(opened?),
+                locked => Some(locked?),
             };
             let path = session.meta(E::NAME);
             if !path.exists() {
@@ -193,7 +189,7 @@ impl<E: Experiment> Ready for Redraw<E> {
 }
 
 /// The report of `work`, timed.
-fn reported(experiment: &'static str, work: impl FnOnce(&mut Report) -> Result<(), LabError>) -> Report {
+pub(crate) fn reported(experiment: &'static str, work: impl FnOnce(&mut Report) -> Result<(), LabError>) -> Report {
     let started = Instant::now();
     let mut report = Report::new(experiment);
     // Whatever happens in one experiment, the next one is run.
@@ -205,126 +201,8 @@ fn reported(experiment: &'static str, work: impl FnOnce(&mut Report) -> Result<(
     report
 }
 
-impl<E: Experiment> Prepared<E> {
-    /// The half that runs trials and writes tables and their provenance.
-    fn make_tables(&self, session: &Session, report: &mut Report) -> Result<Store, LabError> {
-        let (started, clock) = (provenance::now(), Instant::now());
-        let store = Store::open(&session.results, E::NAME)?;
-        files::remove_partial(&session.results, &format!("{}.", E::NAME));
-        let gathering = Gathering::new(session.data_dir.as_deref(), session.style);
-        let inputs = self.gather(&gathering)?;
-        let ran = self.run_stages(&inputs, session, &store)?;
-        summarize(&ran, &mut report.run);
-        report.run.wall_seconds = clock.elapsed().as_secs_f64();
-        if ran.finished.is_empty() && !ran.failed.is_empty() {
-            return Err(LabError::NothingFinished { experiment: E::NAME });
-        }
-        let tables = self.tables(&inputs, &ran.finished)?;
-        let meta = self.meta(session, started, gathering.into_recorded(), &tables, report)?;
-        report.write_sealed(session, &tables, &meta)?;
-        if store.has_pack() {
-            match store.pack(Some(&ran.keys)) {
-                Ok(packed) if packed.changed => report.wrote(packed.path),
-                Ok(_) => {}
-                // Claims and drawings need it not.
-                Err(error) => report.errors.push(error),
-            }
-        }
-        Ok(store)
-    }
-
-    /// Packs what is stored of the plan, or all that is stored if no plan can be made here.
-    fn pack(&self, session: &Session) -> Result<Packed, LabError> {
-        let store = Store::look(&session.results, E::NAME);
-        let planned = self.planned(session, &store).inspect_err(|error| {
-            let reason = summary::chain(error);
-            tracing::warn!("no plan, so all stored trials are packed, those of other settings too: {reason}");
-        });
-        store.pack(planned.ok().as_ref())
-    }
-
-    /// The keys of the plan, and of its second stage as it follows from what is stored.
-    fn planned(&self, session: &Session, store: &Store) -> Result<HashSet<Key>, LabError> {
-        let gathering = Gathering::new(session.data_dir.as_deref(), session.style);
-        let inputs = self.gather(&gathering)?;
-        let (finished, mut keys) = runner::stored::<E>(self.plan(&inputs)?, store)?;
-        keys.extend(runner::stored::<E>(self.plan_next(&inputs, &finished)?, store)?.1);
-        Ok(keys)
-    }
-
-    /// Runs the trials of the plan, then those that are planned from their outcomes.
-    fn run_stages(&self, inputs: &E::Inputs, session: &Session, store: &Store) -> Result<Ran<E>, LabError> {
-        let run = |plan| {
-            let how = runner::How { threads: session.threads, fresh: session.fresh, force: session.force };
-            runner::run::<E>(plan, inputs, store, how, session.style)
-        };
-        let mut ran = run(self.plan(inputs)?)?;
-        let next = self.plan_next(inputs, &ran.finished)?;
-        if !next.is_empty() {
-            ran.refuse_repeated_points(&next)?;
-            ran.append(run(next)?);
-        }
-        Ok(ran)
-    }
-
-    fn gather(&self, gathering: &Gathering) -> Result<E::Inputs, LabError> {
-        guarded::<E, _, _>("gathering its inputs", || {
-            E::gather(&self.resolved.settings, gathering).map_err(|error| self.located(error))
-        })
-    }
-
-    fn plan(&self, inputs: &E::Inputs) -> Result<Plan<E>, LabError> {
-        guarded::<E, _, _>("making the plan", || {
-            E::plan(&self.resolved.settings, inputs).map_err(|error| self.located(error))
-        })
-    }
-
-    fn plan_next(&self, inputs: &E::Inputs, finished: &[FinishedOf<E>]) -> Result<Plan<E>, LabError> {
-        guarded::<E, _, _>("making the plan of the second stage", || {
-            E::plan_next(&self.resolved.settings, inputs, finished).map_err(|error| self.located(error))
-        })
-    }
-
-    fn tables(&self, inputs: &E::Inputs, finished: &[FinishedOf<E>]) -> Result<Vec<Table>, LabError> {
-        guarded::<E, _, _>("making the tables", || E::tables(&self.resolved.settings, inputs, finished))
-    }
-
-    /// A setting that turned out not to fit what was gathered, with the file it comes from.
-    fn located(&self, error: anyhow::Error) -> anyhow::Error {
-        match error.downcast::<Invalid>() {
-            Ok(invalid) => BadInput(anyhow!("{}: {invalid}", self.resolved.path.display())).into(),
-            Err(other) => other,
-        }
-    }
-
-    /// The text of `NAME.meta.toml`.
-    fn meta(
-        &self,
-        session: &Session,
-        started: String,
-        inputs: BTreeMap<String, String>,
-        tables: &[Table],
-        report: &Report,
-    ) -> Result<String, LabError> {
-        let meta = Meta {
-            experiment: E::NAME,
-            profile: &self.resolved.profile,
-            config: self.resolved.path.display().to_string(),
-            overrides: &self.resolved.overrides,
-            started,
-            run: report.run.clone(),
-            tables: seal::of(tables),
-            machine: &session.machine,
-            inputs,
-            settings: &self.resolved.settings,
-            crates: provenance::crates(),
-        };
-        guarded::<E, _, _>("writing the provenance", || toml::to_string(&meta))
-    }
-}
-
 /// The half that reads tables: claims and drawings. One failing does not keep the other from being made.
-fn read_tables<E: Experiment>(settings: &E::Settings, session: &Session, report: &mut Report) {
+pub(crate) fn read_tables<E: Experiment>(settings: &E::Settings, session: &Session, report: &mut Report) {
     for step in [judge::<E>, draw::<E>] {
         if let Err(error) = step(settings, session, report) {
             report.errors.push(error);
@@ -364,20 +242,12 @@ fn draw<E: Experiment>(settings: &E::Settings, session: &Session, report: &mut R
 }
 
 /// Runs a step of the experiment's own code; its errors and panics say which step of which experiment failed.
-fn guarded<E: Experiment, R, F: Into<anyhow::Error>>(
+pub(crate) fn guarded<E: Experiment, R, F: Into<anyhow::Error>>(
     step: &'static str,
     work: impl FnOnce() -> Result<R, F>,
 ) -> Result<R, LabError> {
     let failed = |source| LabError::Step { experiment: E::NAME, step, source };
     panics::catching(work).map_err(failed)?.map_err(|error| failed(error.into()))
-}
-
-fn summarize<E: Experiment>(ran: &Ran<E>, run: &mut Run) {
-    run.trials_reused = ran.finished.iter().filter(|finished| finished.reused).count();
-    run.trials_run = ran.finished.len() - run.trials_reused;
-    run.trials_failed = ran.failed.len();
-    run.trial_seconds = ran.seconds;
-    run.failures = ran.failed.iter().map(|(label, error)| format!("{label}: {}", runner::describe(error))).collect();
 }
 
 #[cfg(test)]

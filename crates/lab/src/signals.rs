@@ -1,7 +1,38 @@
-//! Signals: one that ends the program says first what is kept.
+//! Signals: one that ends the program lets trials write their checkpoints, and says what is kept.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// For checkpoints. Shorter than the half minute that batch systems commonly leave between SIGTERM and SIGKILL.
+const GRACE: Duration = Duration::from_secs(25);
+
+static STOPPING: AtomicBool = AtomicBool::new(false);
+/// Number of trials whose checkpoints the end waits for.
+static AWAITED: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether the program is about to end.
+pub(crate) fn is_stopping() -> bool {
+    STOPPING.load(Ordering::SeqCst)
+}
+
+/// Does not return if the program is about to end: what comes next is not to be begun.
+pub(crate) fn stay_if_stopping() {
+    while is_stopping() {
+        std::thread::sleep(Duration::from_secs(1));
+    }
+}
+
+/// A trial promises to write a checkpoint soon after the program is to end.
+pub(crate) fn await_checkpoint() {
+    AWAITED.fetch_add(1, Ordering::SeqCst);
+}
+
+/// It has done so, or ended.
+pub(crate) fn checkpoint_written() {
+    AWAITED.fetch_sub(1, Ordering::SeqCst);
+}
 
 /// The experiment whose store is open.
 struct Running {
@@ -68,6 +99,12 @@ pub(crate) fn catch() -> std::io::Result<()> {
 fn stop(signal: &str, code: i32) {
     use std::io::Write;
 
+    STOPPING.store(true, Ordering::SeqCst);
+    let begin = Instant::now();
+    while AWAITED.load(Ordering::SeqCst) > 0 && begin.elapsed() < GRACE {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    crate::store::release_all();
     let _whole = crate::files::REPLACING.lock().unwrap_or_else(PoisonError::into_inner);
     let line = match &*running() {
         Some(Running { experiment, store, stored }) => format!(

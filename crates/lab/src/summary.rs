@@ -5,8 +5,10 @@ use std::fmt::Write;
 
 use indicatif::HumanBytes;
 
+use crate::provenance::Run;
 use crate::session::{Report, Session};
-use crate::store::Packed;
+use crate::shard::Shard;
+use crate::store::{Packed, Standing};
 use crate::{Claim, LabError, Verdict};
 
 /// For a single experiment: its row, the files written, its claims.
@@ -26,26 +28,59 @@ pub(crate) fn of_all(reports: &[Report], session: &Session) -> String {
     text + &claims(reports, &format!("; all of them: {results}/*.claims.csv"))
 }
 
-/// Of `--pack`: a line each.
-pub(crate) fn of_packs(reports: &[Report]) -> String {
-    let mut text = String::new();
-    for Report { experiment, packed, .. } in reports {
-        let Some(Packed { path, bytes, trials, planned, left_out, too_large, changed }) = packed else { continue };
-        let path = path.display();
-        let trials_of = planned.map_or(format!("{trials} trials"), |planned| format!("{trials} of {planned} trials"));
-        let _ = match (trials, changed) {
-            (0, _) if *too_large == 0 => write!(text, "{experiment}: nothing packed, no trial of this plan is stored"),
-            (0, _) => write!(text, "{experiment}: nothing packed"),
-            (_, true) => write!(text, "{experiment}: {trials_of} packed into {path} ({})", HumanBytes(*bytes as u64)),
-            (_, false) => write!(text, "{experiment}: {trials_of} in {path}, as before"),
+/// Of `--pack`.
+pub(crate) fn of_pack(experiment: &str, packed: &Packed) -> String {
+    let Packed { path, bytes, trials, planned, left_out, too_large, changed } = packed;
+    let path = path.display();
+    let trials_of = planned.map_or(format!("{trials} trials"), |planned| format!("{trials} of {planned} trials"));
+    let mut text = match (trials, changed) {
+        (0, _) if *too_large == 0 => format!("{experiment}: nothing packed, no trial of this plan is stored"),
+        (0, _) => format!("{experiment}: nothing packed"),
+        (_, true) => format!("{experiment}: {trials_of} packed into {path} ({})", HumanBytes(*bytes as u64)),
+        (_, false) => format!("{experiment}: {trials_of} in {path}, as before"),
+    };
+    for (number, why) in [
+        (left_out, "which these settings do not have"),
+        (too_large, "whose outcomes have more than 1 MiB each, too much to be committed"),
+    ] {
+        let _ = if *number > 0 { write!(text, "; {number} left out, {why}") } else { Ok(()) };
+    }
+    text + "\n"
+}
+
+/// Of `--shard`; `waiting` is the number of trials that the second stage waits for.
+pub(crate) fn of_share(experiment: &str, shard: Shard, run: &Run, waiting: usize) -> String {
+    let Run { trials_run, trials_reused, trials_failed, .. } = run;
+    let mut text =
+        format!("{experiment}, {shard}: {trials_run} run, {trials_reused} stored before, {trials_failed} failed\n");
+    if waiting > 0 {
+        let _ = writeln!(
+            text,
+            "{experiment}, {shard}: the second stage waits for {waiting} trials of the first; when they are finished, run \
+             the same command again, or pass --wait"
+        );
+    }
+    text
+}
+
+/// Of `--status`: how many trials stand how, then a line for each.
+pub(crate) fn of_standings(what: &str, standings: &[(String, Standing)]) -> String {
+    let name = |standing: &Standing| match standing {
+        Standing::Finished => "finished",
+        Standing::Running(_) => "running",
+        Standing::Waiting => "waiting",
+        Standing::Failed(_) => "failed",
+    };
+    let count = |wanted: &str| standings.iter().filter(|(_, standing)| name(standing) == wanted).count();
+    let counts = ["finished", "running", "waiting", "failed"].map(|wanted| format!("{} {wanted}", count(wanted)));
+    let mut text = format!("{what}: {} trials: {}\n", standings.len(), counts.join(", "));
+    for (label, standing) in standings {
+        let more = match standing {
+            Standing::Running(Some(terms)) => format!(": {}, since {}", terms.process, terms.since),
+            Standing::Failed(failure) => format!(": {}", failure.error()),
+            _ => String::new(),
         };
-        for (number, why) in [
-            (left_out, "which these settings do not have"),
-            (too_large, "whose outcomes have more than 1 MiB each, too much to be committed"),
-        ] {
-            let _ = if *number > 0 { write!(text, "; {number} left out, {why}") } else { Ok(()) };
-        }
-        text.push('\n');
+        let _ = writeln!(text, "  {:8}  {label}{more}", name(standing));
     }
     text
 }

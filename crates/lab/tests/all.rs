@@ -11,3 +11,4 @@ mod revision;
 mod runs;
 mod store;
 mod tables;
+mod workers;

@@ -59,14 +59,23 @@ impl Place {
 
     /// Stored trials of the profile quick.
     pub fn stored(&self) -> Vec<PathBuf> {
-        let Ok(entries) = fs::read_dir(self.path("results/quick/.store/toy-decay")) else { return Vec::new() };
-        let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
-        paths.retain(|path| path.extension().is_some_and(|extension| extension == "trial"));
+        self.in_store("trial")
+    }
+
+    /// Files of the store of toy-decay, profile quick, by their extension.
+    pub fn in_store(&self, extension: &str) -> Vec<PathBuf> {
+        let mut paths = Vec::new();
+        // Files come and go while a run goes on.
+        for directory in fs::read_dir(self.path("results/quick/.store/toy-decay")).into_iter().flatten().flatten() {
+            let entries = fs::read_dir(directory.path()).into_iter().flatten().flatten();
+            paths.extend(entries.map(|entry| entry.path()));
+        }
+        paths.retain(|path| path.extension().is_some_and(|found| found == extension));
         paths.sort();
         paths
     }
 
-    /// Every file below the directory, hidden ones too, except settings and locks.
+    /// Every file below the directory, hidden ones too, except settings, locks and the reasons of failures.
     pub fn files(&self) -> Vec<String> {
         fn walk(directory: &Path, found: &mut Vec<PathBuf>) {
             for entry in fs::read_dir(directory).unwrap() {
@@ -78,7 +87,8 @@ impl Place {
         walk(self.directory.path(), &mut found);
         let relative = |path: PathBuf| path.strip_prefix(&self.directory).unwrap().display().to_string();
         let mut names: Vec<_> = found.into_iter().map(relative).collect();
-        names.retain(|name| !name.starts_with("experiments/") && !name.ends_with("/lock"));
+        names
+            .retain(|name| !name.starts_with("experiments/") && !name.ends_with("/lock") && !name.ends_with(".failed"));
         names.sort();
         names
     }

@@ -1,4 +1,4 @@
-//! What the system does to a process: signals, full and closed outputs, clocks.
+//! What the system does to a process: signals, full and closed outputs, clocks. Several processes are in `workers.rs`.
 #![cfg(unix)]
 
 use std::fs::File;

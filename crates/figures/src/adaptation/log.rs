@@ -154,6 +154,10 @@ impl<'a> Log<'a> {
         if !at_end && self.trial.checkpoint_every.is_some_and(|every| step.is_multiple_of(every)) {
             self.checkpoint(tuning);
         }
+        if !at_end {
+            let context = self.context;
+            context.when_stopping(|| self.checkpoint(tuning));
+        }
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! The smallest complete experiment: gradient descent on x²/2, which halves, circles or diverges with its step size.
 
-use std::fmt;
 use std::time::Duration;
+use std::{fmt, fs};
 
 use anyhow::anyhow;
 use lab::{
@@ -25,6 +25,9 @@ pub struct Settings {
     /// Makes drawing slow, for a test of the lock.
     #[serde(default)]
     draw_pause_ms: u64,
+    /// Lets trials write a checkpoint when the program is to end, and go on from one.
+    #[serde(default)]
+    checkpoint: bool,
     /// Adds a second stage: a trial between the two steps that ended nearest to zero.
     #[serde(default)]
     refine: bool,
@@ -103,6 +106,8 @@ pub struct Descent {
     pause: Duration,
     #[serde(skip)]
     ballast: usize,
+    #[serde(skip)]
+    checkpoint: bool,
 }
 
 /// Where it ended.
@@ -134,8 +139,8 @@ impl Trial for Descent {
 
     fn run(&self, (): &(), context: &TrialContext) -> Result<Outcome, TrialError> {
         assert!(self.step != 1.75, "the toy panics at step 1.75");
-        let mut x = self.start;
-        for iteration in 1..=self.iterations {
+        let (done, mut x) = self.restore(context).unwrap_or((0, self.start));
+        for iteration in done + 1..=self.iterations {
             x -= self.step * x;
             let loss = x * x / 2.0;
             if loss > 1e6 * self.start * self.start {
@@ -143,8 +148,27 @@ impl Trial for Descent {
             }
             std::thread::sleep(self.pause / self.iterations as u32);
             context.progress(iteration, self.iterations, loss);
+            if self.checkpoint {
+                context.when_stopping(|| self.save(context, iteration, x));
+            }
         }
         Ok(Outcome { x })
+    }
+}
+
+impl Descent {
+    /// Iterations done before the program ended, and x after them.
+    fn restore(&self, context: &TrialContext) -> Option<(u64, f64)> {
+        let text = fs::read_to_string(context.scratch()?.join("x.txt")).ok()?;
+        let (done, x) = text.split_once(' ')?;
+        Some((done.parse().ok()?, x.parse().ok()?))
+    }
+
+    fn save(&self, context: &TrialContext, done: u64, x: f64) {
+        let Some(scratch) = context.scratch() else { return };
+        let written =
+            fs::create_dir_all(scratch).and_then(|()| fs::write(scratch.join("x.txt"), format!("{done} {x}")));
+        written.unwrap_or_else(|error| eprintln!("no checkpoint: {error}"));
     }
 }
 
@@ -154,7 +178,7 @@ impl Settings {
             Kind::Fixed => self.start.scale,
             Kind::Random => self.start.scale * (1.0 + ((self.seed as f64) + trial as f64).sin() / 3.0),
         };
-        Descent { step, start, iterations: self.iterations, pause, ballast: self.ballast }
+        Descent { step, start, iterations: self.iterations, pause, ballast: self.ballast, checkpoint: self.checkpoint }
     }
 }
 
@@ -170,6 +194,7 @@ impl Experiment for Decay {
     const ABOUT: &'static str = "Gradient descent on x²/2 (no figure of the paper)";
     const LONG_ABOUT: &'static str = "Each iteration multiplies x by 1 - step, so steps above 2 diverge.";
     const CLAIMS: &'static str = include_str!("../toy-claims.toml");
+    const TWO_STAGES: bool = true;
 
     fn gather(settings: &Settings, gathering: &Gathering) -> anyhow::Result<()> {
         let transfer = gathering.transfer("start.txt");

@@ -1,6 +1,6 @@
 //! Trial store: outcomes of finished trials, found again by everything that determines them.
 //!
-//! An entry is one file, `results/PROFILE/.store/NAME/HASH.trial`:
+//! An entry is one file, `results/PROFILE/.store/NAME/XX/HASH.trial`:
 //!
 //! | bytes | content |
 //! |---|---|
@@ -9,28 +9,36 @@
 //! | rest | payload: the trial's seconds and its outcome, postcard |
 //!
 //! `HASH` is the key: BLAKE3 of the experiment's name and version and the trial as JSON (field names included, so that
-//! two fields that trade places are not mistaken for each other). An entry appears by a rename, so a killed run leaves
-//! whole entries only; a damaged one is reported, and its trial runs again. Beside it, in the directory `HASH.scratch`, a
-//! trial may keep what it needs to go on after a kill; it is removed when the outcome is stored.
+//! two fields that trade places are not mistaken for each other). `XX` is how it begins, so that no directory has too many
+//! files. An entry appears by a rename, so a killed run leaves whole entries only; a damaged one is reported, and its
+//! trial runs again. Beside it are
 //!
-//! Entries can be packed into one file, `results/PROFILE/NAME.trials`, to be committed: what has no entry of its own is
-//! looked for there.
+//! - `HASH.lease`, while a process runs the trial: see [`lease`];
+//! - `HASH.scratch`, a directory in which a trial may keep what it needs to go on after a kill, until it is finished;
+//! - `HASH.failed`, why it failed when it last did.
+//!
+//! Several processes, on several machines that share the directory, may work on one store. Entries can be packed into one
+//! file, `results/PROFILE/NAME.trials`, to be committed: what has no entry of its own is looked for there.
 
 mod entry;
+mod failure;
+mod lease;
 mod pack;
+mod probe;
 
 use std::collections::HashSet;
-use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{Experiment, LabError, files, signals};
-
+pub(crate) use self::failure::Failure;
+pub(crate) use self::lease::{Lease, Terms, release_all};
 use self::pack::Pack;
+use crate::{Experiment, LabError, TrialError, files, process, signals};
 
 /// Raise it, and the number in [`CONTEXT`], when the layout of an entry or the making of a key changes: entries of other
 /// formats are not found.
@@ -40,16 +48,41 @@ const CONTEXT: &str = "lab trial store, format 1";
 /// Bytes of the largest entry that is packed: more is too much to be committed.
 const LARGEST_PACKED: usize = 1 << 20;
 
-/// The stored trials of one experiment and profile, locked against other processes while it lives.
+/// Seconds without a sign of life after which a process has lost its trial, unless something else is said.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The stored trials of one experiment and profile.
 #[derive(Debug)]
 pub struct Store {
+    /// `results/PROFILE/.store/NAME`.
     directory: PathBuf,
     pack_path: PathBuf,
     pack: OnceLock<Pack>,
     /// Warnings given, each once though several trials may share an entry.
     warned: Mutex<HashSet<String>>,
-    /// `None` if nothing is to be run.
-    lock: Option<File>,
+    /// Between two signs of life of this process.
+    beat: Duration,
+    seen: lease::Seen,
+    /// Whether trials are run by this process.
+    runs: bool,
+}
+
+/// What became of the wish to run a trial.
+pub(crate) enum Claim {
+    /// This process runs it, and tells the others so until this is dropped.
+    Mine(Option<Lease>),
+    /// Another process runs it.
+    Elsewhere,
+}
+
+/// How a trial stands.
+#[derive(Debug)]
+pub(crate) enum Standing {
+    Finished,
+    /// By whom, if its lease can be read.
+    Running(Option<Terms>),
+    Failed(Failure),
+    Waiting,
 }
 
 /// What became of packing.
@@ -118,49 +151,76 @@ impl Key {
 }
 
 impl Store {
-    /// Opens (creating it if need be) the store of `experiment` below `results`, the directory of a profile, and
-    /// removes what killed runs left there.
+    /// Opens (creating it if need be) the store of `experiment` below `results`, the directory of a profile, to run trials.
+    /// A process that gives no sign of life for `patience` loses its trial to another.
     ///
     /// # Errors
-    /// [`LabError::Busy`] if another process has it open; [`LabError::Write`] if it cannot be written.
-    pub fn open(results: &Path, experiment: &'static str) -> Result<Self, LabError> {
+    /// [`LabError::Write`] if it cannot be written; [`LabError::FileSystem`] if it lies where it cannot be safe.
+    pub fn open(results: &Path, experiment: &'static str, patience: Duration) -> Result<Self, LabError> {
         let mut store = Self::look(results, experiment);
-        let directory = &store.directory;
-        files::ensure_writable(directory)?;
-        let path = directory.join("lock");
-        // To open a FIFO in its place would wait for a reader.
-        let free = match files::refuse_special(&path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-            other => other,
-        };
-        let lock = free.and_then(|()| File::create(&path)).map_err(|source| LabError::Write { path, source })?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(LabError::Busy { experiment, directory: results.to_owned() });
-            }
-            Err(TryLockError::Error(error)) => {
-                tracing::warn!(
-                    "no lock on {}: {error}; do not run this experiment twice at the same time",
-                    directory.display()
-                );
-            }
-        }
-        files::remove_partial(directory, "");
-        signals::experiment_started(experiment, directory);
-        store.lock = Some(lock);
+        store.beat = patience / lease::PATIENCE;
+        files::ensure_writable(&store.directory)?;
+        probe::check(&store.directory)?;
+        store.runs = true;
+        signals::experiment_started(experiment, &store.directory);
         Ok(store)
     }
 
-    /// The same, to read entries and pack them while another process may be running the experiment. Creates nothing.
+    /// Removes what killed processes of this machine left, and leases of trials that are finished. It looks at all files.
+    pub fn clean(&self) {
+        files::remove_partial(&self.directory, "");
+        for (_, directory) in files::list(&self.directory).unwrap_or_default() {
+            files::remove_partial(&directory, "");
+            for (name, path) in files::list(&directory).unwrap_or_default() {
+                if name.ends_with(".lease") && (path.with_extension("trial").exists() || lease::is_of_the_dead(&path)) {
+                    let _ = fs::remove_file(&path);
+                }
+            }
+        }
+    }
+
+    /// The same, to read entries and pack them. Creates nothing.
     pub fn look(results: &Path, experiment: &str) -> Self {
         Self {
             directory: results.join(".store").join(experiment),
             pack_path: results.join(format!("{experiment}.trials")),
             pack: OnceLock::new(),
             warned: Mutex::default(),
-            lock: None,
+            beat: PATIENCE / lease::PATIENCE,
+            seen: lease::Seen::default(),
+            runs: false,
         }
+    }
+
+    /// Waits until no other process writes tables and drawings of this experiment; none can while the file is open.
+    ///
+    /// # Errors
+    /// [`LabError::Write`] if the lock's file cannot be made.
+    pub fn lock_tables(&self) -> Result<File, LabError> {
+        files::ensure_writable(&self.directory)?;
+        let path = self.directory.join("lock");
+        // To open a FIFO in its place would wait for a reader.
+        let free = match files::refuse_special(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            other => other,
+        };
+        let opened = free.and_then(|()| File::options().write(true).create(true).truncate(false).open(&path));
+        let lock = opened.map_err(|source| LabError::Write { path: path.clone(), source })?;
+        let locked = match lock.try_lock() {
+            Err(TryLockError::WouldBlock) => {
+                tracing::info!(
+                    "waiting for another process that writes tables of the same experiment ({})",
+                    path.display()
+                );
+                lock.lock()
+            }
+            Err(TryLockError::Error(error)) => Err(error),
+            Ok(()) => Ok(()),
+        };
+        if let Err(error) = locked {
+            tracing::warn!("no lock on {}: {error}; let only one process write tables at a time", path.display());
+        }
+        Ok(lock)
     }
 
     /// The outcome stored under `key`, if there is one and it is undamaged: an entry of its own, else a packed one. A
@@ -198,9 +258,57 @@ impl Store {
     /// # Errors
     /// [`LabError::Write`] if the file cannot be written; [`LabError::Other`] if the outcome cannot be serialized.
     pub fn save<O: Serialize>(&self, key: Key, seconds: f64, outcome: &O) -> Result<(), LabError> {
-        files::write(&self.path(key), &entry::encode(key, seconds, outcome)?)?;
+        let (path, bytes) = (self.path(key), entry::encode(key, seconds, outcome)?);
+        path.parent()
+            .map_or(Ok(()), fs::create_dir_all)
+            .map_err(|source| LabError::Write { path: path.clone(), source })?;
+        files::write(&path, &bytes)?;
+        let _ = fs::remove_file(self.file(key, "failed"));
         signals::trial_stored();
         Ok(())
+    }
+
+    /// Claims the trial under `key`. Its outcome may have been stored by another process just before.
+    pub(crate) fn claim(&self, key: Key) -> Claim {
+        let path = self.file(key, "lease");
+        let claimed =
+            path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| lease::claim(&path, self.beat, &self.seen));
+        match claimed {
+            Ok(lease::Claim::Mine(lease)) => Claim::Mine(Some(lease)),
+            Ok(lease::Claim::Elsewhere(terms)) => {
+                terms.iter().for_each(|terms| process::warn_of_other_code(&terms.process));
+                Claim::Elsewhere
+            }
+            Err(error) => {
+                let path = path.display();
+                self.warn(format!("cannot make {path} ({error}): another process may run the same trials again"));
+                Claim::Mine(None)
+            }
+        }
+    }
+
+    /// Keeps why the trial under `key` failed.
+    pub(crate) fn fail(&self, key: Key, error: &TrialError) {
+        let text = toml::to_string(&Failure::of(error)).map_err(anyhow::Error::from);
+        let written = text.and_then(|text| Ok(files::write(&self.file(key, "failed"), text.as_bytes())?));
+        if let Err(error) = written {
+            self.warn(format!("--status will not know why a trial failed: {error:#}"));
+        }
+    }
+
+    /// Why the trial under `key` failed when it last did, if it was not finished since.
+    pub(crate) fn failure(&self, key: Key) -> Option<Failure> {
+        toml::from_str(&files::read_to_string(&self.file(key, "failed")).ok()?).ok()
+    }
+
+    /// How the trial under `key` stands, whose outcome is not stored.
+    pub(crate) fn standing(&self, key: Key) -> Standing {
+        let path = self.file(key, "lease");
+        match fs::read(&path) {
+            Ok(bytes) if !lease::is_of_the_dead(&path) => return Standing::Running(Terms::parse(&bytes)),
+            _ => {}
+        }
+        self.failure(key).map_or(Standing::Waiting, Standing::Failed)
     }
 
     /// Whether there is a file of packed trials.
@@ -251,29 +359,44 @@ impl Store {
 
     /// Where the trial under `key` may keep what it needs to go on after a kill. Not made here.
     pub(crate) fn scratch(&self, key: Key) -> PathBuf {
-        self.directory.join(format!("{}.scratch", key.0.to_hex()))
+        self.file(key, "scratch")
+    }
+
+    /// The time between two looks at what other processes do.
+    pub(crate) fn beat(&self) -> Duration {
+        self.beat
     }
 
     fn path(&self, key: Key) -> PathBuf {
-        self.directory.join(format!("{}.trial", key.0.to_hex()))
+        self.file(key, "trial")
+    }
+
+    fn file(&self, key: Key, extension: &str) -> PathBuf {
+        let hash = key.0.to_hex();
+        self.directory.join(&hash[..2]).join(format!("{hash}.{extension}"))
     }
 
     /// The bytes of an entry of its own.
     fn read(&self, key: Key) -> io::Result<Vec<u8>> {
-        files::read(&self.path(key))
+        match files::read(&self.path(key)) {
+            // Where earlier versions had all of them.
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                files::read(&self.directory.join(format!("{}.trial", key.0.to_hex())))
+            }
+            read => read,
+        }
     }
 
     /// The keys that have an entry of their own.
-    fn stored(&self) -> io::Result<Vec<Key>> {
-        let key = |name: OsString| {
-            let hash = blake3::Hash::from_hex(name.to_str()?.strip_suffix(".trial")?);
-            hash.ok().map(Key)
-        };
-        match fs::read_dir(&self.directory) {
-            Ok(entries) => entries.filter_map(|entry| entry.map(|entry| key(entry.file_name())).transpose()).collect(),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
-            Err(error) => Err(error),
+    fn stored(&self) -> io::Result<HashSet<Key>> {
+        let mut keys = HashSet::new();
+        for (name, path) in files::list(&self.directory)? {
+            keys.extend(key_of_entry(&name));
+            if name.len() == 2 {
+                keys.extend(files::list(&path)?.iter().filter_map(|(name, _)| key_of_entry(name)));
+            }
         }
+        Ok(keys)
     }
 
     /// The packed entries, read when they are first asked for.
@@ -302,10 +425,14 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
-        if self.lock.is_some() {
+        if self.runs {
             signals::experiment_ended();
         }
     }
+}
+
+fn key_of_entry(name: &str) -> Option<Key> {
+    blake3::Hash::from_hex(name.strip_suffix(".trial")?).ok().map(Key)
 }
 
 #[cfg(test)]
@@ -323,7 +450,7 @@ mod tests {
     /// A store holding [`outcome`] under "a", and the path of its entry.
     fn filled() -> (tempfile::TempDir, Store, PathBuf) {
         let directory = tempfile::tempdir().unwrap();
-        let store = Store::open(directory.path(), "toy").unwrap();
+        let store = Store::open(directory.path(), "toy", PATIENCE).unwrap();
         store.save(key_of("a"), 2.5, &outcome()).unwrap();
         let path = store.path(key_of("a"));
         (directory, store, path)
@@ -356,12 +483,12 @@ mod tests {
         for damage in [None, Some("LABTRIAL")] {
             fs::remove_file(&path).unwrap();
             damage.into_iter().for_each(|text| fs::write(&path, text).unwrap());
-            let store = Store::open(directory.path(), "toy").unwrap();
+            let store = Store::open(directory.path(), "toy", PATIENCE).unwrap();
             assert_eq!(store.load::<Vec<f64>>(key_of("a")), Some(Stored { seconds: 2.5, outcome: outcome() }));
             fs::write(&path, "").unwrap();
         }
         // What is stored later replaces what was packed, and what is not planned stays only if there is no plan.
-        let store = Store::open(directory.path(), "toy").unwrap();
+        let store = Store::open(directory.path(), "toy", PATIENCE).unwrap();
         store.save(key_of("a"), 3.5, &outcome()).unwrap();
         assert_eq!(store.pack(None).unwrap().trials, 2);
         fs::remove_file(&path).unwrap();
@@ -413,6 +540,7 @@ mod tests {
     #[test]
     fn an_entry_under_another_name_is_not_believed() {
         let (_directory, store, path) = filled();
+        store.save(key_of("b"), 1.0, &outcome()).unwrap();
         fs::copy(path, store.path(key_of("b"))).unwrap();
         assert_eq!(store.load::<Vec<f64>>(key_of("b")), None);
     }
@@ -424,16 +552,46 @@ mod tests {
     }
 
     #[test]
-    fn a_second_process_is_refused_and_leftovers_are_removed() {
+    fn what_dead_processes_left_is_removed_and_what_others_write_is_not() {
+        let (_directory, store, path) = filled();
+        let name = |unique: &str| path.with_file_name(format!(".x.trial.partial-{unique}"));
+        let [dead, living, elsewhere] =
+            [format!("{}-4294967295", process::this().machine), process::unique(), "another-7".into()]
+                .map(|n| name(&n));
+        let all = [&dead, &living, &elsewhere];
+        all.iter().for_each(|path| fs::write(path, b"half").unwrap());
+        let lock = store.lock_tables().unwrap();
+        store.clean();
+        assert_eq!(all.map(|path| path.exists()), [false, true, true]);
+        assert!(File::open(store.directory.join("lock")).unwrap().try_lock().is_err());
+        drop(lock);
+        drop(store.lock_tables().unwrap());
+    }
+
+    #[test]
+    fn entries_where_earlier_versions_had_them_are_found() {
         let (directory, store, path) = filled();
-        let leftover = path.with_file_name(".x.trial.partial-77");
-        fs::write(&leftover, b"half").unwrap();
-        let error = Store::open(directory.path(), "toy").unwrap_err();
-        assert!(matches!(error, LabError::Busy { .. }), "{error}");
-        assert!(leftover.exists(), "the lock protects the files of the run that holds it");
-        drop(store);
-        let store = Store::open(directory.path(), "toy").unwrap();
-        assert!(!leftover.exists());
+        fs::rename(&path, store.directory.join(path.file_name().unwrap())).unwrap();
         assert!(store.load::<Vec<f64>>(key_of("a")).is_some());
+        assert_eq!(Store::look(directory.path(), "toy").pack(None).unwrap().trials, 1);
+    }
+
+    #[test]
+    fn a_failure_is_kept_until_the_trial_is_finished() {
+        let (_directory, store, _) = filled();
+        let key = key_of("b");
+        assert!(matches!(store.standing(key), Standing::Waiting));
+        let Claim::Mine(lease) = store.claim(key) else { panic!("nobody else runs it") };
+        assert!(matches!(store.standing(key), Standing::Running(Some(_))));
+        store.fail(key, &TrialError::Diverged { iteration: 3, loss: 1.0 / 3.0 });
+        drop(lease);
+        let Standing::Failed(failure) = store.standing(key) else { panic!("it failed") };
+        assert!(failure.is_lasting());
+        assert!(matches!(failure.error(), TrialError::Diverged { iteration: 3, loss } if loss == 1.0 / 3.0));
+        store.fail(key, &TrialError::Failed(anyhow::anyhow!("inner").context("outer")));
+        let failure = store.failure(key).unwrap();
+        assert!(!failure.is_lasting() && failure.error().to_string().starts_with("outer: inner (process "));
+        store.save(key, 1.0, &outcome()).unwrap();
+        assert!(store.failure(key).is_none());
     }
 }

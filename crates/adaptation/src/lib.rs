@@ -3,7 +3,10 @@
 //!
 //! A weight `W_0` of the pretrained encoder stays frozen; what is trained is `ΔW`, given by an [`Adapter`]. The encoder
 //! knows an adapter only by the form in which it is [`Applied`] and hands back the gradient of that form; the adapter
-//! carries it on to its own parameters. So a new method is one file, and knows nothing of transformers.
+//! carries it on to its own parameters. So a new method is one file, and knows nothing of transformers. On an embedding the
+//! gradient is kept by rows, those of the batch's tokens, and only these are moved.
+//!
+//! Behind the encoder are a pooler and a [`Head`], both frozen: a [`Network`]. Its [`Reach`] says which labels they can give.
 //!
 //! Matrices are faer's, column-major; a batch's activations have one column per token.
 

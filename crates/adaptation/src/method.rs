@@ -9,8 +9,8 @@ use crate::{Adapter, Adapters, AppliedGradient, Real, Site};
 /// Makes the enum [`Method`] and forwards to the settings of its variants.
 macro_rules! methods {
     ($($key:literal, $label:literal => $settings:ident),* $(,)?) => {
-        /// A method with its settings. In TOML its key and a table: `method = { deep-lora = { rank = 8, depth = 3, init_scale
-        /// = 1e-3 } }`; a key that no method or settings have is an error.
+        /// A method with its settings. In TOML its key and a table: `method = { deep-lora = { rank = "full", depth = 3,
+        /// init_scale = 1e-3 } }`; a key that no method or settings have is an error.
         #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
         pub enum Method {
             $(

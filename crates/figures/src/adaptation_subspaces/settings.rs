@@ -31,6 +31,8 @@ impl Own for Kept {
             settings.methods.names.len(),
             "[\"deep-lora\"]: the figure is about it alone",
         )?;
+        let draws = settings.head.draws.shared();
+        Invalid::unless(draws == 1, "head.draws", draws, "1: matrices are told apart by the trial alone")?;
         let falls = *self.final_step_size <= *settings.step_sizes[0];
         Invalid::unless(falls, "experiment.final_step_size", self.final_step_size, "a number from 0 to the step size")?;
         let enough = *self.singular_values >= 2;

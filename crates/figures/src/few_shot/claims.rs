@@ -11,18 +11,25 @@ const LEADS: [&str; 2] = ["few-shot/deep-lora-leads", "few-shot/deep-lora-leads-
 const FEWER: [&str; 2] = ["few-shot/fewer-examples-larger-lead", "few-shot/fewer-examples-larger-lead-here"];
 const SIZE: &str = "few-shot/size-of-the-lead";
 
+/// Steps of the paper's runs. Fewer are said.
+const PAPERS_STEPS: u64 = 500;
+/// Of so many the authors' runs with 16 examples have fitted them.
+const LEAST_STEPS: u64 = 200;
+
 /// The paper's numbers of examples end here.
 const MOST: usize = 256;
 
 pub(super) fn findings(settings: &Settings, rows: &[RunRow]) -> anyhow::Result<Vec<Finding>> {
     let rows: Vec<RunRow> = rows.iter().filter(|row| row.examples <= MOST).cloned().collect();
-    if settings.encoder.is_pretrained() && *settings.training.steps < 500 {
+    let steps = *settings.training.steps;
+    if settings.encoder.is_pretrained() && steps < LEAST_STEPS {
         let ids = [LEADS[0], LEADS[1], FEWER[0], FEWER[1], SIZE];
-        return Ok(ids.map(|id| Finding::untested(id, "fewer than the paper's 500 steps")).into());
+        return Ok(ids.map(|id| Finding::untested(id, "fewer than 200 steps")).into());
     }
-    let mut findings = by_encoder(&settings.encoder, LEADS, |id| leads(id, &rows));
+    let mut findings = by_encoder(&settings.encoder, LEADS, |id| leads(id, &rows, steps));
     findings.extend(by_encoder(&settings.encoder, FEWER, |id| larger_lead(id, &rows)));
     findings.extend(match settings.encoder.source.as_str() {
+        PAPERS_ENCODER if steps < PAPERS_STEPS => vec![Finding::untested(SIZE, "fewer than the paper's 500 steps")],
         PAPERS_ENCODER => size_of_the_lead(&rows)?,
         _ => vec![Finding::untested(SIZE, NEEDS_PAPERS_ENCODER)],
     });
@@ -39,7 +46,7 @@ fn at_place<'a>(rows: &'a [RunRow], (task, examples): &(String, usize)) -> Compa
 }
 
 /// At every place, the mean of Deep LoRA − LoRA is above 0.
-fn leads(id: &'static str, rows: &[RunRow]) -> Vec<Finding> {
+fn leads(id: &'static str, rows: &[RunRow], steps: u64) -> Vec<Finding> {
     let finding = |place: &(String, usize)| {
         let compared = at_place(rows, place);
         let finding = match compared.difference() {
@@ -49,7 +56,8 @@ fn leads(id: &'static str, rows: &[RunRow]) -> Vec<Finding> {
             }
         };
         let (task, examples) = place;
-        finding.case(format!("{task}, n = {examples}")).note(compared.notes())
+        let shorter = if steps < PAPERS_STEPS { format!(", after {steps} steps") } else { String::new() };
+        finding.case(format!("{task}, n = {examples}{shorter}")).note(compared.notes())
     };
     places(rows).iter().map(finding).collect()
 }

@@ -9,7 +9,7 @@ use crate::summary::range;
 
 const ROBUST: &str = "step-size/more-step-sizes";
 
-/// In every place, Deep LoRA comes within 10 % of its best score at more step sizes of the grid than LoRA does: the
+/// In every place, narrow Deep LoRA comes within 10 % of its best score at more step sizes of the grid than LoRA does: the
 /// difference of the numbers of step sizes, paired by seed, is above 0.
 pub(super) fn findings(settings: &Settings, rows: &[RunRow]) -> Vec<Finding> {
     let in_earnest = *settings.training.steps >= 500 && settings.step_sizes.len() >= 5;
@@ -24,7 +24,7 @@ pub(super) fn findings(settings: &Settings, rows: &[RunRow]) -> Vec<Finding> {
             let seeds = distinct(&rows, |row| row.key());
             seeds.iter().filter_map(|&seed| Some((seed, near_best(&rows, method, seed)?))).collect()
         };
-        let (lora, deep) = (near(LORA), near(DEEP_LORA));
+        let (lora, deep) = (near(LORA), near(DEEP_LORA_NARROW));
         match Estimate::crossed(&paired_by_key(&deep, &lora)) {
             None => Finding::untested(ROBUST, "no pair of seeds with a trained run and a score above 0"),
             Some(estimate) => {
@@ -58,7 +58,7 @@ fn is_judged(row: &RunRow) -> bool {
 
 /// What must be known of the runs of a place.
 fn notes(rows: &[&RunRow]) -> String {
-    let runs = || rows.iter().filter(|row| [LORA, DEEP_LORA].contains(&row.method.as_str()));
+    let runs = || rows.iter().filter(|row| [LORA, DEEP_LORA_NARROW].contains(&row.method.as_str()));
     let without = runs().filter(|row| row.is_trained() && row.score.is_none()).count();
     let notes = Notes::default().untrained(runs().filter(|row| !row.is_trained()).count());
     notes.count(without, "runs without a score are left out").text()

@@ -1,4 +1,4 @@
-//! The figure: training loss and scores against the steps, and the dev score against the training loss.
+//! The figure: training loss, dev score, and the gap between training examples and dev against the steps.
 
 use charts::{Axis, Figure, Lines, Panel, significant};
 use lab::statistics::mean;

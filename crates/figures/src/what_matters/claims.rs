@@ -41,7 +41,10 @@ pub(super) fn findings(settings: &Settings, rows: &[RunRow], escapes: &[EscapeRo
             }
         }
         let (rows_before, rows_authors) = (of(before, epsilons[0]), of(authors, epsilons[0]));
-        findings.push(interaction(HEAD, &rows_authors, &rows_before).case(&case));
+        findings.push(match networks.len() {
+            1 => Finding::untested(HEAD, "only one pooler and head"),
+            _ => interaction(HEAD, &rows_authors, &rows_before).case(&case),
+        });
         for &epsilon in &epsilons[1..] {
             let rows = of(authors, epsilon);
             findings.push(interaction(EPSILON, &rows, &rows_authors).case(format!("{case}, ϵ = {epsilon:e}")));

@@ -9,8 +9,9 @@ use rand_distr::StandardNormal;
 
 use crate::{Network, Pooling, Real, Site};
 
-/// Random starts of the ascent for each output and direction.
-const STARTS: usize = 4;
+/// Starts of the ascent for each output and direction: each the best of so many random points.
+const STARTS: usize = 6;
+const CANDIDATES: usize = 40;
 /// Steps of the ascent.
 const STEPS: usize = 60;
 
@@ -99,8 +100,15 @@ impl Path {
     /// The most extreme logit on one way up (`sign` 1) or down (−1). The step towards the gradient's direction gets shorter, as
     /// in the conditional gradient method.
     fn ascend(&self, output: usize, sign: f64, rng: &mut impl Rng) -> f64 {
-        let mut z = onto_sphere(Col::from_fn(self.gamma.nrows(), |_| rng.sample::<f64, _>(StandardNormal)));
         let mut best = f64::NEG_INFINITY;
+        let mut z = Col::zeros(self.gamma.nrows());
+        for _ in 0..CANDIDATES {
+            let point = onto_sphere(Col::from_fn(z.nrows(), |_| rng.sample::<f64, _>(StandardNormal)));
+            let logit = sign * self.logit(output, point.as_ref()).0;
+            if logit > best {
+                (best, z) = (logit, point);
+            }
+        }
         for step in 0..=STEPS {
             let (logit, gradient) = self.logit(output, z.as_ref());
             best = best.max(sign * logit);

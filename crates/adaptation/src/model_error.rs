@@ -157,7 +157,7 @@ pub enum ModelError {
     },
     /// The pooler is to be used, and there is none.
     #[error(
-        "the encoder has no pooler, so encoder.pooling = \"pooler\" is not possible; set encoder.pooling = \"mean\""
+        "the encoder has no pooler, so encoder.pooling = \"pooler\" is not possible; set it to \"random-pooler\" or \"mean\""
     )]
     NoPooler,
     /// The pooler is to be used, and gives the same for everything.

@@ -113,7 +113,7 @@ fn a_file_with_a_head_and_without_a_pooler() {
     assert!(whole.has_pooler() && !headed.has_pooler());
     headed.check_pooling(Pooling::Mean).expect("usable");
     let text = headed.check_pooling(Pooling::Pooler).expect_err("no pooler").to_string();
-    assert!(text.contains("no pooler") && text.contains("encoder.pooling = \"mean\""), "{text}");
+    assert!(text.contains("no pooler") && text.contains("set it to \"random-pooler\""), "{text}");
     whole.check_pooling(Pooling::Pooler).expect("usable");
 }
 

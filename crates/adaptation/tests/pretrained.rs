@@ -271,7 +271,7 @@ fn an_encoder_without_a_pooler_is_refused_where_one_is_used() {
         load(&with_tensors(|list| list.retain(|tensor| !tensor.0.starts_with("pooler")))).expect("usable").encoder;
     assert_eq!(encoder.weight(adaptation::Site::Pooler), None);
     let text = encoder.check_pooling(Pooling::Pooler).expect_err("no pooler").to_string();
-    assert!(text.contains("no pooler") && text.contains("encoder.pooling = \"mean\""), "{text}");
+    assert!(text.contains("no pooler") && text.contains("set it to \"random-pooler\""), "{text}");
     let (config, encoder) = (encoder.config().clone(), Arc::new(encoder));
     let examples = [Labelled { ids: vec![2, 5, 3], token_types: vec![0; 3], label: 1.0 }];
     let plan = Plan {

@@ -135,8 +135,8 @@ fn unusable_weights_are_refused_by_tensor_and_place() {
 #[test]
 fn without_a_pooler_the_mean_is_named_and_taken() {
     let lab = Lab::new().tensors(|list| list.retain(|tensor| !tensor.0.starts_with("pooler")));
-    let text = lab.refused(&[]);
-    assert!(text.contains("no pooler") && text.contains("set encoder.pooling = \"mean\""), "{text}");
+    let text = lab.refused(&["--set", "encoder.pooling=\"pooler\""]);
+    assert!(text.contains("no pooler") && text.contains("set it to \"random-pooler\" or \"mean\""), "{text}");
     lab.accepted(&["--set", "encoder.pooling=\"mean\""]);
 }
 

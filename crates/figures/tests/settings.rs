@@ -62,7 +62,6 @@ fn values_out_of_range_name_key_value_and_what_is_allowed() {
         ("few-shot", "examples=[16, 16]", "value once"),
         ("few-shot", "band=\"wide\"", "half-deviation"),
         ("few-shot", "methods.names=[\"lora\", \"lora\"]", "each value once"),
-        ("few-shot", "methods.names=[\"compressed\"]", "compressed needs it"),
         ("few-shot", "ranks=[4, 8]", "a list of one: the figure has no axis for it"),
         ("few-shot", "head.deviation=0", "\"lecun\" (1/√hidden), or a number greater than 0"),
         ("few-shot", "head.draws=0", "a whole number from 1, each crossed with all trials"),
@@ -313,6 +312,7 @@ fn values_that_cannot_be_meant_are_refused_with_the_reason() {
         ("svd-evolution", &["variants.0.name=\"a\\u0007\""], "text without control characters"),
         ("what-matters", &["experiment.networks.0.name=\"a\\nb\""], "text without control characters"),
         ("completion", &["problem.rank=\"many\""], "a whole number from 1"),
+        ("few-shot", &["methods.names=[\"compressed\"]"], "methods.discrepant_step = missing is not allowed; allowed: a number"),
         ("few-shot", &["sources.x=3"], "a table"),
         ("few-shot", &["sources.x={ hub = 3 }"], "a table"),
         (

@@ -11,11 +11,12 @@ use std::time::Duration;
 use charts::Hue;
 
 /// Each drawing with the hues of the series that must be seen in it (surfaces are coloured by value).
-const DRAWINGS: [(&str, &[Hue]); 19] = [
+const DRAWINGS: [(&str, &[Hue]); 20] = [
     ("ablations", &[Hue::Blue, Hue::Vermilion]),
     ("adaptation-subspaces", &[Hue::Wine]),
     ("completion", &[Hue::Blue, Hue::Vermilion, Hue::Brown, Hue::Pink]),
     ("compressed-vs-narrow", &[Hue::Green, Hue::Vermilion, Hue::Pink]),
+    ("costs", &[Hue::Forest, Hue::Sand, Hue::Lavender, Hue::Vermilion, Hue::Wine]),
     ("depth-width-sweep", &[Hue::Sky, Hue::Indigo]),
     ("factorization", &[Hue::Blue, Hue::Brown]),
     ("few-shot", &[Hue::Forest, Hue::Sand, Hue::Wine, Hue::Lavender]),
@@ -34,15 +35,16 @@ const DRAWINGS: [(&str, &[Hue]); 19] = [
 ];
 
 /// Main tables with a column each must have and the least number of rows.
-const TABLES: [(&str, &str, usize); 17] = [
+const TABLES: [(&str, &str, usize); 18] = [
     ("ablations", "recovery_error", 20),
     ("adaptation-subspaces", "mean_cosine", 90),
     ("completion", "recovery_error", 40),
     ("compressed-vs-narrow", "iterations", 6),
+    ("costs", "optimizer_mib", 10),
     ("depth-width-sweep", "recovery_error", 6),
     ("factorization", "training_loss", 40),
     ("few-shot", "training_loss", 32),
-    ("glue-table", "deep_lora_deviation_percent", 2),
+    ("glue-table", "deep_lora_deviation_percent", 1),
     ("invariant-subspace", "block_residual", 40),
     ("learned-ranks", "spectral_norm", 90),
     ("lora-compressed-vs-narrow", "training_loss", 18),
@@ -187,7 +189,7 @@ const LONG: [&str; 10] = [
     "--set",
     "training.record_every=7",
     "--set",
-    "kept_steps=[0,1,3,600]",
+    "experiment.kept_steps=[0,1,3,600]",
     "--set",
     "trials=1",
 ];

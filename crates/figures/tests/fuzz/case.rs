@@ -26,11 +26,12 @@ const MEMORY: u32 = 4 << 20;
 const THREADS: usize = 2;
 
 /// The experiments and their binaries.
-pub(super) const EXPERIMENTS: [(&str, &str); 17] = [
+pub(super) const EXPERIMENTS: [(&str, &str); 18] = [
     ("ablations", env!("CARGO_BIN_EXE_ablations")),
     ("adaptation-subspaces", env!("CARGO_BIN_EXE_adaptation-subspaces")),
     ("completion", env!("CARGO_BIN_EXE_completion")),
     ("compressed-vs-narrow", env!("CARGO_BIN_EXE_compressed-vs-narrow")),
+    ("costs", env!("CARGO_BIN_EXE_costs")),
     ("depth-width-sweep", env!("CARGO_BIN_EXE_depth-width-sweep")),
     ("factorization", env!("CARGO_BIN_EXE_factorization")),
     ("few-shot", env!("CARGO_BIN_EXE_few-shot")),
@@ -41,9 +42,9 @@ pub(super) const EXPERIMENTS: [(&str, &str); 17] = [
     ("rank-sweep", env!("CARGO_BIN_EXE_rank-sweep")),
     ("scaling", env!("CARGO_BIN_EXE_scaling")),
     ("step-size", env!("CARGO_BIN_EXE_step-size")),
+    ("svd-evolution", env!("CARGO_BIN_EXE_svd-evolution")),
     ("training-length", env!("CARGO_BIN_EXE_training-length")),
     ("what-matters", env!("CARGO_BIN_EXE_what-matters")),
-    ("svd-evolution", env!("CARGO_BIN_EXE_svd-evolution")),
 ];
 
 #[test]

@@ -12,6 +12,10 @@ reproduce-all profile="quick" *options:
 figure name profile="quick" *options:
     cargo run --release --bin {{name}} -- --profile {{profile}} {{options}}
 
+# Submit one experiment to Slurm as a job array, for example: just slurm few-shot paper --shards 32 --partition=short
+slurm name profile="quick" *options:
+    scripts/slurm.sh {{name}} {{profile}} {{options}}
+
 # Write results/PROFILE/report.html from the tables and figures that are there, for example: just report paper
 report profile="quick" *options:
     cargo run --release --bin reproduce-all -- --report --profile {{profile}} {{options}}
@@ -29,6 +33,10 @@ check-examples *options:
     python3 -m venv target/examples-environment
     target/examples-environment/bin/pip install --quiet --requirement scripts/requirements.txt
     target/examples-environment/bin/python scripts/check_examples.py {{options}}
+
+# Run job arrays on a real Slurm, installed and started on this machine alone (needs root and apt-get); kill, requeue, compare.
+check-slurm:
+    scripts/check-slurm.sh
 
 # Check the links of all Markdown files.
 check-links:

@@ -21,11 +21,11 @@ struct Partial<'a> {
 }
 
 impl<'a> Partial<'a> {
-    fn write(path: &'a Path, bytes: &[u8]) -> Result<Self, LabError> {
+    fn write(path: &'a Path, bytes: &[u8], flush: bool) -> Result<Self, LabError> {
         let new = Self { partial: partial_path(path), path };
         let written = File::create(&new.partial).and_then(|mut file| {
             file.write_all(bytes)?;
-            file.sync_all()
+            if flush { file.sync_all() } else { Ok(()) }
         });
         written.map(|()| new).map_err(|source| LabError::Write { path: path.to_owned(), source })
     }
@@ -47,7 +47,12 @@ impl Drop for Partial<'_> {
 /// # Errors
 /// If the file system refuses.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), LabError> {
-    Partial::write(path, bytes)?.put_in_place()
+    Partial::write(path, bytes, true)?.put_in_place()
+}
+
+/// The same for what is cheap to make again and has a checksum: it is not flushed, so that a power failure may damage it.
+pub(crate) fn write_unflushed(path: &Path, bytes: &[u8]) -> Result<(), LabError> {
+    Partial::write(path, bytes, false)?.put_in_place()
 }
 
 /// Replaces `files` and then `seal`, all in one directory, so that the seal is never beside files of another generation:
@@ -55,9 +60,9 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), LabError> {
 /// the new seal comes last. What is interrupted leaves no seal. With the old seal goes `derived`, which was made from the
 /// old files.
 pub(crate) fn replace_sealed(files: &[(PathBuf, &[u8])], seal: (&Path, &[u8]), derived: &Path) -> Result<(), LabError> {
-    let partials: Result<Vec<_>, _> = files.iter().map(|(path, bytes)| Partial::write(path, bytes)).collect();
+    let partials: Result<Vec<_>, _> = files.iter().map(|(path, bytes)| Partial::write(path, bytes, true)).collect();
     let (partials, (path, bytes)) = (partials?, seal);
-    let last = Partial::write(path, bytes)?;
+    let last = Partial::write(path, bytes, true)?;
     let _whole = REPLACING.lock().unwrap_or_else(PoisonError::into_inner);
     for old in [path, derived] {
         match fs::remove_file(old) {

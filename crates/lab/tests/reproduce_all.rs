@@ -102,3 +102,21 @@ fn all_refuses_a_mistake_in_the_last_settings_before_anything_runs() {
         .assert_refused("experiments/toy-power.toml:3: power = \"two\" is not allowed; allowed: a whole number");
     assert_eq!(place.files(), Vec::<String>::new());
 }
+
+#[test]
+fn all_runs_shares_of_every_experiment_and_tells_how_they_stand() {
+    let place = Place::new();
+    let shares = ["1/2", "2/2"].map(|shard| place.run_all(&["--shard", shard]));
+    for share in &shares {
+        assert!(share.code == Some(0) && share.stdout.contains("toy-power, shard "), "{}", share.stderr);
+    }
+    assert!(
+        place.files().iter().all(|name| name.contains(".store/")),
+        "neither tables nor a report: {:?}",
+        place.files()
+    );
+    let status = place.run_all(&["--status"]).stdout;
+    assert!(status.contains("toy-decay: 9 trials: 9 finished") && status.contains("toy-power: 4 trials: 4 finished"));
+    let ran = place.run_all(&[]);
+    assert_eq!((ran.decay(), ran.counts("toy-power")), ((0, 9, 0), (0, 4, 0)), "{}", ran.stderr);
+}

@@ -37,12 +37,16 @@ impl<'a, E: Experiment> Work<'a, E> {
         missing.sort_by(|a, b| b.planned.cost.total_cmp(&a.planned.cost));
         let [mut wait, most] = WAITS;
         loop {
+            let before = missing.len();
             missing = self.pass(missing);
             if let Some(error) = self.broken.lock().unwrap_or_else(PoisonError::into_inner).take() {
                 return Err(LabError::NotStored { experiment: E::NAME, source: error.into() });
             }
             if missing.is_empty() {
                 return Ok(());
+            }
+            if missing.len() < before {
+                continue;
             }
             if wait == WAITS[0] {
                 tracing::info!("{}: {} trials are run by other processes: waiting for them", E::NAME, missing.len());

@@ -84,7 +84,7 @@ pub(crate) struct Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         // The lock is not held while files are waited for.
-        let own = held().remove(&self.path);
+        let own = held().leases.remove(&self.path);
         if let Some(own) = own {
             own.release(&self.path);
         }
@@ -146,8 +146,7 @@ fn create(path: &Path, beat: Duration) -> io::Result<Lease> {
     let head = terms.rsplit_once("beats = ").map_or("", |(head, _)| head).to_owned();
     put(path, format!("{head}{}", beats(0)).as_bytes())?;
     let next = Instant::now() + beat;
-    held().insert(path.to_owned(), Held { head, beats: 0, beat, next });
-    start_beating();
+    hold(path, Held { head, beats: 0, beat, next });
     Ok(Lease { path: path.to_owned() })
 }
 
@@ -256,51 +255,67 @@ impl Held {
     }
 }
 
-static HELD: Mutex<BTreeMap<PathBuf, Held>> = Mutex::new(BTreeMap::new());
+/// All of this process.
+struct AllHeld {
+    leases: BTreeMap<PathBuf, Held>,
+    /// Whether the thread that raises them waits until it is told of the next one.
+    idle: bool,
+}
+
+static HELD: Mutex<AllHeld> = Mutex::new(AllHeld { leases: BTreeMap::new(), idle: false });
 static CLAIMED: Condvar = Condvar::new();
 
-/// The leases of this process.
-fn held() -> MutexGuard<'static, BTreeMap<PathBuf, Held>> {
+fn held() -> MutexGuard<'static, AllHeld> {
     HELD.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Releases all leases of this process, which is about to end: others need not wait.
-pub(crate) fn release_all() {
-    for (path, held) in std::mem::take(&mut *held()) {
-        held.release(&path);
-    }
-}
-
-/// Lets a thread of its own keep the leases of this process alive, from the first one on.
-fn start_beating() {
+/// Keeps a lease alive, by a thread of its own for all of them.
+fn hold(path: &Path, lease: Held) {
     static STARTED: Once = Once::new();
     STARTED.call_once(|| {
         if let Err(error) = std::thread::Builder::new().name("leases".into()).spawn(keep_beating) {
             tracing::warn!("cannot keep leases alive ({error}): another process may run the same trials again");
         }
     });
-    CLAIMED.notify_one();
+    let mut all = held();
+    all.leases.insert(path.to_owned(), lease);
+    // Else it wakes for another lease in time: to wake it for each short trial would cost more than the trial's file.
+    if all.idle {
+        CLAIMED.notify_one();
+    }
+}
+
+/// Releases all leases of this process, which is about to end: others need not wait.
+pub(crate) fn release_all() {
+    let all = std::mem::take(&mut held().leases);
+    for (path, held) in all {
+        held.release(&path);
+    }
 }
 
 fn keep_beating() {
     let mut all = held();
     loop {
-        let Some(next) = all.values().map(|held| held.next).min() else {
-            all = CLAIMED.wait(all).unwrap_or_else(PoisonError::into_inner);
-            continue;
-        };
         let now = Instant::now();
-        if next > now {
-            all = CLAIMED.wait_timeout(all, next - now).unwrap_or_else(PoisonError::into_inner).0;
-            continue;
+        match all.leases.values().map(|held| held.next).min() {
+            None => {
+                all.idle = true;
+                all = CLAIMED.wait(all).unwrap_or_else(PoisonError::into_inner);
+                all.idle = false;
+            }
+            Some(next) if next > now => {
+                all = CLAIMED.wait_timeout(all, next - now).unwrap_or_else(PoisonError::into_inner).0;
+            }
+            Some(_) => {
+                let due = all.leases.iter_mut().filter(|(_, held)| held.next <= now).map(Held::due);
+                let due: Vec<(PathBuf, Held)> = due.collect();
+                // Files may be slow, and claims must not wait for them.
+                drop(all);
+                let lost: Vec<_> = due.into_iter().filter(|(path, held)| held.is_lost(path)).collect();
+                all = held();
+                all.leases.retain(|path, _| lost.iter().all(|(other, _)| other != path));
+            }
         }
-        let due: Vec<(PathBuf, Held)> = all.iter_mut().filter(|(_, held)| held.next <= now).map(Held::due).collect();
-        // Files may be slow, and claims must not wait for them.
-        drop(all);
-        let lost: Vec<PathBuf> =
-            due.into_iter().filter_map(|(path, held)| held.is_lost(&path).then_some(path)).collect();
-        all = held();
-        all.retain(|path, _| !lost.contains(path));
     }
 }
 

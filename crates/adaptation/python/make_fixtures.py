@@ -21,20 +21,22 @@ Conventions: weights are PyTorch's, out × in; safetensors are row-major; `site`
 - forward.json: the tiny encoder on its own: last hidden states, pooler output, mean over tokens, logits of two given heads on
   both (keys regression/pooler, regression/mean, classes/pooler, classes/mean).
 - gradients.json: the batch, its labels (real) and classes, the cases (loss, pooling, dropout or not) and methods; for each
-  method and case the logits, the loss without and the penalty of the method.
+  method and case the logits and the loss.
 - gradients-common.safetensors: head/{regression,classes}/{weight,bias} (F64) and keep-masks (U8, 1 = kept; what is kept is
   divided by 1 − p): mask/embeddings, mask/layer.N/attention_output, mask/layer.N/output (packed rows × hidden: after the
   embeddings' LayerNorm, and before each residual sum), mask/layer.N/attention_probabilities/SEQUENCE (heads × query token × key
   token: after the softmax), mask/pooled (sequences × hidden: before the head).
 - gradients-METHOD.safetensors (F64): factor/SITE/NAME and gradient/CASE/SITE/NAME, all dense. lora: A (r × n), B (m × r), neither
-  zero. deep-lora-3, deep-lora-4, full-width: W_1 ... W_L. sine-lora: sin(ω B A) / √n. adalora: P (m × r), lambda (r × 1), Q (r × n);
-  gradient of loss + penalty. full-width is min(m, n) wide; sine-lora is not on the two embeddings. weights: no adapter;
-  gradient/regression/SITE is the gradient in the weight itself, embeddings too.
+  zero. deep-lora-3, deep-lora-4, full-width: W_1 ... W_L. sine-lora: sin(ω B A) / √n. full-width is min(m, n) wide; sine-lora is
+  not on the two embeddings. weights: no adapter; gradient/regression/SITE is the gradient in the weight itself, embeddings too.
 - adamw.json: torch's AdamW, 20 steps with given gradients; parameter "inner" moves with the step size, "outer" with γ times it.
 - compressed.json: compressed Deep LoRA from full-width factors, gradients of them by autograd; bases as projectors.
 - metrics.json: Pearson, Spearman (SciPy), Matthews, accuracy, F1 (scikit-learn), F1 of class 1; null where undefined.
 - training.json, training.safetensors: 20 AdamW steps of LoRA (with B or A zero) and Deep LoRA (narrow, full width), all dense, dropout off: METHOD/initial/SITE/NAME and
   METHOD/final/SITE/NAME.
+- adalora.json, adalora.safetensors: 40 AdamW steps of PEFT's AdaLoRA, all dense but the embeddings, dropout off: per step loss,
+  penalty and every λ after it; factors initial/SITE/NAME and STEP/SITE/NAME (after that step): Q (r × n), lambda (r × 1), P (m × r).
+  schedules: budgets by PEFT's RankAllocator, null where it does not allocate.
 - real-model.json, real-model.safetensors: the default encoder on a few sentences and pairs: cls/K, mean/K, pooler/K (F32, rounded
   from float64), logits in the JSON for head/weight (3 × hidden), head/bias.
 - tiny-mpnet/: as tiny-bert, of MPNet, with positions for 200 tokens; prefixed.safetensors is as MPNetForMaskedLM saves it, names
@@ -61,6 +63,7 @@ from transformers.models.mpnet.modeling_mpnet import MPNetEncoder
 
 from reference import (adapted_logits, all_dense, draw_masks, haar, initial_factors, load_encoder, loss_and_gradients,
                        loss_of, pad, train)
+from reference_adalora import budgets, factors, peft_model, train_adalora
 
 FIXTURES = pathlib.Path(__file__).parent.parent / "tests" / "fixtures"
 TINY = FIXTURES / "tiny-bert"
@@ -214,7 +217,6 @@ METHODS = {
     "deep-lora-4": ("deep-lora", list(CASES)[:1], {}),
     "full-width": ("deep-lora", ["dropout"], {}),
     "sine-lora": ("sine-lora", ["regression", "dropout"], {"frequency": 20.0}),
-    "adalora": ("adalora", ["regression", "dropout"], {"orthogonality": 0.1}),
 }
 # Their ΔW is no product of narrow factors: not put on embeddings, whose ΔW nobody wants to form.
 MERGED = ("sine-lora",)
@@ -226,8 +228,6 @@ def draw_factors(name, shape, rng):
     if name in ("lora", "sine-lora"):
         scale = 0.3 if name == "lora" else 0.2
         return {"A": normal(rng, r, n, scale=scale), "B": normal(rng, m, r, scale=scale)}
-    if name == "adalora":
-        return {"P": normal(rng, m, r, scale=m**-0.5), "lambda": normal(rng, r, 1), "Q": normal(rng, r, n, scale=n**-0.5)}
     width = min(m, n) if name == "full-width" else r
     depth = 4 if name == "deep-lora-4" else 3
     shapes = [(width, n), *[(width, width)] * (depth - 2), (m, width)]
@@ -282,10 +282,10 @@ def make_gradients(model):
             def run(values):
                 return loss_and_gradients(model, head, sequences, target, values, method, settings, pooling, given)
 
-            logits, loss, extra, gradients = run(parameters)
+            logits, loss, gradients = run(parameters)
             tensors |= {f"gradient/{case}/{key}": value.contiguous() for key, value in gradients.items()}
-            outcomes[case] = {"logits": logits.tolist(), "loss": loss, "penalty": extra}
-            error = central_difference(lambda values: sum(run(values)[1:3]), parameters, gradients, own)
+            outcomes[case] = {"logits": logits.tolist(), "loss": loss}
+            error = central_difference(lambda values: run(values)[1], parameters, gradients, own)
             zero = sorted({key.rsplit("/", 1)[0] for key, value in gradients.items() if not value.any()})
             print(f"gradients: {name} {case}: loss {loss:.4f}, central differences off by {error:.1e}, zero: {zero}")
         save_file(tensors, FIXTURES / f"gradients-{name}.safetensors")
@@ -359,6 +359,42 @@ def make_training(model):
     write_json(FIXTURES / "training.json", {
         "sequences": sequences, "labels": labels.tolist(), "batches": batches, "step_size": step_size, "rank": RANK, "pooling": "pooler",
         "head": {key: value.tolist() for key, value in head.items()}, "methods": methods})
+
+
+def phases(settings, steps):
+    """PEFT's schedule from fractions of the steps."""
+    return {"tinit": round(settings["warmup"] * steps), "tfinal": round(settings["final_phase"] * steps),
+            "deltaT": settings["interval"], "total_step": steps}
+
+
+def make_adalora(model):
+    rng = generator(11)
+    head = {"weight": normal(rng, 1, model.config.hidden_size, scale=0.3), "bias": normal(rng, 1, scale=0.3)}
+    head = {key: value.float() for key, value in head.items()}
+    sequences = draw_sequences(rng, torch.randint(3, 16, (16,), generator=rng).tolist())
+    labels = (5 * torch.rand(16, generator=rng)).double()
+    batches = [part.tolist() for _ in range(10) for part in torch.randperm(16, generator=rng).split(4)]
+    sites = [site for site in all_dense(model.config.num_hidden_layers) if not site.startswith("embeddings.")]
+    settings = {"initial_rank": 6, "target_rank": 2, "alpha": 9.0, "orthogonality": 0.3, "warmup": 0.2, "final_phase": 0.25,
+                "interval": 3, "beta1": 0.85, "beta2": 0.7}
+    step_size, steps = 1e-2, len(batches)
+    theirs = {"init_r": settings["initial_rank"], "target_r": settings["target_rank"], "lora_alpha": settings["alpha"],
+              "orth_reg_weight": settings["orthogonality"], "beta1": settings["beta1"], "beta2": settings["beta2"]}
+    adapted = peft_model(TINY, head, sites, {**theirs, **phases(settings, steps)}, seed=12)
+    tensors = {f"initial/{name}": value.contiguous() for name, value in factors(adapted).items()}
+    rows, snapshots = train_adalora(adapted, sequences, labels, batches, step_size, (0, 15, steps - 1))
+    save_file(tensors | snapshots, FIXTURES / "adalora.safetensors")
+    ranks = {site: sum(value != 0 for value in values) for site, values in rows[-1]["lambda"].items()}
+    print(f"adalora: {rows[0]['loss']:.4f} -> {rows[-1]['loss']:.4f}, final ranks {list(ranks.values())}")
+    schedules = []
+    for initial, target, matrices, warmup, final_phase, interval, length in (
+            (6, 2, 13, 0.2, 0.25, 3, 40), (12, 8, 72, 0.1, 0.3, 10, 500), (3, 2, 13, 0.1, 0.3, 1, 6), (16, 1, 7, 0.0, 0.5, 7, 100)):
+        schedule = {"warmup": warmup, "final_phase": final_phase, "interval": interval}
+        schedules.append({"initial_rank": initial, "target_rank": target, "matrices": matrices, **schedule,
+                          "budgets": budgets(initial, target, matrices, phases(schedule, length))})
+    write_json(FIXTURES / "adalora.json", {
+        "settings": settings, "step_size": step_size, "sequences": sequences, "labels": labels.tolist(), "batches": batches,
+        "head": {key: value.tolist() for key, value in head.items()}, "steps": rows, "schedules": schedules})
 
 
 # Compression ----------------------------------------------------------------------------------------------------------
@@ -551,6 +587,7 @@ def main():
     make_gradients(model)
     make_adamw()
     make_training(model)
+    make_adalora(model)
     make_compressed()
     make_metrics()
     if arguments.model:

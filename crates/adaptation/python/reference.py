@@ -117,28 +117,16 @@ def pad(sequences):
 
 
 def delta(method, factors, settings):
-    """ΔW (m × n) of one site. LoRA: B A. Deep LoRA: W_L ... W_1. Sine-LoRA (arXiv 2403.19243): sin(ω B A) / √n.
-    AdaLoRA (arXiv 2303.10512): P diag(λ) Q."""
+    """ΔW (m × n) of one site. LoRA: B A. Deep LoRA: W_L ... W_1. Sine-LoRA (arXiv 2403.19243): sin(ω B A) / √n."""
     if method == "lora":
         return factors["B"] @ factors["A"]
     if method == "sine-lora":
         a = factors["A"]
         return torch.sin(settings["frequency"] * (factors["B"] @ a)) / a.shape[1] ** 0.5
-    if method == "adalora":
-        return factors["P"] @ (factors["lambda"] * factors["Q"])
     product = factors["W_1"]
     for layer in range(2, len(factors) + 1):
         product = factors[f"W_{layer}"] @ product
     return product
-
-
-def penalty(method, factors, settings):
-    """What AdaLoRA adds to the loss for one site: γ (‖PᵀP − I‖² + ‖QQᵀ − I‖²), Frobenius norms; 0 for other methods."""
-    if method != "adalora":
-        return torch.zeros((), dtype=torch.float64)
-    p, q = factors["P"], factors["Q"]
-    identity = torch.eye(p.shape[1], dtype=p.dtype)
-    return settings["orthogonality"] * ((p.T @ p - identity).square().sum() + (q @ q.T - identity).square().sum())
 
 
 def by_site(parameters):
@@ -174,15 +162,14 @@ def loss_of(logits, labels):
 
 
 def loss_and_gradients(model, head, sequences, labels, parameters, method, settings, pooling, masks=None):
-    """(logits, loss without penalty, penalty, {name: gradient of loss + penalty}); a parameter out of reach has gradient 0."""
+    """(logits, loss, {name: gradient}); a parameter out of reach has gradient 0."""
     leaves = {name: value.detach().clone().requires_grad_() for name, value in parameters.items()}
     sites = by_site(leaves)
     deltas = {site: delta(method, factors, settings) for site, factors in sites.items()}
     logits = adapted_logits(model, head, sequences, deltas, pooling, masks)
     loss = loss_of(logits, labels)
-    extra = sum(penalty(method, factors, settings) for factors in sites.values())
-    gradients = torch.autograd.grad(loss + extra, list(leaves.values()), allow_unused=True, materialize_grads=True)
-    return logits.detach(), loss.item(), extra.item(), dict(zip(leaves, gradients))
+    gradients = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True, materialize_grads=True)
+    return logits.detach(), loss.item(), dict(zip(leaves, gradients))
 
 
 def haar(rows, columns, generator):

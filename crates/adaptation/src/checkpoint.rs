@@ -3,8 +3,10 @@
 //! A checkpoint is a directory of two files. `checkpoint.toml` holds the hash of the run's settings, AdamW's step, the
 //! position in the training data and the name and BLAKE3 hash of the other file; its first line is the BLAKE3 hash of all
 //! lines after it. `tensors-HASH.safetensors` holds every parameter (`SITE.NAME`, row-major) and its moments
-//! (`SITE.NAME.first_moment`, `.second_moment`: flat, column-major as the parameter is kept). The TOML is written last and renamed into place: whenever
-//! a run is killed, the directory holds one whole checkpoint, the new one or the one before.
+//! (`SITE.NAME.first_moment`, `.second_moment`: flat, column-major as the parameter is kept); with a
+//! [budget](crate::adapter::Budget), what it knows of every site (`SITE.NAME.sensitivity`, `.uncertainty`, `SITE.kept`) too. The
+//! TOML is written last and renamed into place: whenever a run is killed, the directory holds one whole checkpoint, the new
+//! one or the one before.
 
 use std::fs;
 use std::io;
@@ -156,7 +158,7 @@ pub fn restore<T: Real, P: DeserializeOwned>(
     Ok(Some(body.position))
 }
 
-/// Every parameter and its moments, named.
+/// Every parameter and its moments, and what a budget keeps, named.
 fn tensors_of<T: Real>(adapters: &Adapters<T>, optimizer: &AdamW<T>) -> Vec<(String, Tensor)> {
     let mut tensors = Vec::new();
     for ((site, parameter), (first, second)) in adapters.parameters().zip(optimizer.moments()) {
@@ -165,7 +167,13 @@ fn tensors_of<T: Real>(adapters: &Adapters<T>, optimizer: &AdamW<T>) -> Vec<(Str
         tensors.push((of_first, Tensor::list(first)));
         tensors.push((of_second, Tensor::list(second)));
     }
+    tensors.extend(budget_lists(adapters).map(|(name, list)| (name, Tensor::list(list))));
     tensors
+}
+
+/// What the adapters' budget keeps; nothing without one.
+fn budget_lists<T: Real>(adapters: &Adapters<T>) -> impl Iterator<Item = (String, &[T])> {
+    adapters.budget().into_iter().flat_map(|budget| budget.lists())
 }
 
 /// Names of a parameter's tensors: its value, its first and its second moment.
@@ -176,16 +184,18 @@ fn names<T: Real>(site: Site, parameter: &Parameter<T>) -> [String; 3] {
 
 /// Whether the tensors are those of these adapters, no fewer and no more.
 fn check_tensors<T: Real>(tensors: &SafeTensors<'_>, adapters: &Adapters<T>) -> Result<(), String> {
-    let mut expected = 0;
-    for (site, parameter) in adapters.parameters() {
+    let of_parameters = adapters.parameters().flat_map(|(site, parameter)| {
         let (m, n) = parameter.matrix().shape();
-        for (name, shape) in names(site, parameter).into_iter().zip([vec![m, n], vec![m * n], vec![m * n]]) {
-            let tensor = tensors.tensor(&name).map_err(|_| format!("it has no tensor {name}"))?;
-            if !fits::<T>(&tensor, &shape) {
-                return Err(format!("{name} is {:?} of {:?}, not {shape:?}", tensor.shape(), tensor.dtype()));
-            }
-            expected += 1;
+        names(site, parameter).into_iter().zip([vec![m, n], vec![m * n], vec![m * n]])
+    });
+    let of_budget = budget_lists(adapters).map(|(name, list)| (name, vec![list.len()]));
+    let mut expected = 0;
+    for (name, shape) in of_parameters.chain(of_budget) {
+        let tensor = tensors.tensor(&name).map_err(|_| format!("it has no tensor {name}"))?;
+        if !fits::<T>(&tensor, &shape) {
+            return Err(format!("{name} is {:?} of {:?}, not {shape:?}", tensor.shape(), tensor.dtype()));
         }
+        expected += 1;
     }
     if tensors.len() != expected {
         return Err(format!("it has {} tensors, not {expected}", tensors.len()));
@@ -209,6 +219,10 @@ fn read_tensors<T: Real>(
         read_list(&tensors.tensor(&of_second)?, second);
     }
     optimizer.restored();
+    let names: Vec<String> = budget_lists(adapters).map(|(name, _)| name).collect();
+    for (name, list) in names.iter().zip(adapters.budget_mut().into_iter().flat_map(|budget| budget.lists_mut())) {
+        read_list(&tensors.tensor(name)?, list);
+    }
     Ok(())
 }
 

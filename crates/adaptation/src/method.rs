@@ -3,7 +3,7 @@
 use dynamics::random::{Generator, stream};
 use serde::{Deserialize, Serialize};
 
-use crate::adapter::{Adalora, AdapterError, Compressed, DeepLora, FirstGradient, Invalid, Lora, SineLora};
+use crate::adapter::{Adalora, AdapterError, Budget, Compressed, DeepLora, FirstGradient, Invalid, Lora, SineLora};
 use crate::{Adapter, Adapters, AppliedGradient, Real, Site};
 
 /// Makes the enum [`Method`] and forwards to the settings of its variants.
@@ -49,6 +49,10 @@ macro_rules! methods {
                 match self { $(Self::$settings(settings) => settings.takes_embeddings()),* }
             }
 
+            fn budget(&self) -> Option<Adalora> {
+                match self { $(Self::$settings(settings) => settings.budget()),* }
+            }
+
             fn discrepant_step(&self) -> f64 {
                 match self { $(Self::$settings(settings) => settings.discrepant_step()),* }
             }
@@ -88,6 +92,8 @@ pub struct Place<'a, T: Real> {
     pub gradient: Option<FirstGradient<'a, T>>,
     /// About how many tokens a step will multiply the weight with: which form is cheaper depends on it.
     pub tokens: usize,
+    /// How many weights are adapted together.
+    pub matrices: usize,
 }
 
 impl<T: Real> Place<'_, T> {
@@ -117,9 +123,15 @@ pub trait Recipe {
         false
     }
 
-    /// Whether the method can be put on an embedding. One that forms `ΔW` cannot: it would be vocabulary × hidden.
+    /// Whether the method can be put on an embedding. One that forms `ΔW` cannot (it would be vocabulary × hidden), and AdaLoRA
+    /// is not, as in PEFT.
     fn takes_embeddings(&self) -> bool {
         true
+    }
+
+    /// The settings of a [`Budget`] that the adapters of all sites share.
+    fn budget(&self) -> Option<Adalora> {
+        None
     }
 
     /// γ: what the step size of [`crate::Group::Outer`] is multiplied with.
@@ -158,9 +170,11 @@ impl Method {
                 Some(AppliedGradient::MergedRows(rows)) => Some(FirstGradient::Rows(rows)),
                 _ => None,
             };
-            let place = Place { site, shape: shape(site), gradient, tokens: tokens(site) };
+            let place = Place { site, shape: shape(site), gradient, tokens: tokens(site), matrices: sites.len() };
             adapters.insert(site, self.build(&place, &mut stream(seed, &["adapter", &site.name()]))?);
         }
+        let budget = self.budget().map(|settings| Budget::new(settings, &adapters));
+        adapters.set_budget(budget);
         Ok(adapters)
     }
 }

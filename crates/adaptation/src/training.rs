@@ -10,6 +10,7 @@ use rand::seq::SliceRandom;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::adapter::Adalora;
 use crate::checkpoint::{self, CheckpointError, Position};
 use crate::method::{Method, Recipe};
 use crate::{
@@ -67,6 +68,19 @@ pub enum TrainingError {
     /// The encoder cannot be pooled as the network says.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// A budget of singular values that has no step to fall at.
+    #[error(
+        "{steps} steps are too few for AdaLoRA's budget: after a warm-up of {warmup} and before a final phase of {final_phase} of \
+         them, each rounded to whole steps and the latter at least one, there must be a step at which it falls"
+    )]
+    NoBudgetPhase {
+        /// Steps of the run.
+        steps: u64,
+        /// The warm-up's fraction.
+        warmup: f64,
+        /// The final phase's fraction.
+        final_phase: f64,
+    },
     /// An adapter is on a weight that the encoder does not have.
     #[error("the encoder has no {site} to adapt")]
     NoWeight {
@@ -188,7 +202,9 @@ impl<'a, T: Real> FineTuning<'a, T> {
     /// A run before its first step.
     ///
     /// # Errors
-    /// [`TrainingError::Empty`] without examples, [`TrainingError::NoBatch`] without a whole batch of them; if the encoder has no pooler that is used, or no weight that is adapted.
+    /// [`TrainingError::Empty`] without examples, [`TrainingError::NoBatch`] without a whole batch of them,
+    /// [`TrainingError::NoBudgetPhase`] with too few steps for a budget; if the encoder has no pooler that is used, or no weight
+    /// that is adapted.
     pub fn new(
         network: &'a Network<T>,
         adapters: Adapters<T>,
@@ -203,6 +219,7 @@ impl<'a, T: Real> FineTuning<'a, T> {
         if plan.whole_batches && examples.len() < plan.batch {
             return Err(TrainingError::NoBatch { examples: examples.len(), batch: plan.batch });
         }
+        check_budget(&adapters, plan.steps)?;
         network.encoder.check_pooling(network.pooling)?;
         if let Some(site) = adapters.sites().find(|&site| network.encoder.weight(site).is_none()) {
             return Err(TrainingError::NoWeight { site: site.name() });
@@ -239,8 +256,13 @@ impl<'a, T: Real> FineTuning<'a, T> {
 
     /// Hash of what determines the run, besides network and adapters.
     fn settings(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
         let json = serde_json::to_vec(&(&self.plan, self.optimizer.settings(), self.examples));
-        blake3::hash(&json.expect("numbers are JSON")).to_hex().to_string()
+        hasher.update(&json.expect("numbers are JSON"));
+        if let Some(budget) = self.adapters.budget() {
+            hasher.update(&serde_json::to_vec(budget.settings()).expect("numbers are JSON"));
+        }
+        hasher.finalize().to_hex().to_string()
     }
 
     /// Batches of an epoch.
@@ -315,9 +337,20 @@ impl<'a, T: Real> FineTuning<'a, T> {
         network.backward(batch, d_logits.as_ref(), adapters, activations, par);
         adapters.pull_back(par);
         self.optimizer.step(adapters, plan.schedule.at(*step, plan.steps, plan.step_size));
+        adapters.after_step(*step, plan.steps);
         adapters.refresh(par);
         *step += 1;
         Ok(loss)
+    }
+}
+
+/// Refuses a run in which a budget has no time to fall.
+fn check_budget<T: Real>(adapters: &Adapters<T>, steps: u64) -> Result<(), TrainingError> {
+    match adapters.budget().map(|budget| *budget.settings()) {
+        Some(settings @ Adalora { warmup, final_phase, .. }) if settings.phases(steps).is_none() => {
+            Err(TrainingError::NoBudgetPhase { steps, warmup, final_phase })
+        }
+        _ => Ok(()),
     }
 }
 

@@ -100,11 +100,14 @@ fn low_rank_methods_give_back_their_delta() {
         Method::Lora(Lora { rank: 4, zero: ZeroFactor::Output }),
         Method::DeepLora(DeepLora { rank: Width::Narrow(4), depth: 3, init_scale: 0.5 }),
         Method::DeepLora(DeepLora { rank: Width::Narrow(4), depth: 5, init_scale: 0.5 }),
-        Method::Adalora(Adalora { rank: 4, orthogonality: 0.1 }),
     ] {
         assert_round_trip::<f32>(method, &ALL);
         assert_round_trip::<f64>(method, &ALL);
     }
+    // With a scale that is not 1.
+    let adalora = Method::Adalora(Adalora { alpha: 10.0, ..Adalora::of_rank(2) });
+    assert_round_trip::<f32>(adalora, &DENSE);
+    assert_round_trip::<f64>(adalora, &DENSE);
     let compressed = Compressed { rank: 4, depth: 3, init_scale: 0.5, discrepant_step: 0.01 };
     assert_round_trip::<f32>(Method::Compressed(compressed), &ALL);
 }

@@ -17,17 +17,17 @@ use rand::RngExt;
 use safetensors::SafeTensors;
 use serde_json::Value;
 
-fn fixtures() -> PathBuf {
+pub fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
 }
 
-fn tiny() -> Encoder<f32> {
+pub fn tiny() -> Encoder<f32> {
     let directory = fixtures().join("tiny-bert");
     Encoder::load(&directory.join("config.json"), &directory.join("model.safetensors")).expect("the tiny encoder")
 }
 
 /// The tiny encoder with a random head, and sixteen random sentences with random scores.
-fn instance() -> (Network<f64>, Vec<Labelled>) {
+pub fn instance() -> (Network<f64>, Vec<Labelled>) {
     let encoder = tiny().to_f64();
     let mut rng = stream(5, &["training", "instance"]);
     let Head { weight, bias } = Head::random(1, encoder.config().hidden_size, 0.02, &mut rng);
@@ -42,12 +42,12 @@ fn instance() -> (Network<f64>, Vec<Labelled>) {
     (Network { encoder: Arc::new(encoder), pooling: Pooling::Pooler, head }, examples)
 }
 
-fn plan(steps: u64, step_size: f64) -> Plan {
+pub fn plan(steps: u64, step_size: f64) -> Plan {
     Plan { steps, batch: 8, step_size, schedule: StepSchedule::Constant, dropout: false, whole_batches: false, seed: 3 }
 }
 
 /// Adapters of a method on the tiny encoder, and the run that trains them.
-fn run<'a>(
+pub fn run<'a>(
     method: &Method,
     adapted: Selection,
     network: &'a Network<f64>,
@@ -62,7 +62,7 @@ fn run<'a>(
     FineTuning::new(network, adapters, optimizer, examples, loss, plan.clone()).expect("a run")
 }
 
-fn all_parameters<T: Real>(adapters: &Adapters<T>) -> Vec<f64> {
+pub fn all_parameters<T: Real>(adapters: &Adapters<T>) -> Vec<f64> {
     let entries = |value: &Mat<T>| value.col_iter().flat_map(|c| c.iter().map(|x| x.as_f64())).collect::<Vec<_>>();
     adapters.parameters().flat_map(|(_, parameter)| entries(&parameter.value)).collect()
 }
@@ -81,7 +81,7 @@ fn every_method_overfits_sixteen_sentences() {
             1e-2,
         ),
         (Method::SineLora(SineLora { rank, frequency: 20.0 }), Selection::AttentionMlp, 1e-3),
-        (Method::Adalora(Adalora { rank, orthogonality: 0.1 }), Selection::AllDense, 1e-2),
+        (Method::Adalora(Adalora::of_rank(rank)), Selection::AttentionMlp, 1e-2),
     ] {
         let (network, examples) = instance();
         let plan = plan(600, step_size);
@@ -107,16 +107,7 @@ fn losses_and_factors_follow_pytorch() {
     let weight = numbers(&json["head"]["weight"][0]);
     let head = Head { weight: Mat::from_fn(1, weight.len(), |_, j| weight[j]), bias: numbers(&json["head"]["bias"]) };
     let network = Network { encoder, pooling: Pooling::Pooler, head };
-    let labels = numbers(&json["labels"]);
-    let sequences = json["sequences"].as_array().expect("sequences").iter();
-    let examples: Vec<Labelled> = sequences
-        .zip(&labels)
-        .map(|(sequence, &label)| Labelled {
-            ids: serde_json::from_value(sequence["ids"].clone()).expect("ids"),
-            token_types: serde_json::from_value(sequence["type_ids"].clone()).expect("types"),
-            label: label as f32,
-        })
-        .collect();
+    let examples = examples(&json);
     let batches: Vec<Vec<usize>> = serde_json::from_value(json["batches"].clone()).expect("batches");
     let rank = json["rank"].as_u64().expect("a rank") as usize;
     let step_size = json["step_size"].as_f64().expect("a step size");
@@ -158,8 +149,22 @@ fn losses_and_factors_follow_pytorch() {
     }
 }
 
+/// The examples of a fixture.
+pub fn examples(json: &Value) -> Vec<Labelled> {
+    let sequences = json["sequences"].as_array().expect("sequences").iter();
+    let labels = json["labels"].as_array().expect("labels");
+    sequences
+        .zip(labels)
+        .map(|(sequence, label)| Labelled {
+            ids: serde_json::from_value(sequence["ids"].clone()).expect("ids"),
+            token_types: serde_json::from_value(sequence["type_ids"].clone()).expect("types"),
+            label: label.as_f64().expect("a label") as f32,
+        })
+        .collect()
+}
+
 /// A row-major F64 tensor.
-fn matrix(tensors: &SafeTensors<'_>, name: &str) -> Mat<f64> {
+pub fn matrix(tensors: &SafeTensors<'_>, name: &str) -> Mat<f64> {
     let tensor = tensors.tensor(name).unwrap_or_else(|_| panic!("no tensor {name}"));
     let [rows, columns] = tensor.shape() else { panic!("{name} is not a matrix") };
     let entry = |index: usize| f64::from_le_bytes(tensor.data()[8 * index..8 * index + 8].try_into().expect("8 bytes"));

@@ -1,6 +1,5 @@
-//! AdaLoRA's parametrization (Zhang et al. 2023, arXiv 2303.10512): `ΔW = P Λ Q` with a penalty for leaving orthogonality.
-//!
-//! Its budget allocator, which prunes entries of Λ while training, is not here: the rank stays as given.
+//! AdaLoRA (Zhang et al. 2023, arXiv 2303.10512): `ΔW = s P Λ Q` with a penalty for leaving orthogonality, and a
+//! [budget](super::Budget) of singular values that all adapted matrices share.
 
 use dynamics::dense;
 use dynamics::random::{Generator, gaussian};
@@ -12,59 +11,123 @@ use super::{Adapter, AdapterError, Applied, AppliedGradient, Form, Group, Invali
 use crate::Real;
 use crate::method::{Place, Recipe};
 
-/// Largest standard deviation of the initial P and Q: the authors' code.
+/// Standard deviation of the initial P and Q: the authors' code, and PEFT.
 const DEVIATION: f64 = 0.02;
+/// What PEFT adds to the rank that it divides α by.
+const RANK_SHIFT: f64 = 1e-5;
 
-/// `ΔW = P Λ Q` with P (m × r) and Q (r × n) normal, Λ diagonal and zero, and the penalty `γ (‖PᵀP − I‖² + ‖QQᵀ − I‖²)`
-/// (Frobenius norms) added to the loss.
+/// `ΔW = s P Λ Q` with P (m × r) and Q (r × n) normal of standard deviation 0.02, Λ diagonal and zero, r the initial rank, and
+/// `s = α / (r + 1e-5)`, which stays when the rank falls. Of all `2M` matrices P and Q of the M adapted weights,
+/// `γ / (2M) Σ (‖PᵀP − I‖ + ‖QQᵀ − I‖)` (Frobenius norms, not squared) is added to the loss. This is PEFT 0.21; the paper has
+/// squares and a sum.
 ///
-/// P and Q are drawn with standard deviation 0.02 as in the authors' code, but no more than `1/√side`: on a vocabulary of
-/// 30 000 rows 0.02 would start with `PᵀP = 12 I` and a penalty far above any loss. The penalty moves every row of P at every
-/// step, those of tokens that are not in the batch too.
+/// The [budget](super::Budget): after a warm-up in which all r M triplets are there, those of the least importance are set to 0,
+/// so that `r M` falls by a cubic curve to `target_rank` M, which is reached where the final phase begins; a matrix may
+/// keep anything from 0 to r. The phases are fractions of a run's steps, so that runs of different lengths have the same shape;
+/// `round(fraction × steps)`, and one step at least for the final phase, give PEFT's `tinit` and `tfinal`.
+///
+/// As in PEFT, embeddings are not adapted.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Adalora {
-    /// Rank r, from 1.
-    pub rank: usize,
+    /// Rank r of every matrix at the start; the paper takes 1.5 times the target.
+    pub initial_rank: usize,
+    /// Mean rank of the matrices at the end, from 1 to the initial rank.
+    pub target_rank: usize,
+    /// α, above 0: with the initial rank, `ΔW` is `P Λ Q`.
+    pub alpha: f64,
     /// Weight γ of the penalty, from 0; the paper uses 0.1 to 0.5.
     pub orthogonality: f64,
+    /// Fraction of the steps before the budget falls, from 0.
+    pub warmup: f64,
+    /// Fraction of the steps after it has fallen, above 0; with `warmup` below 1.
+    pub final_phase: f64,
+    /// Between the phases triplets are chosen anew at every step whose number is a multiple of this; from 1.
+    pub interval: u64,
+    /// β₁ in (0, 1), which smooths sensitivities; the paper has 0.85.
+    pub beta1: f64,
+    /// β₂ in (0, 1), which smooths their uncertainty; the paper has 0.85.
+    pub beta2: f64,
+}
+
+impl Adalora {
+    /// With this rank on average at the end, from 1.5 times as many; `ΔW = P Λ Q`, γ = 0.1, β₁ = β₂ = 0.85, and phases about as the
+    /// authors have them on RTE (600 and 1800 of 3900 steps, chosen anew at each).
+    pub fn of_rank(rank: usize) -> Self {
+        let initial_rank = (3 * rank).div_ceil(2);
+        Self {
+            initial_rank,
+            target_rank: rank,
+            alpha: initial_rank as f64,
+            orthogonality: 0.1,
+            warmup: 0.2,
+            final_phase: 0.4,
+            interval: 1,
+            beta1: 0.85,
+            beta2: 0.85,
+        }
+    }
 }
 
 impl Recipe for Adalora {
     fn check(&self) -> Result<(), Invalid> {
-        Invalid::unless(self.rank >= 1, "rank", self.rank, "an integer from 1")?;
-        let weight = self.orthogonality;
-        Invalid::unless(weight >= 0.0 && weight.is_finite(), "orthogonality", weight, "a number from 0")
+        let Self { initial_rank, target_rank, alpha, orthogonality, warmup, final_phase, interval, .. } = *self;
+        Invalid::unless(initial_rank >= 1, "initial_rank", initial_rank, "an integer from 1")?;
+        let allowed = format!("an integer from 1 to the initial rank ({initial_rank})");
+        Invalid::unless((1..=initial_rank).contains(&target_rank), "target_rank", target_rank, &allowed)?;
+        Invalid::unless(alpha > 0.0 && alpha.is_finite(), "alpha", alpha, "a number above 0")?;
+        let weighs = orthogonality >= 0.0 && orthogonality.is_finite();
+        Invalid::unless(weighs, "orthogonality", orthogonality, "a number from 0")?;
+        Invalid::unless((0.0..1.0).contains(&warmup), "warmup", warmup, "a number in [0, 1)")?;
+        let ends = final_phase > 0.0 && warmup + final_phase < 1.0;
+        let allowed = format!("a number above 0 and, with warmup ({warmup}), below 1");
+        Invalid::unless(ends, "final_phase", final_phase, &allowed)?;
+        Invalid::unless(interval >= 1, "interval", interval, "an integer from 1")?;
+        [("beta1", self.beta1), ("beta2", self.beta2)]
+            .into_iter()
+            .try_for_each(|(key, beta)| Invalid::unless(beta > 0.0 && beta < 1.0, key, beta, "a number in (0, 1)"))
+    }
+
+    fn takes_embeddings(&self) -> bool {
+        false
+    }
+
+    fn budget(&self) -> Option<Adalora> {
+        Some(*self)
     }
 
     fn build<T: Real>(&self, place: &Place<'_, T>, rng: &mut Generator) -> Result<Box<dyn Adapter<T>>, AdapterError> {
-        let (m, n) = place.check_rank(self.rank)?;
-        let deviation = |side: usize| Scale(DEVIATION.min(1.0 / (side as f64).sqrt()));
-        let q = gaussian(self.rank, n, rng) * deviation(n);
-        let p = gaussian(m, self.rank, rng) * deviation(m);
+        let rank = self.initial_rank;
+        let (m, n) = place.check_rank(rank)?;
+        let q = gaussian(rank, n, rng) * Scale(DEVIATION);
+        let p = gaussian(m, rank, rng) * Scale(DEVIATION);
         let mut adapter = SvdForm {
             parameters: [
                 Parameter::new("Q", rounded(q.as_ref()).as_ref(), Group::Inner),
-                Parameter::new("lambda", Mat::zeros(self.rank, 1).as_ref(), Group::Inner),
+                Parameter::new("lambda", Mat::zeros(rank, 1).as_ref(), Group::Inner),
                 Parameter::new("P", rounded(p.as_ref()).as_ref(), Group::Inner),
             ],
-            right: dense::zeros(self.rank, n),
-            deviations: [dense::zeros(self.rank, self.rank), dense::zeros(self.rank, self.rank)],
-            weight: T::of(self.orthogonality),
+            right: dense::zeros(rank, n),
+            deviations: [dense::zeros(rank, rank), dense::zeros(rank, rank)],
+            scale: T::of(self.alpha / (rank as f64 + RANK_SHIFT)),
+            weight: T::of(self.orthogonality / (2 * place.matrices) as f64),
         };
         adapter.refresh(Par::Seq);
         Ok(Box::new(adapter))
     }
 }
 
-/// `P Λ Q`, applied as `left = P`, `right = Λ Q`.
+/// `s P Λ Q`, applied as `left = P`, `right = s Λ Q`.
 struct SvdForm<T: Real> {
     /// Q (r × n), Λ's diagonal (r × 1), P (m × r).
     parameters: [Parameter<T>; 3],
-    /// `Λ Q`.
+    /// `s Λ Q`.
     right: Mat<T>,
     /// `QQᵀ − I` and `PᵀP − I`.
     deviations: [Mat<T>; 2],
+    /// s.
+    scale: T,
+    /// Of the norm of each deviation in the loss.
     weight: T,
 }
 
@@ -86,7 +149,7 @@ impl<T: Real> Adapter<T> for SvdForm<T> {
         let (q, p) = (q.value.as_ref(), p.value.as_ref());
         for j in 0..q.ncols() {
             for k in 0..q.nrows() {
-                self.right[(k, j)] = lambda.value[(k, 0)] * q[(k, j)];
+                self.right[(k, j)] = self.scale * lambda.value[(k, 0)] * q[(k, j)];
             }
         }
         let [of_q, of_p] = &mut self.deviations;
@@ -106,20 +169,24 @@ impl<T: Real> Adapter<T> for SvdForm<T> {
         lambda.gradient.fill(T::of(0.0));
         for j in 0..right.ncols() {
             for k in 0..right.nrows() {
-                q.gradient[(k, j)] = lambda.value[(k, 0)] * right[(k, j)];
-                lambda.gradient[(k, 0)] += q.value[(k, j)] * right[(k, j)];
+                let scaled = self.scale * right[(k, j)];
+                q.gradient[(k, j)] = lambda.value[(k, 0)] * scaled;
+                lambda.gradient[(k, 0)] += q.value[(k, j)] * scaled;
             }
         }
         p.gradient.copy_from(left);
-        // d‖QQᵀ − I‖² = 4 (QQᵀ − I) Q, d‖PᵀP − I‖² = 4 P (PᵀP − I).
-        let alpha = T::of(4.0) * self.weight;
+        // With D = QQᵀ − I, d‖D‖ = 2 D Q / ‖D‖; with D = PᵀP − I, d‖D‖ = 2 P D / ‖D‖. Where D is 0, it is 0.
         let [of_q, of_p] = &self.deviations;
-        scaled_matmul(q.gradient.as_mut(), Accum::Add, of_q.as_ref(), q.value.as_ref(), alpha, par);
-        scaled_matmul(p.gradient.as_mut(), Accum::Add, p.value.as_ref(), of_p.as_ref(), alpha, par);
+        let alpha = |deviation: &Mat<T>| {
+            let norm = deviation.norm_l2();
+            if norm > T::of(0.0) { T::of(2.0) * self.weight / norm } else { T::of(0.0) }
+        };
+        scaled_matmul(q.gradient.as_mut(), Accum::Add, of_q.as_ref(), q.value.as_ref(), alpha(of_q), par);
+        scaled_matmul(p.gradient.as_mut(), Accum::Add, p.value.as_ref(), of_p.as_ref(), alpha(of_p), par);
     }
 
     fn penalty(&self) -> T {
-        self.weight * self.deviations.iter().fold(T::of(0.0), |sum, deviation| sum + deviation.squared_norm_l2())
+        self.weight * self.deviations.iter().fold(T::of(0.0), |sum, deviation| sum + deviation.norm_l2())
     }
 
     fn parameters(&self) -> &[Parameter<T>] {

@@ -48,10 +48,10 @@ pub enum AdapterError {
         /// Its columns.
         columns: usize,
     },
-    /// A method that forms `ΔW`, asked for on an embedding.
+    /// A method that does not adapt embeddings, asked for on one.
     #[error(
-        "{site}: {method} is not allowed on embeddings, where ΔW (vocabulary × hidden) would be formed; allowed there: the \
-         methods that are products (lora, deep-lora, compressed, adalora), or a selection without embeddings"
+        "{site}: {method} is not allowed on embeddings; allowed there: lora, deep-lora and compressed, or a selection without \
+         embeddings"
     )]
     Embedding {
         /// The adapted weight.

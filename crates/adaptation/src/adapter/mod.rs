@@ -12,6 +12,7 @@
 //! to the list of methods there.
 
 mod adalora;
+mod budget;
 mod compressed;
 mod deep;
 mod error;
@@ -25,6 +26,7 @@ mod width;
 mod zero;
 
 pub use adalora::Adalora;
+pub use budget::{Budget, Phases};
 pub use compressed::{Compressed, FirstGradient, compressed_bases};
 pub use deep::{DeepLora, merged_is_cheaper};
 pub use error::{AdapterError, Invalid};

@@ -2,6 +2,7 @@
 
 use faer::{Mat, Par};
 
+use super::Budget;
 use super::zero::Zero;
 use crate::{Adapter, Applied, AppliedGradient, Parameter, Real, Site};
 
@@ -12,9 +13,10 @@ struct Slot<T: Real> {
     gradient: AppliedGradient<T>,
 }
 
-/// The adapters of a network, in the order of their sites.
+/// The adapters of a network, in the order of their sites, and what they share.
 pub struct Adapters<T: Real> {
     slots: Vec<Slot<T>>,
+    budget: Option<Budget<T>>,
 }
 
 impl<T: Real> Default for Adapters<T> {
@@ -26,7 +28,7 @@ impl<T: Real> Default for Adapters<T> {
 impl<T: Real> Adapters<T> {
     /// None: the pretrained encoder as it is.
     pub fn new() -> Self {
-        Self { slots: Vec::new() }
+        Self { slots: Vec::new(), budget: None }
     }
 
     /// On every site a `ΔW = 0` without parameters, applied merged: after a backward pass, [`gradient`](Self::gradient) is
@@ -39,8 +41,10 @@ impl<T: Real> Adapters<T> {
         adapters
     }
 
-    /// Puts an adapter on a site; one that was there is replaced.
+    /// Puts an adapter on a site; one that was there is replaced. A [`budget`](Self::budget) is that of the adapters there were,
+    /// and is dropped.
     pub fn insert(&mut self, site: Site, adapter: Box<dyn Adapter<T>>) {
+        self.budget = None;
         let gradient = AppliedGradient::zeros(adapter.form(), adapter.shape());
         let slot = Slot { site, adapter, gradient };
         match self.slots.binary_search_by_key(&site, |slot| slot.site) {
@@ -94,6 +98,28 @@ impl<T: Real> Adapters<T> {
     /// Carries every gradient on to the parameters.
     pub fn pull_back(&mut self, par: Par) {
         self.slots.iter_mut().for_each(|slot| slot.adapter.pull_back(&slot.gradient, par));
+    }
+
+    /// What the adapters share, if their method has such a thing.
+    pub fn budget(&self) -> Option<&Budget<T>> {
+        self.budget.as_ref()
+    }
+
+    /// Gives the adapters a budget made for them.
+    pub(crate) fn set_budget(&mut self, budget: Option<Budget<T>>) {
+        self.budget = budget;
+    }
+
+    pub(crate) fn budget_mut(&mut self) -> Option<&mut Budget<T>> {
+        self.budget.as_mut()
+    }
+
+    /// After the optimizer's step (counted from 0) of a run of `steps`, with the gradients still there, before the applied forms
+    /// are brought up to date: what a method does across all its adapters. Most do nothing.
+    pub fn after_step(&mut self, step: u64, steps: u64) {
+        if let Some(budget) = &mut self.budget {
+            budget.after_step(step, steps, self.slots.iter_mut().map(|slot| slot.adapter.parameters_mut()));
+        }
     }
 
     /// The sum of the methods' penalties.

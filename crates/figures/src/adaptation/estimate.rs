@@ -43,6 +43,10 @@ fn adapter(memory: Memory, method: &Method, (m, n): (usize, usize)) -> Memory {
         // Made from the factors of full width.
         Method::Compressed(settings) => full(thin(memory, settings.rank), settings.depth),
         Method::SineLora(settings) => thin(memory, settings.rank).and("rank", 4, &[2, m, n]),
-        Method::Adalora(settings) => thin(memory, settings.rank),
+        // Beside the optimizer's moments, those of importance.
+        Method::Adalora(settings) => {
+            let rank = settings.initial_rank;
+            thin(memory, rank).and("rank", 4, &[2, rank, sides])
+        }
     }
 }

@@ -2,9 +2,10 @@
 
 use adaptation::Method;
 use adaptation::adapter::{Adalora, Compressed, DeepLora, Lora, SineLora, Width, ZeroFactor};
+use adaptation::method::Recipe;
 use charts::Hue;
 use lab::Invalid;
-use lab::checked::{Depth, Distinct, NotNegative, Positive};
+use lab::checked::{Count, Depth, Distinct, Fraction, NotNegative, Positive, Steps};
 use serde::{Deserialize, Serialize};
 
 use crate::checks::{check_depth_from, check_init_scale_single};
@@ -37,7 +38,7 @@ pub enum MethodName {
     Compressed,
     /// `sin(ω B A) / g`.
     SineLora,
-    /// `P Λ Q` with an orthogonality penalty.
+    /// `P Λ Q` with an orthogonality penalty and a budget of singular values.
     Adalora,
 }
 
@@ -108,23 +109,80 @@ pub struct MethodSettings {
     pub discrepant_step: Option<NotNegative>,
     /// ω of sine LoRA.
     pub sine_frequency: Option<Positive>,
-    /// γ of AdaLoRA's penalty.
-    pub adalora_orthogonality: Option<NotNegative>,
+    /// What AdaLoRA has beside its rank.
+    pub adalora: Option<AdaloraSettings>,
+}
+
+/// `methods.adalora`: AdaLoRA, whose r is the mean rank at the end.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AdaloraSettings {
+    /// Rank at the start, in units of r.
+    pub initial_ranks: Positive,
+    /// Fraction of the steps before the budget falls.
+    pub warmup: NotNegative,
+    /// Fraction of the steps after it has fallen.
+    pub final_phase: Fraction,
+    /// Steps between two choices of what is kept.
+    pub interval: Steps,
+    /// β₁ of the importance.
+    pub beta1: Positive,
+    /// β₂ of the importance.
+    pub beta2: Positive,
+    /// γ of the penalty.
+    pub orthogonality: NotNegative,
+}
+
+impl AdaloraSettings {
+    /// With r = `rank`; scaled by 1, as the other methods.
+    fn with_rank(&self, rank: usize) -> Adalora {
+        let initial_rank = (*self.initial_ranks * rank as f64).round() as usize;
+        Adalora {
+            initial_rank,
+            target_rank: rank,
+            alpha: initial_rank as f64,
+            orthogonality: *self.orthogonality,
+            warmup: *self.warmup,
+            final_phase: *self.final_phase,
+            interval: *self.interval,
+            beta1: *self.beta1,
+            beta2: *self.beta2,
+        }
+    }
+
+    /// Checks them, for runs with these ranks and at least so many steps.
+    fn check(&self, ranks: &[usize], steps: u64) -> Result<(), Invalid> {
+        let factor = self.initial_ranks;
+        Invalid::unless(*factor >= 1.0, "methods.adalora.initial_ranks", factor, "a number from 1")?;
+        for settings in ranks.iter().map(|&rank| self.with_rank(rank)) {
+            let named = |invalid: adaptation::adapter::Invalid| {
+                Invalid::new(format!("methods.adalora.{}", invalid.key), invalid.value, invalid.allowed)
+            };
+            settings.check().map_err(named)?;
+            let allowed =
+                "so many that AdaLoRA's budget has a step to fall at, between methods.adalora's warmup and final_phase";
+            Invalid::unless(settings.phases(steps).is_some(), "training.steps", steps, allowed)?;
+        }
+        Ok(())
+    }
 }
 
 impl MethodSettings {
-    /// Checks the section `[methods]` of runs with these ranks.
-    pub fn check(&self, ranks: &[usize]) -> Result<(), Invalid> {
+    /// Checks the section `[methods]` of runs with these ranks and at least so many steps.
+    pub fn check(&self, ranks: &[usize], steps: u64) -> Result<(), Invalid> {
         check_depth_from("methods.depth", *self.depth, 3)?;
         check_init_scale_single("methods.init_scale", *self.init_scale, *self.depth)?;
         let has = |name: MethodName| self.names.contains(&name);
-        let needed = |name: MethodName, key: &str, is_there: bool| {
+        let needed = |name: MethodName, key: &str, what: &str, is_there: bool| {
             let key = format!("methods.{key}");
-            Invalid::unless(!has(name) || is_there, key, "missing", format!("a number: {name} needs it"))
+            Invalid::unless(!has(name) || is_there, key, "missing", format!("{what}: {name} needs it"))
         };
-        needed(MethodName::Compressed, "discrepant_step", self.discrepant_step.is_some())?;
-        needed(MethodName::SineLora, "sine_frequency", self.sine_frequency.is_some())?;
-        needed(MethodName::Adalora, "adalora_orthogonality", self.adalora_orthogonality.is_some())?;
+        needed(MethodName::Compressed, "discrepant_step", "a number", self.discrepant_step.is_some())?;
+        needed(MethodName::SineLora, "sine_frequency", "a number", self.sine_frequency.is_some())?;
+        needed(MethodName::Adalora, "adalora", "a table", self.adalora.is_some())?;
+        if let Some(settings) = self.adalora.filter(|_| has(MethodName::Adalora)) {
+            settings.check(ranks, steps)?;
+        }
         let odd = ranks.iter().position(|rank| has(MethodName::Compressed) && !rank.is_multiple_of(2));
         odd.map_or(Ok(()), |i| {
             Err(Invalid::new(format!("ranks.{i}"), ranks[i], "an even whole number from 2: compressed needs it"))
@@ -146,7 +204,9 @@ impl MethodSettings {
                 Method::Compressed(Compressed { rank, depth, init_scale, discrepant_step })
             }
             MethodName::SineLora => Method::SineLora(SineLora { rank, frequency: number(self.sine_frequency) }),
-            MethodName::Adalora => Method::Adalora(Adalora { rank, orthogonality: factor(self.adalora_orthogonality) }),
+            MethodName::Adalora => {
+                Method::Adalora(self.adalora.map_or_else(|| Adalora::of_rank(rank), |own| own.with_rank(rank)))
+            }
         };
         (method, if name.is_ranked() { rank } else { 0 })
     }
@@ -157,6 +217,21 @@ impl MethodSettings {
             Some(own) => *own,
             None => step_size,
         }
+    }
+
+    /// Refuses initial ranks that no matrix of this hidden size has.
+    pub fn check_initial_ranks(&self, ranks: &[Count], hidden: usize) -> Result<(), Invalid> {
+        let Some(own) = self.adalora.filter(|_| self.names.contains(&MethodName::Adalora)) else { return Ok(()) };
+        let most = ranks.iter().map(|rank| own.with_rank(rank.get()).initial_rank).max().unwrap_or(0);
+        let allowed = format!("so small that the initial rank ({most}) is at most the hidden size ({hidden})");
+        Invalid::unless(most <= hidden, "methods.adalora.initial_ranks", own.initial_ranks, allowed)
+    }
+
+    /// The methods that leave embeddings as they are, in words; empty if all adapt them.
+    pub fn without_embeddings(&self) -> String {
+        let leaves = |name: &&MethodName| !self.method(**name, 1).0.takes_embeddings();
+        let labels: Vec<_> = self.names.iter().filter(leaves).map(|name| name.label()).collect();
+        if labels.is_empty() { String::new() } else { format!("{}: without embeddings", labels.join(" and ")) }
     }
 
     /// What tables and figures call the methods, with their hues.

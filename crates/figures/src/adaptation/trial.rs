@@ -105,7 +105,7 @@ impl FineTuningTrial {
         AdamWSettings { epsilon: self.epsilon, discrepant_step, ..AdamWSettings::default() }
     }
 
-    /// The adapted matrices: those the method can adapt. A pooler that is not used is left out.
+    /// The adapted matrices: those the method can adapt (figures say which leave embeddings out). A pooler that is not used is left out.
     pub fn sites(&self, config: &Config) -> Vec<Site> {
         let mut sites = self.adapted.sites(config);
         sites.retain(|site| self.method.takes_embeddings() || !site.is_embedding());

@@ -70,7 +70,7 @@ impl TrainingSettings {
         };
         let allowed = format!("a whole number from 1 to {most}{why}");
         Invalid::unless(*self.batch <= most, "training.batch", self.batch, allowed)?;
-        let shortest = self.steps_of.values().map(|steps| **steps).min().unwrap_or(*self.steps).min(*self.steps);
+        let shortest = self.fewest_steps();
         let allowed = format!("a whole number from 1 to the steps ({shortest})");
         Invalid::unless(*self.record_every <= shortest, "training.record_every", self.record_every, allowed)?;
         let known = known_tasks();
@@ -79,6 +79,11 @@ impl TrainingSettings {
         }
         let examples = self.dev_examples.map_or(2, Count::get);
         Invalid::unless(examples >= 2, "training.dev_examples", examples, "a whole number from 2, or no such key: all")
+    }
+
+    /// Steps of the shortest run.
+    pub fn fewest_steps(&self) -> u64 {
+        self.steps_of.values().map(|steps| **steps).min().unwrap_or(*self.steps).min(*self.steps)
     }
 
     /// Steps of a run on a task.

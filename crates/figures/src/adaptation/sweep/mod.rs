@@ -125,8 +125,9 @@ impl<E: Own> Check for FineTuningSettings<E> {
         let lengths = lists.map(|(_, _, length)| length.max(1));
         check_runs(*self.trials, &[grid.as_slice(), &lengths].concat())?;
         check_tasks(&self.tasks)?;
-        self.methods.check(&self.ranks.iter().map(|rank| rank.get()).collect::<Vec<_>>())?;
         self.training.check(self.examples())?;
+        let ranks: Vec<usize> = self.ranks.iter().map(|rank| rank.get()).collect();
+        self.methods.check(&ranks, self.training.fewest_steps())?;
         self.experiment.check(self)
     }
 }

@@ -1,5 +1,6 @@
 //! The settings in words, for the figures.
 
+use adaptation::Selection;
 use charts::significant;
 
 use super::{FineTuningSettings, Own};
@@ -16,6 +17,17 @@ impl<E: Own> FineTuningSettings<E> {
         }
     }
 
+    /// Which matrices are adapted, in words, and by which methods not all of them.
+    fn adapted_in_words(&self) -> String {
+        let (adapted, left_out) = (adapted_in_words(self.adapted), self.methods.without_embeddings());
+        // No other selection has embeddings.
+        if self.adapted == Selection::AllDense && !left_out.is_empty() {
+            format!("{adapted} ({left_out})")
+        } else {
+            adapted.to_owned()
+        }
+    }
+
     /// What it was run with, for the figure, after its place in the paper.
     pub fn subtitle(&self, place: &str) -> String {
         let Self { encoder, head, training, .. } = self;
@@ -29,7 +41,7 @@ impl<E: Own> FineTuningSettings<E> {
             encoder.source,
             encoder.pooling.words(),
             head.deviation.words(),
-            adapted_in_words(self.adapted),
+            self.adapted_in_words(),
             single("n", self.examples().iter().map(|n| n.to_string()).collect()),
             single("r", ranks),
             single("η", self.step_sizes.iter().map(|step| significant(**step, 1)).collect()),

@@ -1,5 +1,6 @@
 //! The integration tests of this crate in one binary, a module per subject: linked once.
 
+mod authors_draw;
 mod completion;
 mod compression;
 mod decomposition;

@@ -35,9 +35,16 @@ impl Observed {
         if count == 0 {
             return Err(DynamicsError::NothingObserved { fraction, d_out, d_in });
         }
-        let mut places = index::sample(rng, total, count).into_vec();
-        places.sort_unstable();
-        let places = places.into_iter().map(|place| (place / d_in, place % d_in));
+        Self::at(d_out, d_in, index::sample(rng, total, count).into_vec())
+    }
+
+    /// The entries with these numbers, `row · d_in + column`, in any order.
+    ///
+    /// # Errors
+    /// If there is no entry, one is outside the matrix or given twice.
+    pub fn at(d_out: usize, d_in: usize, mut numbers: Vec<usize>) -> Result<Self, DynamicsError> {
+        numbers.sort_unstable();
+        let places = numbers.into_iter().map(|number| (number / d_in, number % d_in));
         Ok(Self::Entries(ObservedEntries::new(d_out, d_in, places)?))
     }
 

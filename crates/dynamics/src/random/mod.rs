@@ -1,4 +1,8 @@
 //! Seeded randomness: one ChaCha stream per purpose, Gaussian matrices, and Haar-distributed orthogonal matrices.
+//!
+//! [`jax`] has the numbers that JAX draws, to make other people's instances again.
+
+pub mod jax;
 
 use faer::Mat;
 use rand::{Rng, RngExt, SeedableRng};

@@ -80,7 +80,6 @@ fn values_out_of_range_name_key_value_and_what_is_allowed() {
         ("step-size", "methods.names=[]", "at least one value"),
         ("step-size", "methods.sine_frequency=0", "greater than 0"),
         ("step-size", "methods.adalora.initial_ranks=0.5", "a number from 1"),
-        ("step-size", "methods.adalora.initial_ranks=100", "so small that the initial rank (800)"),
         ("step-size", "methods.adalora.warmup=1", "a number in [0, 1)"),
         ("step-size", "methods.adalora.final_phase=0.8", "a number above 0 and, with warmup (0.2), below 1"),
         ("step-size", "methods.adalora.interval=0", "a whole number from 1"),
@@ -180,6 +179,7 @@ fn settings_that_do_not_fit_encoder_or_data_are_refused_before_anything_runs() {
     for (experiment, setting, expected) in [
         ("few-shot", "ranks=[25]", hidden),
         ("rank-sweep", "ranks=[2,25]", hidden),
+        ("step-size", "methods.adalora.initial_ranks=100", "so small that the initial rank (200)"),
         ("lora-compressed-vs-narrow", "ranks=[26]", hidden),
         ("adaptation-subspaces", "experiment.subspace=25", hidden),
     ] {

@@ -48,7 +48,7 @@ const TABLES: [(&str, &str, usize); 18] = [
     ("invariant-subspace", "block_residual", 40),
     ("learned-ranks", "spectral_norm", 90),
     ("lora-compressed-vs-narrow", "training_loss", 18),
-    ("rank-sweep", "training_loss", 16),
+    ("rank-sweep", "training_loss", 12),
     ("scaling", "held_out_error", 40),
     ("step-size", "training_loss", 8),
     ("svd-evolution", "singular_value", 100),

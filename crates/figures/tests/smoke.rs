@@ -16,7 +16,7 @@ const DRAWINGS: [(&str, &[Hue]); 20] = [
     ("adaptation-subspaces", &[Hue::Wine]),
     ("completion", &[Hue::Blue, Hue::Vermilion, Hue::Brown, Hue::Pink]),
     ("compressed-vs-narrow", &[Hue::Green, Hue::Vermilion, Hue::Pink]),
-    ("costs", &[Hue::Forest, Hue::Sand, Hue::Lavender, Hue::Vermilion, Hue::Wine]),
+    ("costs", &[Hue::Wine]),
     ("depth-width-sweep", &[Hue::Sky, Hue::Indigo]),
     ("factorization", &[Hue::Blue, Hue::Brown]),
     ("few-shot", &[Hue::Forest, Hue::Sand, Hue::Wine, Hue::Lavender]),

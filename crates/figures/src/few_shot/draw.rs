@@ -38,7 +38,7 @@ pub(super) fn figure(settings: &Settings, results: &Results) -> anyhow::Result<F
     }
     for (task, sets) in tasks.iter().zip(&differences) {
         let names: Vec<String> = distinct(&of(task), |row| row.examples).iter().map(|n| format!("n = {n}")).collect();
-        panels.push(difference_panel(task, &names, sets, axis.clone(), 3).into());
+        panels.push(difference_panel(format!("{task}: differences"), &names, sets, axis.clone(), 3).into());
     }
     Ok(figure.panels(panels))
 }
@@ -73,7 +73,7 @@ fn of_method<'a>(rows: &[&'a RunRow], method: &str) -> Vec<&'a RunRow> {
 }
 
 fn score_panel(task: &str, rows: &[&RunRow], settings: &Settings) -> anyhow::Result<Lines> {
-    let mut panel = Lines::new(task).y(Axis::linear(metric_label(rows.first().map_or("", |row| &row.metric))));
+    let mut panel = Lines::new(format!("{task}: scores")).y(Axis::linear(metric_label(rows.first().map_or("", |row| &row.metric))));
     for (method, hue) in settings.methods.hues() {
         let series = score_series(method, hue, &of_method(rows, method), |row| row.examples as f64, settings.band);
         panel = panel.many(series);
@@ -95,7 +95,7 @@ fn loss_panel(task: &str, rows: &[&RunRow], settings: &Settings) -> Lines {
     let series = hues
         .into_iter()
         .filter_map(|(method, hue)| loss_series(method, hue, &of_method(rows, method), x, settings.band));
-    let panel = Lines::new(task).y(Axis::log("training loss at the end")).many(series);
+    let panel = Lines::new(format!("{task}: training losses")).y(Axis::log("training loss at the end")).many(series);
     match mean(&rows.iter().map(|row| row.constant_loss).collect::<Vec<_>>()) {
         Some(constant) => panel.reference(constant, format!("best constant: {}", significant(constant, 2))),
         None => panel,

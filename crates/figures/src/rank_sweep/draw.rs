@@ -43,7 +43,7 @@ fn ranked<'a>(settings: &Settings, rows: &[&'a RunRow]) -> Vec<(MethodName, Vec<
 }
 
 fn scores(settings: &Settings, task: &str, rows: &[&RunRow]) -> anyhow::Result<Lines> {
-    let mut panel = Lines::new(task)
+    let mut panel = Lines::new(format!("{task}: scores"))
         .x(x(settings))
         .y(Axis::linear(metric_label(rows.first().map_or("", |row| &row.metric))).include(0.0));
     for (name, rows) in ranked(settings, rows) {
@@ -67,7 +67,7 @@ fn losses(settings: &Settings, task: &str, rows: &[&RunRow]) -> Lines {
     let of =
         |(name, rows): (MethodName, Vec<&RunRow>)| loss_series(name.label(), name.hue(), &rows, rank, settings.band);
     let series = ranked(settings, rows).into_iter().filter_map(of);
-    let panel = Lines::new(task).x(x(settings)).y(Axis::log("training loss at the end")).many(series);
+    let panel = Lines::new(format!("{task}: training losses")).x(x(settings)).y(Axis::log("training loss at the end")).many(series);
     match mean(&rows.iter().map(|row| row.constant_loss).collect::<Vec<_>>()) {
         Some(constant) => panel.reference(constant, format!("best constant: {}", significant(constant, 2))),
         None => panel,

@@ -18,7 +18,7 @@ pub(super) fn figure(settings: &Settings, results: &Results) -> anyhow::Result<F
     let mut figure = Figure::new("What Deep LoRA's advantage rests on")
         .subtitle(format!("{}{}", settings.subtitle("not in the paper"), what_failed(&rows)))
         .columns(2)
-        .panel_size(620, 420)
+        .panel_size(700, 420)
         .shared_legend();
     for task in distinct(&rows, |row| row.task.clone()) {
         let rows: Vec<&RunRow> = rows.iter().filter(|row| row.task == task).collect();
@@ -95,7 +95,7 @@ fn escape_panel(task: &str, escapes: &[&EscapeRow]) -> Lines {
         let of = escapes.iter().filter(|row| row.method == method && row.epsilon == epsilon);
         let points: Vec<(f64, f64)> = of.filter_map(|row| Some((row.predicted_steps, row.steps? as f64))).collect();
         let label = format!("{method}, ϵ = {epsilon:e}");
-        panel = panel.series(Series::new(label, points).hue(palette::case(place)).scatter().opacity(0.35));
+        panel = panel.series(Series::new(label, points).hue(palette::case(place)).scatter().opacity(0.5));
     }
     let predicted = escapes.iter().map(|row| row.predicted_steps).filter(|steps| steps.is_finite());
     let (least, most) = predicted.fold((f64::INFINITY, 0.0f64), |(least, most), x| (least.min(x), most.max(x)));

@@ -17,9 +17,10 @@ pub(super) fn findings(settings: &Settings, costs: &[Cost]) -> Vec<Finding> {
         let others = methods.into_iter().filter(|method| ![LORA, LORA_PEFT].contains(&method.as_str()));
         others
             .flat_map(|method| {
-                [("seconds a step", (|cost| cost.seconds_per_step) as fn(&Cost) -> f64), ("peak memory", |cost| {
-                    cost.peak_memory_mib
-                })]
+                [
+                    ("seconds a step", (|cost| cost.seconds_per_step) as fn(&Cost) -> f64),
+                    ("peak memory", |cost| cost.peak_memory_mib),
+                ]
                 .map(|(what, value)| ratio(id, costs, &method, value).case(format!("{method}, {what}")))
             })
             .collect()
@@ -60,6 +61,8 @@ mod tests {
         let costs = [cost(LORA, 0, 1.0), cost(LORA, 1, 1.1), cost("m", 0, 2.0), cost("m", 1, 2.2)];
         let found = ratio("id", &costs, "m", |cost| cost.seconds_per_step);
         assert_eq!(found.measured, "2.00 times LoRA's");
-        assert!(matches!(found.evidence, Evidence::Equivalence { estimate, .. } if (estimate.mean - 2f64.ln()).abs() < 1e-12));
+        assert!(
+            matches!(found.evidence, Evidence::Equivalence { estimate, .. } if (estimate.mean - 2f64.ln()).abs() < 1e-12)
+        );
     }
 }

@@ -71,7 +71,8 @@ impl Experiment for Costs {
 
     fn plan(settings: &Settings, inputs: &FineTuningInputs) -> anyhow::Result<Plan<Self>> {
         // With all threads, so one at a time: memory is counted for the whole process.
-        let alone = |Planned { at, trial, cost, .. }| Planned { at, trial: CostTrial(trial), kernels: Kernels::Parallel, cost };
+        let alone =
+            |Planned { at, trial, cost, .. }| Planned { at, trial: CostTrial(trial), kernels: Kernels::Parallel, cost };
         Ok(settings.plan(inputs, |_| {}).into_iter().map(alone).collect())
     }
 

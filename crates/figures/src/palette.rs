@@ -46,10 +46,12 @@ pub fn depth(depth: usize) -> Hue {
 
 /// One of several conditions of the same networks: hues that no network of the matrix experiments has.
 pub fn case(index: usize) -> Hue {
-    const CASES: [Hue; 8] =
-        [Hue::Ultramarine, Hue::Forest, Hue::Sand, Hue::Lavender, Hue::Grey, Hue::Silver, Hue::Black, Hue::Wine];
     CASES[index % CASES.len()]
 }
+
+/// The colours of [`case`], which come round again.
+pub const CASES: [Hue; 8] =
+    [Hue::Ultramarine, Hue::Forest, Hue::Sand, Hue::Lavender, Hue::Grey, Hue::Silver, Hue::Black, Hue::Wine];
 
 #[cfg(test)]
 mod tests {

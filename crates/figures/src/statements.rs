@@ -3,7 +3,7 @@
 mod curves;
 mod trials;
 
-pub use self::curves::{Run, as_reported, changes, changes_in_pairs, level, points, times_as_much};
+pub use self::curves::{Run, as_read_off, as_reported, changes, changes_in_pairs, level, points, times_as_much};
 pub use self::trials::{LeftOut, NOT_RECOVERED, NOT_TRAINED, Outcome, RECOVERED, at_most, every_trial};
 
 #[cfg(test)]

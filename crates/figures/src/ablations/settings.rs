@@ -68,7 +68,8 @@ impl Check for Settings {
         check_rank_guess("base.rank_guess", *rank_guess, self.problem.size)?;
         let fractions = self.vary.observed_fractions.iter().copied();
         let most = fractions.fold(self.problem.observed_fraction, |most, p| if p > most { p } else { most });
-        initialization.check("base.initialization", most)?;
+        initialization
+            .check("base.initialization", &ProblemSettings { observed_fraction: most, ..self.problem.clone() })?;
         for (i, scale) in self.vary.init_scales.iter().enumerate() {
             check_init_scale(&format!("vary.init_scales.{i}"), **scale, **depth)?;
         }

@@ -1,9 +1,10 @@
 //! `experiments/completion.toml`: its fields, what is allowed, and the networks it names.
 
 use lab::checked::{Count, Depth, Distinct, NotNegative, Positive, Trials};
-use lab::{Check, Invalid};
+use lab::{Check, Experiment, Invalid};
 use serde::{Deserialize, Serialize};
 
+use super::Completion;
 use crate::checks::{check_init_scale, check_runs};
 use crate::label::number;
 use crate::matrix::*;
@@ -31,12 +32,13 @@ pub struct Settings {
 
 impl Check for Settings {
     fn check(&self) -> Result<(), Invalid> {
-        self.problem.check("problem")?;
+        self.problem.check_drawn(Completion::NAME, self.seed, *self.trials)?;
+        self.problem.draw.check_value("depth".to_owned(), *self.depth, &[recipe::DEPTH])?;
         self.schedule.check("schedule", &self.problem)?;
         check_runs(*self.trials, &[self.discrepant_steps.len() + 2])?;
         check_init_scale("init_scale", *self.init_scale, *self.depth)?;
         check_rank_guess("rank_guess", self.rank_guess, self.problem.size)?;
-        self.initialization.check("initialization", self.problem.observed_fraction)?;
+        self.initialization.check("initialization", &self.problem)?;
         check_tolerance("original_tolerance", self.original_tolerance, &self.problem)
     }
 }

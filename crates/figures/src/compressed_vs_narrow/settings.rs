@@ -1,12 +1,14 @@
 //! `experiments/compressed-vs-narrow.toml`: its fields, what is allowed, and the networks it names.
 
 use lab::checked::{Count, Depth, Distinct, NotNegative, Positive, Trials};
-use lab::{Check, Invalid};
+use lab::{Check, Experiment, Invalid};
 use serde::{Deserialize, Serialize};
 
+use super::CompressedVsNarrow;
 use crate::checks::{check_init_scale, check_runs};
 use crate::matrix::{
-    InitializationSettings, LossSettings, Network, ProblemSettings, ScheduleSettings, check_rank_guess, of_means,
+    DrawSettings, InitializationSettings, LossSettings, Network, ProblemSettings, ScheduleSettings, Start,
+    check_rank_guess, of_means, recipe,
 };
 use crate::palette;
 
@@ -30,12 +32,15 @@ pub struct Settings {
 impl Check for Settings {
     fn check(&self) -> Result<(), Invalid> {
         check_runs(*self.trials, &[3, self.rank_guesses.len()])?;
-        self.problem.check("problem")?;
+        self.problem.check_drawn(CompressedVsNarrow::NAME, self.seed, *self.trials)?;
+        let draw = self.problem.draw;
+        draw.check_value("depth".to_owned(), *self.depth, &[recipe::DEPTH])?;
         for (i, &rank) in self.rank_guesses.iter().enumerate() {
             check_rank_guess(&format!("rank_guesses.{i}"), rank, self.problem.size)?;
+            draw.check_value(format!("rank_guesses.{i}"), *rank, &recipe::RANK_GUESSES)?;
         }
         check_init_scale("init_scale", *self.init_scale, *self.depth)?;
-        self.initialization.check("initialization", self.problem.observed_fraction)?;
+        self.initialization.check("initialization", &self.problem)?;
         self.schedule.check("schedule", &self.problem)
     }
 }
@@ -96,7 +101,7 @@ impl Kind {
 impl Settings {
     /// Whether the problem, the networks and the training are the paper's; others do not bear on its numbers.
     pub(super) fn as_in_the_paper(&self) -> bool {
-        let ProblemSettings { size, rank, observed_fraction, loss } = self.problem;
+        let ProblemSettings { size, rank, observed_fraction, loss, .. } = self.problem;
         let ScheduleSettings { max_iterations, tolerance, record_every } = self.schedule;
         (*size, *rank, *observed_fraction, loss) == (1000, 5, 0.2, LossSettings::Mean)
             && (*self.depth, *self.init_scale, *self.step_size, *self.discrepant_step) == (3, 1e-3, 5e3, 0.01)
@@ -112,6 +117,25 @@ impl Settings {
              γ = {discrepant_step}; {}",
             of_means(**trials, "trials")
         )
+    }
+
+    /// What is random in a trial. From the seed everything: networks of the same trial share target and observed entries.
+    /// Of the authors' draw only the initial factors: all trials share those.
+    pub(super) fn start(&self, trial: usize) -> Start {
+        let (experiment, seed) = (CompressedVsNarrow::NAME, self.seed);
+        let (instance, initialization) = match self.problem.draw {
+            DrawSettings::Seeded => (trial, 0),
+            DrawSettings::Authors => (0, trial),
+        };
+        Start { experiment, seed, instance, initialization }
+    }
+
+    /// How many trials a network has: where nothing of its start is random, one.
+    pub(super) fn trials_of(&self, kind: Kind) -> usize {
+        match (self.problem.draw, kind) {
+            (DrawSettings::Authors, Kind::Spectral) => 1,
+            _ => *self.trials,
+        }
     }
 
     /// The networks for one rank guess.

@@ -2,34 +2,22 @@
 
 mod claims;
 mod draw;
+mod plan;
 mod settings;
 
-use std::fmt;
-
-use lab::{Drawing, Experiment, Finding, FinishedOf, Gathering, Kernels, Plan, Planned, Results, Table};
+use lab::{Drawing, Experiment, Finding, FinishedOf, Gathering, Plan, Results, Table};
 use serde::{Deserialize, Serialize};
 
+pub use self::plan::Point;
+use self::plan::Whose;
 pub use self::settings::Settings;
 use crate::drawing::drawing;
-use crate::matrix::{MatrixTrial, Network, Start};
+use crate::matrix::MatrixTrial;
 use crate::reference::{read_reference, reference_table};
 use crate::statements::Run;
 
-/// What is varied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Point {
-    depth: usize,
-    width: usize,
-    trial: usize,
-}
-
-impl fmt::Display for Point {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "depth {}, width {}, trial {}", self.depth, self.width, self.trial)
-    }
-}
-
-/// One run: a row of `depth-width-sweep.csv`.
+/// One run: a row of `depth-width-sweep.csv`, or, with the number of a target as that of a trial, of
+/// `depth-width-sweep.targets.csv`.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Row {
     pub(super) depth: usize,
@@ -40,6 +28,9 @@ pub(super) struct Row {
     pub(super) training_loss: f64,
     pub(super) recovery_error: f64,
 }
+
+/// The table of the runs on other targets.
+const TARGETS: &str = "depth-width-sweep.targets";
 
 pub struct DepthWidthSweep;
 
@@ -54,7 +45,7 @@ impl Experiment for DepthWidthSweep {
     const LONG_ABOUT: &'static str = "Completes a low-rank matrix from a part of its entries with deep factorizations \
         of depth 2 and 3 and of widths from the target's rank to its size (Fig. 1 of the paper). Shows the recovery \
         error at the end, which depth 3 keeps at zero for every width while depth 2 overfits the more the wider it is, \
-        and the number of iterations, which falls with the width.";
+        and the number of iterations, which falls with the width. Other targets show what of that is the target's.";
     const CLAIMS: &'static str = crate::CLAIMS;
 
     fn gather(_: &Settings, _: &Gathering) -> anyhow::Result<()> {
@@ -62,46 +53,43 @@ impl Experiment for DepthWidthSweep {
     }
 
     fn plan(settings: &Settings, (): &()) -> anyhow::Result<Plan<Self>> {
-        let mut plan = Vec::new();
-        for (depth, step_size) in settings.depths.iter().map(|case| (*case.depth, *case.step_size)) {
-            for width in settings.widths.iter().map(|width| **width) {
-                for trial in 0..*settings.trials {
-                    // Trials differ in their initial factors only.
-                    let start =
-                        Start { experiment: Self::NAME, seed: settings.seed, instance: 0, initialization: trial };
-                    let Settings { problem, init_scale, schedule, .. } = settings;
-                    let network = Network::Deep { depth, width, init_scale: **init_scale };
-                    let run = MatrixTrial::to_the_end(start, problem.clone(), network, step_size, schedule);
-                    let at = Point { depth, width, trial };
-                    plan.push(Planned { at, trial: run, kernels: Kernels::Sequential, cost: width as f64 });
-                }
-            }
-        }
-        Ok(plan)
+        Ok(plan::plan(settings))
     }
 
     fn tables(_: &Settings, (): &(), finished: &[FinishedOf<Self>]) -> anyhow::Result<Vec<Table>> {
-        let rows = finished.iter().map(|run| Row {
+        let row = |run: &FinishedOf<Self>, trial: usize| Row {
             depth: run.at.depth,
             width: run.at.width,
-            trial: run.at.trial,
+            trial,
             iterations: run.outcome.final_iteration(),
             converged: run.outcome.converged,
             training_loss: run.outcome.final_loss(),
             recovery_error: run.outcome.final_recovery_error,
-        });
-        Ok(vec![Table::new(Self::NAME, rows)?, reference_table(Self::NAME)?])
+        };
+        let (mut rows, mut targets) = (Vec::new(), Vec::new());
+        for run in finished {
+            match run.at.whose {
+                Whose::Trial(trial) => rows.push(row(run, trial)),
+                Whose::Target(target) => targets.push(row(run, target)),
+            }
+        }
+        Ok(vec![
+            Table::new(Self::NAME, rows)?,
+            Table::companion(Self::NAME, "targets", targets)?,
+            reference_table(Self::NAME)?,
+        ])
     }
 
     fn draw(settings: &Settings, results: &Results) -> anyhow::Result<Vec<Drawing>> {
-        let rows: Vec<Row> = results.read(Self::NAME)?;
+        let [rows, targets] = [results.read::<Row>(Self::NAME)?, results.read(TARGETS)?];
         let reference = read_reference(results, Self::NAME)?;
-        Ok(vec![drawing(Self::NAME, &draw::figure(settings, &rows, &reference))?])
+        Ok(vec![drawing(Self::NAME, &draw::figure(settings, &rows, &targets, &reference))?])
     }
 
     fn claims(settings: &Settings, results: &Results) -> anyhow::Result<Vec<Finding>> {
+        let [rows, targets] = [results.read::<Row>(Self::NAME)?, results.read(TARGETS)?];
         let reference = read_reference(results, Self::NAME)?;
-        Ok(claims::findings(settings, &results.read::<Row>(Self::NAME)?, &reference))
+        Ok(claims::findings(settings, &rows, &targets, &reference))
     }
 }
 

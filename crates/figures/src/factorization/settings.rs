@@ -1,9 +1,10 @@
 //! `experiments/factorization.toml`: its fields, what is allowed, and the networks it names.
 
 use lab::checked::{Count, Depth, Positive, Trials};
-use lab::{Check, Invalid};
+use lab::{Check, Experiment, Invalid};
 use serde::{Deserialize, Serialize};
 
+use super::Factorization;
 use crate::checks::{check_init_scale, check_runs};
 use crate::matrix::*;
 use crate::palette;
@@ -29,7 +30,8 @@ pub struct Settings {
 
 impl Check for Settings {
     fn check(&self) -> Result<(), Invalid> {
-        self.problem.check("problem")?;
+        self.problem.check_drawn(Factorization::NAME, self.seed, *self.trials)?;
+        self.problem.draw.check_value("depth".to_owned(), *self.depth, &[recipe::DEPTH])?;
         self.schedule.check("schedule", &self.problem)?;
         check_runs(*self.trials, &[2])?;
         check_init_scale("init_scale", *self.init_scale, *self.depth)?;

@@ -10,6 +10,7 @@ const RHO: &str = "invariant-subspace/rho-recursion";
 const FOLLOWS: &str = "invariant-subspace/compressed-follows";
 const HEAVY_BALL: &str = "invariant-subspace/heavy-ball-block-form";
 const ADAM: &str = "invariant-subspace/adam-breaks-block-form";
+const RMSPROP: &str = "invariant-subspace/rmsprop-breaks-block-form";
 
 /// An exact statement may be off by rounding, which grows with the number of steps: this allows for 20 000.
 const ROUNDING: f64 = 1e-11;
@@ -24,6 +25,7 @@ pub(super) fn findings(settings: &Settings, blocks: &[BlockRow], distances: &[Di
     let descent = of(|method| *method == MethodSettings::GradientDescent);
     let heavy_ball = of(|method| matches!(method, MethodSettings::HeavyBall { .. }));
     let adam = of(|method| matches!(method, MethodSettings::Adam { .. }));
+    let rmsprop = of(|method| matches!(method, MethodSettings::RmsProp { .. }));
     let residual = |cases: &Cases<'_>| largest(&cases.names, blocks, |row| Some(row.block_residual));
     let rho = largest(&descent.names, blocks, BlockRow::rho_error);
     let error = largest(&descent.names, distances, |row| Some(row.error()));
@@ -33,6 +35,7 @@ pub(super) fn findings(settings: &Settings, blocks: &[BlockRow], distances: &[Di
         descent.judge(FOLLOWS, error, |x| x < ROUNDING_OF_PRODUCTS),
         heavy_ball.judge(HEAVY_BALL, residual(&heavy_ball), |x| x < ROUNDING),
         adam.judge(ADAM, residual(&adam), |x| x > BROKEN),
+        rmsprop.judge(RMSPROP, residual(&rmsprop), |x| x > BROKEN),
     ]
 }
 

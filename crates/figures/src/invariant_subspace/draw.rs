@@ -10,7 +10,11 @@ pub(super) fn figure(settings: &Settings, blocks: &[BlockRow], distances: &[Dist
     let names = settings.names();
     let block = |value: fn(&BlockRow) -> Option<f64>| largest_by_iteration(&names, blocks, value).into_iter();
     let distance = |value: fn(&DistanceRow) -> Option<f64>| largest_by_iteration(&names, distances, value).into_iter();
-    let line = |(case, points): (usize, Points)| Series::new(names[case], points).hue(palette::case(case));
+    let line = |(case, points): (usize, Points)| {
+        let series = Series::new(names[case], points).hue(palette::case(case));
+        // Colours begin again after so many cases.
+        if case < palette::CASES.len() { series } else { series.dashed() }
+    };
     let shade =
         |(case, points): (usize, Points)| Series::new("", points).hue(palette::case(case)).width(6.0).opacity(0.35);
     let panel = |title: &str, y: Axis| Lines::new(title).x(Axis::log("iteration")).y(y);

@@ -40,7 +40,7 @@ impl Experiment for InvariantSubspaces {
     const LONG_ABOUT: &'static str = "Checks Theorem 2.1 of the paper by numbers. Under full observation, in bases fixed \
         at initialization, every factor of a deep factorization keeps the form [W̃ 0; 0 ρ I] along gradient descent: \
         only a block of twice the target's rank learns, ρ follows a scalar recursion, and the block trained alone \
-        gives the end-to-end product of the whole up to √m ∏ρ. Heavy ball keeps the form, Adam does not.";
+        gives the end-to-end product of the whole up to √m ∏ρ. Heavy ball keeps the form, Adam and RMSprop do not.";
     const CLAIMS: &'static str = crate::CLAIMS;
 
     fn gather(_: &Settings, _: &Gathering) -> anyhow::Result<()> {

@@ -5,7 +5,8 @@ use std::path::Path;
 use lab::settings::{Override, SettingsError, load};
 use serde::de::DeserializeOwned;
 
-fn changed<S: DeserializeOwned + lab::Check>(name: &str, profile: &str, sets: &[&str]) -> Result<S, SettingsError> {
+/// The settings of a profile with `sets`.
+pub fn changed<S: DeserializeOwned + lab::Check>(name: &str, profile: &str, sets: &[&str]) -> Result<S, SettingsError> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../experiments/{name}.toml"));
     let overrides = sets.iter().map(|text| Override::set(text)).collect::<Result<Vec<_>, _>>()?;
     load(&path, profile, &overrides).map(|resolved| resolved.settings)

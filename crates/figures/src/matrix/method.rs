@@ -24,6 +24,13 @@ pub enum MethodSettings {
         /// Added to the denominator.
         epsilon: Positive,
     },
+    /// RMSprop.
+    RmsProp {
+        /// Decay of the second moment, in [0, 1).
+        alpha: Momentum,
+        /// Added to the denominator.
+        epsilon: Positive,
+    },
 }
 
 impl From<MethodSettings> for Method {
@@ -34,6 +41,7 @@ impl From<MethodSettings> for Method {
             MethodSettings::Adam { beta1, beta2, epsilon } => {
                 Self::Adam { beta1: *beta1, beta2: *beta2, epsilon: *epsilon }
             }
+            MethodSettings::RmsProp { alpha, epsilon } => Self::RmsProp { alpha: *alpha, epsilon: *epsilon },
         }
     }
 }

@@ -8,6 +8,7 @@ mod evolution;
 pub mod given;
 mod method;
 mod panels;
+pub mod recipe;
 mod scale;
 mod settings;
 mod theorem;
@@ -24,7 +25,8 @@ pub use method::{MethodSettings, OptimizerSettings};
 pub use panels::{ComparisonPanels, mean_series, of_means};
 pub use scale::{RelativeNetwork, ScaleMethod, ScaleOutcome, ScaleTrial, TargetSettings, WideProblem};
 pub use settings::{
-    InitializationSettings, LossSettings, ProblemSettings, ScheduleSettings, check_rank_guess, check_tolerance,
+    DrawSettings, InitializationSettings, LossSettings, ProblemSettings, ScheduleSettings, as_the_authors_count,
+    check_rank_guess, check_tolerance,
 };
 pub use theorem::{
     BlockRow, DistanceRow, Points, TheoremCase, TheoremTrial, block_rows, distance_rows, have_learned, largest,

@@ -7,6 +7,8 @@ use lab::checked::{Count, Fraction, NotNegative, Size, Steps};
 use serde::{Deserialize, Serialize};
 
 use super::Network;
+use super::recipe::Recipe;
+use crate::statements::Run;
 
 /// `[problem]`: a square low-rank target and what is observed of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,6 +22,34 @@ pub struct ProblemSettings {
     pub observed_fraction: Fraction,
     /// "mean" (divided by the number of all entries) or "sum".
     pub loss: LossSettings,
+    /// Where the random numbers come from. What is drawn from the seed hashes as it did before there was a choice.
+    #[serde(default, skip_serializing_if = "DrawSettings::is_seeded")]
+    pub draw: DrawSettings,
+}
+
+/// Where target, observed entries and initial factors come from: `draw = "seeded"` or `"authors"`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DrawSettings {
+    /// The experiment's seed.
+    #[default]
+    Seeded,
+    /// The key that the paper's authors began with: the very numbers behind their figure.
+    Authors,
+}
+
+impl DrawSettings {
+    pub(super) fn is_seeded(&self) -> bool {
+        *self == Self::Seeded
+    }
+
+    /// Checks one value of a list that the authors' draw does not cover in full, such as the widths.
+    pub fn check_value(self, key: String, value: usize, drawn: &[usize]) -> Result<(), Invalid> {
+        let drawn_by_them = self.is_seeded() || drawn.contains(&value);
+        let listed = drawn.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
+        let which = if drawn.len() > 1 { "one of " } else { "" };
+        Invalid::unless(drawn_by_them, key, value, format!("{which}{listed} with problem.draw = \"authors\""))
+    }
 }
 
 /// The form of the loss: `loss = "mean"` or `"sum"`.
@@ -42,19 +72,44 @@ impl From<LossSettings> for LossForm {
 }
 
 impl ProblemSettings {
-    /// The target, the observed entries and the loss, drawn from the streams of these two purposes.
+    /// The target, the observed entries and the loss of an experiment, drawn from the streams of these two purposes or as the
+    /// authors did.
     ///
     /// # Errors
     /// If the numerical core refuses the settings.
-    pub(super) fn objective(&self, stream: impl Fn(&str) -> Generator) -> Result<Objective, DynamicsError> {
-        let Self { size, rank, observed_fraction, loss } = *self;
-        let target = Target::gaussian(*size, *size, *rank, &mut stream("target"))?;
-        let observed = Observed::uniform(*size, *size, *observed_fraction, &mut stream("observed entries"))?;
+    pub(super) fn objective(
+        &self,
+        experiment: &str,
+        stream: impl Fn(&str) -> Generator,
+    ) -> Result<Objective, DynamicsError> {
+        let Self { size, rank, observed_fraction, loss, draw } = *self;
+        let (target, observed) = match draw {
+            DrawSettings::Authors => Recipe::of(experiment).instance()?,
+            DrawSettings::Seeded => (
+                Target::gaussian(*size, *size, *rank, &mut stream("target"))?,
+                Observed::uniform(*size, *size, *observed_fraction, &mut stream("observed entries"))?,
+            ),
+        };
         Objective::new(target, observed, loss.into())
     }
 
-    /// Checks the section named `key`.
+    /// Checks the section `problem`, and seed and trials, of an experiment whose instances the authors' draw has.
+    pub fn check_drawn(&self, experiment: &str, seed: u64, trials: usize) -> Result<(), Invalid> {
+        self.check_shape("problem")?;
+        match self.draw {
+            DrawSettings::Seeded => Ok(()),
+            DrawSettings::Authors => Recipe::of(experiment).check(self, seed, trials),
+        }
+    }
+
+    /// Checks the section named `key`, in which everything random comes from the seed.
     pub fn check(&self, key: &str) -> Result<(), Invalid> {
+        let allowed = "\"seeded\": the authors drew no such instances";
+        Invalid::unless(self.draw.is_seeded(), format!("{key}.draw"), "\"authors\"", allowed)?;
+        self.check_shape(key)
+    }
+
+    fn check_shape(&self, key: &str) -> Result<(), Invalid> {
         let ProblemSettings { size, rank, observed_fraction, .. } = *self;
         let ranks = format!("a whole number from 1 to the size ({size})");
         Invalid::unless(*rank <= *size, format!("{key}.rank"), rank, ranks)?;
@@ -84,10 +139,13 @@ impl InitializationSettings {
         }
     }
 
-    /// Checks the value of `key` for an observed fraction.
-    pub fn check(self, key: &str, observed_fraction: Fraction) -> Result<(), Invalid> {
-        let fits = self == Self::Explicit || *observed_fraction < 1.0;
-        Invalid::unless(fits, key, "\"sampled\"", "\"explicit\" under full observation")
+    /// Checks the value of `key` for a problem.
+    pub fn check(self, key: &str, problem: &ProblemSettings) -> Result<(), Invalid> {
+        let explicit = self == Self::Explicit;
+        let fits = explicit || *problem.observed_fraction < 1.0;
+        Invalid::unless(fits, key, "\"sampled\"", "\"explicit\" under full observation")?;
+        let drawn = explicit || problem.draw.is_seeded();
+        Invalid::unless(drawn, key, "\"sampled\"", "\"explicit\" with problem.draw = \"authors\"")
     }
 }
 
@@ -121,6 +179,11 @@ impl From<&ScheduleSettings> for Schedule {
             record_every: *settings.record_every,
         }
     }
+}
+
+/// Iterations against x as the authors count them: the number of records, that at the start included, times `record_every`.
+pub fn as_the_authors_count(iterations: &[Run], record_every: Steps) -> Vec<Run> {
+    iterations.iter().map(|&(trial, x, iterations)| (trial, x, iterations + *record_every as f64)).collect()
 }
 
 /// Checks a recorded training loss at which training stops. With a tolerance above the loss that it starts at, it would stop

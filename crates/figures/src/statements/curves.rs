@@ -99,6 +99,25 @@ pub fn as_reported(id: &'static str, factor: f64, runs: &[Run], reported: &[(f64
     within(id, factor, &off, measured, "no value to compare with")
 }
 
+/// How far a value read off a figure may be from what was plotted, relative to the largest value there: that is what the axis is
+/// scaled to.
+const READING_ERROR: f64 = 0.03;
+
+/// On the authors' own draws: at every x, the mean of y is the value read off the paper's figure, within the reading error.
+pub fn as_read_off(id: &'static str, runs: &[Run], read: &[(f64, f64)]) -> Finding {
+    let means = averaged(points(runs)).mean;
+    let at = |x: f64| read.iter().find(|point| point.0 == x).map(|point| point.1);
+    let off: Vec<(f64, f64)> = means.iter().filter_map(|&(x, y)| Some((x, (y - at(x)?).abs()))).collect();
+    let largest = |curve: &[(f64, f64)]| curve.iter().map(|point| point.1).max_by(f64::total_cmp);
+    let (Some(worst), Some(scale)) = (largest(&off), largest(read)) else {
+        return Finding::untested(id, "no value to compare with");
+    };
+    let farthest = off.iter().find(|point| point.1.to_bits() == worst.to_bits()).map_or(f64::NAN, |point| point.0);
+    let measured = format!("off by {:.1} % of the largest value at most, at {farthest}", 100.0 * worst / scale);
+    let n = runs.iter().filter(|run| at(run.1).is_some()).count();
+    Finding::new(id, measured, Evidence::Exact { holds: worst <= READING_ERROR * scale, n })
+}
+
 /// In every trial, y is the same at each of so many x, up to `factor` between the largest and the smallest. A run that is
 /// missing is one that cannot be said to be the same.
 pub fn level(id: &'static str, factor: f64, runs: &[Run], (trials, count): (usize, usize)) -> Finding {

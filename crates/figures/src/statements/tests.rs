@@ -116,3 +116,15 @@ fn one_trial_and_a_value_that_is_no_number_say_nothing_about_a_mean() {
     assert_eq!(of(&[(0, 1.0, 4.0), (1, 1.0, 4.1), (2, 1.0, 0.0)]), Inconclusive);
     assert_eq!(verdict(times_as_much("a", [1.0, 2.0], &[(0, 5.0, 3.0)], &[(0, 5.0, 2.0)])), Inconclusive);
 }
+
+#[test]
+fn what_is_read_off_an_axis_is_met_to_a_share_of_it() {
+    let runs = [(0, 1.0, 0.9), (1, 1.0, 1.3), (0, 2.0, 10.1), (1, 2.0, 10.3), (0, 7.0, 1e9)];
+    let read = [(1.0, 1.0), (2.0, 10.0), (3.0, 5.0)];
+    let found = as_read_off("a", &runs, &read);
+    assert_eq!(found.evidence, Evidence::Exact { holds: true, n: 4 });
+    assert_eq!(found.measured, "off by 2.0 % of the largest value at most, at 2");
+    assert_eq!(verdict(as_read_off("a", &runs, &[(1.0, 1.0), (2.0, 9.8)])), Differs);
+    assert_eq!(verdict(as_read_off("a", &[(0, 1.0, f64::NAN)], &read)), Differs);
+    assert_eq!(verdict(as_read_off("a", &runs, &[])), NotTested);
+}

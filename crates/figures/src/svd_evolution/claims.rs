@@ -69,12 +69,12 @@ fn in_w1(settings: &Settings, &Moved { worst, runs: n }: &Moved) -> Vec<Finding>
 }
 
 /// Only the first r and the last r part and turn, in every layer of a variant. Theorem 2.1 is about gradient descent, and
-/// says nothing of Adam.
+/// says nothing of Adam and RMSprop.
 fn in_every_layer(settings: &Settings, rows: &[EvolutionRow], variant: &Variant) -> Option<Finding> {
     let id = match variant.optimizer.method {
         MethodSettings::GradientDescent => LAYERS,
         MethodSettings::HeavyBall { .. } => HEAVY_BALL,
-        MethodSettings::Adam { .. } => return None,
+        MethodSettings::Adam { .. } | MethodSettings::RmsProp { .. } => return None,
     };
     let finding = match moved(settings, rows, variant, 1..=*settings.depth) {
         None => Finding::untested(id, "no run to judge by"),

@@ -90,6 +90,8 @@ mod tests {
     fn bad_values_are_named() {
         for (set, key) in [
             ("problem.rank=15", "problem.rank"),
+            ("trials=2", "trials"),
+            ("depth=4", "depth"),
             ("variants.2.optimizer.step_size=0.0", "variants.2.optimizer.step_size"),
             ("variants.1.optimizer.method.heavy-ball.momentum=1", "variants.1.optimizer.method.heavy-ball.momentum"),
             ("variants.1.name=gradient descent", "variants.1.name"),

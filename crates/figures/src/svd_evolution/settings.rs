@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 
 use lab::checked::{Depth, NotEmpty, Positive, Steps, Trials};
-use lab::{Check, Invalid};
+use lab::{Check, Experiment, Invalid};
 use serde::{Deserialize, Serialize};
 
 use super::SvdEvolution;
 use crate::checks::{check_init_scale, check_runs};
-use crate::matrix::{EvolutionTrial, LossSettings, MethodSettings, OptimizerSettings, ProblemSettings};
+use crate::matrix::{EvolutionTrial, LossSettings, MethodSettings, OptimizerSettings, ProblemSettings, recipe};
 
 /// `experiments/svd-evolution.toml`.
 #[derive(Serialize, Deserialize)]
@@ -35,8 +35,9 @@ impl Check for Settings {
     fn check(&self) -> Result<(), Invalid> {
         check_runs(*self.trials, &[self.variants.len()])?;
         check_init_scale("init_scale", *self.init_scale, *self.depth)?;
-        self.problem.check("problem")?;
-        let ProblemSettings { size, rank, .. } = self.problem;
+        self.problem.check_drawn(SvdEvolution::NAME, self.seed, *self.trials)?;
+        let ProblemSettings { size, rank, draw, .. } = self.problem;
+        draw.check_value("depth".to_owned(), *self.depth, &[recipe::DEPTH])?;
         let allowed = format!("a whole number from 1, below half the size ({size})");
         Invalid::unless(2 * *rank < *size, "problem.rank", rank, allowed)?;
         let mut names = HashSet::new();
@@ -51,7 +52,7 @@ impl Settings {
     /// One run of one variant.
     pub(super) fn trial(&self, variant: &Variant, trial: usize) -> EvolutionTrial {
         EvolutionTrial {
-            experiment: <SvdEvolution as lab::Experiment>::NAME,
+            experiment: SvdEvolution::NAME,
             seed: self.seed,
             trial,
             problem: self.problem.clone(),
@@ -64,7 +65,7 @@ impl Settings {
 
     /// Whether problem and first variant are the paper's; others do not bear on its statements.
     pub(super) fn as_in_the_paper(&self) -> bool {
-        let ProblemSettings { size, rank, observed_fraction, loss } = self.problem;
+        let ProblemSettings { size, rank, observed_fraction, loss, .. } = self.problem;
         let OptimizerSettings { method, step_size, weight_decay } = self.variants[0].optimizer;
         (*size, *rank, *observed_fraction, loss) == (30, 3, 1.0, LossSettings::Mean)
             && (*self.depth, *self.init_scale, *self.iterations) == (3, 1.0, 50)

@@ -1,15 +1,16 @@
 //! One trial of the singular value evolution: every factor's singular values and vectors at every iteration.
 
 use anyhow::Context;
-use dynamics::random::stream;
+use dynamics::random::{Generator, stream};
 use dynamics::subspace::{SingularEvolution, step_rho};
-use dynamics::{DeepFactorization, Initialization, Observer, Record, Schedule, train};
+use dynamics::{DeepFactorization, DynamicsError, Initialization, Observer, Record, Schedule, train};
 use faer::{Mat, Par};
 use lab::{Memory, Trial, TrialContext, TrialError};
 use serde::{Deserialize, Serialize};
 
+use super::recipe::Recipe;
 use super::trial::as_trial_error;
-use super::{LossSettings, OptimizerSettings, ProblemSettings};
+use super::{DrawSettings, LossSettings, Network, OptimizerSettings, ProblemSettings};
 
 mod movement;
 mod rows;
@@ -56,13 +57,10 @@ impl Trial for EvolutionTrial {
     }
 
     fn run(&self, (): &(), context: &TrialContext) -> Result<EvolutionOutcome, TrialError> {
-        let (size, rank) = (*self.problem.size, *self.problem.rank);
+        let rank = *self.problem.rank;
         let rng = |purpose: &str| stream(self.seed, &[self.experiment, &format!("trial {}", self.trial), purpose]);
-        let objective = self.problem.objective(rng).context("making the problem")?;
-        let (shape, orthogonal) = ((size, size), Initialization::Orthogonal);
-        let mut rng = rng("initial factors");
-        let model = DeepFactorization::draw(shape, self.depth, size, orthogonal, self.init_scale, &mut rng);
-        let mut model = model.context("drawing the factors")?;
+        let objective = self.problem.objective(self.experiment, rng).context("making the problem")?;
+        let mut model = self.network(&mut rng("initial factors")).context("drawing the factors")?;
 
         let schedule = Schedule { max_iterations: self.iterations, tolerance: 0.0, record_every: 1 };
         let mut optimizer = self.optimizer.optimizer().context("the optimizer")?;
@@ -78,6 +76,21 @@ impl Trial for EvolutionTrial {
 }
 
 impl EvolutionTrial {
+    /// The network at its start; the generator is for what is not the authors' draw.
+    fn network(&self, rng: &mut Generator) -> Result<DeepFactorization, DynamicsError> {
+        let (width, depth, init_scale) = (*self.problem.size, self.depth, self.init_scale);
+        match self.problem.draw {
+            DrawSettings::Authors => {
+                let network = Network::Deep { depth, width, init_scale };
+                Recipe::of(self.experiment).factors(&network, self.trial)
+            }
+            DrawSettings::Seeded => {
+                let orthogonal = Initialization::Orthogonal;
+                DeepFactorization::draw((width, width), depth, width, orthogonal, init_scale, rng)
+            }
+        }
+    }
+
     /// ρ_1 after all iterations by the recursion of Theorem 2.1: the common value of the middle singular values of W_1
     /// under gradient descent and full observation.
     pub fn rho(&self) -> f64 {

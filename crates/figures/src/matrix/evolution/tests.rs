@@ -15,6 +15,7 @@ fn movement(method: MethodSettings, layer: usize) -> Movement {
             rank: Count::new(2).unwrap(),
             observed_fraction: Fraction::new(1.0).unwrap(),
             loss: LossSettings::Sum,
+            draw: DrawSettings::Seeded,
         },
         depth: 3,
         init_scale: 1.0,

@@ -35,7 +35,7 @@ pub struct MatrixTrial {
 }
 
 /// The random streams of a trial: those with the same instance share target and observed entries; those with the same
-/// initialization too share the network's initial factors.
+/// initialization too share the network's initial factors. Of the authors' draw, there is one instance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Start {
     pub experiment: &'static str,
@@ -65,7 +65,7 @@ impl Trial for MatrixTrial {
 
     fn run(&self, (): &(), context: &TrialContext) -> Result<MatrixOutcome, TrialError> {
         let par = if context.threads > 1 { Par::rayon(context.threads) } else { Par::Seq };
-        let objective = self.problem.objective(|purpose| self.start.instance_stream(purpose));
+        let objective = self.problem.objective(self.start.experiment, |purpose| self.start.instance_stream(purpose));
         let objective = objective.context("making the problem")?;
         let clock = Instant::now();
         match self.network {

@@ -6,6 +6,8 @@ use faer::Par;
 use serde::Serialize;
 
 use super::MatrixTrial;
+use crate::matrix::DrawSettings;
+use crate::matrix::recipe::Recipe;
 
 /// A network, with what makes its initial factors.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -31,6 +33,9 @@ pub enum Network {
 impl MatrixTrial {
     /// A deep network of this trial's initialization.
     pub(super) fn deep(&self, depth: usize, width: usize, scale: f64) -> Result<DeepFactorization, DynamicsError> {
+        if self.problem.draw == DrawSettings::Authors {
+            return Recipe::of(self.start.experiment).factors(&self.network, self.start.initialization);
+        }
         let shape = (*self.problem.size, *self.problem.size);
         let mut rng = self.start.network_stream("initial factors");
         DeepFactorization::draw(shape, depth, width, Initialization::Orthogonal, scale, &mut rng)

@@ -202,9 +202,13 @@ fn fine_tuning(directory: &Path, arguments: &[&str]) -> Command {
 }
 
 fn checkpoints(directory: &Path) -> Vec<PathBuf> {
-    let store = directory.join("results/smoke/.store/adaptation-subspaces");
-    let entries = fs::read_dir(store).into_iter().flatten().flatten();
-    entries.map(|entry| entry.path().join("checkpoint.toml")).filter(|path| path.exists()).collect()
+    in_store(directory).into_iter().map(|path| path.join("checkpoint.toml")).filter(|path| path.exists()).collect()
+}
+
+/// What is in the store of the long run, in directories by two letters.
+fn in_store(directory: &Path) -> Vec<PathBuf> {
+    let entries = |path: PathBuf| fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path());
+    entries(directory.join("results/smoke/.store/adaptation-subspaces")).flat_map(entries).collect()
 }
 
 /// Kills a run after its first checkpoint, does something to that, and runs it again: what it then says.
@@ -224,6 +228,39 @@ fn killed_and_run_again(directory: &Path, meanwhile: impl Fn(&Path)) -> String {
     assert!(output.status.success(), "{text}");
     assert!(checkpoints(directory).is_empty(), "the checkpoint is removed at the end");
     text
+}
+
+/// Sends SIGTERM to a run, this long after it has begun.
+#[cfg(unix)]
+fn stop_after(wait: Duration, directory: &Path) {
+    let child = fine_tuning(directory, &[]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("a child");
+    while !in_store(directory).iter().any(|path| path.extension().is_some_and(|end| end == "lease")) {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    std::thread::sleep(wait);
+    let killed = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().expect("kill");
+    assert!(killed.success());
+    let output = child.wait_with_output().expect("an end");
+    assert_eq!(output.status.code(), Some(143), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// SIGTERM is enough for a checkpoint, also where the settings ask for none.
+#[cfg(unix)]
+#[test]
+fn a_fine_tuning_run_that_is_stopped_goes_on_where_it_was() {
+    let [whole, stopped] = [(); 2].map(|()| tempfile::tempdir().expect("a directory"));
+    assert!(fine_tuning(whole.path(), &[]).output().expect("the binary starts").status.success());
+    // Once more and later, if it had not taken a step yet.
+    for wait in [50, 100, 200, 400] {
+        stop_after(Duration::from_millis(wait), stopped.path());
+        if !checkpoints(stopped.path()).is_empty() {
+            break;
+        }
+    }
+    let output = fine_tuning(stopped.path(), &[]).output().expect("the binary starts");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && text.contains("goes on after step "), "{text}");
+    assert!(tables(stopped.path()) == tables(whole.path()));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::{LabError, process};
 
-/// Part of every temporary file's name; the full name is `.NAME.EXT.partial-MACHINE-PROCESS`.
+/// Part of every temporary file's name; the full name is `.NAME.EXT.partial-MACHINE-PROCESS-SERIAL`.
 const PARTIAL: &str = ".partial-";
 
 /// Held while [`replace_sealed`] replaces files, so that a signal does not end the program in between.
@@ -132,7 +132,7 @@ pub(crate) fn is_read_only(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem)
 }
 
-/// A name beside `path` that no other process uses.
+/// A name beside `path` that nobody else uses.
 pub(crate) fn partial_path(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!(".{name}{PARTIAL}{}", process::unique()))

@@ -2,6 +2,7 @@
 
 use std::process::Command;
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 
@@ -34,9 +35,10 @@ pub(crate) fn this() -> &'static Process {
     &THIS
 }
 
-/// For the names of files that no other process may make.
+/// For the names of files that nobody else makes: other at each call.
 pub(crate) fn unique() -> String {
-    format!("{}-{}", THIS.machine, THIS.number)
+    static SERIAL: AtomicU64 = AtomicU64::new(1);
+    format!("{}-{}-{}", THIS.machine, THIS.number, SERIAL.fetch_add(1, Ordering::Relaxed))
 }
 
 /// Whether a process was on this machine and is no more. `false` if that cannot be known from here.
@@ -46,14 +48,20 @@ pub(crate) fn is_dead(process: &Process) -> bool {
 
 /// The same for what [`unique`] gave.
 pub(crate) fn is_dead_by_name(unique: &str) -> bool {
-    let number = |(machine, number): (&str, &str)| (machine == THIS.machine).then(|| number.parse().ok()).flatten();
-    unique.split_once('-').and_then(number).is_some_and(|number| !is_alive(number, ""))
+    let mut parts = unique.split('-');
+    let here = parts.next() == Some(&THIS.machine);
+    let number = parts.next().and_then(|number| number.parse().ok());
+    here && number.is_some_and(|number| !is_alive(number, ""))
 }
 
 /// Whether there is a process of this number, and if it is known when it started, the same one.
 fn is_alive(number: u32, since: &str) -> bool {
     if number == std::process::id() {
         return since.is_empty() || since == THIS.started;
+    }
+    if THIS.started.is_empty() {
+        // The system does not show processes: not even this one.
+        return true;
     }
     match started(number) {
         Some(now) => since.is_empty() || since == now,

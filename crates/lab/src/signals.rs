@@ -94,16 +94,25 @@ pub(crate) fn catch() -> std::io::Result<()> {
     Ok(())
 }
 
+#[cfg(unix)]
+fn wait_for_checkpoints(signal: &str) {
+    let (begin, mut said) = (Instant::now(), false);
+    while AWAITED.load(Ordering::SeqCst) > 0 && begin.elapsed() < GRACE {
+        std::thread::sleep(Duration::from_millis(2));
+        if !said && begin.elapsed() > Duration::from_secs(1) {
+            tracing::info!("{signal}: trials write checkpoints; a second one ends the program at once");
+            said = true;
+        }
+    }
+}
+
 /// Ends the program, though not between the tables of one run.
 #[cfg(unix)]
 fn stop(signal: &str, code: i32) {
     use std::io::Write;
 
     STOPPING.store(true, Ordering::SeqCst);
-    let begin = Instant::now();
-    while AWAITED.load(Ordering::SeqCst) > 0 && begin.elapsed() < GRACE {
-        std::thread::sleep(Duration::from_millis(2));
-    }
+    wait_for_checkpoints(signal);
     crate::store::release_all();
     let _whole = crate::files::REPLACING.lock().unwrap_or_else(PoisonError::into_inner);
     let line = match &*running() {

@@ -356,18 +356,20 @@ mod tests {
     fn a_lease_is_kept_alive_by_its_process() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.lease");
-        let lease = claim(&path, BEAT, &Seen::default());
+        // Long, for a machine that has much else to do.
+        let beat = 4 * BEAT;
+        let lease = claim(&path, beat, &Seen::default());
         assert!(is_mine(&lease));
         let before = fs::read(&path).unwrap();
-        std::thread::sleep(3 * BEAT);
+        std::thread::sleep(3 * beat);
         let after = fs::read(&path).unwrap();
         assert!(before.len() == after.len() && before != after);
         let terms = Terms::parse(&after).unwrap();
-        assert_eq!((&terms.process, terms.beat_seconds), (process::this(), 0.05));
+        assert_eq!((&terms.process, terms.beat_seconds), (process::this(), 0.2));
         // It is seen to change for longer than patience lasts.
         let seen = Seen::default();
         let begin = Instant::now();
-        while begin.elapsed() < 3 * terms.patience() {
+        while begin.elapsed() < 2 * terms.patience() {
             assert!(matches!(claim(&path, BEAT, &seen), Ok(Claim::Elsewhere(Some(_)))));
             std::thread::sleep(BEAT / 4);
         }
@@ -377,21 +379,18 @@ mod tests {
     fn an_abandoned_lease_is_taken_over_by_what_was_seen_and_not_by_its_date() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.lease");
+        // A date in the past, and then another life sign: patience begins anew.
         fs::write(&path, other(0).replace("since = \"2", "since = \"1")).unwrap();
         let seen = Seen::default();
+        assert!(!is_mine(&claim(&path, BEAT, &seen)));
+        std::thread::sleep(3 * BEAT);
+        fs::write(&path, other(1)).unwrap();
         let begin = Instant::now();
-        let mut lease = claim(&path, BEAT, &seen);
-        let mut raised = false;
-        while !is_mine(&lease) {
+        while !is_mine(&claim(&path, BEAT, &seen)) {
             std::thread::sleep(BEAT / 4);
-            if !raised && begin.elapsed() > 3 * BEAT {
-                fs::write(&path, other(1)).unwrap();
-                raised = true;
-            }
-            lease = claim(&path, BEAT, &seen);
         }
-        assert!(begin.elapsed() > 9 * BEAT, "{:?}", begin.elapsed());
-        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+        assert!(begin.elapsed() > PATIENCE * BEAT, "{:?}", begin.elapsed());
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0, "released, and nothing is left aside");
     }
 
     #[test]

@@ -30,10 +30,6 @@ pub(super) fn check(directory: &Path) -> Result<(), LabError> {
 
 /// The first fault found.
 fn probe([a, b, c]: &[PathBuf; 3]) -> io::Result<Option<&'static str>> {
-    // Left by a process of this number that was killed here.
-    for name in [a, b, c] {
-        let _ = fs::remove_file(name);
-    }
     let create = |path: &Path| OpenOptions::new().write(true).create_new(true).open(path).map(drop);
     create(a)?;
     match create(a) {
@@ -96,8 +92,6 @@ mod tests {
     #[test]
     fn a_usual_file_system_passes_and_nothing_is_left() {
         let directory = tempfile::tempdir().unwrap();
-        // As it was left by a killed process of the same number.
-        fs::write(files::partial_path(&directory.path().join("probe-a")), "").unwrap();
         check(directory.path()).unwrap();
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
         assert!(matches!(check(&directory.path().join("missing")), Err(LabError::Write { .. })));

@@ -320,7 +320,11 @@ fn values_that_cannot_be_meant_are_refused_with_the_reason() {
         ("svd-evolution", &["variants.0.name=\"a\\u0007\""], "text without control characters"),
         ("what-matters", &["experiment.networks.0.name=\"a\\nb\""], "text without control characters"),
         ("completion", &["problem.rank=\"many\""], "a whole number from 1"),
-        ("few-shot", &["methods.names=[\"compressed\"]"], "methods.discrepant_step = missing is not allowed; allowed: a number"),
+        (
+            "few-shot",
+            &["methods.names=[\"compressed\"]"],
+            "methods.discrepant_step = missing is not allowed; allowed: a number",
+        ),
         ("few-shot", &["sources.x=3"], "a table"),
         ("few-shot", &["sources.x={ hub = 3 }"], "a table"),
         (

@@ -41,6 +41,7 @@ pub(super) fn figure(settings: &Settings, rows: &[Row], targets: &[Row], referen
     }
     Figure::new("Completion by deep factorizations of any width")
         .subtitle(settings.subtitle())
+        .columns(3)
         .panel(errors)
         .panel(iterations)
         .panel(by_target(settings, rows, targets))

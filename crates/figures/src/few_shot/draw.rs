@@ -73,7 +73,8 @@ fn of_method<'a>(rows: &[&'a RunRow], method: &str) -> Vec<&'a RunRow> {
 }
 
 fn score_panel(task: &str, rows: &[&RunRow], settings: &Settings) -> anyhow::Result<Lines> {
-    let mut panel = Lines::new(format!("{task}: scores")).y(Axis::linear(metric_label(rows.first().map_or("", |row| &row.metric))));
+    let mut panel =
+        Lines::new(format!("{task}: scores")).y(Axis::linear(metric_label(rows.first().map_or("", |row| &row.metric))));
     for (method, hue) in settings.methods.hues() {
         let series = score_series(method, hue, &of_method(rows, method), |row| row.examples as f64, settings.band);
         panel = panel.many(series);

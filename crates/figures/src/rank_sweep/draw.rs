@@ -67,7 +67,10 @@ fn losses(settings: &Settings, task: &str, rows: &[&RunRow]) -> Lines {
     let of =
         |(name, rows): (MethodName, Vec<&RunRow>)| loss_series(name.label(), name.hue(), &rows, rank, settings.band);
     let series = ranked(settings, rows).into_iter().filter_map(of);
-    let panel = Lines::new(format!("{task}: training losses")).x(x(settings)).y(Axis::log("training loss at the end")).many(series);
+    let panel = Lines::new(format!("{task}: training losses"))
+        .x(x(settings))
+        .y(Axis::log("training loss at the end"))
+        .many(series);
     match mean(&rows.iter().map(|row| row.constant_loss).collect::<Vec<_>>()) {
         Some(constant) => panel.reference(constant, format!("best constant: {}", significant(constant, 2))),
         None => panel,

@@ -59,7 +59,7 @@ fn by_target(settings: &Settings, rows: &[Row], targets: &[Row]) -> Lines {
     errors.sort_by(f64::total_cmp);
     let points: Vec<_> = errors.iter().enumerate().map(|(i, error)| (i as f64 + 1.0, *error)).collect();
     let label = format!("depth {depth}, other targets");
-    let panel = Lines::new(format!("Recovery error on other targets, depth {depth}, width {width}"))
+    let panel = Lines::new(format!("Other targets, depth {depth}, width {width}"))
         .x(Axis::linear("target, by its error"))
         .y(Axis::linear("recovery error").include(0.0))
         .series(Series::new(label, points).hue(palette::depth(depth)).scatter());

@@ -85,7 +85,6 @@ fn values_out_of_range_name_key_value_and_what_is_allowed() {
         ("step-size", "methods.adalora.interval=0", "a whole number from 1"),
         ("step-size", "methods.adalora.beta1=1", "a number in (0, 1)"),
         ("step-size", "methods.adalora.orthogonality=-1", "a number from 0"),
-        ("few-shot", "methods.names=[\"adalora\"]", "a table: adalora needs it"),
         ("lora-compressed-vs-narrow", "methods.discrepant_step=-1", "a number from 0"),
         ("lora-compressed-vs-narrow", "ranks=[7]", "an even whole number from 2"),
         ("adaptation-subspaces", "methods.names=[\"lora\"]", "the figure is about it alone"),
@@ -325,6 +324,7 @@ fn values_that_cannot_be_meant_are_refused_with_the_reason() {
             &["methods.names=[\"compressed\"]"],
             "methods.discrepant_step = missing is not allowed; allowed: a number",
         ),
+        ("few-shot", &["methods.names=[\"adalora\"]"], "methods.adalora = missing is not allowed; allowed: a table"),
         ("few-shot", &["sources.x=3"], "a table"),
         ("few-shot", &["sources.x={ hub = 3 }"], "a table"),
         (

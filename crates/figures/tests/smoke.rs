@@ -52,7 +52,7 @@ const TABLES: [(&str, &str, usize); 18] = [
     ("scaling", "held_out_error", 40),
     ("step-size", "training_loss", 8),
     ("svd-evolution", "singular_value", 100),
-    ("training-length", "training_score", 12),
+    ("training-length", "training_loss", 18),
     ("what-matters", "logit_bound", 32),
 ];
 

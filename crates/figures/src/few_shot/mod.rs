@@ -33,7 +33,6 @@ impl Experiment for FewShot {
         full width) on a few labelled sentences, and shows the score on the dev split against their number. Several draws of \
         the frozen pooler and head are crossed with the seeds.";
     const CLAIMS: &'static str = crate::CLAIMS;
-    const TWO_STAGES: bool = true;
 
     fn gather(settings: &Settings, gathering: &Gathering) -> anyhow::Result<FineTuningInputs> {
         settings.gather(gathering)

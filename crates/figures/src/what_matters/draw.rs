@@ -9,7 +9,6 @@ use super::effects::EffectRow;
 use super::escapes::EscapeRow;
 use super::settings::Settings;
 use crate::adaptation::*;
-use crate::palette;
 
 pub(super) fn figure(settings: &Settings, results: &Results) -> anyhow::Result<Figure> {
     let rows: Vec<RunRow> = results.read(WhatMatters::NAME)?;
@@ -35,7 +34,7 @@ pub(super) fn figure(settings: &Settings, results: &Results) -> anyhow::Result<F
                 |row| row.training_loss,
             ))
             .panel(effect_panel(&task, &effects))
-            .panel(escape_panel(&task, &escapes));
+            .panel(escape_panel(settings, &task, &escapes));
     }
     Ok(figure)
 }
@@ -84,23 +83,23 @@ fn effect_panel(task: &str, effects: &[&EffectRow]) -> Dots {
         .reference(0.0, "")
 }
 
-/// The time to leave the origin of every update against the predicted one; on the line both are equal.
-fn escape_panel(task: &str, escapes: &[&EscapeRow]) -> Lines {
+/// The time to leave the origin of every update against the predicted one; on the line both are equal. The prediction is
+/// proportional to ϵ, so runs with a smaller one are further to the left.
+fn escape_panel(settings: &Settings, task: &str, escapes: &[&EscapeRow]) -> Lines {
     let mut panel = Lines::new(format!("{task}: steps until ‖ΔW‖ > 1e-3, each dot one matrix of one run"))
         .x(Axis::log("predicted: ϵ / (η ε σ₁)"))
         .y(Axis::log("steps"));
-    let conditions = distinct(escapes, |row| (row.method.clone(), row.epsilon.to_bits()));
-    for (place, (method, epsilon)) in conditions.into_iter().enumerate() {
-        let epsilon = f64::from_bits(epsilon);
-        let of = escapes.iter().filter(|row| row.method == method && row.epsilon == epsilon);
+    for (method, hue) in settings.methods.hues() {
+        let of = escapes.iter().filter(|row| row.method == method);
         let points: Vec<(f64, f64)> = of.filter_map(|row| Some((row.predicted_steps, row.steps? as f64))).collect();
-        let label = format!("{method}, ϵ = {epsilon:e}");
-        panel = panel.series(Series::new(label, points).hue(palette::case(place)).scatter().opacity(0.5));
+        if !points.is_empty() {
+            panel = panel.series(Series::new(format!("{method}: a matrix"), points).hue(hue).scatter().opacity(0.5));
+        }
     }
     let predicted = escapes.iter().map(|row| row.predicted_steps).filter(|steps| steps.is_finite());
-    let (least, most) = predicted.fold((f64::INFINITY, 0.0f64), |(least, most), x| (least.min(x), most.max(x)));
-    if least < most {
-        panel = panel.series(Series::new("as predicted", vec![(least, least), (most, most)]).hue(Hue::Grey).dashed());
+    let most = predicted.fold(1.0, f64::max);
+    if most > 1.0 {
+        panel = panel.series(Series::new("as predicted", vec![(1.0, 1.0), (most, most)]).hue(Hue::Grey).dashed());
     }
     panel
 }

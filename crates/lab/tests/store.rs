@@ -142,10 +142,12 @@ fn a_run_that_was_killed_or_goes_on_can_be_packed() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert_eq!(packed.code, Some(0), "{}", packed.stderr);
-    // The second stage is not known yet.
-    assert!(packed.stdout.starts_with("toy-decay: 2 trials packed into "), "{}", packed.stdout);
+    // The second stage is not known yet, so it does not say of how many. The run may have finished another in the meantime.
+    let number = packed.stdout.strip_prefix("toy-decay: ").and_then(|rest| rest.split_once(" trials packed into "));
+    let number: usize = number.unwrap_or_else(|| panic!("{}", packed.stdout)).0.parse().unwrap();
+    assert!((2..9).contains(&number), "{number}");
     lose_the_store(&place);
-    assert_eq!(place.run(&[]).decay(), (7, 2, 0));
+    assert_eq!(place.run(&[]).decay(), (9 - number, number, 0));
 }
 
 #[test]

@@ -30,8 +30,6 @@ pub struct Settings {
 
 impl Check for Settings {
     fn check(&self) -> Result<(), Invalid> {
-        self.problem.check_drawn(Factorization::NAME, self.seed, *self.trials)?;
-        self.problem.draw.check_value("depth".to_owned(), *self.depth, &[recipe::DEPTH])?;
         self.schedule.check("schedule", &self.problem)?;
         check_runs(*self.trials, &[2])?;
         check_init_scale("init_scale", *self.init_scale, *self.depth)?;
@@ -39,7 +37,9 @@ impl Check for Settings {
         let full = *observed_fraction == 1.0;
         Invalid::unless(full, "problem.observed_fraction", observed_fraction, "1, full observation")?;
         let ranks = format!("a whole number from 1 to less than half the size ({size})");
-        Invalid::unless(2 * *rank < *size, "problem.rank", rank, ranks)
+        Invalid::unless(2 * *rank < *size, "problem.rank", rank, ranks)?;
+        self.problem.check_drawn(Factorization::NAME, self.seed, *self.trials)?;
+        self.problem.draw.check_value("depth".to_owned(), *self.depth, &[recipe::DEPTH])
     }
 }
 

@@ -22,6 +22,7 @@ mod run;
 mod settings;
 mod spectra;
 mod sweep;
+mod tables;
 mod task;
 mod trial;
 
@@ -42,6 +43,7 @@ pub use rows::{FinishedRun, RecordRow, RunRow, distinct, ends, metric_label, tim
 pub use settings::{Deviation, PoolingChoice};
 pub(crate) use sweep::no_keys;
 pub use sweep::{FineTuningSettings, NoKeys, Own, Varied};
+pub use tables::run_tables;
 pub use trial::{FineTuningTrial, Keep};
 
 /// The task on which the paper reports values.

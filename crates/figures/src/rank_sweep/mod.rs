@@ -42,13 +42,9 @@ impl Experiment for RankSweep {
     }
 
     fn tables(_: &Settings, _: &FineTuningInputs, finished: &[FinishedOf<Self>]) -> anyhow::Result<Vec<Table>> {
-        let rows: Vec<RunRow> = finished.iter().map(RunRow::of).collect();
-        Ok(vec![
-            Table::companion(Self::NAME, "differences", differences(&rows))?,
-            Table::new(Self::NAME, rows)?,
-            timing_table(Self::NAME, finished)?,
-            reference_table(Self::NAME)?,
-        ])
+        let mut tables = run_tables(Self::NAME, finished)?;
+        tables.push(reference_table(Self::NAME)?);
+        Ok(tables)
     }
 
     fn draw(settings: &Settings, results: &Results) -> anyhow::Result<Vec<Drawing>> {

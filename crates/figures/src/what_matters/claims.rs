@@ -91,7 +91,7 @@ fn escape_times(escapes: &[EscapeRow], task: &str, case: &str) -> Vec<Finding> {
             let points: Vec<_> = rows.filter_map(|row| Some((row.predicted_steps, row.steps? as f64))).collect();
             Some((key, power_law_exponent(&points)?.mean))
         };
-        let exponents: Vec<_> = distinct(&all, |row| run(&row)).into_iter().filter_map(in_run).collect();
+        let exponents: Vec<_> = distinct(&all, run).into_iter().filter_map(in_run).collect();
         let left = all.iter().filter(|row| row.steps.is_some()).count();
         let finding = match Estimate::crossed(&exponents) {
             None => Finding::untested(ESCAPE, "no run in which four updates leave the origin"),

@@ -2,7 +2,7 @@
 //!
 //! A module reads from top to bottom: its settings, its trials, what it writes, what it draws, what it claims. The
 //! numerics are in `dynamics` and `adaptation`, the machinery around trials in `lab`, the plotting in `charts`; what several
-//! experiments share is in `matrix` and [`mod@adaptation`], `summary` and `statements`.
+//! experiments share is in `matrix` and `adaptation`, `summary` and `statements`.
 
 mod ablations;
 mod adaptation;

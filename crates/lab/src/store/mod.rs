@@ -13,7 +13,7 @@
 //! files. An entry appears by a rename, so a killed run leaves whole entries only; a damaged one is reported, and its
 //! trial runs again. Beside it are
 //!
-//! - `HASH.lease`, while a process runs the trial: see [`lease`];
+//! - `HASH.lease`, while a process runs the trial: see `lease.rs`;
 //! - `HASH.scratch`, a directory in which a trial may keep what it needs to go on after a kill, until it is finished;
 //! - `HASH.failed`, why it failed when it last did.
 //!

@@ -232,7 +232,7 @@ impl<E: Experiment> Prepared<E> {
     }
 }
 
-/// How a plan is run in this session.
+/// How a plan is run: threads, memory, what is run again.
 fn how(session: &Session, shard: Option<Shard>) -> How {
     let Session { threads, fresh, force, style, .. } = *session;
     How { threads, fresh, force, shard, style }

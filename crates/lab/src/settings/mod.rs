@@ -304,7 +304,8 @@ fn explain<S: DeserializeOwned>(tree: &Node, problem: Problem) -> SettingsError 
                 .filter(|(likeness, _)| *likeness > 0.8)
                 .max_by(|a, b| a.0.total_cmp(&b.0))
                 .map(|(_, candidate)| candidate.into());
-            SettingsError::UnknownKey { origin, key: key.into(), allowed: allowed.join(", ").into(), nearest }
+            let allowed = if allowed.is_empty() { "no key".to_owned() } else { allowed.join(", ") };
+            SettingsError::UnknownKey { origin, key: key.into(), allowed: allowed.into(), nearest }
         }
         Kind::MissingKey(_) => {
             let origin = if problem.path.is_empty() { whole_file(tree) } else { origin };

@@ -76,7 +76,7 @@ fn values_out_of_range_name_key_value_and_what_is_allowed() {
         ("few-shot", "training.record_every=501", "from 1 to the steps (500)"),
         ("rank-sweep", "step_sizes=[0]", "greater than 0"),
         ("glue-table", "training.steps_of={ stbs = 100 }", "movie-sentiment"),
-        ("what-matters", "experiment.networks.1.name=\"random pooler, LeCun head\"", "each once"),
+        ("what-matters", "experiment.networks.1.name=\"random pooler, LeCun\"", "each once"),
         ("what-matters", "experiment.epsilons=[1e-6, 0]", "greater than 0"),
         ("step-size", "methods.names=[]", "at least one value"),
         ("step-size", "methods.sine_frequency=0", "greater than 0"),

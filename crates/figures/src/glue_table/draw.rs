@@ -74,6 +74,9 @@ fn scores(settings: &Settings, tasks: &[String], runs: &[RunRow]) -> anyhow::Res
             let scores = authors::scores(AUTHORS.0, task, AUTHORS.1, is_of)?;
             theirs.push(scores.into_iter().map(|score| 100.0 * score).collect::<Vec<_>>());
         }
+        if theirs.iter().all(Vec::is_empty) {
+            continue;
+        }
         let label = format!("{}, {PAPER}", name.label());
         panel = panel.bars(bars(&label, name.hue(), &theirs, settings.band).paper());
     }

@@ -20,7 +20,7 @@ pub(super) fn figure(settings: &Settings, rows: &[RecordRow]) -> Figure {
         panels
             .push(lines(settings, format!("{task}: dev score"), &rows, |row| row.score).y(Axis::linear(metric)).into());
         let gap = |row: &RecordRow| Some(row.training_score? - row.score?);
-        let gaps = lines(settings, format!("{task}: score on the training examples minus dev score"), &rows, gap);
+        let gaps = lines(settings, format!("{task}: score on training minus dev"), &rows, gap);
         panels.push(gaps.y(Axis::linear("gap").include(0.0)).into());
     }
     Figure::new("How long to train: LoRA and Deep LoRA")

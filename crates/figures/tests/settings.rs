@@ -70,7 +70,7 @@ fn values_out_of_range_name_key_value_and_what_is_allowed() {
         ("few-shot", "training.batch=17", "from 1 to 16 (the fewest examples: an incomplete batch is left out)"),
         ("few-shot", "training.sampling=\"both\"", "with-replacement"),
         ("few-shot", "training.epsilon=0", "greater than 0"),
-        ("few-shot", "experiment.x=1", "unknown key experiment.x; allowed here: no key"),
+        ("few-shot", "experiment.x=1", "no selected experiment has the key experiment.x"),
         ("few-shot", "methods.depth=2", "a whole number from 3"),
         ("few-shot", "adapted=\"everything\"", "all-dense"),
         ("few-shot", "training.record_every=501", "from 1 to the steps (500)"),

@@ -135,6 +135,26 @@ pub fn spectral(
     CompressedFactorization::new(&left.to_owned(), &right.to_owned(), &vec![scale; depth], discrepancy)
 }
 
+/// The same without a dense matrix: the singular vectors come from subspace iteration ([`leading_triplets`]), to its accuracy.
+///
+/// # Errors
+/// As [`spectral`], and if all entries are observed.
+pub fn spectral_sparse(
+    objective: &Objective,
+    rank: usize,
+    depth: usize,
+    scale: f64,
+    discrepancy: f64,
+    rng: &mut impl Rng,
+    par: Par,
+) -> Result<CompressedFactorization, DynamicsError> {
+    let Observed::Entries(entries) = objective.observed() else {
+        return Err(DynamicsError::Compression("a sparse construction needs a list of observed entries".to_owned()));
+    };
+    let svd = leading_triplets(entries, objective.values(), rank, VECTORS, rng, par)?.svd;
+    CompressedFactorization::new(&svd.left, &svd.right, &vec![scale; depth], discrepancy)
+}
+
 fn check_rank_guess(rank: usize, d_out: usize, d_in: usize) -> Result<(), DynamicsError> {
     if rank == 0 || rank > d_out.min(d_in) / 2 {
         return Err(DynamicsError::Compression(format!(

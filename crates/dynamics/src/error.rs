@@ -59,6 +59,29 @@ pub enum DynamicsError {
         /// Column of the entry.
         column: usize,
     },
+    /// An entry outside the matrix.
+    #[error("entry ({row}, {column}) lies outside a {d_out} × {d_in} matrix")]
+    Outside {
+        /// Row of the entry.
+        row: usize,
+        /// Column of the entry.
+        column: usize,
+        /// Rows of the matrix.
+        d_out: usize,
+        /// Columns of the matrix.
+        d_in: usize,
+    },
+    /// Entries of one value say nothing about others.
+    #[error("all {count} known values are {value}: there is nothing to learn from them")]
+    AllTheSame {
+        /// How many.
+        count: usize,
+        /// Their value.
+        value: f64,
+    },
+    /// Entries that a mean and biases explain to the last bit.
+    #[error("nothing is left of the known values beside the mean and the biases of rows and columns")]
+    NothingLeft,
     /// Nothing to compare the unobserved entries with.
     #[error("the target is not known beyond its observed entries")]
     UnknownTarget,

@@ -7,7 +7,7 @@
 //! [`trajectory`] of the end-to-end product. Which [`kernel`] computes a loss and its gradients is decided in one
 //! place; the kernels are in [`sparse`] (over the observed entries), [`dense`] and [`fixed`].
 //!
-//! A matrix of which nothing is known but some entries: [`Objective::of_entries`] (example `completion`).
+//! A matrix of which nothing is known but some entries: [`Objective::of_entries`] and [`Completion`].
 //!
 //! At any size, without a d × d matrix: [`Target::gaussian_factors`], [`Observed::uniform_sparse`], the leading singular
 //! triplets of the observed entries ([`truncated`]), [`compression::sampled`], and [`HeldOut`] for the recovery error.
@@ -70,7 +70,7 @@ pub mod trajectory;
 pub mod truncated;
 pub mod units;
 
-pub use completion::Completion;
+pub use completion::{Completed, Completion};
 pub use error::DynamicsError;
 pub use factorization::{CompressedFactorization, DeepFactorization, Factorization};
 pub use fixed::FixedFactorization;

@@ -35,7 +35,7 @@ pub struct Record<'a, F> {
     pub model: &'a F,
 }
 
-/// Follows a run. Both methods do nothing unless given.
+/// Follows a run. The methods do nothing unless given.
 ///
 /// ```
 /// use dynamics::{Observer, Record};
@@ -55,6 +55,11 @@ pub trait Observer<F> {
 
     /// Called at every recorded iteration.
     fn record(&mut self, _record: &Record<'_, F>) {}
+
+    /// Asked after every record: whether to stop here. Never, unless given.
+    fn is_done(&self) -> bool {
+        false
+    }
 }
 
 /// An observer that does nothing.
@@ -67,6 +72,8 @@ pub enum Stop {
     Tolerance,
     /// The iterations are used up.
     Iterations,
+    /// The observer said so.
+    Observer,
 }
 
 /// How a run ended.
@@ -117,8 +124,13 @@ pub fn train<F: Factorization>(
             model.refresh(par);
             observer.record(&Record { iteration, loss, elapsed, model });
             let converged = loss < schedule.tolerance;
-            if converged || exhausted {
-                let stop = if converged { Stop::Tolerance } else { Stop::Iterations };
+            let done = observer.is_done();
+            if converged || exhausted || done {
+                let stop = match (converged, exhausted) {
+                    (true, _) => Stop::Tolerance,
+                    (_, true) => Stop::Iterations,
+                    _ => Stop::Observer,
+                };
                 return Ok(Outcome { iterations: iteration, loss, elapsed, stop });
             }
             clock = Instant::now();

@@ -23,13 +23,21 @@ pub struct Hyperparameters {
     pub discrepant_step: f64,
 }
 
+/// Those of three factors.
 impl Default for Hyperparameters {
     fn default() -> Self {
-        Self { init_scale: 0.02, step_size: 0.3, discrepant_step: 1.0 }
+        Self::of_depth(3)
     }
 }
 
 impl Hyperparameters {
+    /// Relative ones for `depth` factors. A network leaves its start after a time of about `ε^(2 − L)` (for two factors,
+    /// `ln 1/ε`): ε is chosen so that this is the same 50 for any depth from 3.
+    pub fn of_depth(depth: usize) -> Self {
+        let init_scale = 0.02_f64.powf(1.0 / depth.saturating_sub(2).max(1) as f64);
+        Self { init_scale, step_size: 0.3, discrepant_step: 1.0 }
+    }
+
     /// Takes these as relative to units in which the target's largest singular value `sigma` (σ) is 1 and every entry is
     /// observed, where the dynamics do not depend on the size, and returns what they are for `objective` and `depth` factors.
     ///

@@ -1,73 +1,29 @@
-//! Completing the user's own matrix: the example, from file to file, and the call behind it.
+//! Completing a matrix of which nothing is known but some entries.
 
-use std::fmt::Write;
-
+use dynamics::completion::{Biases, Centering, Check, Entry, NetworkKind, Shrinkage, Stopping};
 use dynamics::random::{gaussian, stream};
-use dynamics::{Completion, DynamicsError, Factorization, HeldOut, LossForm, Objective};
+use dynamics::{Completion, DynamicsError, HeldOut, LossForm, Objective};
 use faer::Par;
 use rand::RngExt;
 
-#[expect(dead_code, reason = "its main")]
-#[path = "../examples/completion.rs"]
-mod example;
+const SHAPE: (usize, usize) = (60, 40);
 
-/// Two fifths of a 60 × 40 matrix of rank 2, around 3, as a CSV with names; and its entries.
-fn sample() -> (String, Vec<(usize, usize, f64)>) {
+/// A share of the entries of a 60 × 40 matrix of rank 2, and the others.
+fn sample(share: f64) -> (Vec<Entry>, Vec<Entry>) {
     let mut rng = stream(1, &["completion"]);
     let product = gaussian(60, 2, &mut rng) * gaussian(2, 40, &mut rng);
-    let mut csv = String::from("user,film,stars\n");
-    let mut entries = Vec::new();
-    for (i, j) in (0..60).flat_map(|i| (0..40).map(move |j| (i, j))).filter(|_| rng.random_range(0..5) < 2) {
-        writeln!(csv, "u{i},\"film, {j}\",{}", 3.0 + product[(i, j)]).unwrap();
-        entries.push((i, j, product[(i, j)]));
-    }
-    (csv, entries)
+    let places = (0..60).flat_map(|i| (0..40).map(move |j| (i, j)));
+    places.map(|(i, j)| (i, j, product[(i, j)])).partition(|_| rng.random_bool(share))
 }
 
-/// Runs the example on this text; its errors and the predictions it wrote.
-fn run(csv: &str, rank: usize) -> anyhow::Result<([f64; 2], String)> {
-    let folder = tempfile::tempdir()?;
-    let path = |name: &str| folder.path().join(name).to_str().expect("a path in UTF-8").to_owned();
-    std::fs::write(path("entries.csv"), csv)?;
-    let errors = example::run(&path("entries.csv"), &path("predictions.csv"), rank)?;
-    Ok((errors, std::fs::read_to_string(path("predictions.csv"))?))
-}
-
-#[test]
-fn the_example_completes_a_table_of_names() {
-    let (csv, entries) = sample();
-    let ([error, mean], predictions) = run(&csv, 3).unwrap();
-    assert!(error < 0.05 * mean && mean > 1.0, "held-out error {error}, of the mean {mean}");
-    assert_eq!(predictions.lines().count(), 1 + 60 * 40 - entries.len(), "every missing entry, and the header");
-    let known = format!("u{},\"film, {}\",", entries[5].0, entries[5].1);
-    assert!(csv.contains(&known) && !predictions.contains(&known), "a known entry is predicted");
-}
-
-#[test]
-fn the_example_says_what_is_wrong_with_a_table() {
-    let (csv, _) = sample();
-    let fourth = csv.lines().nth(3).unwrap().to_owned();
-    let refusal = |csv: String, rank| format!("{:#}", run(&csv, rank).unwrap_err());
-    for (line, words) in [
-        ("u0,x", "line: 4"),
-        ("u0,x,many", "line 4: \"u0xmany\" is not a row, a column and a number"),
-        ("u0,x,NaN", "line 4: the value is NaN, not a finite number"),
-        ("u0,x,inf", "line 4: the value is inf, not a finite number"),
-    ] {
-        let text = refusal(csv.replacen(&fourth, line, 1), 3);
-        assert!(text.contains(words) && text.contains("entries.csv"), "{line}: {text}");
-    }
-    let text = refusal(format!("{csv}{fourth}\n"), 3);
-    assert!(text.contains("is given already in line 4"), "{text}");
-    let text = refusal(csv.clone(), 21);
-    assert!(text.contains("rank guess 21 is not between 1 and half the shorter side of a 60 × 40 target"), "{text}");
-    let text = refusal(csv.lines().take(5).collect::<Vec<_>>().join("\n"), 1);
-    assert!(text.contains("takes 10 entries; there are 4"), "{text}");
+/// A completion without validation entries.
+fn fit(completion: Completion, shape: (usize, usize), known: &[Entry]) -> Result<dynamics::Completed, DynamicsError> {
+    completion.fit(shape, known, &[], &mut stream(3, &["fit"]), &mut |_| (), Par::Seq)
 }
 
 #[test]
 fn entries_in_any_order_make_an_objective() {
-    let (_, entries) = sample();
+    let (entries, _) = sample(0.4);
     let refusal = |entries| Objective::of_entries((60, 40), entries, LossForm::Mean).unwrap_err();
     let with = |entry| entries.iter().copied().chain([entry]).collect::<Vec<_>>();
     let (row, column, value) = entries[7];
@@ -83,27 +39,108 @@ fn entries_in_any_order_make_an_objective() {
     assert_eq!(error, DynamicsError::UnknownTarget);
 }
 
-/// More than half of the entries: the dense kernel, of a target that is not known in full.
 #[test]
-fn most_entries_of_a_matrix() {
-    let mut rng = stream(2, &["completion"]);
-    let product = gaussian(30, 2, &mut rng) * gaussian(2, 30, &mut rng);
-    let (mut known, mut missing) = (Vec::new(), Vec::new());
-    for (i, j) in (0..30).flat_map(|i| (0..30).map(move |j| (i, j))) {
-        if rng.random_range(0..10) < 7 { known.push((i, j, product[(i, j)])) } else { missing.push((i, j)) }
-    }
-    let objective = Objective::of_entries((30, 30), known, LossForm::Sum).unwrap();
-    let model = Completion::of_rank(2).run(&objective, &mut rng, Par::Seq).unwrap();
-    for (i, j) in missing {
-        let (found, expected) = (model.entry(i, j), product[(i, j)]);
-        assert!((found - expected).abs() < 1e-3, "({i}, {j}): {found} against {expected}");
+fn every_network_finds_the_missing_entries() {
+    let (known, missing) = sample(0.5);
+    for network in [NetworkKind::Compressed, NetworkKind::Spectral, NetworkKind::Narrow, NetworkKind::Original] {
+        for depth in [2, 3, 4] {
+            let usual = Completion::of_rank(3);
+            let hyperparameters = dynamics::units::Hyperparameters::of_depth(depth);
+            let completed = fit(Completion { depth, network, hyperparameters, ..usual }, SHAPE, &known).unwrap();
+            let error = completed.error(&missing).unwrap();
+            assert!(error < 0.1, "{network:?} of depth {depth}: {error}");
+        }
     }
 }
 
+/// More than half of the entries: the dense kernel, of a target that is not known in full.
 #[test]
-fn zeros_cannot_be_completed() {
-    let entries = (0..30).map(|i| (i, (7 * i) % 30, 0.0)).collect();
-    let objective = Objective::of_entries((30, 30), entries, LossForm::Mean).unwrap();
-    let error = Completion::of_rank(2).run(&objective, &mut stream(3, &["completion"]), Par::Seq).err().unwrap();
-    assert!(error.to_string().contains("all observed entries are zero"), "{error}");
+fn most_entries_of_a_matrix() {
+    let (known, missing) = sample(0.7);
+    let completed = fit(Completion { centering: Centering::None, ..Completion::of_rank(2) }, SHAPE, &known).unwrap();
+    let error = completed.error(&missing).unwrap();
+    assert!(error < 1e-3, "{error}");
+}
+
+/// Noise that can be fitted: the validation error falls and rises, and what is handed out is of its smallest value.
+#[test]
+fn training_stops_when_the_validation_error_rises() {
+    let mut rng = stream(4, &["noise"]);
+    let noisy = |(i, j, value): Entry| (i, j, value + 0.5 * rng.sample::<f64, _>(rand_distr::StandardNormal));
+    let known: Vec<Entry> = sample(0.4).0.into_iter().map(noisy).collect();
+    let (validation, training) = known.split_at(150);
+    let mut seen = Vec::new();
+    let stopping = Stopping { patience: 300, ..Stopping::default() };
+    let completed = Completion { stopping, ..Completion::of_rank(8) }
+        .fit(SHAPE, training, validation, &mut stream(5, &["fit"]), &mut |check: &Check| seen.push(*check), Par::Seq)
+        .unwrap();
+    let last = *seen.last().unwrap();
+    assert_eq!(completed.checks, seen);
+    let kept = completed.error(validation).unwrap() - completed.best.validation_error.unwrap();
+    assert!(kept.abs() < 1e-12, "the factors are not those of the best look: {kept}");
+    assert!(completed.best.iteration + 300 == last.iteration && last.iteration < 5000, "{:?} {last:?}", completed.best);
+    assert!(
+        last.validation_error > completed.best.validation_error && last.training_error < completed.best.training_error
+    );
+    assert!(seen.iter().all(|check| check.validation_error >= completed.best.validation_error));
+}
+
+#[test]
+fn the_result_does_not_depend_on_threads_or_on_the_order_of_entries() {
+    let (known, missing) = sample(0.4);
+    let run = |known: &[Entry], par| {
+        let centering = Centering::Biases(Shrinkage::default());
+        let completion = Completion { centering, ..Completion::of_rank(4) };
+        completion.fit(SHAPE, known, &missing[..50], &mut stream(6, &["fit"]), &mut |_| (), par).unwrap()
+    };
+    let one = run(&known, Par::Seq);
+    let three = run(&known, Par::rayon(3));
+    assert_eq!(one.predictor.left, three.predictor.left);
+    assert_eq!(one.best.iteration, three.best.iteration);
+    let reversed: Vec<Entry> = known.iter().rev().copied().collect();
+    let difference = run(&reversed, Par::Seq).entry(3, 4) - one.entry(3, 4);
+    assert!(difference.abs() < 1e-9, "{difference}");
+}
+
+/// At the minimum of the regularized squares, their derivatives vanish.
+#[test]
+fn biases_are_where_the_derivatives_vanish() {
+    let (known, _) = sample(0.4);
+    let shrinkage = Shrinkage { rows: 3.0, columns: 2.0, sweeps: 500 };
+    let biases = Biases::fit(SHAPE, &known, Centering::Biases(shrinkage));
+    let left = biases.without(&known);
+    for i in 0..60 {
+        let slope: f64 = left.iter().filter(|entry| entry.0 == i).map(|entry| entry.2).sum();
+        assert!((slope - 3.0 * biases.rows[i]).abs() < 1e-9);
+    }
+    for j in 0..40 {
+        let slope: f64 = left.iter().filter(|entry| entry.1 == j).map(|entry| entry.2).sum();
+        assert!((slope - 2.0 * biases.columns[j]).abs() < 1e-9);
+    }
+    let none = Biases::fit((2, 2), &[(0, 0, 5.0)], Centering::Biases(Shrinkage { rows: 0.0, columns: 0.0, sweeps: 3 }));
+    assert_eq!(none.at(1, 1), 5.0, "a row without entries has no bias");
+}
+
+#[test]
+fn what_cannot_be_completed_is_said() {
+    let refusal = |known: &[Entry], rank| fit(Completion::of_rank(rank), (30, 30), known).unwrap_err();
+    let same: Vec<Entry> = (0..30).map(|i| (i, (7 * i) % 30, 2.5)).collect();
+    assert_eq!(refusal(&same, 2), DynamicsError::AllTheSame { count: 30, value: 2.5 });
+    let mut one = same.clone();
+    one[3].2 = f64::NAN;
+    assert!(matches!(refusal(&one, 2), DynamicsError::NotFinite { row: 3, column: 21, .. }));
+    one[3].2 = 1.0;
+    one[4].1 = 30;
+    assert!(refusal(&one, 2).to_string().contains("entry (4, 30) lies outside a 30 × 30 matrix"));
+    let (known, _) = sample(0.4);
+    let text = fit(Completion::of_rank(21), SHAPE, &known).unwrap_err().to_string();
+    assert!(text.contains("rank guess 21 is not between 1 and half the shorter side of a 60 × 40 target"), "{text}");
+    let validation = [(60, 0, 1.0)];
+    let outside = Completion::of_rank(2).fit(SHAPE, &known, &validation, &mut stream(7, &[]), &mut |_| (), Par::Seq);
+    assert_eq!(outside.unwrap_err(), DynamicsError::Outside { row: 60, column: 0, d_out: 60, d_in: 40 });
+    // Biases explain the sum of a row's and a column's number to the last bit.
+    let sums: Vec<Entry> = (0..4).map(|n| (n / 2, n % 2, (n / 2 * 2 + n % 2) as f64)).collect();
+    let centering = Centering::Biases(Shrinkage { rows: 0.0, columns: 0.0, sweeps: 5 });
+    let nothing = fit(Completion { centering, ..Completion::of_rank(1) }, (2, 2), &sums).unwrap_err();
+    assert_eq!(nothing, DynamicsError::NothingLeft);
 }

@@ -10,6 +10,10 @@ use std::time::Duration;
 use super::error::io_error;
 use super::{Progress, Sha256, SourceError, archive, cache, excerpt, name};
 
+/// What an sdist's own code, which pip runs to learn its metadata, is run with: an old one imports `pkg_resources`, which is
+/// not in setuptools from version 81 on.
+const BUILD: &str = "setuptools<81\n";
+
 /// A wheel or an sdist.
 pub(super) struct Distribution<'a> {
     pub(super) package: &'a str,
@@ -64,6 +68,8 @@ impl Distribution<'_> {
         let requirements = work.join("requirements.txt");
         let pinned = format!("{}=={} --hash=sha256:{}\n", self.package, self.version, self.sha256);
         fs::write(&requirements, pinned).map_err(io_error("write", &requirements))?;
+        let build = work.join("build.txt");
+        fs::write(&build, BUILD).map_err(io_error("write", &build))?;
         let mut command = Command::new(python);
         command
             .args(["-m", "pip", "download", "--no-deps", "--no-input", "--disable-pip-version-check"])
@@ -75,6 +81,9 @@ impl Distribution<'_> {
             .arg(&requirements)
             // Here its progress can be seen, and an interruption leaves nothing elsewhere.
             .env("TMPDIR", downloads)
+            // For the build of an sdist's metadata; before pip 25.3 the second one had that use too.
+            .env("PIP_BUILD_CONSTRAINT", &build)
+            .env("PIP_CONSTRAINT", &build)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             // Kept in memory: a file could lie on the very disk that is full.

@@ -1,0 +1,208 @@
+//! The command line.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use anyhow::{Result, ensure};
+use clap::{Parser, ValueEnum};
+use entries::{Duplicates, Format, Index, Table};
+
+/// Completes a matrix of which some entries are known, by a compressed deep factorization.
+///
+/// Reads lines `row, column, value`; names or numbers. Some entries are held out: some to stop training and to choose among
+/// ranks, some to measure the error, which is printed. The predictions then come from a run on all entries. Memory is linear in
+/// their number.
+#[derive(Parser)]
+#[command(name = "complete", version)]
+pub struct Options {
+    /// File of the known entries: a header, then row, column, value
+    pub entries: PathBuf,
+
+    /// Rank guess: at least the rank of the matrix; of several, the one with the smallest validation error
+    #[arg(long, value_delimiter = ',', required = true, value_name = "N[,N…]")]
+    pub rank: Vec<usize>,
+
+    /// File of the entries to predict: a header, then row, column [default: all entries that are not known]
+    #[arg(long, value_name = "FILE")]
+    pub predict: Option<PathBuf>,
+
+    /// Where predictions go
+    #[arg(long, value_name = "FILE")]
+    pub output: PathBuf,
+
+    /// Number of factors of the deep factorization
+    #[arg(long, default_value_t = 3, value_name = "L")]
+    pub depth: usize,
+
+    /// What is taken away before training: by default whichever has the smaller validation error
+    #[arg(long, value_enum, default_value_t = Center::Best)]
+    pub center: Center,
+
+    /// Fraction of the entries that decides when to stop, and about rank and centering
+    #[arg(long, default_value_t = 0.1, value_name = "FRACTION", allow_negative_numbers = true)]
+    pub validation: f64,
+
+    /// Fraction of the entries that the error is measured on
+    #[arg(long, default_value_t = 0.1, value_name = "FRACTION", allow_negative_numbers = true)]
+    pub test: f64,
+
+    /// At most this many iterations
+    #[arg(long, default_value_t = 5000, value_name = "N")]
+    pub max_iterations: u64,
+
+    /// Stop when the validation error has not fallen for this many iterations
+    #[arg(long, default_value_t = 200, value_name = "N")]
+    pub patience: u64,
+
+    /// Step size, in relative units: lower it if training diverges
+    #[arg(long, default_value_t = 0.3, value_name = "η", allow_negative_numbers = true)]
+    pub step_size: f64,
+
+    /// Scale ε of the initial factors, in relative units [default: 0.02 for three factors, more for more]
+    #[arg(long, value_name = "ε", allow_negative_numbers = true)]
+    pub init_scale: Option<f64>,
+
+    /// Every random number derives from it
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub seed: u64,
+
+    /// Number of threads [default: all cores]; the result does not depend on it
+    #[arg(long, value_name = "N")]
+    pub threads: Option<std::num::NonZeroUsize>,
+
+    /// Between two columns, in all files; tab is \t
+    #[arg(long, default_value = ",", value_parser = delimiter, value_name = "CHARACTER")]
+    pub delimiter: char,
+
+    /// Lines above the first entry; the first of them names the columns
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub header_lines: usize,
+
+    /// Columns of row, column and value, by name or by number from 1
+    #[arg(long, default_value = "1,2,3", value_parser = columns, value_name = "A,B,C")]
+    pub columns: Columns,
+
+    /// What tells rows and columns apart
+    #[arg(long, value_enum, default_value_t = By::Names)]
+    pub index: By,
+
+    /// What an entry that is given again means
+    #[arg(long, value_enum, default_value_t = Again::Refuse)]
+    pub duplicates: Again,
+
+    /// Say only the error
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// What is taken away before training.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Center {
+    /// Whichever of the next two has the smaller validation error
+    Best,
+    /// The mean of the known entries
+    Mean,
+    /// The mean, and biases of rows and columns: for ratings
+    Biases,
+    /// Nothing
+    None,
+}
+
+/// [`Index`] on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum By {
+    /// Any text, numbers too
+    Names,
+    /// Numbers from 0
+    From0,
+    /// Numbers from 1
+    From1,
+}
+
+/// [`Duplicates`] on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Again {
+    /// The file is wrong
+    Refuse,
+    /// The mean of its values counts
+    Mean,
+    /// The last of its values counts
+    Last,
+}
+
+/// Three columns.
+#[derive(Clone, Debug)]
+pub struct Columns([String; 3]);
+
+fn columns(text: &str) -> Result<Columns, String> {
+    let columns: Vec<String> = text.split(',').map(|column| column.trim().to_owned()).collect();
+    columns.try_into().map(Columns).map_err(|_| "allowed: three columns, separated by commas".to_owned())
+}
+
+fn delimiter(text: &str) -> Result<char, String> {
+    let text = if text == "\\t" { "\t" } else { text };
+    let mut characters = text.chars();
+    match (characters.next(), characters.next()) {
+        (Some(character), None) if character.is_ascii() && !"\"\r\n".contains(character) => Ok(character),
+        _ => Err("allowed: one ASCII character that is neither a quote nor the end of a line".to_owned()),
+    }
+}
+
+impl Options {
+    /// How the file of known entries is written.
+    pub fn format(&self) -> Format {
+        Format {
+            delimiter: self.delimiter,
+            header_lines: self.header_lines,
+            columns: self.columns.0.clone(),
+            index: match self.index {
+                By::Names => Index::Names,
+                By::From0 => Index::From0,
+                By::From1 => Index::From1,
+            },
+            duplicates: match self.duplicates {
+                Again::Refuse => Duplicates::Refuse,
+                Again::Mean => Duplicates::Mean,
+                Again::Last => Duplicates::Last,
+            },
+        }
+    }
+
+    /// Checks the numbers, also against the matrix.
+    pub fn check(&self, table: &Table) -> Result<()> {
+        let (rows, columns) = table.shape();
+        ensure!(
+            rows > 1 && columns > 1,
+            "{}: a {rows} × {columns} matrix has nothing to complete",
+            self.entries.display()
+        );
+        let most = rows.min(columns) / 2;
+        for rank in &self.rank {
+            let allowed = format!("from 1 to {most}, half the shorter side of the {rows} × {columns} matrix");
+            ensure!((1..=most).contains(rank), "--rank {rank} is not allowed; allowed: {allowed}");
+        }
+        ensure!(self.depth >= 2, "--depth {} is not allowed; allowed: a whole number from 2", self.depth);
+        for (name, fraction) in [("validation", self.validation), ("test", self.test)] {
+            let fits = fraction > 0.0 && fraction < 1.0;
+            ensure!(fits, "--{name} {fraction} is not allowed; allowed: a number between 0 and 1");
+        }
+        ensure!(self.validation + self.test < 1.0, "--validation and --test together leave nothing to train on");
+        for (name, value) in [("step-size", Some(self.step_size)), ("init-scale", self.init_scale)] {
+            let fits = value.is_none_or(|value| value > 0.0 && value.is_finite());
+            ensure!(fits, "--{name} {} is not allowed; allowed: a number above 0", value.unwrap_or_default());
+        }
+        Ok(())
+    }
+
+    /// Number of threads.
+    pub fn threads(&self) -> usize {
+        self.threads.map_or_else(|| std::thread::available_parallelism().map_or(1, |n| n.get()), |n| n.get())
+    }
+
+    /// Prints a line, unless told to be quiet.
+    pub fn say(&self, text: fmt::Arguments<'_>) {
+        if !self.quiet {
+            println!("{text}");
+        }
+    }
+}

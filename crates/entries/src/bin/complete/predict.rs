@@ -1,0 +1,130 @@
+//! Which entries are predicted, and the file they are written to.
+
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io::BufReader;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+use csv::WriterBuilder;
+use dynamics::completion::Predictor;
+use entries::{Format, Lines, Table};
+use tempfile::NamedTempFile;
+
+use crate::options::Options;
+
+/// Most entries that are predicted without being listed.
+const MOST: usize = 20_000_000;
+
+/// The entries to predict.
+pub enum Wanted {
+    /// All that are not known.
+    Missing,
+    /// These, by name, and where they are in the matrix if they are.
+    Listed(Vec<Pair>),
+}
+
+/// One of them.
+pub struct Pair {
+    names: [String; 2],
+    row: Option<usize>,
+    column: Option<usize>,
+}
+
+impl Wanted {
+    /// Reads the list, or makes sure that none is needed: before any training.
+    pub fn new(options: &Options, table: &Table, format: &Format) -> Result<Self> {
+        check_output(&options.output, [Some(&options.entries), options.predict.as_ref()])?;
+        let Some(path) = &options.predict else {
+            let (rows, columns) = table.shape();
+            let missing = rows * columns - table.entries.len();
+            ensure!(
+                missing <= MOST,
+                "{missing} entries are not known, more than the {MOST} that are predicted unasked; list those you want in a \
+                 file and pass it with --predict"
+            );
+            return Ok(Self::Missing);
+        };
+        let source = File::open(path).with_context(|| format!("{} cannot be read", path.display()))?;
+        let wanted: Vec<String> = ["1", "2"].map(str::to_owned).to_vec();
+        let mut lines = Lines::new(BufReader::new(source), &path.display().to_string(), format, &wanted)?;
+        let mut pairs = Vec::new();
+        while let Some((_, texts)) = lines.next_line()? {
+            let [row, column] = [0, 1].map(|k| texts[k].to_owned());
+            let (i, j) = (table.rows.find(&row), table.columns.find(&column));
+            pairs.push(Pair { names: [row, column], row: i, column: j });
+        }
+        ensure!(!pairs.is_empty(), "{}: it lists nothing to predict", path.display());
+        Ok(Self::Listed(pairs))
+    }
+
+    /// Writes the predictions; how many. The file appears when it is whole.
+    pub fn write(self, options: &Options, table: &Table, format: &Format, predictor: &Predictor) -> Result<usize> {
+        let failed = || format!("{} cannot be written", options.output.display());
+        let file = NamedTempFile::new_in(directory(&options.output)).with_context(failed)?;
+        let mut writer = WriterBuilder::new().delimiter(format.delimiter as u8).from_writer(&file);
+        if format.header_lines > 0 {
+            writer.write_record(&table.titles).with_context(failed)?;
+        }
+        let mut count = 0;
+        let mut put = |row: &str, column: &str, value: f64| {
+            count += 1;
+            writer.write_record([row, column, &value.to_string()])
+        };
+        match self {
+            Self::Missing => {
+                let known: HashSet<(usize, usize)> = table.entries.iter().map(|&(i, j, _)| (i, j)).collect();
+                for i in 0..table.rows.len() {
+                    for j in (0..table.columns.len()).filter(|j| !known.contains(&(i, *j))) {
+                        put(&table.rows.name(i), &table.columns.name(j), predictor.entry(i, j)).with_context(failed)?;
+                    }
+                }
+            }
+            Self::Listed(pairs) => {
+                let unknown = pairs.iter().filter(|pair| pair.row.is_none() || pair.column.is_none()).count();
+                if unknown > 0 {
+                    eprintln!(
+                        "warning: {unknown} pairs have a row or a column without a known entry: predicted by mean and biases"
+                    );
+                }
+                for Pair { names: [row, column], row: i, column: j } in &pairs {
+                    put(row, column, prediction(predictor, *i, *j)).with_context(failed)?;
+                }
+            }
+        }
+        writer.flush().with_context(failed)?;
+        drop(writer);
+        // As any new file, not as a private one.
+        file.persist(&options.output).map_err(|error| error.error).with_context(failed)?;
+        Ok(count)
+    }
+}
+
+/// The prediction; of a row or column that has no known entry, without its bias and its factor.
+fn prediction(predictor: &Predictor, row: Option<usize>, column: Option<usize>) -> f64 {
+    let biases = &predictor.biases;
+    match (row, column) {
+        (Some(i), Some(j)) => predictor.entry(i, j),
+        (Some(i), None) => biases.mean + biases.rows[i],
+        (None, Some(j)) => biases.mean + biases.columns[j],
+        (None, None) => biases.mean,
+    }
+}
+
+/// Whether a file can appear there, and is not one of the inputs.
+fn check_output(output: &Path, inputs: [Option<&std::path::PathBuf>; 2]) -> Result<()> {
+    let directory = directory(output);
+    ensure!(directory.is_dir(), "--output {}: there is no directory {}", output.display(), directory.display());
+    ensure!(!output.is_dir(), "--output {}: it is a directory", output.display());
+    if let Ok(output) = fs::canonicalize(output)
+        && let Some(input) =
+            inputs.into_iter().flatten().find(|input| fs::canonicalize(input).is_ok_and(|i| i == output))
+    {
+        bail!("--output {} is also what is read", input.display());
+    }
+    Ok(())
+}
+
+fn directory(file: &Path) -> &Path {
+    file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}

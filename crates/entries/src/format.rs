@@ -1,0 +1,55 @@
+//! How a file of entries is written.
+
+use serde::{Deserialize, Serialize};
+
+/// How a file of entries is written. The default: commas, one line of names above, the first three columns, any names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Format {
+    /// Between two columns: one ASCII character.
+    pub delimiter: char,
+    /// Lines above the first entry; the first of them names the columns. 0: there is none.
+    pub header_lines: usize,
+    /// Columns of row, column and value: names of the header, or numbers from 1.
+    pub columns: [String; 3],
+    /// What the first two are.
+    pub index: Index,
+    /// What an entry that is given again means.
+    pub duplicates: Duplicates,
+}
+
+impl Default for Format {
+    fn default() -> Self {
+        Self {
+            delimiter: ',',
+            header_lines: 1,
+            columns: ["1", "2", "3"].map(str::to_owned),
+            index: Index::Names,
+            duplicates: Duplicates::Refuse,
+        }
+    }
+}
+
+/// What tells rows and columns apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Index {
+    /// Any text, numbers too. There are as many rows as names.
+    Names,
+    /// Numbers from 0: there are as many rows as the largest says, also where no entry is known.
+    From0,
+    /// Numbers from 1.
+    From1,
+}
+
+/// What an entry that is given again means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Duplicates {
+    /// The file is wrong.
+    Refuse,
+    /// The mean of all its values counts.
+    Mean,
+    /// The last of its values counts.
+    Last,
+}

@@ -1,0 +1,114 @@
+//! The lines of a delimited file, as texts of the wanted columns, with their numbers.
+
+use std::io::Read;
+
+use csv::{ReaderBuilder, StringRecord, Trim};
+
+use crate::{EntriesError, Format};
+
+/// Reads a file line by line and takes the wanted columns out of each.
+pub struct Lines<R> {
+    file: String,
+    reader: csv::Reader<R>,
+    record: StringRecord,
+    /// Where the wanted columns are, from 0.
+    places: Vec<usize>,
+    /// What the header calls them, or their numbers.
+    titles: Vec<String>,
+}
+
+impl<R: Read> Lines<R> {
+    /// Reads the header. `wanted` are columns by name or number; `file` is the file's name, for messages.
+    ///
+    /// # Errors
+    /// If the file cannot be read, its header lacks a column, or the delimiter is not one ASCII character.
+    pub fn new(source: R, file: &str, format: &Format, wanted: &[String]) -> Result<Self, EntriesError> {
+        let refuse = |what: String| EntriesError::File { file: file.to_owned(), what };
+        let delimiter = u8::try_from(format.delimiter).ok().filter(u8::is_ascii);
+        let allowed = || refuse(format!("the delimiter {:?} is not one ASCII character", format.delimiter));
+        let reader = ReaderBuilder::new()
+            .delimiter(delimiter.ok_or_else(allowed)?)
+            .has_headers(false)
+            .flexible(true)
+            .trim(Trim::All)
+            .from_reader(source);
+        let mut lines =
+            Self { file: file.to_owned(), reader, record: StringRecord::new(), places: Vec::new(), titles: Vec::new() };
+        let mut header = None;
+        for _ in 0..format.header_lines {
+            if !lines.advance()? {
+                return Err(refuse(format!("it ends within its {} header lines", format.header_lines)));
+            }
+            header.get_or_insert_with(|| lines.record.clone());
+        }
+        for column in wanted {
+            let (place, title) = find(column, header.as_ref()).map_err(refuse)?;
+            lines.places.push(place);
+            lines.titles.push(title);
+        }
+        Ok(lines)
+    }
+
+    /// What the header calls the wanted columns; their numbers if there is none.
+    pub fn titles(&self) -> &[String] {
+        &self.titles
+    }
+
+    /// The file's name.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// The next line's number (from 1) and wanted columns; `None` at the end. Empty lines are passed over.
+    ///
+    /// # Errors
+    /// If it cannot be read, is not UTF-8 or has too few columns.
+    pub fn next_line(&mut self) -> Result<Option<(u64, Vec<&str>)>, EntriesError> {
+        if !self.advance()? {
+            return Ok(None);
+        }
+        let line = self.record.position().map_or(0, csv::Position::line);
+        let texts: Option<Vec<&str>> = self.places.iter().map(|place| self.record.get(*place)).collect();
+        let needed = self.places.iter().max().map_or(0, |place| place + 1);
+        let what = || format!("it has {} columns, and {needed} are needed", self.record.len());
+        texts.map(|texts| Some((line, texts))).ok_or_else(|| self.wrong(line, what()))
+    }
+
+    /// An error about a line.
+    pub fn wrong(&self, line: u64, what: String) -> EntriesError {
+        EntriesError::Line { file: self.file.clone(), line, what }
+    }
+
+    fn advance(&mut self) -> Result<bool, EntriesError> {
+        self.reader.read_record(&mut self.record).map_err(|error| {
+            let line = error.position().map_or(0, csv::Position::line);
+            match error.into_kind() {
+                csv::ErrorKind::Io(source) => EntriesError::Unreadable { file: self.file.clone(), source },
+                csv::ErrorKind::Utf8 { .. } => self.wrong(line, "it is not UTF-8".to_owned()),
+                other => self.wrong(line, format!("{other:?}")),
+            }
+        })
+    }
+}
+
+/// Place (from 0) and title of a column that is given by its name or its number.
+fn find(column: &str, header: Option<&StringRecord>) -> Result<(usize, String), String> {
+    let titles: Vec<&str> = header.map(|header| header.iter().collect()).unwrap_or_default();
+    if let Some(place) = titles.iter().position(|title| *title == column) {
+        return Ok((place, column.to_owned()));
+    }
+    match column.parse::<usize>() {
+        Ok(number) if number > 0 && (titles.is_empty() || number <= titles.len()) => {
+            let title = titles.get(number - 1).filter(|title| !title.is_empty());
+            Ok((number - 1, title.map_or(column.to_owned(), |title| (*title).to_owned())))
+        }
+        _ if titles.is_empty() => {
+            Err(format!("column {column:?} is not a number from 1, and there is no header with names"))
+        }
+        _ => Err(format!(
+            "it has no column {column:?}; allowed: a number from 1 to {} or one of {}",
+            titles.len(),
+            titles.join(", ")
+        )),
+    }
+}

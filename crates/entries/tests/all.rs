@@ -1,0 +1,7 @@
+//! The integration tests of this crate in one binary, a module per subject: linked once.
+
+mod baselines;
+mod complete;
+mod example;
+mod fixture;
+mod table;

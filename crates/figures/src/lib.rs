@@ -26,6 +26,7 @@ mod matrix;
 mod memory;
 mod palette;
 mod rank_sweep;
+mod ratings;
 mod reference;
 mod scaling;
 mod statements;
@@ -58,6 +59,7 @@ pub fn experiments() -> Vec<lab::Entry> {
         lab::entry::<compressed_vs_narrow::CompressedVsNarrow>(),
         lab::entry::<ablations::Ablations>(),
         lab::entry::<scaling::Scaling>(),
+        lab::entry::<ratings::Ratings>(),
         lab::entry::<adaptation_subspaces::AdaptationSubspaces>(),
         lab::entry::<few_shot::FewShot>(),
         lab::entry::<what_matters::WhatMatters>(),

@@ -133,7 +133,7 @@ impl MatrixTrial {
 }
 
 /// A divergence is the trial's, everything else a failure.
-pub(super) fn as_trial_error(error: DynamicsError) -> TrialError {
+pub fn as_trial_error(error: DynamicsError) -> TrialError {
     match error {
         DynamicsError::Diverged { iteration, loss } => TrialError::Diverged { iteration, loss },
         other => TrialError::Failed(other.into()),

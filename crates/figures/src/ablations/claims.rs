@@ -3,7 +3,7 @@
 use lab::Finding;
 use lab::statistics::median;
 
-use super::plan::{COMPRESSED, DEPTH, DISCREPANT_STEP, ORIGINAL};
+use super::plan::{COMPRESSED, DEPTH, DISCREPANT_STEP, ORIGINAL, independent};
 use super::{Row, Settings};
 use crate::statements::{NOT_RECOVERED, NOT_TRAINED, Outcome, RECOVERED, every_trial};
 use crate::summary::short;
@@ -12,6 +12,7 @@ const STALLS: &str = "ablations/fixed-bases-stall";
 const OVERFITS: &str = "ablations/depth-2-overfits";
 const RECOVERS: &str = "ablations/deeper-originals-recover";
 const COMPRESSED_RECOVERS: &str = "ablations/compressed-recovers";
+const ANY_LAW: &str = "ablations/independent-entries-recover";
 const AS_FAST: &str = "ablations/as-many-iterations";
 
 /// How far apart, relatively, numbers of iterations are the same.
@@ -19,7 +20,7 @@ const SAME: std::ops::RangeInclusive<f64> = 0.8..=1.25;
 
 pub(super) fn findings(settings: &Settings, rows: &[Row]) -> Vec<Finding> {
     if *settings.problem.size < 100 {
-        let all = [STALLS, OVERFITS, RECOVERS, COMPRESSED_RECOVERS, AS_FAST];
+        let all = [STALLS, OVERFITS, RECOVERS, COMPRESSED_RECOVERS, AS_FAST, ANY_LAW];
         return all.map(|id| Finding::untested(id, "a problem of less than 100 rows")).into();
     }
     let trials = *settings.trials;
@@ -29,6 +30,14 @@ pub(super) fn findings(settings: &Settings, rows: &[Row]) -> Vec<Finding> {
     findings.extend(deeper.map(|&depth| recovers(RECOVERS, rows, (ORIGINAL, depth), trials)));
     findings.extend(depths.iter().map(|&depth| recovers(COMPRESSED_RECOVERS, rows, (COMPRESSED, depth), trials)));
     findings.extend(depths.iter().map(|&depth| as_fast(rows, depth, trials)));
+    for law in &settings.vary.laws {
+        let deeper = depths.iter().filter(|depth| **depth > 2);
+        findings.extend(deeper.map(|&depth| {
+            let finding = recovers(ANY_LAW, rows, (independent(*law), depth), trials);
+            let case = format!("{}, {}", finding.case, independent(*law));
+            finding.case(case)
+        }));
+    }
     findings
 }
 

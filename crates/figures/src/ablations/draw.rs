@@ -3,8 +3,9 @@
 use charts::{Axis, Edge, Figure, Hue, Lines, Series, SharedY};
 use lab::statistics::median;
 
-use super::plan::{COMPRESSED, DEPTH, DISCREPANT_STEP, INIT_SCALE, OBSERVED_FRACTION, ORIGINAL};
+use super::plan::{COMPRESSED, DEPTH, DISCREPANT_STEP, INIT_SCALE, OBSERVED_FRACTION, ORIGINAL, independent};
 use super::{Row, Settings};
+use crate::matrix::Law;
 use crate::palette;
 use crate::summary::grouped;
 
@@ -88,7 +89,9 @@ impl Factor {
             axis = axis.include(3.0 * value);
         }
         let mut lines = Lines::new(title).x(self.axis.clone()).y(axis);
-        for (network, hue) in NETWORKS {
+        let laws = [(independent(Law::Normal), palette::case(1)), (independent(Law::Uniform), palette::case(2))];
+        let shown = |network: &str| self.of(rows, network).next().is_some();
+        for (network, hue) in NETWORKS.into_iter().chain(laws).filter(|(network, _)| shown(network)) {
             let trials: Vec<_> = self.of(rows, network).map(|row| (row.value, quantity(row))).collect();
             lines = lines.series(Series::new(network, self.medians(rows, network, quantity)).hue(hue).trials(trials));
         }

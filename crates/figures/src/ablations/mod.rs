@@ -39,7 +39,7 @@ impl Experiment for Ablations {
     const ABOUT: &'static str = "Discrepant step, observed fraction, init scale and depth, one at a time";
     const LONG_ABOUT: &'static str = "Completes a low-rank matrix with a deep factorization of full width and with its \
         compressed twin, and varies one factor at a time: the discrepant step γ, the observed fraction p, the init \
-        scale ε, the depth L. Shows the recovery error and the iterations to a given training loss. Not in the paper.";
+        scale ε, the depth L, and how entries are drawn. Shows the recovery error and the iterations to a given training loss. Not in the paper.";
     const CLAIMS: &'static str = crate::CLAIMS;
 
     fn gather(_: &Settings, _: &Gathering) -> anyhow::Result<()> {
@@ -82,7 +82,7 @@ mod tests {
     /// trials once.
     #[test]
     fn equal_cases_are_run_once() {
-        for (profile, cases, runs) in [("paper", 120, 87), ("quick", 68, 48), ("smoke", 40, 24)] {
+        for (profile, cases, runs) in [("paper", 144, 111), ("quick", 84, 64), ("smoke", 48, 32)] {
             let plan = Ablations::plan(&settings("ablations", profile), &()).unwrap();
             assert_eq!(plan.len(), cases, "{profile}");
             let mut different: Vec<&MatrixTrial> = Vec::new();

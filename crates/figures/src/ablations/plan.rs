@@ -8,11 +8,19 @@ use lab::{Experiment, Kernels, Planned};
 use super::Ablations;
 use super::settings::{Base, DepthSettings, Settings};
 use crate::label::number;
-use crate::matrix::{MatrixTrial, Network, ProblemSettings, Start};
+use crate::matrix::{Law, MatrixTrial, Network, ProblemSettings, Start};
 
 /// What the tables call the two networks.
 pub(super) const ORIGINAL: &str = "original";
 pub(super) const COMPRESSED: &str = "compressed";
+
+/// What the tables call an original of independent entries.
+pub(super) fn independent(law: Law) -> &'static str {
+    match law {
+        Law::Normal => "original, normal entries",
+        Law::Uniform => "original, uniform entries",
+    }
+}
 
 /// What the tables call the factors.
 pub(super) const DISCREPANT_STEP: &str = "discrepant_step";
@@ -56,7 +64,36 @@ pub(super) fn plan(settings: &Settings) -> Vec<Planned<Point, MatrixTrial>> {
     for &DepthSettings { depth, init_scale, step_size } in &vary.depths {
         vary_to(DEPTH, *depth as f64, Base { depth, init_scale, step_size, ..base.clone() }, fraction);
     }
+    plan.extend(
+        vary.depths.iter().flat_map(|depth| vary.laws.iter().flat_map(|law| independents(settings, depth, *law))),
+    );
     plan
+}
+
+/// The originals of independent entries at one depth. Only the original has them: its compression rests on orthogonal factors.
+fn independents(
+    settings: &Settings,
+    depth: &DepthSettings,
+    law: Law,
+) -> impl Iterator<Item = Planned<Point, MatrixTrial>> {
+    let (width, init_scale) = (*settings.problem.size, *depth.init_scale);
+    let network = Network::Independent { depth: *depth.depth, width, init_scale, law };
+    (0..*settings.trials).map(move |trial| Planned {
+        at: Point { factor: DEPTH, value: *depth.depth as f64, network: independent(law), trial },
+        trial: MatrixTrial::to_the_end(
+            start(settings, trial),
+            settings.problem.clone(),
+            network,
+            *depth.step_size,
+            &settings.schedule,
+        ),
+        kernels: Kernels::Sequential,
+        cost: 100.0,
+    })
+}
+
+fn start(settings: &Settings, instance: usize) -> Start {
+    Start { experiment: Ablations::NAME, seed: settings.seed, instance, initialization: 0 }
 }
 
 /// The trials of both networks at one value of one factor.
@@ -70,11 +107,10 @@ fn at_value(
     // The gradient grows with the number of observed entries.
     let step_size = **step_size * *settings.problem.observed_fraction / *observed_fraction;
     let planned = |name: &'static str, network: Network, cost: f64, trial: usize| {
-        let start = Start { experiment: Ablations::NAME, seed: settings.seed, instance: trial, initialization: 0 };
         let problem = ProblemSettings { observed_fraction, ..settings.problem.clone() };
         Planned {
             at: Point { factor, value, network: name, trial },
-            trial: MatrixTrial::to_the_end(start, problem, network, step_size, &settings.schedule),
+            trial: MatrixTrial::to_the_end(start(settings, trial), problem, network, step_size, &settings.schedule),
             kernels: Kernels::Sequential,
             cost,
         }

@@ -5,7 +5,7 @@ use lab::{Check, Invalid};
 use serde::{Deserialize, Serialize};
 
 use crate::checks::{check_init_scale, check_runs};
-use crate::matrix::{InitializationSettings, ProblemSettings, ScheduleSettings, check_rank_guess};
+use crate::matrix::{InitializationSettings, Law, ProblemSettings, ScheduleSettings, check_rank_guess};
 
 /// `experiments/ablations.toml`.
 #[derive(Serialize, Deserialize)]
@@ -40,6 +40,8 @@ pub(super) struct Vary {
     pub(super) observed_fractions: Distinct<Fraction>,
     pub(super) init_scales: Distinct<Positive>,
     pub(super) depths: Vec<DepthSettings>,
+    /// Laws of originals of independent entries, at every depth.
+    pub(super) laws: Vec<Law>,
 }
 
 /// `[[vary.depths]]`: a depth with an init scale and a step size that suit it.
@@ -54,8 +56,8 @@ pub(super) struct DepthSettings {
 impl Vary {
     /// Number of values of all factors.
     fn values(&self) -> usize {
-        let Self { discrepant_steps, observed_fractions, init_scales, depths } = self;
-        discrepant_steps.len() + observed_fractions.len() + init_scales.len() + depths.len()
+        let Self { discrepant_steps, observed_fractions, init_scales, depths, laws } = self;
+        discrepant_steps.len() + observed_fractions.len() + init_scales.len() + depths.len() * (1 + laws.len())
     }
 }
 
@@ -77,6 +79,10 @@ impl Check for Settings {
             let once = self.vary.depths[..i].iter().all(|other| other.depth != *depth);
             Invalid::unless(once, format!("vary.depths.{i}.depth"), depth, "each depth once")?;
             check_init_scale(&format!("vary.depths.{i}.init_scale"), **init_scale, **depth)?;
+        }
+        for (i, law) in self.vary.laws.iter().enumerate() {
+            let once = !self.vary.laws[..i].contains(law);
+            Invalid::unless(once, format!("vary.laws.{i}"), format!("{law:?}").to_lowercase(), "each law once")?;
         }
         self.schedule.check("schedule", &self.problem)
     }

@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn every_profile_is_valid() {
-        for (profile, cases) in [("paper", 9), ("quick", 9), ("smoke", 9)] {
+        for (profile, cases) in [("paper", 10), ("quick", 10), ("smoke", 10)] {
             let plan = InvariantSubspaces::plan(&settings("invariant-subspace", profile), &()).unwrap();
             assert_eq!(plan.len(), cases, "{profile}");
         }
@@ -108,6 +108,7 @@ mod tests {
             ("cases.2.size=2", "cases.2.rank"),
             ("cases.2.name=L = 3, ε = 1", "cases.2.name"),
             ("cases=[]", "cases"),
+            ("cases.2.layer_scales=[1.0]", "cases.2.layer_scales"),
         ] {
             assert_eq!(refused::<Settings>("invariant-subspace", &[set]).0, key, "{set}");
         }

@@ -44,8 +44,12 @@ impl MatrixTrial {
             memory.clone().and(key, 8, &[PER_FACTOR, depth, size, width])
         };
         match self.network {
-            Network::Deep { depth, width, .. } if width <= size => factors(depth, width),
-            Network::Deep { depth, width, .. } => memory.and("width", 8, &[PER_FACTOR, depth, width, width]),
+            Network::Deep { depth, width, .. } | Network::Independent { depth, width, .. } if width <= size => {
+                factors(depth, width)
+            }
+            Network::Deep { depth, width, .. } | Network::Independent { depth, width, .. } => {
+                memory.and("width", 8, &[PER_FACTOR, depth, width, width])
+            }
             Network::Compressed { depth, .. } | Network::CompressedExact { depth, .. } => factors(depth, size),
             Network::Sampled { depth, rank_guess, .. } | Network::Spectral { depth, rank_guess, .. } => memory
                 .and("rank_guess", 8, &[PER_BASIS, size, 2, rank_guess])

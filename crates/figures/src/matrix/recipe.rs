@@ -78,7 +78,9 @@ impl Recipe {
     pub(super) fn factors(&self, network: &Network, trial: usize) -> Result<DeepFactorization, DynamicsError> {
         let place = self.place(network, trial).expect("settings are checked");
         let (depth, width, scale) = match *network {
-            Network::Deep { depth, width, init_scale } => (depth, width, init_scale),
+            Network::Deep { depth, width, init_scale } | Network::Independent { depth, width, init_scale, .. } => {
+                (depth, width, init_scale)
+            }
             Network::Compressed { depth, init_scale, .. }
             | Network::CompressedExact { depth, init_scale }
             | Network::Sampled { depth, init_scale, .. }

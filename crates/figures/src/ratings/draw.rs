@@ -31,7 +31,7 @@ fn hue(method: &str) -> Hue {
 
 /// How much every method's error is above that of the compressed network, paired by split; its own error as text.
 fn errors(rows: &[Row], data: &str) -> Dots {
-    let shown: Vec<String> = methods(rows).into_iter().filter(|method| method != MEAN).collect();
+    let shown: Vec<String> = methods(rows, data).into_iter().filter(|method| method != MEAN).collect();
     let reference = network_label(NetworkName::Compressed, 3);
     let base = test_errors(rows, data, &reference);
     let (mut values, mut spans, mut texts) = (Vec::new(), Vec::new(), Vec::new());
@@ -41,7 +41,9 @@ fn errors(rows: &[Row], data: &str) -> Dots {
         values.push(estimate.map_or(f64::NAN, |estimate| estimate.mean));
         spans.push(estimate.and_then(|estimate| estimate.interval()).unwrap_or((f64::NAN, f64::NAN)));
         let own: Vec<f64> = own.into_iter().map(|(_, error)| error).collect();
-        texts.push(mean(&own).map_or(String::new(), |mean| format!("{mean:.4}")));
+        let some =
+            if own.len() < base.len() { format!(" ({} of {} splits)", own.len(), base.len()) } else { String::new() };
+        texts.push(mean(&own).map_or(String::new(), |mean| format!("{mean:.4}{some}")));
     }
     Dots::new(data)
         .rows(shown)
@@ -83,7 +85,7 @@ fn against_seconds(rows: &[Row], timing: &[TimingRow], data: &str) -> Lines {
     let panel = Lines::new("Error against time")
         .x(Axis::log("seconds, set-up included"))
         .y(Axis::linear("root mean square error"));
-    let shown = methods(rows).into_iter().filter(|method| method != MEAN);
+    let shown = methods(rows, data).into_iter().filter(|method| method != MEAN);
     panel.many(shown.map(|method| {
         let seconds = |trial: usize| {
             let of = |row: &&TimingRow| row.chosen && row.data == data && row.method == method && row.trial == trial;

@@ -121,9 +121,9 @@ pub(super) fn data(rows: &[Row]) -> Vec<String> {
     distinct(rows.iter().map(|row| &row.data))
 }
 
-/// The methods, in the order of the table.
-pub(super) fn methods(rows: &[Row]) -> Vec<String> {
-    distinct(rows.iter().map(|row| &row.method))
+/// The methods that completed a data set, in the order of the table.
+pub(super) fn methods(rows: &[Row], data: &str) -> Vec<String> {
+    distinct(rows.iter().filter(|row| row.data == data).map(|row| &row.method))
 }
 
 fn distinct<'a>(texts: impl Iterator<Item = &'a String>) -> Vec<String> {

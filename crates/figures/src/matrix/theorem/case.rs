@@ -19,6 +19,9 @@ pub struct TheoremCase {
     pub rank: Count,
     pub depth: Depth,
     pub init_scale: Positive,
+    /// What the init scale is multiplied by in each layer, `W_1` first; none: 1 everywhere.
+    #[serde(default)]
+    pub layer_scales: Vec<Positive>,
     pub iterations: Steps,
     pub optimizer: OptimizerSettings,
 }
@@ -30,6 +33,17 @@ impl TheoremCase {
         Invalid::unless(!name.is_empty(), format!("{key}.name"), "\"\"", "a name")?;
         let ranks = format!("a whole number from 1, below half the size ({})", self.size);
         Invalid::unless(2 * *self.rank < *self.size, format!("{key}.rank"), self.rank, ranks)?;
-        check_init_scale(&format!("{key}.init_scale"), *self.init_scale, *self.depth)
+        let count = self.layer_scales.len();
+        let fits = count == 0 || count == *self.depth;
+        let allowed = format!("no list, or one of as many numbers as there are layers ({})", self.depth);
+        Invalid::unless(fits, format!("{key}.layer_scales"), format!("{count} numbers"), allowed)?;
+        // The product of the layers' scales is what may under- or overflow: that of their geometric mean.
+        let mean = self.layer_scales.iter().map(|scale| scale.ln()).sum::<f64>() / *self.depth as f64;
+        check_init_scale(&format!("{key}.init_scale"), *self.init_scale * mean.exp(), *self.depth)
+    }
+
+    /// What the init scale is multiplied by in layer `l`, from 1.
+    pub fn layer_scale(&self, l: usize) -> f64 {
+        self.layer_scales.get(l - 1).map_or(1.0, |scale| **scale)
     }
 }

@@ -71,7 +71,9 @@ impl Trial for TheoremTrial {
         let mut rng = self.stream("initial factors");
         let original =
             DeepFactorization::draw((size, size), depth, size, Initialization::Orthogonal, init_scale, &mut rng);
-        let mut original = original.context("drawing the factors")?;
+        let original = original.context("drawing the factors")?;
+        let scaled = (1..=depth).map(|l| original.factor(l) * faer::Scale(self.case.layer_scale(l))).collect();
+        let mut original = DeepFactorization::new(scaled).context("scaling the factors")?;
         let subspace = InvariantSubspace::new(&original, &target).context("the invariant subspace")?;
         let mut compressed = compress_exact(&original, &target).context("compressing")?;
         let objective = Objective::new(target, Observed::Full, LossForm::Sum).context("making the problem")?;

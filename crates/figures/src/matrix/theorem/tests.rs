@@ -13,6 +13,7 @@ fn outcome(method: MethodSettings) -> TheoremOutcome {
         rank: Count::new(2).unwrap(),
         depth: Depth::new(3).unwrap(),
         init_scale: Positive::new(0.7).unwrap(),
+        layer_scales: [0.5, 1.0, 1.5].map(|scale| Positive::new(scale).unwrap()).to_vec(),
         iterations: Steps::new(47).unwrap(),
         optimizer: OptimizerSettings { method, step_size, weight_decay },
     };

@@ -14,7 +14,7 @@ use faer::Par;
 use lab::{Memory, Trial, TrialContext, TrialError};
 use serde::Serialize;
 
-pub use self::network::Network;
+pub use self::network::{Law, Network};
 pub use self::outcome::{MatrixOutcome, StoredProduct};
 use self::recorder::Recorder;
 use super::{ProblemSettings, ScheduleSettings};
@@ -71,6 +71,10 @@ impl Trial for MatrixTrial {
         match self.network {
             Network::Deep { depth, width, init_scale } => {
                 let mut model = self.deep(depth, width, init_scale).context("drawing the factors")?;
+                self.train(&mut model, &objective, clock, context, par)
+            }
+            Network::Independent { depth, width, init_scale, law } => {
+                let mut model = self.drawn(depth, width, init_scale, law.into()).context("drawing the factors")?;
                 self.train(&mut model, &objective, clock, context, par)
             }
             _ => {

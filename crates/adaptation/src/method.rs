@@ -148,7 +148,7 @@ pub trait Recipe {
 
 impl Method {
     /// Draws the adapters of a network: one per site, each from a stream of its own named after the site, so that the same
-    /// seed gives a site the same adapter whatever else is adapted, and a compressed adapter is the twin of the full-width one.
+    /// seed gives a site the same adapter whatever else is adapted, and a compressed adapter is the compressed form of the full-width one.
     ///
     /// `shape` gives (m, n) of a site's weight, `tokens` about how many tokens a step will multiply it with; `probe` holds the gradients of the first batch in [`Adapters::probe`], for
     /// methods whose [`Recipe::needs_gradient`] says so.

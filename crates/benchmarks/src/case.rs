@@ -47,7 +47,7 @@ pub enum Network {
         /// Width w of the inner layers.
         width: usize,
     },
-    /// The compressed twin.
+    /// The compressed network.
     Compressed {
         /// Rank guess r̂.
         rank: usize,

@@ -14,7 +14,7 @@
 //!
 //! Everything is `f64` and column-major, and every result has the same bits whatever the number of threads.
 //!
-//! A rank-2 matrix completed from half of its entries, by a deep factorization and by its compressed twin:
+//! A rank-2 matrix completed from half of its entries, by a deep factorization and by its compressed network:
 //!
 //! ```
 //! use dynamics::compression::compress;
@@ -28,7 +28,7 @@
 //! let observed = Observed::uniform(60, 60, 0.5, &mut rng)?;
 //! let objective = Objective::new(target, observed, LossForm::Mean)?;
 //!
-//! // Three factors, 60 wide, each 0.1 × orthogonal; the twin is 4 wide, its bases move with γ = 0.01.
+//! // Three factors, 60 wide, each 0.1 × orthogonal; the compressed one is 4 wide, its bases move with γ = 0.01.
 //! let mut original = DeepFactorization::draw((60, 60), 3, 60, Initialization::Orthogonal, 0.1, &mut rng)?;
 //! let mut compressed = compress(&mut original, &objective, 2, 0.01, Par::Seq)?;
 //!

@@ -6,11 +6,11 @@ use crate::adaptation::MethodName;
 
 /// The original network, of full width.
 pub const ORIGINAL: Hue = Hue::Blue;
-/// Its compressed twin with moving bases.
+/// Its compressed network with moving bases.
 pub const COMPRESSED: Hue = Hue::Vermilion;
-/// Its compressed twin with fixed bases, γ = 0: the dark shade of the former.
+/// Its compressed network with fixed bases, γ = 0: the dark shade of the former.
 pub const FIXED: Hue = Hue::Brown;
-/// Its compressed twin by the sampled construction, where the explicit one is shown too.
+/// Its compressed network by the sampled construction, where the explicit one is shown too.
 pub const SAMPLED: Hue = Hue::Orange;
 /// A narrow network from a random start.
 pub const NARROW: Hue = Hue::Green;

@@ -1,4 +1,4 @@
-//! Compressed Deep LoRA (the paper, section 4.2): the narrow twin of the full-width one, from the gradient of the first batch.
+//! Compressed Deep LoRA (the paper, section 4.2): the narrow form of the full-width one, from the gradient of the first batch.
 
 use dynamics::decomposition::{orthonormal_basis, thin_svd};
 use dynamics::random::Generator;

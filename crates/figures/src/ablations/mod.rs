@@ -1,5 +1,5 @@
 //! Ablations: what the discrepant step, the observed fraction, the init scale and the depth do to the original network
-//! and to its compressed twin. Not in the paper.
+//! and to its compressed network. Not in the paper.
 
 mod claims;
 mod draw;
@@ -38,8 +38,9 @@ impl Experiment for Ablations {
     const NAME: &'static str = "ablations";
     const ABOUT: &'static str = "Discrepant step, observed fraction, init scale and depth, one at a time";
     const LONG_ABOUT: &'static str = "Completes a low-rank matrix with a deep factorization of full width and with its \
-        compressed twin, and varies one factor at a time: the discrepant step γ, the observed fraction p, the init \
-        scale ε, the depth L, and how entries are drawn. Shows the recovery error and the iterations to a given training loss. Not in the paper.";
+        compressed network, and varies one factor at a time: the discrepant step γ, the observed fraction p, the init \
+        scale ε, the depth L, and, of the original, how its entries are drawn. Shows the recovery error and the iterations \
+        to a given training loss. Not in the paper.";
     const CLAIMS: &'static str = crate::CLAIMS;
 
     fn gather(_: &Settings, _: &Gathering) -> anyhow::Result<()> {

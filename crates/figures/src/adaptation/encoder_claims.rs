@@ -9,7 +9,7 @@ pub const PAPERS_ENCODER: &str = "bert-base-cased";
 /// Why a statement of the paper is not tested on another one.
 pub const NEEDS_PAPERS_ENCODER: &str = "needs bert-base-cased: --profile bert-base";
 
-/// Findings about the statement `paper`, or, on another encoder than the paper's, about its twin `here`.
+/// Findings about the statement `paper`, or, on another encoder than the paper's, about its like, `here`.
 pub fn by_encoder(
     encoder: &EncoderSettings,
     [paper, here]: [&'static str; 2],

@@ -19,7 +19,7 @@ pub const LORA_PEFT: &str = "LoRA (PEFT)";
 pub const DEEP_LORA: &str = "Deep LoRA";
 /// Deep LoRA of inner width r.
 pub const DEEP_LORA_NARROW: &str = "Deep LoRA, narrow";
-/// The compressed twin of full-width Deep LoRA.
+/// Full-width Deep LoRA, compressed.
 pub const COMPRESSED: &str = "Deep LoRA, compressed";
 
 /// A method by its key in the TOML files.

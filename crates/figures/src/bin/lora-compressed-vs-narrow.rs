@@ -1,4 +1,4 @@
-//! Full-width Deep LoRA (the original), its compressed twin, and a random narrow one: training loss and dev score against
+//! Full-width Deep LoRA (the original), its compressed network, and a random narrow one: training loss and dev score against
 //! the steps.
 
 fn main() -> std::process::ExitCode {

@@ -1,4 +1,4 @@
-//! Figure 5: matrix completion, the original network against its compressed twin.
+//! Figure 5: matrix completion, the original network against its compressed network.
 
 mod claims;
 mod settings;
@@ -23,7 +23,7 @@ impl Experiment for Completion {
     const NAME: &'static str = "completion";
     const ABOUT: &'static str = "Matrix completion, original against compressed network (Fig. 5)";
     const LONG_ABOUT: &'static str = "Completes a low-rank matrix from a fraction of its entries with a deep \
-        factorization of full width (the original), with its compressed twin for several discrepant steps γ, and with \
+        factorization of full width (the original), with its compressed network for several discrepant steps γ, and with \
         the spectral initialization of Kwon et al. Shows their end-to-end trajectories in three principal components, \
         the recovery error against iterations, and against seconds. Figure 5 of the paper.";
     const CLAIMS: &'static str = crate::CLAIMS;
@@ -52,7 +52,7 @@ impl Experiment for Completion {
             let milestones = paper_milestones(&reference, *settings.schedule.max_iterations);
             panels.by_iteration = panels.by_iteration.many(milestones);
         }
-        let figure = panels.figure("Completion: the original network and its compressed twin", settings.subtitle());
+        let figure = panels.figure("Completion: the original network and its compressed network", settings.subtitle());
         Ok(vec![drawing(Self::NAME, &figure)?])
     }
 

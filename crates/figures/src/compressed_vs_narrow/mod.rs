@@ -41,7 +41,7 @@ impl Experiment for CompressedVsNarrow {
     const ABOUT: &'static str = "Iterations and time to tolerance by rank guess: compressed, random narrow (Fig. 6)";
     const LONG_ABOUT: &'static str = "Completes a low-rank matrix from a part of its entries with three networks as \
         small as a guess r̂ of the target's rank allows (Fig. 6 of the paper): a narrow one of width 2r̂ from a random \
-        start, the compressed twin of a wide one, and, not in the paper, one that starts from the top r̂ singular \
+        start, the compressed network of a wide one, and, not in the paper, one that starts from the top r̂ singular \
         vectors of the observed entries. Shows iterations and time to a given training loss against r̂.";
     const CLAIMS: &'static str = crate::CLAIMS;
 

@@ -50,7 +50,7 @@ impl Check for Settings {
 pub enum Kind {
     /// Of width 2r̂, from a random start.
     Narrow,
-    /// The compressed twin of a network of full width.
+    /// The compressed network of a network of full width.
     Compressed,
     /// From the top r̂ singular vectors of the observed entries.
     Spectral,

@@ -1,4 +1,4 @@
-//! Figure 4: factorization of a fully observed matrix, the original network against its exact compressed twin.
+//! Figure 4: factorization of a fully observed matrix, the original network against its exact compressed network.
 
 mod claims;
 mod settings;
@@ -20,7 +20,7 @@ impl Experiment for Factorization {
     const NAME: &'static str = "factorization";
     const ABOUT: &'static str = "Full observation, original against compressed network (Fig. 4)";
     const LONG_ABOUT: &'static str = "Factorizes a fully observed low-rank matrix with a deep factorization of full \
-        width (the original) and with its exact compressed twin, whose bases stay fixed (γ = 0). Shows their \
+        width (the original) and with its exact compressed network, whose bases stay fixed (γ = 0). Shows their \
         end-to-end trajectories in three principal components, and the training loss against iterations and seconds. \
         Figure 4 of the paper.";
     const CLAIMS: &'static str = crate::CLAIMS;
@@ -44,7 +44,8 @@ impl Experiment for Factorization {
         let (networks, records) = (settings.networks(), *settings.trajectory_records);
         let value = |row: &CurveRow| Some(row.training_loss);
         let panels = ComparisonPanels::new(results, Self::NAME, &networks, records, "Training loss", value)?;
-        let figure = panels.figure("Factorization: the original network and its compressed twin", settings.subtitle());
+        let figure =
+            panels.figure("Factorization: the original network and its compressed network", settings.subtitle());
         Ok(vec![drawing(Self::NAME, &figure)?])
     }
 

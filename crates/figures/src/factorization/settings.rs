@@ -11,7 +11,7 @@ use crate::palette;
 
 /// What the tables call the original.
 pub(super) const ORIGINAL: &str = "original";
-/// What the tables call its compressed twin.
+/// What the tables call its compressed network.
 pub(super) const COMPRESSED: &str = "compressed, γ = 0";
 
 /// `experiments/factorization.toml`.

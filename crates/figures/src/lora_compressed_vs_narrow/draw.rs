@@ -17,7 +17,7 @@ pub(super) fn figure(settings: &Settings, rows: &[RecordRow]) -> anyhow::Result<
         .compressed_step_size
         .map_or(String::new(), |own| format!("; compressed: η = {}", significant(*own, 1)));
     let place = settings.subtitle("paper: Section 5, compressed against narrow");
-    let mut figure = Figure::new("Full-width Deep LoRA, its compressed twin, and a narrow one")
+    let mut figure = Figure::new("Full-width Deep LoRA, its compressed network, and a narrow one")
         .subtitle(format!("{place}{steps}{}", what_failed(rows)))
         .columns(if tasks.len() == 1 { 2 } else { tasks.len() })
         .panel_size(500, 340)

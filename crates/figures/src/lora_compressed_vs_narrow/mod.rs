@@ -1,4 +1,4 @@
-//! Full-width Deep LoRA (the original), its compressed twin, and a random narrow one: training loss and dev score against
+//! Full-width Deep LoRA (the original), its compressed network, and a random narrow one: training loss and dev score against
 //! the steps.
 
 mod claims;
@@ -38,9 +38,9 @@ impl Experiment for LoraCompressedVsNarrow {
     type Trial = FineTuningTrial;
 
     const NAME: &'static str = "lora-compressed-vs-narrow";
-    const ABOUT: &'static str = "Fine-tuning: full-width Deep LoRA, its compressed twin, a narrow one (section 5)";
+    const ABOUT: &'static str = "Fine-tuning: full-width Deep LoRA, its compressed network, a narrow one (section 5)";
     const LONG_ABOUT: &'static str = "Fine-tunes a frozen encoder on a few labelled sentences with Deep LoRA of full width (the \
-        original), with its compressed twin, and with one as narrow from a random start. Shows training loss and dev score \
+        original), with its compressed network, and with one as narrow from a random start. Shows training loss and dev score \
         against the steps.";
     const CLAIMS: &'static str = crate::CLAIMS;
 

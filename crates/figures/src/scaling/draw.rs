@@ -19,7 +19,7 @@ pub(super) fn figure(settings: &Settings, rows: &[Row], costs: &[Cost], draws: &
         .y(Axis::linear("iterations to tolerance"))
         .many(equivalence_series(draws));
     let pace = |cost: &Cost| cost.seconds_per_iteration;
-    Figure::new("Width without end: the compressed twin of a network that is never built")
+    Figure::new("Width without end: the compressed network of a network that is never built")
         .subtitle(settings.subtitle())
         .columns(3)
         .panel_size(400, 310)

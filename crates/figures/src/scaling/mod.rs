@@ -27,7 +27,7 @@ impl Experiment for Scaling {
     const NAME: &'static str = "scaling";
     const ABOUT: &'static str = "Time and memory against width, up to a million; sampled against explicit construction";
     const LONG_ABOUT: &'static str = "Completes low-rank matrices of growing size, with as many observed entries in each \
-        row, by the compressed twin of a network that is never built (sampled construction), by the one made from the \
+        row, by the compressed network of a network that is never built (sampled construction), by the one made from the \
         original's factors, and by the original, each up to where it still fits. Shows seconds per iteration, set-up \
         seconds and peak memory against the size, held-out errors against iterations and seconds, and that both \
         constructions need the same number of iterations. Not in the paper.";

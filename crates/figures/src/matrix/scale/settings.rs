@@ -85,9 +85,9 @@ impl RelativeNetwork {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ScaleMethod {
-    /// The compressed twin of an original that is never built.
+    /// The compressed network of an original that is never built.
     Sampled,
-    /// The compressed twin, from the factors of the original.
+    /// The compressed network, from the factors of the original.
     Explicit,
     /// The original, as wide as the target.
     Original,

@@ -16,11 +16,11 @@ pub enum Network {
     Deep { depth: usize, width: usize, init_scale: f64 },
     /// The same with factors of independent entries, whose norm is on average that of the orthogonal ones.
     Independent { depth: usize, width: usize, init_scale: f64, law: Law },
-    /// The compressed twin of the original of width d.
+    /// The compressed network of the original of width d.
     Compressed { depth: usize, init_scale: f64, rank_guess: usize, discrepant_step: f64 },
     /// The exact compression under full observation: null-space construction, fixed bases.
     CompressedExact { depth: usize, init_scale: f64 },
-    /// The compressed twin of an original of width d that is never built.
+    /// The compressed network of an original of width d that is never built.
     Sampled { depth: usize, init_scale: f64, rank_guess: usize, discrepant_step: f64 },
     /// The spectral initialization of Kwon et al.
     Spectral {

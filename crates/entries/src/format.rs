@@ -30,6 +30,21 @@ impl Default for Format {
     }
 }
 
+impl Format {
+    /// What a delimiter may be, in words.
+    pub const DELIMITERS: &str = "one ASCII character that is neither a quote nor the end of a line, or tab";
+
+    /// The delimiter that a text means; `None` if it is none.
+    pub fn delimiter_of(text: &str) -> Option<char> {
+        let mut characters = text.chars();
+        match (text, characters.next(), characters.next()) {
+            ("tab" | "\\t", ..) => Some('\t'),
+            (_, Some(character), None) if character.is_ascii() && !"\"\r\n".contains(character) => Some(character),
+            _ => None,
+        }
+    }
+}
+
 /// What tells rows and columns apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -88,7 +88,7 @@ pub(super) struct OriginalSettings {
 pub(super) struct FileSettings {
     pub(super) path: PathBuf,
     #[serde(default = "comma")]
-    pub(super) delimiter: char,
+    pub(super) delimiter: String,
     #[serde(default = "one")]
     pub(super) header_lines: usize,
     #[serde(default = "first_three")]
@@ -99,8 +99,8 @@ pub(super) struct FileSettings {
     pub(super) duplicates: Duplicates,
 }
 
-fn comma() -> char {
-    Format::default().delimiter
+fn comma() -> String {
+    Format::default().delimiter.to_string()
 }
 
 fn one() -> usize {
@@ -121,7 +121,8 @@ fn refuse() -> Duplicates {
 
 impl FileSettings {
     pub(super) fn format(&self) -> Format {
-        let Self { delimiter, header_lines, ref columns, index, duplicates, .. } = *self;
+        let Self { ref delimiter, header_lines, ref columns, index, duplicates, .. } = *self;
+        let delimiter = Format::delimiter_of(delimiter).expect("settings are checked");
         Format { delimiter, header_lines, columns: columns.clone(), index, duplicates }
     }
 }
@@ -151,6 +152,10 @@ impl Settings {
         for (i, name) in self.data.iter().enumerate() {
             let allowed = format!("{}, or a name NAME with a section [files.NAME]", known.join(", "));
             Invalid::unless(known.contains(&name.as_str()), format!("data.{i}"), name, allowed)?;
+        }
+        for (name, file) in &self.files {
+            let is_one = Format::delimiter_of(&file.delimiter).is_some();
+            Invalid::unless(is_one, format!("files.{name}.delimiter"), &file.delimiter, Format::DELIMITERS)?;
         }
         for (i, name) in self.original.data.iter().enumerate() {
             let allowed = format!("names of data: {}", self.data.join(", "));

@@ -70,7 +70,7 @@ pub struct Options {
     #[arg(long, value_name = "N")]
     pub threads: Option<std::num::NonZeroUsize>,
 
-    /// Between two columns, in all files; tab is \t
+    /// Between two columns, in all files: one character, or tab
     #[arg(long, default_value = ",", value_parser = delimiter, value_name = "CHARACTER")]
     pub delimiter: char,
 
@@ -140,12 +140,7 @@ fn columns(text: &str) -> Result<Columns, String> {
 }
 
 fn delimiter(text: &str) -> Result<char, String> {
-    let text = if text == "\\t" { "\t" } else { text };
-    let mut characters = text.chars();
-    match (characters.next(), characters.next()) {
-        (Some(character), None) if character.is_ascii() && !"\"\r\n".contains(character) => Ok(character),
-        _ => Err("allowed: one ASCII character that is neither a quote nor the end of a line".to_owned()),
-    }
+    Format::delimiter_of(text).ok_or_else(|| format!("allowed: {}", Format::DELIMITERS))
 }
 
 impl Options {

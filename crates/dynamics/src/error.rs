@@ -59,6 +59,24 @@ pub enum DynamicsError {
         /// Column of the entry.
         column: usize,
     },
+    /// No measurement, or measurements of nothing.
+    #[error("{count} measurements of a {d_out} × {d_in} matrix: it takes at least one, and a matrix with entries")]
+    MeasurementCount {
+        /// The number asked for.
+        count: usize,
+        /// Rows of the matrix.
+        d_out: usize,
+        /// Columns of the matrix.
+        d_in: usize,
+    },
+    /// A measurement that is no number, or by a matrix with an entry that is none.
+    #[error("measurement {index} has {value} in it, not a finite number")]
+    MeasurementNotFinite {
+        /// Which measurement, from 0.
+        index: usize,
+        /// The value.
+        value: f64,
+    },
     /// Nothing to compare the unobserved entries with.
     #[error("the target is not known beyond its observed entries")]
     UnknownTarget,

@@ -28,6 +28,7 @@ mod palette;
 mod rank_sweep;
 mod reference;
 mod scaling;
+mod sensing;
 mod statements;
 mod step_size;
 mod summary;
@@ -58,6 +59,7 @@ pub fn experiments() -> Vec<lab::Entry> {
         lab::entry::<compressed_vs_narrow::CompressedVsNarrow>(),
         lab::entry::<ablations::Ablations>(),
         lab::entry::<scaling::Scaling>(),
+        lab::entry::<sensing::Sensing>(),
         lab::entry::<adaptation_subspaces::AdaptationSubspaces>(),
         lab::entry::<few_shot::FewShot>(),
         lab::entry::<what_matters::WhatMatters>(),

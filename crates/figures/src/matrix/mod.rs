@@ -33,4 +33,4 @@ pub use theorem::{
     largest_by_iteration,
 };
 pub use trajectory::{TrajectoryRow, trajectory_rows};
-pub use trial::{MatrixOutcome, MatrixTrial, Network, Recovery, Start};
+pub use trial::{MatrixOutcome, MatrixTrial, Network, Recovery, Start, as_trial_error};

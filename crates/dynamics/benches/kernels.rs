@@ -4,8 +4,9 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use dynamics::dense::matmul;
 use dynamics::random::{gaussian, stream};
 use dynamics::sparse::{self, Evaluation, ObservedEntries, Simd, SparseRef, Tiled};
-use dynamics::{LossForm, Objective, Observed, Target};
-use faer::{Accum, Mat, Par};
+use dynamics::{LossForm, Measurements, Objective, Observed, Target};
+use faer::{Accum, ColRef, Mat, Par};
+use rayon::prelude::*;
 use std::hint::black_box;
 
 /// A small deterministic generator: a benchmark needs numbers, not randomness.
@@ -151,5 +152,45 @@ fn transposed(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(kernels, single_call, wide, dense, room, transposed);
+/// The gradient over measurements beside a plain sum of the same numbers: what a pass over them costs, and what it must.
+fn sensing(c: &mut Criterion) {
+    let (d, m, k) = (200, 1000, 10);
+    let mut rng = stream(1, &["sensing"]);
+    let target = Target::gaussian(d, d, 5, &mut rng).expect("a target");
+    let measurements = Measurements::gaussian(d, d, m, &mut rng, Par::rayon(0)).expect("measurements");
+    let objective =
+        Objective::new(target, Observed::Measurements(measurements.clone()), LossForm::Mean).expect("an objective");
+    let (p, q) = (gaussian(k, d, &mut rng), gaussian(k, d, &mut rng));
+    let (mut dp, mut dq) = (Mat::zeros(k, d), Mat::zeros(k, d));
+    let mut workspace = objective.workspace(k);
+    let mut group = c.benchmark_group(format!("sensing-d{d}-m{m}"));
+    group.sample_size(20).throughput(Throughput::Bytes((8 * d * d * m) as u64));
+    for (name, par) in threads() {
+        group.bench_function(BenchmarkId::new("gradient", name), |b| {
+            b.iter(|| {
+                let (dp, dq) = (Some(dp.as_mut()), Some(dq.as_mut()));
+                black_box(objective.loss_and_gradients(p.as_ref(), q.as_ref(), dp, dq, &mut workspace, par))
+            });
+        });
+    }
+    let sum = |i: usize| measurements.matrix(i).col_iter().map(plain_sum).sum::<f64>();
+    group.bench_function("plain-read/one-thread", |b| b.iter(|| black_box((0..m).map(sum).sum::<f64>())));
+    group.bench_function("plain-read/all-threads", |b| {
+        b.iter(|| black_box((0..m).into_par_iter().map(sum).sum::<f64>()));
+    });
+    group.finish();
+}
+
+/// The sum of a column, with as many sums under way as a processor's vectors need.
+fn plain_sum(column: ColRef<'_, f64>) -> f64 {
+    const SUMS: usize = 40;
+    let column = column.try_as_col_major().expect("contiguous").as_slice();
+    let mut sums = [0.0; SUMS];
+    for chunk in column.chunks(SUMS) {
+        sums.iter_mut().zip(chunk).for_each(|(sum, x)| *sum += x);
+    }
+    sums.iter().sum()
+}
+
+criterion_group!(kernels, single_call, wide, dense, room, transposed, sensing);
 criterion_main!(kernels);

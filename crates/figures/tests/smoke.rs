@@ -11,7 +11,7 @@ use std::time::Duration;
 use charts::Hue;
 
 /// Each drawing with the hues of the series that must be seen in it (surfaces are coloured by value).
-const DRAWINGS: [(&str, &[Hue]); 20] = [
+const DRAWINGS: [(&str, &[Hue]); 21] = [
     ("ablations", &[Hue::Blue, Hue::Vermilion]),
     ("adaptation-subspaces", &[Hue::Wine]),
     ("completion", &[Hue::Blue, Hue::Vermilion, Hue::Brown, Hue::Pink]),
@@ -26,6 +26,7 @@ const DRAWINGS: [(&str, &[Hue]); 20] = [
     ("lora-compressed-vs-narrow", &[Hue::Blue, Hue::Vermilion, Hue::Green]),
     ("rank-sweep", &[Hue::Forest, Hue::Lavender]),
     ("scaling", &[Hue::Blue, Hue::Vermilion, Hue::Orange]),
+    ("sensing", &[Hue::Blue, Hue::Vermilion, Hue::Brown, Hue::Pink]),
     ("step-size", &[Hue::Forest, Hue::Lavender]),
     ("svd-evolution", &[]),
     ("svd-evolution-layers", &[]),
@@ -35,7 +36,7 @@ const DRAWINGS: [(&str, &[Hue]); 20] = [
 ];
 
 /// Main tables with a column each must have and the least number of rows.
-const TABLES: [(&str, &str, usize); 18] = [
+const TABLES: [(&str, &str, usize); 19] = [
     ("ablations", "recovery_error", 20),
     ("adaptation-subspaces", "mean_cosine", 90),
     ("completion", "recovery_error", 40),
@@ -50,6 +51,7 @@ const TABLES: [(&str, &str, usize); 18] = [
     ("lora-compressed-vs-narrow", "training_loss", 18),
     ("rank-sweep", "training_loss", 12),
     ("scaling", "held_out_error", 40),
+    ("sensing", "relative_error", 100),
     ("step-size", "training_loss", 8),
     ("svd-evolution", "singular_value", 100),
     ("training-length", "training_loss", 18),

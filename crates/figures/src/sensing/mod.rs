@@ -2,6 +2,8 @@
 
 mod claims;
 mod draw;
+mod instance;
+mod network;
 mod rows;
 mod settings;
 mod trial;
@@ -10,8 +12,9 @@ use std::fmt;
 
 use lab::{Drawing, Experiment, Finding, FinishedOf, Gathering, Kernels, Plan, Planned, Results, Table};
 
+pub use self::instance::LastInstance;
 pub use self::settings::Settings;
-pub use self::trial::{LastInstance, SensingTrial};
+pub use self::trial::SensingTrial;
 use crate::drawing::drawing;
 use crate::matrix::Start;
 

@@ -5,7 +5,7 @@ use lab::checked::{Count, Depth, Positive, RelativeLoss, Size, Steps, Trials};
 use lab::{Check, Invalid};
 use serde::{Deserialize, Serialize};
 
-use super::trial::Network;
+use super::network::Network;
 use crate::checks::{check_init_scale, check_runs};
 use crate::label::number;
 use crate::matrix::{check_rank_guess, over_trials};

@@ -1,21 +1,15 @@
-//! One network trained on one instance, and the instance: drawn once for all networks, because its measurements are large.
+//! One network trained on one instance.
 
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use anyhow::Context;
-use dynamics::compression::{compress, spectral};
-use dynamics::decomposition::thin_svd;
-use dynamics::kernel::cheapest_form;
-use dynamics::random::gaussian;
-use dynamics::{
-    DeepFactorization, DynamicsError, Factorization, Initialization, LossForm, Measurements, Objective, Observed,
-    Observer, Optimizer, Record, Schedule, Target, train,
-};
-use faer::{Mat, Par, Scale};
+use dynamics::{Factorization, Objective, Observer, Optimizer, Record, Schedule, train};
+use faer::Par;
 use lab::{Memory, Trial, TrialContext, TrialError};
 use serde::{Deserialize, Serialize};
 
+use super::instance::LastInstance;
+use super::network::Network;
 use super::settings::SensingProblem;
 use crate::matrix::{Start, as_trial_error};
 
@@ -39,17 +33,6 @@ pub struct SensingTrial {
     pub(super) record_every: u64,
 }
 
-/// A network, with what makes its initial factors beside depth and init scale.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub enum Network {
-    /// Factors `ε ×` orthogonal, as wide as the target.
-    Original,
-    /// The compressed twin of the original, `2r̂` wide.
-    Compressed { rank_guess: usize, discrepant_step: f64 },
-    /// Factors `ε Vᵀ, ε I, …, ε U`, `2r̂` wide, with the singular vectors of the measurements' surrogate (Kwon et al.).
-    Spectral { rank_guess: usize },
-}
-
 /// What one run yields, record by record.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct SensingOutcome {
@@ -60,25 +43,6 @@ pub struct SensingOutcome {
     pub(super) seconds: Vec<f64>,
     /// Seconds spent on making the initial factors and, with fixed bases, on projecting the measurements.
     pub(super) setup_seconds: f64,
-}
-
-/// The instance that was drawn last: the next trial often needs it again.
-#[derive(Default)]
-pub struct LastInstance(Mutex<Option<((Start, SensingProblem), Arc<Objective>)>>);
-
-impl LastInstance {
-    /// The instance of a trial; another one is dropped before it is drawn, so that there are never two.
-    fn of(&self, trial: &SensingTrial, par: Par) -> Result<Arc<Objective>, DynamicsError> {
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (trial.start.clone(), trial.problem.clone());
-        if let Some((_, objective)) = last.as_ref().filter(|(known, _)| *known == key) {
-            return Ok(objective.clone());
-        }
-        *last = None;
-        let objective = Arc::new(trial.objective(par)?);
-        *last = Some((key, objective.clone()));
-        Ok(objective)
-    }
 }
 
 impl Trial for SensingTrial {
@@ -117,46 +81,6 @@ impl Trial for SensingTrial {
         let mut recorder = Recorder { trial: self, objective: &objective, context, par, outcome };
         train(&mut model, &objective, &mut optimizer, schedule, &mut recorder, par).map_err(as_trial_error)?;
         Ok(recorder.outcome)
-    }
-}
-
-impl SensingTrial {
-    /// The measured target: of a Gaussian matrix the singular triplets number 0, d/2r, 2d/2r, …, whose values differ, as in the
-    /// authors' code.
-    fn objective(&self, par: Par) -> Result<Objective, DynamicsError> {
-        let (size, rank) = (*self.problem.size, *self.problem.rank);
-        let svd = thin_svd(gaussian(size, size, &mut self.start.instance_stream("target")).as_ref())?;
-        let number = |k: usize| k * size / (2 * rank);
-        let kept = |vectors: &Mat<f64>| Mat::from_fn(size, rank, |i, k| vectors[(i, number(k))]);
-        let values = (0..rank).map(|k| svd.values[number(k)]).collect();
-        let target = Target::from_factors(kept(&svd.left), values, kept(&svd.right))?;
-        let mut rng = self.start.instance_stream("measurements");
-        let measurements = Measurements::gaussian(size, size, *self.problem.measurements, &mut rng, par)?;
-        Objective::new(target, Observed::Measurements(measurements), LossForm::Mean)
-    }
-
-    fn original(&self) -> Result<DeepFactorization, DynamicsError> {
-        let size = *self.problem.size;
-        let mut rng = self.start.network_stream("initial factors");
-        DeepFactorization::draw((size, size), self.depth, size, Initialization::Orthogonal, self.init_scale, &mut rng)
-    }
-
-    fn model(&self, objective: &Objective, par: Par) -> Result<Box<dyn Factorization>, DynamicsError> {
-        Ok(match self.network {
-            Network::Original => Box::new(self.original()?),
-            Network::Compressed { rank_guess, discrepant_step } => {
-                let compressed = compress(&mut self.original()?, objective, rank_guess, discrepant_step, par)?;
-                cheapest_form(compressed, objective)
-            }
-            Network::Spectral { rank_guess } => {
-                let (width, scale) = (2 * rank_guess, Scale(self.init_scale));
-                let bases = spectral(objective, width, self.depth, self.init_scale, 0.0)?;
-                let mut factors = vec![Mat::<f64>::identity(width, width) * scale; self.depth];
-                factors[0] = bases.right().transpose() * scale;
-                factors[self.depth - 1] = bases.left() * scale;
-                Box::new(DeepFactorization::new(factors)?)
-            }
-        })
     }
 }
 

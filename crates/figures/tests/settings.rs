@@ -59,7 +59,7 @@ fn values_out_of_range_name_key_value_and_what_is_allowed() {
         ("scaling", "network.rank_guess=501", "a whole number from 1 to half the size (500)"),
         ("scaling", "held_out_entries=1", "a whole number from 2"),
         ("sensing", "problem.measurements=0", "a whole number from 1"),
-        ("sensing", "problem.rank=7", "a whole number from 1 to half the size (6)"),
+        ("sensing", "problem.rank=101", "a whole number from 1 to half the size (100)"),
         ("few-shot", "tasks=[\"stsbb\"]", "stsb"),
         ("few-shot", "examples=[0]", "a whole number from 1"),
         ("few-shot", "examples=[16, 16]", "value once"),

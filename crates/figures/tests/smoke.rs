@@ -26,7 +26,7 @@ const DRAWINGS: [(&str, &[Hue]); 21] = [
     ("lora-compressed-vs-narrow", &[Hue::Blue, Hue::Vermilion, Hue::Green]),
     ("rank-sweep", &[Hue::Forest, Hue::Lavender]),
     ("scaling", &[Hue::Blue, Hue::Vermilion, Hue::Orange]),
-    ("sensing", &[Hue::Blue, Hue::Vermilion, Hue::Brown, Hue::Pink]),
+    ("sensing", &[Hue::Vermilion, Hue::Brown, Hue::Pink]),
     ("step-size", &[Hue::Forest, Hue::Lavender]),
     ("svd-evolution", &[]),
     ("svd-evolution-layers", &[]),

@@ -5,7 +5,8 @@ use dynamics::dense::matmul;
 use dynamics::random::{gaussian, stream};
 use dynamics::sparse::{self, Evaluation, ObservedEntries, Simd, SparseRef, Tiled};
 use dynamics::{LossForm, Measurements, Objective, Observed, Target};
-use faer::{Accum, ColRef, Mat, Par};
+use faer::{Accum, Mat, Par};
+use pulp::{Arch, WithSimd};
 use rayon::prelude::*;
 use std::hint::black_box;
 
@@ -152,14 +153,13 @@ fn transposed(c: &mut Criterion) {
     group.finish();
 }
 
-/// The gradient over measurements beside a plain sum of the same numbers: what a pass over them costs, and what it must.
+/// The gradient over measurements beside a plain sum of as many numbers: what a pass over them costs, and what it must.
 fn sensing(c: &mut Criterion) {
     let (d, m, k) = (200, 1000, 10);
     let mut rng = stream(1, &["sensing"]);
     let target = Target::gaussian(d, d, 5, &mut rng).expect("a target");
     let measurements = Measurements::gaussian(d, d, m, &mut rng, Par::rayon(0)).expect("measurements");
-    let objective =
-        Objective::new(target, Observed::Measurements(measurements.clone()), LossForm::Mean).expect("an objective");
+    let objective = Objective::new(target, Observed::Measurements(measurements), LossForm::Mean).expect("an objective");
     let (p, q) = (gaussian(k, d, &mut rng), gaussian(k, d, &mut rng));
     let (mut dp, mut dq) = (Mat::zeros(k, d), Mat::zeros(k, d));
     let mut workspace = objective.workspace(k);
@@ -173,23 +173,29 @@ fn sensing(c: &mut Criterion) {
             });
         });
     }
-    let sum = |i: usize| measurements.matrix(i).col_iter().map(plain_sum).sum::<f64>();
-    group.bench_function("plain-read/one-thread", |b| b.iter(|| black_box((0..m).map(sum).sum::<f64>())));
+    let numbers = vec![1.0; d * d * m];
+    let read = |part: &[f64]| Arch::new().dispatch(PlainSum(part));
+    group.bench_function("plain-read/one-thread", |b| b.iter(|| black_box(read(&numbers))));
     group.bench_function("plain-read/all-threads", |b| {
-        b.iter(|| black_box((0..m).into_par_iter().map(sum).sum::<f64>()));
+        b.iter(|| black_box(numbers.par_chunks(numbers.len() / 16).map(read).sum::<f64>()));
     });
     group.finish();
 }
 
-/// The sum of a column, with as many sums under way as a processor's vectors need.
-fn plain_sum(column: ColRef<'_, f64>) -> f64 {
-    const SUMS: usize = 40;
-    let column = column.try_as_col_major().expect("contiguous").as_slice();
-    let mut sums = [0.0; SUMS];
-    for chunk in column.chunks(SUMS) {
-        sums.iter_mut().zip(chunk).for_each(|(sum, x)| *sum += x);
+/// The sum of a slice, with several vectors of sums under way.
+struct PlainSum<'a>(&'a [f64]);
+
+impl WithSimd for PlainSum<'_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, simd: S) -> f64 {
+        let mut sums = [simd.splat_f64s(0.0); 8];
+        for vectors in S::as_simd_f64s(self.0).0.chunks(8) {
+            sums.iter_mut().zip(vectors).for_each(|(sum, vector)| *sum = simd.add_f64s(*sum, *vector));
+        }
+        sums.iter().map(|sum| simd.reduce_sum_f64s(*sum)).sum()
     }
-    sums.iter().sum()
 }
 
 criterion_group!(kernels, single_call, wide, dense, room, transposed, sensing);

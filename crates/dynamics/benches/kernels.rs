@@ -4,8 +4,10 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use dynamics::dense::matmul;
 use dynamics::random::{gaussian, stream};
 use dynamics::sparse::{self, Evaluation, ObservedEntries, Simd, SparseRef, Tiled};
-use dynamics::{LossForm, Objective, Observed, Target};
+use dynamics::{LossForm, Measurements, Objective, Observed, Target};
 use faer::{Accum, Mat, Par};
+use pulp::{Arch, WithSimd};
+use rayon::prelude::*;
 use std::hint::black_box;
 
 /// A small deterministic generator: a benchmark needs numbers, not randomness.
@@ -151,5 +153,50 @@ fn transposed(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(kernels, single_call, wide, dense, room, transposed);
+/// The gradient over measurements beside a plain sum of as many numbers: what a pass over them costs, and what it must.
+fn sensing(c: &mut Criterion) {
+    let (d, m, k) = (200, 1000, 10);
+    let mut rng = stream(1, &["sensing"]);
+    let target = Target::gaussian(d, d, 5, &mut rng).expect("a target");
+    let measurements = Measurements::gaussian(d, d, m, &mut rng, Par::rayon(0)).expect("measurements");
+    let objective = Objective::new(target, Observed::Measurements(measurements), LossForm::Mean).expect("an objective");
+    let (p, q) = (gaussian(k, d, &mut rng), gaussian(k, d, &mut rng));
+    let (mut dp, mut dq) = (Mat::zeros(k, d), Mat::zeros(k, d));
+    let mut workspace = objective.workspace(k);
+    let mut group = c.benchmark_group(format!("sensing-d{d}-m{m}"));
+    group.sample_size(20).throughput(Throughput::Bytes((8 * d * d * m) as u64));
+    for (name, par) in threads() {
+        group.bench_function(BenchmarkId::new("gradient", name), |b| {
+            b.iter(|| {
+                let (dp, dq) = (Some(dp.as_mut()), Some(dq.as_mut()));
+                black_box(objective.loss_and_gradients(p.as_ref(), q.as_ref(), dp, dq, &mut workspace, par))
+            });
+        });
+    }
+    let numbers = vec![1.0; d * d * m];
+    let read = |part: &[f64]| Arch::new().dispatch(PlainSum(part));
+    group.bench_function("plain-read/one-thread", |b| b.iter(|| black_box(read(&numbers))));
+    group.bench_function("plain-read/all-threads", |b| {
+        b.iter(|| black_box(numbers.par_chunks(numbers.len() / 16).map(read).sum::<f64>()));
+    });
+    group.finish();
+}
+
+/// The sum of a slice, with several vectors of sums under way.
+struct PlainSum<'a>(&'a [f64]);
+
+impl WithSimd for PlainSum<'_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, simd: S) -> f64 {
+        let mut sums = [simd.splat_f64s(0.0); 8];
+        for vectors in S::as_simd_f64s(self.0).0.chunks(8) {
+            sums.iter_mut().zip(vectors).for_each(|(sum, vector)| *sum = simd.add_f64s(*sum, *vector));
+        }
+        sums.iter().map(|sum| simd.reduce_sum_f64s(*sum)).sum()
+    }
+}
+
+criterion_group!(kernels, single_call, wide, dense, room, transposed, sensing);
 criterion_main!(kernels);

@@ -30,7 +30,7 @@ pub fn compress_exact(model: &DeepFactorization, target: &Target) -> Result<Comp
     CompressedFactorization::new(&subspace.left(), &subspace.right(), subspace.scales(), 0.0)
 }
 
-/// The compression for completion (paper, section 4) with rank guess `rank` (r̂) and discrepant step γ: from the gradient
+/// The compression for completion and sensing (paper, section 4) with rank guess `rank` (r̂) and discrepant step γ: from the gradient
 /// `G = ∇_{W_1} f` at the initial factors, `V` = an orthonormal basis of the top-r̂ right singular vectors of G and of
 /// `Gᵀ W_1`, and `U = W_{L:1} V / ∏ε_l`; small factors `ε_l I`, `2r̂ × 2r̂`.
 ///
@@ -88,7 +88,8 @@ pub fn compress(
 /// is the square one with the missing rows or columns unobserved, as in [`compress`].
 ///
 /// # Errors
-/// If `2r̂` exceeds the shorter side, `depth` is zero, γ is negative, all entries are observed, or a decomposition fails.
+/// If `2r̂` exceeds the shorter side, `depth` is zero, γ is negative, it is not some entries that are observed, or a decomposition
+/// fails.
 pub fn sampled(
     objective: &Objective,
     rank: usize,
@@ -114,8 +115,8 @@ pub fn sampled(
     CompressedFactorization::new(&left, &right, &vec![scale; depth], discrepancy)
 }
 
-/// The spectral initialization of Kwon et al. (arXiv 2311.05061): U, V = the top-`rank` singular vectors of `P_Ω(Φ)`, and
-/// `depth` small factors `scale · I`, `rank × rank`.
+/// The spectral initialization of Kwon et al. (arXiv 2311.05061): U, V = the top-`rank` singular vectors of `P_Ω(Φ)`, or of the
+/// surrogate `1/m Σ_i y_i A_i` of measurements, and `depth` small factors `scale · I`, `rank × rank`.
 ///
 /// # Errors
 /// If `rank` is out of range, γ is negative, or the decomposition fails.
@@ -130,7 +131,7 @@ pub fn spectral(
     if rank == 0 || rank > d_out.min(d_in) {
         return Err(DynamicsError::Rank { rank, d_out, d_in });
     }
-    let svd = thin_svd(observed_target(objective).as_ref())?;
+    let svd = thin_svd(surrogate(objective).as_ref())?;
     let (left, right) = (svd.left.subcols(0, rank), svd.right.subcols(0, rank));
     CompressedFactorization::new(&left.to_owned(), &right.to_owned(), &vec![scale; depth], discrepancy)
 }
@@ -187,8 +188,8 @@ fn beside(a: &Mat<f64>, b: &Mat<f64>, rows: usize) -> Mat<f64> {
     Mat::from_fn(rows, first + b.ncols(), |i, k| if k < first { a[(i, k)] } else { b[(i, k - first)] })
 }
 
-/// `P_Ω(Φ)` as a dense matrix, zero where nothing is observed.
-fn observed_target(objective: &Objective) -> Mat<f64> {
+/// What is observed as a dense matrix: `P_Ω(Φ)`, zero where nothing is observed, or the surrogate of the measurements.
+fn surrogate(objective: &Objective) -> Mat<f64> {
     match objective.observed() {
         Observed::Full => objective.target().dense(),
         Observed::Entries(entries) => {
@@ -196,6 +197,7 @@ fn observed_target(objective: &Objective) -> Mat<f64> {
             entries.iter().zip(objective.values()).for_each(|(place, value)| dense[place] = *value);
             dense
         }
+        Observed::Measurements(measurements) => measurements.surrogate(objective.values()),
     }
 }
 

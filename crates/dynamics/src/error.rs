@@ -71,6 +71,16 @@ pub enum DynamicsError {
         /// Columns of the matrix.
         d_in: usize,
     },
+    /// No measurement, or measurements of nothing.
+    #[error("{count} measurements of a {d_out} × {d_in} matrix: it takes at least one, and a matrix with entries")]
+    MeasurementCount {
+        /// The number asked for.
+        count: usize,
+        /// Rows of the matrix.
+        d_out: usize,
+        /// Columns of the matrix.
+        d_in: usize,
+    },
     /// Entries of one value say nothing about others.
     #[error("all {count} known values are {value}: there is nothing to learn from them")]
     AllTheSame {
@@ -82,6 +92,14 @@ pub enum DynamicsError {
     /// Entries that a mean and biases explain to the last bit.
     #[error("nothing is left of the known values beside the mean and the biases of rows and columns")]
     NothingLeft,
+    /// A measurement that is no number, or by a matrix with an entry that is none.
+    #[error("measurement {index} has {value} in it, not a finite number")]
+    MeasurementNotFinite {
+        /// Which measurement, from 0.
+        index: usize,
+        /// The value.
+        value: f64,
+    },
     /// Nothing to compare the unobserved entries with.
     #[error("the target is not known beyond its observed entries")]
     UnknownTarget,

@@ -3,7 +3,8 @@
 //! With U and V fixed the end-to-end product is linear in the core `C = W̃_L ⋯ W̃_1`, and the loss is a quadratic form in
 //! its `k²` entries: `f = w/2 (⟨C − C*, H (C − C*)⟩ + c₀)` with `H = Σ_Ω (u_i u_iᵀ) ⊗ (v_j v_jᵀ)`, the least-squares solution
 //! C* and what it leaves, c₀. H is built once; an iteration then costs one `k² × k²` product. Under full observation
-//! and orthonormal bases H is the identity. Expanding around C* leaves no cancellation: the loss is accurate down to zero.
+//! and orthonormal bases H is the identity. Of measurements by matrices A_i it is `Σ_i vec(Uᵀ A_i V) vec(Uᵀ A_i V)ᵀ`: they are
+//! projected once, and not read again. Expanding around C* leaves no cancellation: the loss is accurate down to zero.
 
 use faer::linalg::solvers::{Llt, Solve};
 use faer::{Accum, Mat, MatMut, MatRef, Par, Side};
@@ -12,7 +13,7 @@ use crate::DynamicsError;
 use crate::chain::Chain;
 use crate::dense::{Padded, matmul};
 use crate::factorization::{CompressedFactorization, Factorization, Parameter, copies};
-use crate::problem::{Objective, Observed, Workspace};
+use crate::problem::{Measurements, Objective, Observed, Workspace};
 use crate::sparse::ObservedEntries;
 
 /// How far `UᵀU` may be from the identity for H to count as the identity under full observation.
@@ -49,7 +50,7 @@ impl FixedFactorization {
     /// The network `compressed`, its bases fixed, for training on `objective` and no other.
     ///
     /// # Errors
-    /// If the observed entries do not determine the core (fewer than `k²`, or dependent), or under full observation
+    /// If the observed entries or measurements do not determine the core (fewer than `k²`, or dependent), or under full observation
     /// the bases are not orthonormal.
     pub fn new(compressed: &CompressedFactorization, objective: &Objective) -> Result<Self, DynamicsError> {
         let (left, right) = (compressed.left().transpose().to_owned(), compressed.right().transpose().to_owned());
@@ -57,6 +58,7 @@ impl FixedFactorization {
         let quadratic = match objective.observed() {
             Observed::Full => Quadratic::full(&left, &right, objective)?,
             Observed::Entries(entries) => Quadratic::sampled(&left, &right, objective, entries)?,
+            Observed::Measurements(measurements) => Quadratic::measured(&left, &right, objective, measurements)?,
         };
         let mut model = Self {
             core: Chain::new(&compressed.core()),
@@ -104,27 +106,62 @@ impl Quadratic {
         objective: &Objective,
         entries: &ObservedEntries,
     ) -> Result<Self, DynamicsError> {
-        let k = left.nrows();
+        Self::least_squares(
+            gram(left, right, entries),
+            |residual| correlations(left, right, entries, residual),
+            |solution| residuals(left, right, entries, objective.values(), solution),
+            objective,
+        )
+        .ok_or_else(|| undetermined("observed entries", objective, left.nrows()))
+    }
+
+    fn measured(
+        left: &Mat<f64>,
+        right: &Mat<f64>,
+        objective: &Objective,
+        measurements: &Measurements,
+    ) -> Result<Self, DynamicsError> {
+        let projected = measurements.projected(left, right);
         let values = objective.values();
-        let hessian = gram(left, right, entries);
-        let undetermined = || {
-            let text = format!("{} observed entries do not determine a {k} × {k} core", entries.len());
-            DynamicsError::Compression(text)
-        };
-        let factor = Llt::new(hessian.as_ref(), Side::Lower).map_err(|_| undetermined())?;
-        let mut solution = Mat::zeros(k * k, 1);
-        let mut residual = values.to_vec();
+        Self::least_squares(
+            &projected * projected.transpose(),
+            |residual| &projected * MatRef::from_column_major_slice(residual, residual.len(), 1),
+            |solution| {
+                let products = projected.transpose() * solution;
+                values.iter().enumerate().map(|(i, value)| value - products[(i, 0)]).collect()
+            },
+            objective,
+        )
+        .ok_or_else(|| undetermined("measurements", objective, left.nrows()))
+    }
+
+    /// The form with the given H: `correlations` turns residuals into what H times the solution is to be, `residuals` are those at
+    /// a solution. `None` if what is observed does not determine the core.
+    fn least_squares(
+        hessian: Mat<f64>,
+        correlations: impl Fn(&[f64]) -> Mat<f64>,
+        residuals: impl Fn(&Mat<f64>) -> Vec<f64>,
+        objective: &Objective,
+    ) -> Option<Self> {
+        let unknowns = hessian.nrows();
+        if objective.values().len() < unknowns {
+            return None;
+        }
+        let factor = Llt::new(hessian.as_ref(), Side::Lower).ok()?;
+        let mut solution = Mat::zeros(unknowns, 1);
+        let mut residual = objective.values().to_vec();
         // The second solve corrects the first one's rounding.
         for _ in 0..2 {
-            solution += factor.solve(correlations(left, right, entries, &residual));
-            residual = residuals(left, right, entries, values, &solution);
+            solution += factor.solve(correlations(&residual));
+            residual = residuals(&solution);
         }
         let remainder: f64 = residual.iter().map(|r| r * r).sum();
-        if !remainder.is_finite() {
-            return Err(undetermined());
-        }
-        Ok(Self { hessian: Some(hessian), solution, remainder, weight: objective.weight() })
+        remainder.is_finite().then(|| Self { hessian: Some(hessian), solution, remainder, weight: objective.weight() })
     }
+}
+
+fn undetermined(what: &str, objective: &Objective, k: usize) -> DynamicsError {
+    DynamicsError::Compression(format!("{} {what} do not determine a {k} × {k} core", objective.values().len()))
 }
 
 /// `H = Σ_i (u_i u_iᵀ) ⊗ (Σ_{j ∈ Ω_i} v_j v_jᵀ)`, in the order of `vec(C)`: row `a + k b` belongs to `C_ab`.

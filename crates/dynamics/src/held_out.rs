@@ -28,7 +28,7 @@ impl HeldOut {
     /// Draws `count` of the entries that `objective` does not see, independently and uniformly.
     ///
     /// # Errors
-    /// If `count` is below 2 (there would be no standard error), every entry is observed, or only the observed ones are known.
+    /// If `count` is below 2 (there would be no standard error), it is not some entries that are observed, or only these are known.
     pub fn draw(objective: &Objective, count: usize, rng: &mut impl Rng) -> Result<Self, DynamicsError> {
         let target = objective.known_target().ok_or(DynamicsError::UnknownTarget)?;
         let (d_out, d_in) = (target.d_out(), target.d_in());

@@ -2,7 +2,8 @@
 //!
 //! | what is observed, and columns of which length k | kernel | an iteration computes | its buffers |
 //! |---|---|---|---|
-//! | anything, bases that never move, `8 k³ ≤ \|Ω\|` | [quadratic](FixedFactorization) | one k² × k² product | none |
+//! | anything, bases that never move, `8 k³ ≤ \|Ω\|` or `k² ≤ m` | [quadratic](FixedFactorization) | one k² × k² product | none |
+//! | m measurements | [`Kernel::Measured`] | one pass over them | the product, its gradient for every task |
 //! | all entries, or more than half | [`Kernel::Dense`] | three dense products | the residual of all entries |
 //! | few entries of a large matrix, short columns | [`Kernel::Recomputed`] | two passes over Ω, each with its residuals | targets by columns |
 //! | the same, long columns | [`Kernel::InPlace`] | three passes over Ω | the residual of Ω |
@@ -15,6 +16,7 @@
 use crate::dense::{Padded, Transposing};
 use crate::factorization::{CompressedFactorization, Factorization};
 use crate::fixed::FixedFactorization;
+use crate::measured::Measured;
 use crate::problem::{Objective, Observed};
 use crate::sparse::{ObservedEntries, Simd, Tiled, can_recompute};
 
@@ -41,12 +43,15 @@ pub enum Kernel {
     InPlace,
     /// The same for short columns, without a stored residual: it is computed along the rows and again along the columns.
     Recomputed,
+    /// Over measurements, each read once.
+    Measured,
 }
 
 impl Kernel {
     /// The kernel for columns of length `k` on this machine.
     pub fn choose(observed: &Observed, k: usize) -> Self {
         match observed {
+            Observed::Measurements(_) => Self::Measured,
             _ if needs_every_entry(observed) => Self::Dense,
             Observed::Entries(entries) if is_wide(entries) => {
                 if can_recompute(Simd::best(), k) {
@@ -65,6 +70,7 @@ pub(crate) fn needs_every_entry(observed: &Observed) -> bool {
     match observed {
         Observed::Full => true,
         Observed::Entries(entries) => entries.fraction() > DENSE_FRACTION,
+        Observed::Measurements(_) => false,
     }
 }
 
@@ -88,11 +94,13 @@ pub fn cheapest_form(model: CompressedFactorization, objective: &Objective) -> B
 }
 
 /// Whether one product with a `k² × k²` matrix, which past the caches is bound by memory, costs less than three passes of
-/// `k` multiply-adds per entry.
+/// `k` multiply-adds per entry. Over measurements it always does where they can determine a `k × k` core: they are many, and
+/// each is larger than the core.
 fn quadratic_is_cheaper(k: usize, observed: &Observed) -> bool {
     match observed {
         Observed::Full => true,
         Observed::Entries(entries) => 8 * k.pow(3) <= entries.len(),
+        Observed::Measurements(measurements) => k * k <= measurements.len(),
     }
 }
 
@@ -111,6 +119,8 @@ pub(crate) enum Buffers {
     InPlace { residual: Vec<f64> },
     /// The targets of the observed entries, by columns.
     Recomputed { by_column: Vec<f64> },
+    /// The product, and its gradient for every task.
+    Measured(Box<Measured>),
     /// For factorizations that evaluate the objective themselves.
     Nothing,
 }
@@ -127,7 +137,8 @@ impl Workspace {
             (Kernel::Recomputed, Observed::Entries(entries)) => {
                 Buffers::Recomputed { by_column: entries.in_column_order(values) }
             }
-            (Kernel::Dense, _) | (_, Observed::Full) => Buffers::Dense {
+            (_, Observed::Measurements(measurements)) => Buffers::Measured(Box::new(Measured::new(measurements))),
+            (Kernel::Dense | Kernel::Measured, _) | (_, Observed::Full) => Buffers::Dense {
                 residual: Padded::zeros(objective.d_out(), objective.d_in()),
                 transposing: Transposing::default(),
             },

@@ -1,13 +1,14 @@
 //! The numerical core: deep linear factorizations and how gradient descent moves them.
 //!
 //! A deep factorization learns a low-rank target `Φ` through the end-to-end product `W_L ⋯ W_1` of its factors. This crate
-//! holds, in the order data meets them: seeded random matrices ([`random`]), the [`problem`] (target, observed entries,
-//! objective), the deep and the compressed [`factorization`], the construction of the latter ([`compression`]), the
+//! holds, in the order data meets them: seeded random matrices ([`random`]), the [`problem`] (target, observed entries or
+//! measurements, objective), the deep and the compressed [`factorization`], the construction of the latter ([`compression`]), the
 //! invariant [`subspace`] behind it, first-order [`optimizer`]s, the [`training`] loop, and the
 //! [`trajectory`] of the end-to-end product. Which [`kernel`] computes a loss and its gradients is decided in one
 //! place; the kernels are in [`sparse`] (over the observed entries), [`dense`] and [`fixed`].
 //!
-//! A matrix of which nothing is known but some entries: [`Objective::of_entries`] and [`Completion`].
+//! A matrix of which nothing is known but some entries: [`Objective::of_entries`] and [`Completion`]; but some linear
+//! [`Measurements`]: [`Objective::of_measurements`].
 //!
 //! At any size, without a d × d matrix: [`Target::gaussian_factors`], [`Observed::uniform_sparse`], the leading singular
 //! triplets of the observed entries ([`truncated`]), [`compression::sampled`], and [`HeldOut`] for the recovery error.
@@ -60,6 +61,7 @@ pub mod factorization;
 pub mod fixed;
 pub mod held_out;
 pub mod kernel;
+mod measured;
 pub mod optimizer;
 pub mod problem;
 pub mod random;
@@ -76,7 +78,7 @@ pub use factorization::{CompressedFactorization, DeepFactorization, Factorizatio
 pub use fixed::FixedFactorization;
 pub use held_out::{Estimate, HeldOut};
 pub use optimizer::{Method, Optimizer};
-pub use problem::{LossForm, Objective, Observed, Target};
+pub use problem::{LossForm, Measurements, Objective, Observed, Target};
 pub use random::Initialization;
 pub use training::{Observer, Outcome, Record, Schedule, Stop, train};
 

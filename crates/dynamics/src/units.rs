@@ -4,6 +4,7 @@ use faer::Par;
 use rand::Rng;
 
 use crate::DynamicsError;
+use crate::decomposition::thin_svd;
 use crate::problem::{Objective, Observed};
 use crate::truncated::{Accuracy, leading_triplets};
 
@@ -42,7 +43,7 @@ impl Hyperparameters {
     /// observed, where the dynamics do not depend on the size, and returns what they are for `objective` and `depth` factors.
     ///
     /// The units: of ε the factors of a balanced solution, `σ^(1/L)`; of η the inverse curvature there, `1 / (w p σ^(2 − 2/L))`
-    /// for the observed fraction p and the loss' weight w; of γ `σ^(−2/L)`, so that with 1 the bases move as fast as one small
+    /// for the observed fraction p (of m measurements m, as each sees every entry) and the loss' weight w; of γ `σ^(−2/L)`, so that with 1 the bases move as fast as one small
     /// factor there.
     pub fn absolute(self, objective: &Objective, depth: usize, sigma: f64) -> Self {
         let depth = depth as f64;
@@ -55,15 +56,17 @@ impl Hyperparameters {
     }
 }
 
+/// How often an entry is observed.
 fn fraction(objective: &Objective) -> f64 {
     match objective.observed() {
         Observed::Full => 1.0,
         Observed::Entries(entries) => entries.len() as f64 / (objective.d_out() as f64 * objective.d_in() as f64),
+        Observed::Measurements(measurements) => measurements.len() as f64,
     }
 }
 
-/// The target's largest singular value; where only some entries are known, that of these divided by their fraction, which
-/// the noise of sampling makes a little too large.
+/// The target's largest singular value; where only some entries are known, that of these divided by their fraction, and where only
+/// measurements are, that of their [surrogate](crate::Measurements::surrogate): the noise of sampling makes either a little too large.
 ///
 /// # Errors
 /// If the decomposition fails.
@@ -72,6 +75,9 @@ pub fn largest_singular_value(objective: &Objective, rng: &mut impl Rng, par: Pa
         (None, Observed::Entries(entries)) => {
             let triplets = leading_triplets(entries, objective.values(), 1, LARGEST, rng, par)?;
             Ok(triplets.svd.values[0] / fraction(objective))
+        }
+        (None, Observed::Measurements(measurements)) => {
+            Ok(thin_svd(measurements.surrogate(objective.values()).as_ref())?.values[0])
         }
         _ => Ok(objective.target().values()[0]),
     }

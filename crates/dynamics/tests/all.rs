@@ -12,6 +12,7 @@ mod kernel_choice;
 mod kernels;
 mod problem;
 mod scale;
+mod sensing;
 mod theorem;
 mod training;
 mod wide;

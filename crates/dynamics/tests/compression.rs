@@ -134,7 +134,6 @@ fn truncated_compression_is_the_exact_one_at_full_observation() {
 /// `P_Ω(matrix)`, dense.
 fn masked(objective: &Objective, matrix: Mat<f64>) -> Mat<f64> {
     match objective.observed() {
-        Observed::Full => matrix,
         Observed::Entries(entries) => {
             let seen: HashSet<_> = entries.iter().collect();
             Mat::from_fn(
@@ -143,6 +142,7 @@ fn masked(objective: &Objective, matrix: Mat<f64>) -> Mat<f64> {
                 |i, j| if seen.contains(&(i, j)) { matrix[(i, j)] } else { 0.0 },
             )
         }
+        _ => matrix,
     }
 }
 

@@ -1,10 +1,11 @@
-//! Trajectories against an independent NumPy implementation (`fixtures/make_fixtures.py`, which documents the files).
+//! Trajectories against an independent NumPy implementation (`fixtures/make_fixtures.py` and `make_sensing_fixture.py`, which
+//! document the files).
 
-use dynamics::compression::compress;
+use dynamics::compression::{compress, spectral};
 use dynamics::sparse::ObservedEntries;
 use dynamics::{
-    DeepFactorization, Factorization, FixedFactorization, LossForm, Method, Objective, Observed, Observer, Optimizer,
-    Record, Schedule, Target, train,
+    DeepFactorization, Factorization, FixedFactorization, LossForm, Measurements, Method, Objective, Observed,
+    Observer, Optimizer, Record, Schedule, Target, train,
 };
 use faer::{Mat, Par};
 use serde::Deserialize;
@@ -55,7 +56,7 @@ struct Recorder<'a> {
 impl<F: Factorization> Observer<F> for Recorder<'_> {
     fn record(&mut self, record: &Record<'_, F>) {
         let (p, q) = record.model.halves();
-        let partial = matches!(self.objective.observed(), Observed::Entries(_));
+        let partial = !matches!(self.objective.observed(), Observed::Full);
         let recovery_error = partial.then(|| self.objective.recovery_error(p, q, Par::Seq));
         self.points.push(Point { iteration: record.iteration, loss: record.loss, recovery_error });
     }
@@ -204,6 +205,62 @@ fn compression_and_its_trajectory() {
             check_matrix("fixed bases", &fixed.end_to_end(), &case.final_product);
         }
         check_run(&name, &mut model, &objective, optimizer, &case.series);
+        check_matrix(&name, &model.end_to_end(), &case.final_product);
+    }
+}
+
+#[derive(Deserialize)]
+struct Sensing {
+    rank_guess: usize,
+    init_scale: f64,
+    step_size: f64,
+    target: Rows,
+    measurements: Vec<Rows>,
+    values: Vec<f64>,
+    initial_factors: Vec<Rows>,
+    cases: Vec<SensingCase>,
+}
+
+#[derive(Deserialize)]
+struct SensingCase {
+    name: String,
+    discrepant_step: Option<f64>,
+    series: Vec<Point>,
+    final_product: Rows,
+}
+
+/// Original, compressed and spectral network, the latter two with moving bases and with fixed ones.
+#[test]
+fn sensing() {
+    let fixture: Sensing = parse(include_str!("fixtures/trajectory_sensing.json"));
+    let matrices: Vec<_> = fixture.measurements.iter().map(matrix).collect();
+    let observed = Observed::Measurements(Measurements::new(&matrices).unwrap());
+    let target = Target::truncated(matrix(&fixture.target).as_ref(), RANK).unwrap();
+    let objective = Objective::new(target, observed, LossForm::Mean).unwrap();
+    let (found, expected) = (objective.values(), &fixture.values);
+    assert_eq!(found.len(), expected.len());
+    assert!(found.iter().zip(expected).all(|(y, value)| (y - value).abs() < 1e-12 * objective.target().norm()));
+    let optimizer = Optimizer::gradient_descent(fixture.step_size).unwrap();
+    assert_eq!(fixture.cases.len(), 5);
+    for case in &fixture.cases {
+        let mut original = deep(&fixture.initial_factors);
+        let Some(gamma) = case.discrepant_step else {
+            check_run(&case.name, &mut original, &objective, optimizer.clone(), &case.series);
+            check_matrix(&case.name, &original.end_to_end(), &case.final_product);
+            continue;
+        };
+        let name = format!("{}, γ = {gamma}", case.name);
+        let Sensing { rank_guess, init_scale, .. } = fixture;
+        let mut model = match case.name.as_str() {
+            "compressed" => compress(&mut original, &objective, rank_guess, gamma, Par::Seq).unwrap(),
+            _ => spectral(&objective, rank_guess, fixture.initial_factors.len(), init_scale, gamma).unwrap(),
+        };
+        if model.is_fixed() {
+            let mut fixed = FixedFactorization::new(&model, &objective).unwrap();
+            check_run(&name, &mut fixed, &objective, optimizer.clone(), &case.series);
+            check_matrix(&name, &fixed.end_to_end(), &case.final_product);
+        }
+        check_run(&name, &mut model, &objective, optimizer.clone(), &case.series);
         check_matrix(&name, &model.end_to_end(), &case.final_product);
     }
 }

@@ -91,7 +91,7 @@ impl Case {
 fn entries(objective: &Objective) -> &ObservedEntries {
     match objective.observed() {
         Observed::Entries(entries) => entries,
-        Observed::Full => unreachable!("observed in part"),
+        _ => unreachable!("observed in part"),
     }
 }
 

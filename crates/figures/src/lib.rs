@@ -29,6 +29,7 @@ mod rank_sweep;
 mod ratings;
 mod reference;
 mod scaling;
+mod sensing;
 mod statements;
 mod step_size;
 mod summary;
@@ -60,6 +61,7 @@ pub fn experiments() -> Vec<lab::Entry> {
         lab::entry::<ablations::Ablations>(),
         lab::entry::<scaling::Scaling>(),
         lab::entry::<ratings::Ratings>(),
+        lab::entry::<sensing::Sensing>(),
         lab::entry::<adaptation_subspaces::AdaptationSubspaces>(),
         lab::entry::<few_shot::FewShot>(),
         lab::entry::<what_matters::WhatMatters>(),

@@ -11,7 +11,7 @@ use std::time::Duration;
 use charts::Hue;
 
 /// Each drawing with the hues of the series that must be seen in it (surfaces are coloured by value).
-const DRAWINGS: [(&str, &[Hue]); 21] = [
+const DRAWINGS: [(&str, &[Hue]); 22] = [
     ("ablations", &[Hue::Blue, Hue::Vermilion]),
     ("adaptation-subspaces", &[Hue::Wine]),
     ("completion", &[Hue::Blue, Hue::Vermilion, Hue::Brown, Hue::Pink]),
@@ -27,6 +27,7 @@ const DRAWINGS: [(&str, &[Hue]); 21] = [
     ("rank-sweep", &[Hue::Forest, Hue::Lavender]),
     ("ratings", &[Hue::Blue, Hue::Vermilion, Hue::Brown, Hue::Green, Hue::Pink]),
     ("scaling", &[Hue::Blue, Hue::Vermilion, Hue::Orange]),
+    ("sensing", &[Hue::Vermilion, Hue::Brown, Hue::Pink]),
     ("step-size", &[Hue::Forest, Hue::Lavender]),
     ("svd-evolution", &[]),
     ("svd-evolution-layers", &[]),
@@ -36,7 +37,7 @@ const DRAWINGS: [(&str, &[Hue]); 21] = [
 ];
 
 /// Main tables with a column each must have and the least number of rows.
-const TABLES: [(&str, &str, usize); 19] = [
+const TABLES: [(&str, &str, usize); 20] = [
     ("ablations", "recovery_error", 20),
     ("adaptation-subspaces", "mean_cosine", 90),
     ("completion", "recovery_error", 40),
@@ -52,6 +53,7 @@ const TABLES: [(&str, &str, usize); 19] = [
     ("rank-sweep", "training_loss", 12),
     ("ratings", "test_rmse", 28),
     ("scaling", "held_out_error", 40),
+    ("sensing", "relative_error", 100),
     ("step-size", "training_loss", 8),
     ("svd-evolution", "singular_value", 100),
     ("training-length", "training_loss", 18),

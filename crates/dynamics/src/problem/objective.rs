@@ -2,7 +2,8 @@
 
 use faer::{Accum, Mat, MatMut, MatRef, Par};
 
-use super::{Observed, Target, residual};
+use super::measurements::check_finite;
+use super::{Measurements, Observed, Target, residual};
 use crate::DynamicsError;
 use crate::dense::matmul;
 use crate::kernel::{self, Buffers, Workspace};
@@ -19,21 +20,22 @@ const KEPT_DENSE: usize = 4_000_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LossForm {
     /// `f = 1/(2 d_out d_in) Σ_Ω (E − Φ)²`: divided by the number of ALL entries. The paper's step sizes belong to it.
+    /// Over m measurements `f = 1/(2m) Σ_i (⟨A_i, E⟩ − y_i)²`: divided by their number.
     Mean,
-    /// `f = 1/2 Σ_Ω (E − Φ)²`.
+    /// `f = 1/2 Σ_Ω (E − Φ)²`, or `1/2 Σ_i (⟨A_i, E⟩ − y_i)²`.
     Sum,
 }
 
-/// The training objective over the observed entries of a target.
+/// The training objective over the observed entries of a target, or over measurements of it.
 #[derive(Clone, Debug)]
 pub struct Objective {
     /// Rows and columns.
     shape: (usize, usize),
-    /// None if nothing is known but the observed entries.
+    /// None if nothing is known but what is observed.
     target: Option<Target>,
     observed: Observed,
     form: LossForm,
-    /// Φ on the observed entries (row-wise order); empty under full observation.
+    /// Φ on the observed entries (row-wise order), or the measurements y; empty under full observation.
     values: Vec<f64>,
     /// Φ in full, where every entry is needed in every iteration; of small targets always. (Of an unknown target, zero where
     /// nothing is observed.)
@@ -41,25 +43,28 @@ pub struct Objective {
 }
 
 impl Objective {
-    /// The objective of fitting `target` on its `observed` entries.
+    /// The objective of fitting `target` on its `observed` entries, or on measurements of it.
     ///
     /// # Errors
-    /// If the observed entries are those of a matrix of another shape.
+    /// If the observed entries or the measurements are those of a matrix of another shape.
     pub fn new(target: Target, observed: Observed, form: LossForm) -> Result<Self, DynamicsError> {
         let shape = (target.d_out(), target.d_in());
+        let check = |what: &str, (d_out, d_in): (usize, usize)| {
+            if (d_out, d_in) == shape {
+                return Ok(());
+            }
+            let of = format!("{what} of a {d_out} × {d_in} matrix");
+            Err(DynamicsError::Shape(format!("{of}, but the target is {} × {}", shape.0, shape.1)))
+        };
         let values = match &observed {
             Observed::Full => Vec::new(),
             Observed::Entries(entries) => {
-                if (entries.d_out(), entries.d_in()) != shape {
-                    return Err(DynamicsError::Shape(format!(
-                        "observed entries of a {} × {} matrix, but the target is {} × {}",
-                        entries.d_out(),
-                        entries.d_in(),
-                        target.d_out(),
-                        target.d_in()
-                    )));
-                }
+                check("observed entries", (entries.d_out(), entries.d_in()))?;
                 target.sample(entries)
+            }
+            Observed::Measurements(measurements) => {
+                check("measurements", (measurements.d_out(), measurements.d_in()))?;
+                measurements.of(target.dense().as_ref())
             }
         };
         let small = shape.0 * shape.1 <= KEPT_DENSE;
@@ -98,15 +103,34 @@ impl Objective {
         Ok(Self { shape: (d_out, d_in), target: None, observed, form, values, dense })
     }
 
+    /// The objective of recovering a matrix of which nothing is known but its `measurements`, which have these `values` (y).
+    ///
+    /// # Errors
+    /// If there are not as many values as measurements, or one is NaN or ∞.
+    pub fn of_measurements(
+        measurements: Measurements,
+        values: Vec<f64>,
+        form: LossForm,
+    ) -> Result<Self, DynamicsError> {
+        if values.len() != measurements.len() {
+            let text = format!("{} values of {} measurements", values.len(), measurements.len());
+            return Err(DynamicsError::Shape(text));
+        }
+        values.iter().enumerate().try_for_each(|(index, value)| check_finite(index, &[*value]))?;
+        let shape = (measurements.d_out(), measurements.d_in());
+        let observed = Observed::Measurements(measurements);
+        Ok(Self { shape, target: None, observed, form, values, dense: None })
+    }
+
     /// The target.
     ///
     /// # Panics
-    /// If the objective was made by [`Self::of_entries`]: see [`Self::known_target`].
+    /// If the objective was made by [`Self::of_entries`] or [`Self::of_measurements`]: see [`Self::known_target`].
     pub fn target(&self) -> &Target {
-        self.target.as_ref().expect("the target is known, not only some of its entries")
+        self.target.as_ref().expect("the target is known, not only what is observed of it")
     }
 
-    /// The target, unless the objective was made from some entries alone.
+    /// The target, unless the objective was made from what is observed alone.
     pub fn known_target(&self) -> Option<&Target> {
         self.target.as_ref()
     }
@@ -121,12 +145,12 @@ impl Objective {
         self.shape.1
     }
 
-    /// The observed entries.
+    /// What is observed.
     pub fn observed(&self) -> &Observed {
         &self.observed
     }
 
-    /// Φ on the observed entries, in their (row-wise) order; empty under full observation.
+    /// Φ on the observed entries, in their (row-wise) order, or the measurements y; empty under full observation.
     pub fn values(&self) -> &[f64] {
         &self.values
     }
@@ -136,8 +160,16 @@ impl Objective {
         self.form
     }
 
-    /// The factor in front of the residual in the gradient: `1/(d_out d_in)` or 1.
+    /// The factor in front of the residual in the gradient: `1/(d_out d_in)` (of m measurements `1/m`) or 1.
     pub fn weight(&self) -> f64 {
+        match (self.form, &self.observed) {
+            (LossForm::Mean, Observed::Measurements(measurements)) => 1.0 / measurements.len() as f64,
+            (LossForm::Mean | LossForm::Sum, _) => self.weight_of_entries(),
+        }
+    }
+
+    /// That factor in a loss over entries.
+    fn weight_of_entries(&self) -> f64 {
         match self.form {
             LossForm::Mean => 1.0 / (self.d_out() as f64 * self.d_in() as f64),
             LossForm::Sum => 1.0,
@@ -166,11 +198,15 @@ impl Objective {
     ) -> f64 {
         let alpha = self.weight();
         let squares = match (&self.observed, &mut workspace.0) {
-            (observed, Buffers::Dense { residual, transposing }) => {
+            (Observed::Measurements(measurements), Buffers::Measured(measured)) => {
+                let evaluation = Evaluation { p, q, dp, dq, alpha };
+                measured.loss_and_gradients(evaluation, measurements, &self.values, par)
+            }
+            (observed @ (Observed::Full | Observed::Entries(_)), Buffers::Dense { residual, transposing }) => {
                 let target = self.dense.as_ref().expect("kept dense where every entry is needed");
                 let squares = match observed {
                     Observed::Entries(entries) => residual::masked(residual, p, q, target, entries, par),
-                    Observed::Full => residual::full(residual, p, q, target.as_ref(), par),
+                    _ => residual::full(residual, p, q, target.as_ref(), par),
                 };
                 if let Some(dp) = dp {
                     transposing.matmul(dp, q, residual.as_ref(), alpha, par);
@@ -192,27 +228,30 @@ impl Objective {
                 let (evaluation, targets) = (Evaluation { p, q, dp, dq, alpha }, (&*self.values, &**by_column));
                 sparse::recomputed_loss_and_gradients(evaluation, entries, targets, Simd::best(), par)
             }
-            (Observed::Full, _) | (_, Buffers::Nothing) => panic!("a workspace of another objective or model"),
+            _ => panic!("a workspace of another objective or model"),
         };
         0.5 * alpha * squares
     }
 
     /// The recovery error at `E = Pᵀ Q`: the loss formula over the UNobserved entries, divided by all entries too in
-    /// the mean form. Zero under full observation. Visits all entries; [`HeldOut`](crate::HeldOut) samples them.
+    /// the mean form. Zero under full observation. Measurements observe no single entry: it is over all of them, divided
+    /// by their number in the mean form. Visits all entries; [`HeldOut`](crate::HeldOut) samples them.
     ///
     /// # Panics
     /// If the target is not known, or shapes do not match.
     pub fn recovery_error(&self, p: MatRef<'_, f64>, q: MatRef<'_, f64>, par: Par) -> f64 {
-        let Observed::Entries(entries) = &self.observed else {
-            return 0.0;
+        let observed = match &self.observed {
+            Observed::Full => return 0.0,
+            Observed::Entries(entries) => Some(entries),
+            Observed::Measurements(_) => None,
         };
         let squares = self.sum_over_panels(p, q, par, |j, residual| {
-            for &i in entries.rows_of(j) {
+            for &i in observed.map_or(&[][..], |entries| entries.rows_of(j)) {
                 residual[i as usize] = 0.0;
             }
             residual.iter().map(|x| x * x).sum::<f64>()
         });
-        0.5 * self.weight() * squares
+        0.5 * self.weight_of_entries() * squares
     }
 
     /// The relative error `‖PᵀQ − Φ‖_F / ‖Φ‖_F` over all entries.

@@ -1,20 +1,23 @@
-//! Which entries of the target the objective sees, and how they are drawn.
+//! What the objective sees of the target, and how observed entries are drawn.
 
 use std::collections::BTreeSet;
 
 use rand::seq::index;
 use rand::{Rng, RngExt};
 
+use super::Measurements;
 use crate::DynamicsError;
 use crate::sparse::ObservedEntries;
 
-/// Which entries of the target the objective sees.
+/// What the objective sees of the target.
 #[derive(Clone, Debug)]
 pub enum Observed {
-    /// All of them.
+    /// All entries.
     Full,
-    /// A list of them.
+    /// A list of entries.
     Entries(ObservedEntries),
+    /// Linear measurements, which single out no entry.
+    Measurements(Measurements),
 }
 
 impl Observed {

@@ -29,7 +29,7 @@ mod factor;
 mod in_place;
 mod order;
 mod packed;
-mod parallel;
+pub(crate) mod parallel;
 mod product;
 mod sampling;
 mod simd;

@@ -13,7 +13,7 @@ pub(super) fn for_each(par: Par, count: usize, task: impl Fn(usize) + Send + Syn
 }
 
 /// Runs `task` on each of `items`, with its number.
-pub(super) fn for_each_of<T: Send>(par: Par, items: &mut [T], task: impl Fn(usize, &mut T) + Send + Sync) {
+pub(crate) fn for_each_of<T: Send>(par: Par, items: &mut [T], task: impl Fn(usize, &mut T) + Send + Sync) {
     match par {
         Par::Seq => items.iter_mut().enumerate().for_each(|(index, item)| task(index, item)),
         Par::Rayon(_) => {
@@ -26,7 +26,7 @@ pub(super) fn for_each_of<T: Send>(par: Par, items: &mut [T], task: impl Fn(usiz
 const WORK_PER_TASK: usize = 1 << 18;
 
 /// Into how many tasks to split work of so many multiply-adds: a power of two, so that 2, 4 or 8 threads share evenly.
-pub(super) fn task_count(multiply_adds: usize, most: usize) -> usize {
+pub(crate) fn task_count(multiply_adds: usize, most: usize) -> usize {
     (multiply_adds / WORK_PER_TASK).max(1).next_power_of_two().min(most)
 }
 
@@ -47,6 +47,6 @@ unsafe impl<T: Send> Send for Shared<T> {}
 unsafe impl<T: Send> Sync for Shared<T> {}
 
 /// The part of `0..length` that is the `index`-th of `parts` nearly equal ones.
-pub(super) fn share(length: usize, parts: usize, index: usize) -> std::ops::Range<usize> {
+pub(crate) fn share(length: usize, parts: usize, index: usize) -> std::ops::Range<usize> {
     length * index / parts..length * (index + 1) / parts
 }

@@ -26,7 +26,7 @@ const MEMORY: u32 = 4 << 20;
 const THREADS: usize = 2;
 
 /// The experiments and their binaries.
-pub(super) const EXPERIMENTS: [(&str, &str); 19] = [
+pub(super) const EXPERIMENTS: [(&str, &str); 20] = [
     ("ablations", env!("CARGO_BIN_EXE_ablations")),
     ("adaptation-subspaces", env!("CARGO_BIN_EXE_adaptation-subspaces")),
     ("completion", env!("CARGO_BIN_EXE_completion")),
@@ -42,6 +42,7 @@ pub(super) const EXPERIMENTS: [(&str, &str); 19] = [
     ("rank-sweep", env!("CARGO_BIN_EXE_rank-sweep")),
     ("ratings", env!("CARGO_BIN_EXE_ratings")),
     ("scaling", env!("CARGO_BIN_EXE_scaling")),
+    ("sensing", env!("CARGO_BIN_EXE_sensing")),
     ("step-size", env!("CARGO_BIN_EXE_step-size")),
     ("svd-evolution", env!("CARGO_BIN_EXE_svd-evolution")),
     ("training-length", env!("CARGO_BIN_EXE_training-length")),

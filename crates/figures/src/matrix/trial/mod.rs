@@ -87,13 +87,13 @@ impl Trial for MatrixTrial {
 
 impl Start {
     /// The generator for a purpose that trials of one instance share.
-    fn instance_stream(&self, purpose: &str) -> Generator {
+    pub fn instance_stream(&self, purpose: &str) -> Generator {
         let Start { experiment, seed, instance, .. } = self;
         stream(*seed, &[experiment, &format!("instance {instance}"), purpose])
     }
 
     /// The generator for a purpose that trials of one initialization share.
-    fn network_stream(&self, purpose: &str) -> Generator {
+    pub fn network_stream(&self, purpose: &str) -> Generator {
         let Start { experiment, seed, instance, initialization } = self;
         let trial = format!("instance {instance}, initialization {initialization}");
         stream(*seed, &[experiment, &trial, purpose])

@@ -1,0 +1,118 @@
+//! What Kwon et al. say about sensing, and what this repository adds, and whether the tables bear it out.
+
+use std::collections::BTreeMap;
+
+use lab::Finding;
+
+use super::settings::{FIXED, ORIGINAL, SPECTRAL, Settings};
+use crate::matrix::{CurveRow, TimingRow, first_and_range, iterations_below, last_values};
+use crate::statements::{NOT_RECOVERED, Outcome, every_trial};
+
+const RECOVERS: &str = "sensing/recovers-alike";
+const ITERATIONS: &str = "sensing/spectral-fewer-iterations";
+const SECONDS: &str = "sensing/spectral-fewer-seconds";
+const STALLS: &str = "sensing/fixed-bases-stall";
+
+/// Relative error below which the target counts as recovered.
+const RECOVERED: f64 = 1e-3;
+
+pub(super) fn findings(settings: &Settings, curves: &[CurveRow], clock: &[TimingRow]) -> Vec<Finding> {
+    let (moving, trials) = (settings.moving(), *settings.trials);
+    let seconds = match settings.at_papers_size() {
+        true => fewer(SECONDS, "s", trials, |name| seconds_below(curves, clock, name)),
+        false => Finding::untested(SECONDS, "a smaller size than Kwon et al.'s"),
+    };
+    vec![
+        recovers_alike(curves, [&moving, SPECTRAL], trials),
+        fewer(ITERATIONS, "iterations", trials, |name| {
+            let below = below(curves, name).into_iter();
+            below.map(|(trial, iteration)| (trial, iteration.map(|iteration| iteration as f64))).collect()
+        }),
+        seconds,
+        fixed_bases_stall(curves, &moving, trials),
+    ]
+}
+
+/// The first iteration at which the target is recovered, for every trial of a network.
+fn below(curves: &[CurveRow], network: &str) -> BTreeMap<usize, Option<u64>> {
+    iterations_below(curves, network, RECOVERED, |row| row.recovery_error)
+}
+
+/// The seconds up to there, set-up included.
+fn seconds_below(curves: &[CurveRow], clock: &[TimingRow], network: &str) -> BTreeMap<usize, Option<f64>> {
+    let at = |trial, iteration| {
+        let mut rows = clock.iter().filter(|row| row.network == network && row.trial == trial);
+        rows.find(|row| row.iteration == iteration).map(|row| row.seconds + row.setup_seconds)
+    };
+    below(curves, network).into_iter().map(|(trial, first)| (trial, first.and_then(|t| at(trial, t)))).collect()
+}
+
+/// In every trial whose original recovers the target, both compressed networks do.
+fn recovers_alike(curves: &[CurveRow], compressed: [&str; 2], trials: usize) -> Finding {
+    let original = below(curves, ORIGINAL);
+    let compressed = compressed.map(|name| below(curves, name));
+    let mut reached = Vec::new();
+    let text = |first: Option<u64>| first.map_or("never".to_owned(), |iteration| iteration.to_string());
+    let judged = |trial| {
+        let Some(first) = original.get(&trial).copied().flatten() else {
+            return Outcome::LeftOut(NOT_RECOVERED);
+        };
+        let [Some(moving), Some(spectral)] = compressed.each_ref().map(|runs| runs.get(&trial).copied()) else {
+            return Outcome::Failed;
+        };
+        reached.push(format!("{first}, {} and {}", text(moving), text(spectral)));
+        Outcome::of(moving.is_some() && spectral.is_some())
+    };
+    let outcomes: Vec<Outcome> = (0..trials).map(judged).collect();
+    let measured = format!("original, compressed and spectral below {RECOVERED} at iteration {}", reached.join("; "));
+    every_trial(RECOVERS, measured, &outcomes)
+}
+
+/// In every trial whose original recovers the target, the spectral network does so with less of what `spent` says.
+fn fewer(id: &'static str, unit: &str, trials: usize, spent: impl Fn(&str) -> BTreeMap<usize, Option<f64>>) -> Finding {
+    let (original, spectral) = (spent(ORIGINAL), spent(SPECTRAL));
+    let mut pairs = Vec::new();
+    let judged = |trial| {
+        let Some(slow) = original.get(&trial).copied().flatten() else {
+            return Outcome::LeftOut(NOT_RECOVERED);
+        };
+        let Some(fast) = spectral.get(&trial) else {
+            return Outcome::Failed;
+        };
+        let Some(fast) = *fast else {
+            return Outcome::Differs;
+        };
+        pairs.push((slow, fast));
+        Outcome::of(fast < slow)
+    };
+    let outcomes: Vec<Outcome> = (0..trials).map(judged).collect();
+    let text = |&(slow, fast): &(f64, f64)| {
+        format!("{:.2} times as many ({slow:.0} and {fast:.0} {unit} to a relative error of {RECOVERED})", slow / fast)
+    };
+    every_trial(id, first_and_range(&pairs, text, |(slow, fast)| slow / fast), &outcomes)
+}
+
+/// In every trial whose original recovers the target, the compressed network with fixed bases ends at a relative error more than a hundred times
+/// that of the moving one.
+fn fixed_bases_stall(curves: &[CurveRow], moving: &str, trials: usize) -> Finding {
+    let recovered = below(curves, ORIGINAL);
+    let last = |name: &str| last_values(curves, name, |row| row.recovery_error);
+    let (fixed, moving) = (last(FIXED), last(moving));
+    let mut pairs = Vec::new();
+    let judged = |trial| {
+        if recovered.get(&trial).copied().flatten().is_none() {
+            return Outcome::LeftOut(NOT_RECOVERED);
+        }
+        let (Some(stalled), Some(moved)) = (fixed.get(&trial), moving.get(&trial)) else {
+            return Outcome::Failed;
+        };
+        pairs.push((*stalled, *moved));
+        Outcome::of(*stalled > 100.0 * moved)
+    };
+    let outcomes: Vec<Outcome> = (0..trials).map(judged).collect();
+    let text = |(stalled, moved): &(f64, f64)| format!("{stalled:.2e} with γ = 0, {moved:.2e} with γ > 0, at the end");
+    every_trial(STALLS, first_and_range(&pairs, text, |(stalled, moved)| stalled / moved), &outcomes)
+}
+
+#[cfg(test)]
+mod tests;

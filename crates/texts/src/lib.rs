@@ -7,6 +7,7 @@
 //! | [`rouge`] | ROUGE-1, ROUGE-2, ROUGE-L, ROUGE-Lsum | rouge-score 0.1.2 |
 //! | [`meteor`] | METEOR, with or without WordNet | nltk 3.10.4, `meteor_score` |
 //! | [`words`] | tokens for METEOR | nltk's `word_tokenize`, on sentences like those of E2E |
+//! | [`slots`] | values that a text lacks or has wrong | a rule of our own |
 //!
 //! The versions are those that the fixtures were made with; `tests/fixtures/make_fixtures.py` makes them again.
 //!
@@ -39,6 +40,7 @@ mod corpus;
 pub mod e2e;
 pub mod meteor;
 pub mod rouge;
+pub mod slots;
 mod vocabulary;
 pub mod words;
 

@@ -5,4 +5,5 @@ mod e2e;
 mod fixture;
 mod meteor;
 mod rouge;
+mod slots;
 mod words;

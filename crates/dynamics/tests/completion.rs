@@ -126,6 +126,7 @@ fn what_cannot_be_completed_is_said() {
     let refusal = |known: &[Entry], rank| fit(Completion::of_rank(rank), (30, 30), known).unwrap_err();
     let same: Vec<Entry> = (0..30).map(|i| (i, (7 * i) % 30, 2.5)).collect();
     assert_eq!(refusal(&same, 2), DynamicsError::AllTheSame { count: 30, value: 2.5 });
+    assert_eq!(refusal(&[], 2), DynamicsError::ObservedCount { count: 0, d_out: 30, d_in: 30 });
     let mut one = same.clone();
     one[3].2 = f64::NAN;
     assert!(matches!(refusal(&one, 2), DynamicsError::NotFinite { row: 3, column: 21, .. }));

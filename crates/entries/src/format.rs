@@ -3,8 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// How a file of entries is written. The default: commas, one line of names above, the first three columns, any names.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Format {
     /// Between two columns: one ASCII character.
     pub delimiter: char,

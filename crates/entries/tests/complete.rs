@@ -77,6 +77,7 @@ fn wrong_input_is_refused_and_nothing_is_written() {
         0 => all + line + "\n",
         _ => all + line.rsplit_once(',').unwrap().0 + ",3\n",
     });
+    let numbers = "u,f,r\n0,0,1\n1,1,2\n90000000,1,3\n".to_owned();
     let few: String = csv.lines().take(5).fold(String::new(), |all, line| all + line + "\n");
     for (ratings, arguments, words) in [
         (
@@ -101,6 +102,7 @@ fn wrong_input_is_refused_and_nothing_is_written() {
         (&csv, &["--rank", "2", "--predict", "ratings.csv", "--output", "./ratings.csv"], "is also what is read"),
         (&csv, &["--rank", "2", "--output", "nowhere/out.csv"], "there is no directory nowhere"),
         (&repeated, &["--rank", "2"], "is given already in line 2"),
+        (&numbers, &["--rank", "1", "--index", "from0"], "numbers go up to 90000001, and there are 3 entries; with --index names"),
         (&one_row, &["--rank", "1"], "a 1 × "),
         (&constant, &["--rank", "2"], "known values are 3: there is nothing to learn from them"),
         (&few, &["--rank", "1"], "ratings.csv: "),

@@ -140,6 +140,7 @@ fn check((d_out, d_in): (usize, usize), training: &[Entry], validation: &[Entry]
         return Err(DynamicsError::NotFinite { row, column, value });
     }
     match training {
+        [] => Err(DynamicsError::ObservedCount { count: 0, d_out, d_in }),
         [first, rest @ ..] if rest.iter().all(|entry| entry.2 == first.2) => {
             Err(DynamicsError::AllTheSame { count: training.len(), value: first.2 })
         }

@@ -7,6 +7,11 @@ use anyhow::{Result, ensure};
 use clap::{Parser, ValueEnum};
 use entries::{Duplicates, Format, Index, Table};
 
+/// So many rows or columns are never too many.
+const SPARSE: usize = 1_000_000;
+/// So many rows or columns for each entry are a mistake, beyond that.
+const MOST_LINES_PER_ENTRY: usize = 10;
+
 /// Completes a matrix of which some entries are known, by a compressed deep factorization.
 ///
 /// Reads lines `row, column, value`; names or numbers. Some entries are held out: some to stop training and to choose among
@@ -169,6 +174,13 @@ impl Options {
         ensure!(
             rows > 1 && columns > 1,
             "{}: a {rows} × {columns} matrix has nothing to complete",
+            self.entries.display()
+        );
+        // Every row and column has a factor, whether it has an entry or not.
+        let (longer, known) = (rows.max(columns), table.entries.len());
+        ensure!(
+            longer <= SPARSE.max(MOST_LINES_PER_ENTRY * known),
+            "{}: numbers go up to {longer}, and there are {known} entries; with --index names only those that occur count",
             self.entries.display()
         );
         let most = rows.min(columns) / 2;

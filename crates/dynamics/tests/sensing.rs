@@ -1,12 +1,12 @@
 //! Matrix sensing: loss and gradients against a plain loop over the measurements and central differences, bits, projected form,
 //! constructions, errors.
 
-use dynamics::compression::{compress, sampled, spectral};
+use dynamics::compression::{compress, sampled, spectral, spectral_sparse};
 use dynamics::kernel::{Kernel, cheapest_form};
 use dynamics::random::{gaussian, haar, stream};
 use dynamics::units::{Hyperparameters, largest_singular_value};
 use dynamics::{
-    Completion, CompressedFactorization, DeepFactorization, DynamicsError, Factorization, FixedFactorization, HeldOut,
+    CompressedFactorization, DeepFactorization, DynamicsError, Factorization, FixedFactorization, HeldOut,
     Initialization, LossForm, Measurements, Objective, Observed, Optimizer, Schedule, Target, train,
 };
 use faer::{Mat, Par};
@@ -252,7 +252,7 @@ fn constructions_for_entries_refuse_measurements() {
     let mut rng = stream(86, &["refused"]);
     let error = sampled(&objective, 2, 3, 0.1, 0.0, &mut rng, Par::Seq).unwrap_err().to_string();
     assert!(error.contains("a sampled construction needs a list of observed entries"), "{error}");
-    let Err(error) = Completion::of_rank(2).run(&objective, &mut rng, Par::Seq) else { panic!("completed") };
-    assert!(error.to_string().contains("needs a list of observed entries"), "{error}");
+    let error = spectral_sparse(&objective, 2, 3, 0.1, 0.0, &mut rng, Par::Seq).unwrap_err().to_string();
+    assert!(error.contains("a sparse construction needs a list of observed entries"), "{error}");
     assert_eq!(HeldOut::draw(&objective, 10, &mut rng).unwrap_err(), DynamicsError::NothingHeldOut(10));
 }

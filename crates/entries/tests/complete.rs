@@ -102,7 +102,11 @@ fn wrong_input_is_refused_and_nothing_is_written() {
         (&csv, &["--rank", "2", "--predict", "ratings.csv", "--output", "./ratings.csv"], "is also what is read"),
         (&csv, &["--rank", "2", "--output", "nowhere/out.csv"], "there is no directory nowhere"),
         (&repeated, &["--rank", "2"], "is given already in line 2"),
-        (&numbers, &["--rank", "1", "--index", "from0"], "numbers go up to 90000001, and there are 3 entries; with --index names"),
+        (
+            &numbers,
+            &["--rank", "1", "--index", "from0"],
+            "numbers go up to 90000001, and there are 3 entries; with --index names",
+        ),
         (&one_row, &["--rank", "1"], "a 1 × "),
         (&constant, &["--rank", "2"], "known values are 3: there is nothing to learn from them"),
         (&few, &["--rank", "1"], "ratings.csv: "),

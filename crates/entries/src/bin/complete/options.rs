@@ -56,7 +56,7 @@ pub struct Options {
     pub max_iterations: u64,
 
     /// Stop when the validation error has not fallen for this many iterations
-    #[arg(long, default_value_t = 200, value_name = "N")]
+    #[arg(long, default_value_t = 500, value_name = "N")]
     pub patience: u64,
 
     /// Step size, in relative units: lower it if training diverges

@@ -116,6 +116,9 @@ fn check_output(output: &Path, inputs: [Option<&std::path::PathBuf>; 2]) -> Resu
     let directory = directory(output);
     ensure!(directory.is_dir(), "--output {}: there is no directory {}", output.display(), directory.display());
     ensure!(!output.is_dir(), "--output {}: it is a directory", output.display());
+    // The file is renamed into its place: a device, a pipe or a link there would be gone.
+    let is_other = fs::symlink_metadata(output).is_ok_and(|metadata| !metadata.is_file());
+    ensure!(!is_other, "--output {}: it is there, and not a regular file", output.display());
     if let Ok(output) = fs::canonicalize(output)
         && let Some(input) =
             inputs.into_iter().flatten().find(|input| fs::canonicalize(input).is_ok_and(|i| i == output))

@@ -89,6 +89,18 @@ pub enum DynamicsError {
         /// Their value.
         value: f64,
     },
+    /// Known values whose powers are no longer numbers.
+    #[error(
+        "the largest of the known values is {value:e} in size; allowed: from {smallest:e} to {largest:e} (divide all by one number)"
+    )]
+    Magnitude {
+        /// Of the largest, without its sign.
+        value: f64,
+        /// The least it may be.
+        smallest: f64,
+        /// The most it may be.
+        largest: f64,
+    },
     /// Entries that a mean and biases explain to the last bit.
     #[error("nothing is left of the known values beside the mean and the biases of rows and columns")]
     NothingLeft,

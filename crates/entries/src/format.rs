@@ -9,7 +9,7 @@ pub struct Format {
     pub delimiter: char,
     /// Lines above the first entry; the first of them names the columns. 0: there is none.
     pub header_lines: usize,
-    /// Columns of row, column and value: names of the header, or numbers from 1.
+    /// Columns of row, column and value: names of the header, or numbers from 1. A number is never taken for a name.
     pub columns: [String; 3],
     /// What the first two are.
     pub index: Index,

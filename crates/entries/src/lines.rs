@@ -37,19 +37,23 @@ impl<R: Read> Lines<R> {
         let mut header = None;
         for _ in 0..format.header_lines {
             if !lines.advance()? {
-                return Err(refuse(format!("it ends within its {} header lines", format.header_lines)));
+                return Err(refuse(format!("it ends within its header (header lines: {})", format.header_lines)));
             }
             header.get_or_insert_with(|| lines.record.clone());
         }
         for column in wanted {
-            let (place, title) = find(column, header.as_ref()).map_err(refuse)?;
+            let (place, title) = find(column, header.as_ref())
+                .map_err(|what| refuse(what + &other_delimiter(header.as_ref(), format.delimiter)))?;
+            if let Some(other) = lines.places.iter().position(|other| *other == place) {
+                return Err(refuse(format!("columns {:?} and {column:?} are the same", wanted[other])));
+            }
             lines.places.push(place);
             lines.titles.push(title);
         }
         Ok(lines)
     }
 
-    /// What the header calls the wanted columns; their numbers if there is none.
+    /// What the header calls the wanted columns; `column 3` if there is none.
     pub fn titles(&self) -> &[String] {
         &self.titles
     }
@@ -91,24 +95,35 @@ impl<R: Read> Lines<R> {
     }
 }
 
-/// Place (from 0) and title of a column that is given by its name or its number.
+/// Place (from 0) and title of a column that is given by its number or its name. A number is never a name.
 fn find(column: &str, header: Option<&StringRecord>) -> Result<(usize, String), String> {
     let titles: Vec<&str> = header.map(|header| header.iter().collect()).unwrap_or_default();
-    if let Some(place) = titles.iter().position(|title| *title == column) {
-        return Ok((place, column.to_owned()));
-    }
-    match column.parse::<usize>() {
-        Ok(number) if number > 0 && (titles.is_empty() || number <= titles.len()) => {
-            let title = titles.get(number - 1).filter(|title| !title.is_empty());
-            Ok((number - 1, title.map_or(column.to_owned(), |title| (*title).to_owned())))
+    let place = match column.parse::<usize>() {
+        Ok(number) => number.checked_sub(1).filter(|place| titles.is_empty() || *place < titles.len()),
+        Err(_) => titles.iter().position(|title| *title == column),
+    };
+    match place {
+        Some(place) => {
+            let title = titles.get(place).filter(|title| !title.is_empty());
+            Ok((place, title.map_or_else(|| format!("column {}", place + 1), |title| (*title).to_owned())))
         }
-        _ if titles.is_empty() => {
+        None if titles.is_empty() => {
             Err(format!("column {column:?} is not a number from 1, and there is no header with names"))
         }
-        _ => Err(format!(
+        None => Err(format!(
             "it has no column {column:?}; allowed: a number from 1 to {} or one of {}",
             titles.len(),
             titles.join(", ")
         )),
     }
+}
+
+/// A hint, if the header is one column and would be more with another delimiter.
+fn other_delimiter(header: Option<&StringRecord>, delimiter: char) -> String {
+    let Some(header) = header.filter(|header| header.len() == 1) else { return String::new() };
+    let likely = [';', '\t', ',', '|', ' '].into_iter().find(|other| *other != delimiter && header[0].contains(*other));
+    likely.map_or_else(String::new, |other| {
+        let other = if other == '\t' { "tab".to_owned() } else { format!("{other:?}") };
+        format!("; its header has one column with the delimiter {delimiter:?}, and more with {other}")
+    })
 }

@@ -42,10 +42,13 @@ impl Names {
     }
 
     /// The number of a name, from 0; `None` if there is no such row or column.
-    pub fn find(&self, name: &str) -> Option<usize> {
+    ///
+    /// # Errors
+    /// If it is no name: what is allowed.
+    pub fn find(&self, name: &str) -> Result<Option<usize>, String> {
         match self.index {
-            Index::Names => self.numbers.get(name).copied(),
-            _ => self.parse(name).ok().filter(|number| *number < self.count),
+            Index::Names => Ok(self.numbers.get(name).copied()),
+            _ => Ok(Some(self.parse(name)?).filter(|number| *number < self.count)),
         }
     }
 

@@ -45,6 +45,7 @@ impl Table {
     pub fn from_reader(source: impl Read, file: &str, format: &Format) -> Result<Self, EntriesError> {
         let mut lines = Lines::new(source, file, format, &format.columns)?;
         let titles = [0, 1, 2].map(|k| lines.titles()[k].clone());
+        check_header(&titles, file, format)?;
         let (mut rows, mut columns) = (Names::new(format.index), Names::new(format.index));
         let mut entries = Vec::new();
         // Where an entry is in the list, in which line it came first, and how often it was given.
@@ -74,7 +75,8 @@ impl Table {
             }
         }
         if entries.is_empty() {
-            return Err(EntriesError::File { file: file.to_owned(), what: "it has no entries".to_owned() });
+            let what = format!("it has no entries (header lines: {})", format.header_lines);
+            return Err(EntriesError::File { file: file.to_owned(), what });
         }
         let repeated = seen.values().map(|(_, _, times)| *times as usize - 1).sum();
         Ok(Self { titles, rows, columns, entries, repeated })
@@ -84,6 +86,19 @@ impl Table {
     pub fn shape(&self) -> (usize, usize) {
         (self.rows.len(), self.columns.len())
     }
+}
+
+/// Whether the header is one: taken for a header, an entry would be lost.
+fn check_header(titles: &[String; 3], file: &str, format: &Format) -> Result<(), EntriesError> {
+    let value = &titles[2];
+    if format.header_lines == 0 || value.parse::<f64>().is_err() {
+        return Ok(());
+    }
+    let what = format!(
+        "the value's column is called {value:?}, a number: if the file has no header, say so (0 header lines); if it has one, \
+         give the column a name"
+    );
+    Err(EntriesError::Line { file: file.to_owned(), line: 1, what })
 }
 
 /// An entry; what is wrong with it, if it is none.

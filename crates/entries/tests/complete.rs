@@ -12,6 +12,8 @@ fn folder(ratings: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("ratings.csv"), ratings).unwrap();
     fs::write(folder.path().join("pairs.csv"), "user,film\nu3,\"film, 4\"\nu3,nobody\nnobody,nothing\n").unwrap();
+    fs::write(folder.path().join("header.csv"), "u3,\"film, 4\"\n").unwrap();
+    fs::write(folder.path().join("below.csv"), "user,film\n1,2\n-1,0\n").unwrap();
     folder
 }
 
@@ -39,6 +41,11 @@ fn a_matrix_is_completed() {
     ] {
         assert!(said.contains(words), "{words} is not in {said}");
     }
+    assert_eq!(
+        said.matches("validation error").count(),
+        6,
+        "two ranks, nothing or the mean or biases taken away: {said}"
+    );
     let written = fs::read_to_string(folder.path().join("all.csv")).unwrap();
     assert_eq!(written.lines().count(), 1 + 60 * 40 - known);
     assert!(written.starts_with("user,film,stars\n"));
@@ -48,7 +55,7 @@ fn a_matrix_is_completed() {
     assert_eq!(fs::read_to_string(folder.path().join("one.csv")).unwrap(), written);
     assert_eq!(text(&again.stdout).lines().count(), 2, "quiet: which settings, and the error");
     let listed = run(&folder, &["ratings.csv", "--rank", "3,1", "--predict", "pairs.csv", "--output", "some.csv"]);
-    assert!(text(&listed.stderr).contains("warning: 2 pairs have a row or a column without a known entry"));
+    assert!(text(&listed.stderr).contains("has no known entry: 2, the first in line 3;"));
     let some = fs::read_to_string(folder.path().join("some.csv")).unwrap();
     assert_eq!(some.lines().count(), 4);
     let pair = some.lines().nth(1).unwrap();
@@ -78,6 +85,9 @@ fn wrong_input_is_refused_and_nothing_is_written() {
         _ => all + line.rsplit_once(',').unwrap().0 + ",3\n",
     });
     let numbers = "u,f,r\n0,0,1\n1,1,2\n90000000,1,3\n".to_owned();
+    let no_header: String = csv.lines().skip(1).fold(String::new(), |all, line| all + line + "\n");
+    let huge = format!("{csv}big,\"film, 3\",1e100\n");
+    let counted = (0..90).fold("u,f,r\n".to_owned(), |all, n| all + &format!("{},{},{}\n", n % 10, n / 10, n % 7));
     let few: String = csv.lines().take(5).fold(String::new(), |all, line| all + line + "\n");
     for (ratings, arguments, words) in [
         (
@@ -85,13 +95,24 @@ fn wrong_input_is_refused_and_nothing_is_written() {
             &["--rank", "21"][..],
             "--rank 21 is not allowed; allowed: from 1 to 20, half the shorter side of the 60 × 40 matrix",
         ),
-        (&csv, &["--rank", "0"], "--rank 0 is not allowed"),
-        (&csv, &["--rank", "2", "--depth", "1"], "--depth 1 is not allowed; allowed: a whole number from 2"),
-        (&csv, &["--rank", "2", "--test", "1.5"], "--test 1.5 is not allowed; allowed: a number between 0 and 1"),
-        (&csv, &["--rank", "2", "--test", "NaN"], "--test NaN is not allowed"),
+        (&csv, &["--rank", "0"], "'--rank <N[,N…]>': allowed: a whole number from 1"),
+        (&csv, &["--rank", "two"], "'--rank <N[,N…]>': allowed: a whole number from 1"),
+        (&csv, &["--rank", "2,3,2"], "--rank has 2 twice; allowed: each rank once"),
+        (&csv, &["--rank", "2", "--depth", "1"], "'--depth <L>': allowed: a whole number from 2 to 10000"),
+        (&csv, &["--rank", "2", "--test", "1.5"], "'--test <FRACTION>': allowed: a number between 0 and 1"),
+        (&csv, &["--rank", "2", "--test", "NaN"], "allowed: a number between 0 and 1"),
+        (&csv, &["--rank", "2", "--max-iterations", "0"], "allowed: a whole number from 1"),
+        (&csv, &["--rank", "2", "--patience", "0"], "allowed: a whole number from 1"),
+        (&csv, &["--rank", "2", "--threads", "100000"], "allowed: a whole number from 1 to "),
+        (&csv, &["--rank", "2", "--threads", "0"], "allowed: a whole number from 1 to "),
+        (&csv, &["--rank", "2", "--seed", "-1"], "allowed: a whole number from 0 to 18446744073709551615"),
+        (&csv, &["--rank", "2", "--header-lines", "-1"], "allowed: a whole number from 0"),
+        (&csv, &["--rank", "2", "--init-scale", "inf"], "allowed: a number above 0"),
+        (&csv, &["--rank", "2", "--columns", "1,1,3"], "columns \"1\" and \"1\" are the same"),
+        (&csv, &["--rank", "2", "--delimiter", ";"], "and more with ','"),
         (&csv, &["--rank", "2", "--test", "0.5", "--validation", "0.5"], "leave nothing to train on"),
-        (&csv, &["--rank", "2", "--step-size", "-1"], "--step-size -1 is not allowed; allowed: a number above 0"),
-        (&csv, &["--rank", "2", "--step-size", "1e6"], "(a smaller --step-size may help): diverged"),
+        (&csv, &["--rank", "2", "--step-size", "-1"], "'--step-size <η>': allowed: a number above 0"),
+        (&csv, &["--rank", "2", "--step-size", "1e6"], "(a smaller --step-size or --init-scale may help): diverged"),
         (
             &csv,
             &["--rank", "2", "--columns", "user,film,score"],
@@ -105,9 +126,21 @@ fn wrong_input_is_refused_and_nothing_is_written() {
         (
             &numbers,
             &["--rank", "1", "--index", "from0"],
-            "numbers go up to 90000001, and there are 3 entries; with --index names",
+            "a 90000001 × 2 matrix is too large for 3 entries; allowed: at most 1000000 rows or columns, or 10 for each entry",
         ),
         (&one_row, &["--rank", "1"], "a 1 × "),
+        (&no_header, &["--rank", "2"], "ratings.csv, line 1: the value's column is called"),
+        (&huge, &["--rank", "2"], "the largest of the known values is 1e100 in size; allowed: from 1e-60 to 1e60"),
+        (
+            &csv,
+            &["--rank", "2", "--predict", "header.csv"],
+            "header.csv, line 1: row \"u3\" and column \"film, 4\" are a pair",
+        ),
+        (
+            &counted,
+            &["--rank", "1", "--index", "from0", "--predict", "below.csv"],
+            "below.csv, line 3: row \"-1\", column \"0\": allowed is a whole number from 0 to 99999999",
+        ),
         (&constant, &["--rank", "2"], "known values are 3: there is nothing to learn from them"),
         (&few, &["--rank", "1"], "ratings.csv: "),
         (&csv.replacen(",\"film, 3\",", ",\"film, 3\",x", 1), &["--rank", "2"], "not a number"),
@@ -123,4 +156,59 @@ fn wrong_input_is_refused_and_nothing_is_written() {
         assert!(!said.contains("panicked"), "{said}");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), before, "{arguments:?} left a file");
     }
+}
+
+/// An exact matrix of rank 2 without a constant part: about the mean its rank is 3.
+fn rank_two() -> String {
+    let value = |i: usize, j: usize| {
+        ((i + 1) as f64).sin() * (j as f64).cos() + (i as f64 * 0.7).cos() * (j as f64 * 1.3).sin()
+    };
+    let known = (0..60 * 40).map(|n| (n / 40, n % 40)).filter(|(i, j)| (7 * i + 3 * j) % 5 < 3);
+    known.fold("row,column,value\n".to_owned(), |all, (i, j)| all + &format!("r{i},c{j},{}\n", value(i, j)))
+}
+
+#[test]
+fn a_matrix_of_the_rank_guess_is_completed_though_its_centred_one_has_a_higher_rank() {
+    let folder = folder(&rank_two());
+    let output = run(&folder, &["ratings.csv", "--rank", "2", "--output", "all.csv", "-q"]);
+    let said = text(&output.stdout);
+    let error: f64 = said.trim_end().rsplit(' ').next().unwrap().parse().unwrap();
+    assert!(said.contains("rank 2, nothing taken away") && error < 1e-3, "{said}");
+}
+
+/// What is said is lost, the predictions are not.
+#[cfg(unix)]
+#[test]
+fn predictions_are_written_when_nobody_reads_what_is_said() {
+    use std::os::unix::fs::PermissionsExt;
+    use std::process::Stdio;
+
+    let folder = folder(&sample().0);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_complete"));
+    command.current_dir(folder.path()).args(["ratings.csv", "--rank", "3", "--output", "all.csv"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let written = folder.path().join("all.csv");
+    assert!(fs::read_to_string(&written).unwrap().lines().count() > 1000);
+
+    // Its access rights are those of any new file.
+    fs::write(folder.path().join("any"), "").unwrap();
+    let mode = |path| fs::metadata(path).unwrap().permissions().mode();
+    assert_eq!(mode(written), mode(folder.path().join("any")));
+}
+
+/// The file is renamed into its place, where nothing else may be.
+#[cfg(unix)]
+#[test]
+fn links_are_not_replaced() {
+    let folder = folder(&sample().0);
+    fs::write(folder.path().join("target.csv"), "mine\n").unwrap();
+    std::os::unix::fs::symlink("target.csv", folder.path().join("link.csv")).unwrap();
+    let output = run(&folder, &["ratings.csv", "--rank", "3", "--output", "link.csv"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("--output link.csv: it is there, and not a regular file"));
+    assert_eq!(fs::read_to_string(folder.path().join("link.csv")).unwrap(), "mine\n");
+    assert!(fs::symlink_metadata(folder.path().join("link.csv")).unwrap().is_symlink());
 }

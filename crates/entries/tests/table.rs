@@ -36,9 +36,10 @@ fn formats() {
 #[test]
 fn numbers_leave_room_for_rows_without_entries() {
     let table = read("u,f,r\n7,2,1\n0,0,2\n", &Format { index: Index::From0, ..format() }).unwrap();
-    assert_eq!((table.shape(), table.rows.name(7), table.rows.find("8")), ((8, 3), "7".to_owned(), None));
+    assert_eq!((table.shape(), table.rows.name(7), table.rows.find("8")), ((8, 3), "7".to_owned(), Ok(None)));
+    assert_eq!(table.rows.find("-1"), Err("a whole number from 0 to 99999999".to_owned()));
     let table = read("u,f,r\n7,2,1\n1,1,2\n", &Format { index: Index::From1, ..format() }).unwrap();
-    assert_eq!((table.shape(), table.columns.name(1), table.rows.find("7")), ((7, 2), "2".to_owned(), Some(6)));
+    assert_eq!((table.shape(), table.columns.name(1), table.rows.find("7")), ((7, 2), "2".to_owned(), Ok(Some(6))));
 }
 
 #[test]
@@ -82,8 +83,22 @@ fn wrong_files_are_named() {
     let columns = |columns: [&str; 3]| Format { columns: columns.map(str::to_owned), ..format() };
     let none = "x.csv: it has no column \"who\"; allowed: a number from 1 to 3 or one of u, f, r";
     for (text, format, words) in [
-        ("", format(), "x.csv: it ends within its 1 header lines"),
-        ("u,f,r\n", format(), "x.csv: it has no entries"),
+        ("", format(), "x.csv: it ends within its header (header lines: 1)"),
+        ("u,f,r\n", format(), "x.csv: it has no entries (header lines: 1)"),
+        (
+            "a,x,1\nb,x,2\n",
+            format(),
+            "x.csv, line 1: the value's column is called \"1\", a number: if the file has no header, say so (0 header lines); \
+             if it has one, give the column a name",
+        ),
+        ("a,x,many\n", Format { header_lines: 0, ..format() }, "x.csv, line 1: column 3 is \"many\", not a number"),
+        (
+            "u;f;r\na;x;1\n",
+            format(),
+            "x.csv: it has no column \"2\"; allowed: a number from 1 to 1 or one of u;f;r; its header has one column with \
+             the delimiter ',', and more with ';'",
+        ),
+        ("u,f,r\na,x,1\n", columns(["u", "1", "r"]), "x.csv: columns \"u\" and \"1\" are the same"),
         ("u,f,r\na,x,1\n", columns(["who", "f", "r"]), none),
         (
             "a,x,1\n",

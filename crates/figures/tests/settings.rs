@@ -64,7 +64,8 @@ fn values_out_of_range_name_key_value_and_what_is_allowed() {
         ("ratings", "networks.names=[\"original\"]", "compressed"),
         ("ratings", "networks.depths.1.depth=2", "each depth once"),
         ("ratings", "als.regularizations=[0]", "a number greater than 0"),
-        ("ratings", "original.data=[\"made-up\"]", "names of data: movielens-100k, filmtrust"),
+        ("ratings", "original.data=[\"made-up\"]", "names of data (movielens-100k, filmtrust), or an empty list"),
+        ("ratings", "validation_fraction=0", "a number in (0, 1)"),
         ("scaling", "problem.target=gaussian", "\"factors\" for sizes above 5000"),
         ("scaling", "network.rank_guess=501", "a whole number from 1 to half the size (500)"),
         ("scaling", "held_out_entries=1", "a whole number from 2"),
@@ -198,7 +199,7 @@ fn settings_that_do_not_fit_encoder_or_data_are_refused_before_anything_runs() {
         let output = smoke(experiment, directory.path(), &["--set", setting]);
         let text = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{experiment} {setting}: {text}");
-        let place = format!("experiments/{experiment}.toml: ");
+        let place = format!("experiments/{experiment}.toml with --set {setting}: ");
         assert!(text.contains(&place) && text.contains(expected), "{experiment} {setting}: {text}");
     }
 }
@@ -403,5 +404,24 @@ fn an_interval_of_one_trial_is_empty() {
     for row in differences {
         let pairs = ["pairs", "not_trained"].map(|column| row[column].parse::<usize>().expect("a number"));
         assert_eq!((pairs.iter().sum(), row["low"].as_str(), row["high"].as_str()), (1, "", ""));
+    }
+}
+
+/// What fits no data is known only when there is data; it is refused with the place it was written at all the same.
+#[test]
+fn values_that_do_not_fit_the_data_name_where_they_were_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let [results, figures] = ["r", "f"].map(|name| folder.path().join(name).display().to_string());
+    for (setting, expected) in [
+        ("als.ranks=[2, 41]", "als.ranks.1 = 41 is not allowed; allowed: at most 40 for made-up, a 60 × 40 matrix"),
+        ("networks.rank_guesses=[21]", "networks.rank_guesses.0 = 21 is not allowed; allowed: at most 20 for made-up"),
+        ("soft_impute.rank=41", "soft_impute.rank = 41 is not allowed; allowed: at most 40 for made-up"),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ratings"));
+        command.current_dir(repository()).args(["--profile", "smoke", "--results", &results, "--figures", &figures]);
+        let output = command.args(["--set", setting]).output().expect("the binary starts");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{setting}: {said}");
+        assert!(said.contains(&format!("ratings.toml with --set {setting}: {expected}")), "{setting}: {said}");
     }
 }

@@ -80,6 +80,10 @@ checked!(
     Fraction, f64, "a number in (0, 1]", |x| x > 0.0 && x <= 1.0
 );
 checked!(
+    /// A part of a whole that is not empty and leaves something.
+    ProperFraction, f64, "a number in (0, 1)", |x| x > 0.0 && x < 1.0
+);
+checked!(
     /// A number below 1, 0 included: how much of what was is kept at each step, such as momentum.
     Momentum, f64, "a number in [0, 1)", |x| (0.0..1.0).contains(&x)
 );
@@ -294,6 +298,7 @@ mod tests {
             assert!(refused::<Positive>(value), "{value}");
         }
         assert!(!refused::<NotNegative>("0") && refused::<NotNegative>("-1e-9"));
+        assert!(refused::<ProperFraction>("1") && refused::<ProperFraction>("0"));
         assert!(!refused::<Fraction>("1") && refused::<Fraction>("1.1") && refused::<Fraction>("0"));
         assert!(!refused::<Count>("1") && refused::<Count>("0") && refused::<Count>("-1") && refused::<Count>("1.0"));
         assert!(!refused::<Steps>("1") && refused::<Steps>("0") && refused::<Steps>("1000000001"));

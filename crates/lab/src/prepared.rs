@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::time::{Duration, Instant};
 
-use anyhow::anyhow;
 
 use crate::provenance::{self, Meta, Run};
 use crate::runner::{self, How, Ran, Survey};
@@ -198,10 +197,10 @@ impl<E: Experiment> Prepared<E> {
         guarded::<E, _, _>("making the tables", || E::tables(&self.resolved.settings, inputs, finished))
     }
 
-    /// A setting that turned out not to fit what was gathered, with the file it comes from.
+    /// A setting that turned out not to fit what was gathered, with the place it comes from.
     fn located(&self, error: anyhow::Error) -> anyhow::Error {
         match error.downcast::<Invalid>() {
-            Ok(invalid) => BadInput(anyhow!("{}: {invalid}", self.resolved.path.display())).into(),
+            Ok(invalid) => BadInput(self.resolved.refuse(invalid).into()).into(),
             Err(other) => other,
         }
     }

@@ -98,8 +98,9 @@ impl Completion {
     /// look with the smallest error on `validation` entries; of the last one if there are none. `watch` sees every look.
     ///
     /// # Errors
-    /// If an entry is outside the matrix, given twice or not finite, the training entries are all the same or nothing is
-    /// left of them beside the biases, the rank guess or the depth is out of range, or training diverges.
+    /// If an entry is outside the matrix, given twice or not finite, the training entries are all the same, all too small or
+    /// one too large, or nothing is left of them beside the biases, the rank guess or the depth is out of range, or training
+    /// diverges.
     pub fn fit(
         &self,
         shape: (usize, usize),
@@ -130,6 +131,11 @@ impl Completion {
     }
 }
 
+/// The largest known value may be from here …
+const SMALLEST: f64 = 1e-60;
+/// … to here: fourth powers of singular values are formed, and must neither overflow nor vanish.
+const LARGEST: f64 = 1e60;
+
 /// Checks what biases and errors rely on; [`Objective::of_entries`] finds entries that are there twice.
 fn check((d_out, d_in): (usize, usize), training: &[Entry], validation: &[Entry]) -> Result<(), DynamicsError> {
     if let Some(&(row, column, _)) = training.iter().chain(validation).find(|entry| entry.0 >= d_out || entry.1 >= d_in)
@@ -138,6 +144,10 @@ fn check((d_out, d_in): (usize, usize), training: &[Entry], validation: &[Entry]
     }
     if let Some(&(row, column, value)) = training.iter().chain(validation).find(|entry| !entry.2.is_finite()) {
         return Err(DynamicsError::NotFinite { row, column, value });
+    }
+    let largest = training.iter().map(|entry| entry.2.abs()).fold(0.0, f64::max);
+    if largest != 0.0 && !(SMALLEST..=LARGEST).contains(&largest) {
+        return Err(DynamicsError::Magnitude { value: largest, smallest: SMALLEST, largest: LARGEST });
     }
     match training {
         [] => Err(DynamicsError::ObservedCount { count: 0, d_out, d_in }),

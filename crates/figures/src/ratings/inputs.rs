@@ -47,6 +47,7 @@ impl Ratings {
         }
         for DataSet { name, hash, shape, entries } in &sets {
             check_ranks(settings, name, *shape)?;
+            check_values(name, entries)?;
             gathering.record(format!("ratings of {name}"), hash.clone());
             gathering
                 .record(format!("size of {name}"), format!("{} ratings of {} × {}", entries.len(), shape.0, shape.1));
@@ -99,13 +100,24 @@ fn made_up(rng: &mut Generator) -> Vec<Entry> {
     places.filter(|(i, j)| (7 * i + 3 * j) % 2 == 0).map(noisy).collect()
 }
 
+/// Checks that there is something to learn.
+fn check_values(name: &str, entries: &[Entry]) -> anyhow::Result<()> {
+    let value = entries.first().map_or(0.0, |entry| entry.2);
+    if entries.iter().all(|entry| entry.2 == value) {
+        return Err(BadInput(anyhow!("{name}: all {} ratings are {value}", entries.len())).into());
+    }
+    Ok(())
+}
+
 /// Checks ranks against the size of the data.
 fn check_ranks(settings: &Settings, name: &str, (rows, columns): (usize, usize)) -> anyhow::Result<()> {
     let shorter = rows.min(columns);
     let guesses = settings.networks.rank_guesses.iter().enumerate();
     let guesses = guesses.map(|(i, rank)| (format!("networks.rank_guesses.{i}"), shorter / 2, **rank));
+    let ranks = settings.als.ranks.iter().enumerate();
+    let ranks = ranks.map(|(i, rank)| (format!("als.ranks.{i}"), shorter, **rank));
     let largest = ("soft_impute.rank".to_owned(), shorter, *settings.soft_impute.rank);
-    for (key, most, rank) in guesses.chain([largest]) {
+    for (key, most, rank) in guesses.chain(ranks).chain([largest]) {
         let allowed = format!("at most {most} for {name}, a {rows} × {columns} matrix");
         Invalid::unless(rank <= most, key, rank, allowed)?;
     }

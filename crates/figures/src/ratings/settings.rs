@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use entries::{Duplicates, Format, Index, Known};
-use lab::checked::{Count, Depth, Distinct, Fraction, NotEmpty, NotNegative, Positive, Steps, Trials};
+use lab::checked::{Count, Depth, Distinct, NotEmpty, NotNegative, Positive, ProperFraction, Steps, Trials};
 use lab::{Check, Invalid};
 use serde::{Deserialize, Serialize};
 
@@ -19,8 +19,8 @@ pub struct Settings {
     pub(super) seed: u64,
     pub(super) trials: Trials,
     pub(super) data: Distinct<String>,
-    pub(super) validation_fraction: Fraction,
-    pub(super) test_fraction: Fraction,
+    pub(super) validation_fraction: ProperFraction,
+    pub(super) test_fraction: ProperFraction,
     pub(super) clip: bool,
     pub(super) networks: Networks,
     pub(super) als: AlsSettings,
@@ -158,7 +158,7 @@ impl Settings {
             Invalid::unless(is_one, format!("files.{name}.delimiter"), &file.delimiter, Format::DELIMITERS)?;
         }
         for (i, name) in self.original.data.iter().enumerate() {
-            let allowed = format!("names of data: {}", self.data.join(", "));
+            let allowed = format!("names of data ({}), or an empty list", self.data.join(", "));
             Invalid::unless(self.data.contains(name), format!("original.data.{i}"), name, allowed)?;
         }
         Ok(())

@@ -179,6 +179,15 @@ pub struct Resolved<S> {
     pub profile: String,
     /// The overrides, as they were typed.
     pub overrides: Vec<String>,
+    /// Where each value was written.
+    tree: Node,
+}
+
+impl<S> Resolved<S> {
+    /// What to say of a value that turned out not to fit, with the place it was written at.
+    pub(crate) fn refuse(&self, invalid: Invalid) -> SettingsError {
+        locate(&self.tree, invalid)
+    }
 }
 
 /// Reads, merges, deserializes and checks settings. Every profile of the file is deserialized, not only `profile`.
@@ -223,7 +232,7 @@ pub fn load<S: DeserializeOwned + Check>(
     }
     let settings = checked(&tree)?;
     let overrides = overrides.iter().map(|given| given.option.clone()).collect();
-    Ok(Resolved { settings, path: path.to_owned(), profile: profile.to_owned(), overrides })
+    Ok(Resolved { settings, path: path.to_owned(), profile: profile.to_owned(), overrides, tree })
 }
 
 /// The settings a table was made with, from the `settings` of its `NAME.meta.toml`.

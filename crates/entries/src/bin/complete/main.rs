@@ -1,10 +1,12 @@
 //! Completes a matrix of which some entries are known: `complete -- ratings.csv --rank 10 --predict pairs.csv --output out.csv`.
 
+mod messages;
 mod options;
 mod predict;
 mod search;
+mod values;
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -14,6 +16,7 @@ use dynamics::random;
 use entries::{Split, Table};
 use faer::Par;
 
+use self::messages::Messages;
 use self::options::Options;
 use self::search::{Found, show};
 
@@ -22,23 +25,26 @@ fn main() -> ExitCode {
     match run(&options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            let _ = writeln!(std::io::stderr(), "error: {error:#}");
             // What the system refuses is not what the user typed, unless it is a name.
             let refused = error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>());
-            ExitCode::from(if refused.is_some_and(|cause| cause.kind() != ErrorKind::NotFound) { 1 } else { 2 })
+            let by_system =
+                |cause: &std::io::Error| !matches!(cause.kind(), ErrorKind::NotFound | ErrorKind::IsADirectory);
+            ExitCode::from(if refused.is_some_and(by_system) { 1 } else { 2 })
         }
     }
 }
 
 fn run(options: &Options) -> Result<()> {
+    let messages = Messages::new(options.quiet);
     let format = options.format();
     let table = Table::read(&options.entries, &format)?;
     let (rows, columns) = table.shape();
     let known = table.entries.len();
     let share = known as f64 / (rows as f64 * columns as f64);
-    options.say(format_args!("{known} known entries of a {rows} × {columns} matrix ({:.2} %)", 100.0 * share));
+    messages.say(format_args!("{known} known entries of a {rows} × {columns} matrix ({:.2} %)", 100.0 * share));
     if table.repeated > 0 {
-        options.say(format_args!("{} lines repeated an entry", table.repeated));
+        messages.say(format_args!("lines that give an entry again: {}", table.repeated));
     }
     options.check(&table)?;
     let wanted = predict::Wanted::new(options, &table, &format)?;
@@ -47,8 +53,8 @@ fn run(options: &Options) -> Result<()> {
     let split = Split::draw(table.entries.clone(), options.validation, options.test, &mut rng)
         .with_context(|| options.entries.display().to_string())?;
     let par = if options.threads() > 1 { Par::rayon(options.threads()) } else { Par::Seq };
-    let found = search::best(options, table.shape(), &split, par)?;
-    report(options, &table, &split, &found);
+    let found = search::best(options, &messages, table.shape(), &split, par)?;
+    report(&messages, &table, &split, &found);
 
     // The errors are known; what is handed out may learn from every entry.
     let stopping = Stopping { max_iterations: found.completed.best.iteration, ..found.completion.stopping };
@@ -58,23 +64,23 @@ fn run(options: &Options) -> Result<()> {
         last.fit(table.shape(), &table.entries, &[], &mut rng, watch, par)
     })?;
     let lines = wanted.write(options, &table, &format, &completed.predictor)?;
-    options.say(format_args!("{lines} predictions in {}", options.output.display()));
-    Ok(())
+    messages.say(format_args!("predictions in {}: {lines}", options.output.display()));
+    messages.finish()
 }
 
 /// The error on entries that neither training nor the choice of settings saw, beside those of simpler predictions.
-fn report(options: &Options, table: &Table, split: &Split, found: &Found) {
+fn report(messages: &Messages, table: &Table, split: &Split, found: &Found) {
     let error = found.completed.error(&split.test).unwrap_or_default();
-    println!(
-        "rank {}, {}: stopped at iteration {}",
+    messages.result(format_args!(
+        "rank {}, {}: the factors of iteration {}",
         found.completion.rank,
         found.centered(),
         found.completed.best.iteration
-    );
-    println!("held-out error (root mean square of {} entries): {error:.4e}", split.test.len());
+    ));
+    messages.result(format_args!("held-out error (root mean square; entries: {}): {error:.4e}", split.test.len()));
     for (name, centering) in [("mean", Centering::Mean), ("mean and biases", Centering::Biases(Default::default()))] {
         let biases = dynamics::completion::Biases::fit(table.shape(), &split.training, centering);
         let simple = dynamics::completion::root_mean_square(biases.without(&split.test).iter().map(|entry| entry.2));
-        options.say(format_args!("  of the {name} alone: {:.4e}", simple.unwrap_or_default()));
+        messages.say(format_args!("  of the {name} alone: {:.4e}", simple.unwrap_or_default()));
     }
 }

@@ -1,11 +1,14 @@
 //! The command line.
 
-use std::fmt;
 use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 use clap::{Parser, ValueEnum};
 use entries::{Duplicates, Format, Index, Table};
+
+use crate::values::{
+    Columns, columns, cores, delimiter, depth, fraction, from_one, from_zero, positive, seed, steps, threads,
+};
 
 /// So many rows or columns are never too many.
 const SPARSE: usize = 1_000_000;
@@ -24,7 +27,7 @@ pub struct Options {
     pub entries: PathBuf,
 
     /// Rank guess: at least the rank of the matrix; of several, the one with the smallest validation error
-    #[arg(long, value_delimiter = ',', required = true, value_name = "N[,N…]")]
+    #[arg(long, value_delimiter = ',', required = true, value_parser = from_one, value_name = "N[,N…]", allow_negative_numbers = true)]
     pub rank: Vec<usize>,
 
     /// File of the entries to predict: a header, then row, column [default: all entries that are not known]
@@ -36,51 +39,51 @@ pub struct Options {
     pub output: PathBuf,
 
     /// Number of factors of the deep factorization
-    #[arg(long, default_value_t = 3, value_name = "L")]
+    #[arg(long, default_value_t = 3, value_parser = depth, value_name = "L", allow_negative_numbers = true)]
     pub depth: usize,
 
-    /// What is taken away before training: by default whichever has the smaller validation error
+    /// What is taken away before training
     #[arg(long, value_enum, default_value_t = Center::Best)]
     pub center: Center,
 
     /// Fraction of the entries that decides when to stop, and about rank and centering
-    #[arg(long, default_value_t = 0.1, value_name = "FRACTION", allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 0.1, value_parser = fraction, value_name = "FRACTION", allow_negative_numbers = true)]
     pub validation: f64,
 
     /// Fraction of the entries that the error is measured on
-    #[arg(long, default_value_t = 0.1, value_name = "FRACTION", allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 0.1, value_parser = fraction, value_name = "FRACTION", allow_negative_numbers = true)]
     pub test: f64,
 
     /// At most this many iterations
-    #[arg(long, default_value_t = 5000, value_name = "N")]
+    #[arg(long, default_value_t = 5000, value_parser = steps, value_name = "N", allow_negative_numbers = true)]
     pub max_iterations: u64,
 
     /// Stop when the validation error has not fallen for this many iterations
-    #[arg(long, default_value_t = 500, value_name = "N")]
+    #[arg(long, default_value_t = 500, value_parser = steps, value_name = "N", allow_negative_numbers = true)]
     pub patience: u64,
 
     /// Step size, in relative units: lower it if training diverges
-    #[arg(long, default_value_t = 0.3, value_name = "η", allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 0.3, value_parser = positive, value_name = "η", allow_negative_numbers = true)]
     pub step_size: f64,
 
     /// Scale ε of the initial factors, in relative units [default: 0.02 for three factors, more for more]
-    #[arg(long, value_name = "ε", allow_negative_numbers = true)]
+    #[arg(long, value_parser = positive, value_name = "ε", allow_negative_numbers = true)]
     pub init_scale: Option<f64>,
 
     /// Every random number derives from it
-    #[arg(long, default_value_t = 0, value_name = "N")]
+    #[arg(long, default_value_t = 0, value_parser = seed, value_name = "N", allow_negative_numbers = true)]
     pub seed: u64,
 
     /// Number of threads [default: all cores]; the result does not depend on it
-    #[arg(long, value_name = "N")]
-    pub threads: Option<std::num::NonZeroUsize>,
+    #[arg(long, value_parser = threads, value_name = "N", allow_negative_numbers = true)]
+    pub threads: Option<usize>,
 
     /// Between two columns, in all files: one character, or tab
     #[arg(long, default_value = ",", value_parser = delimiter, value_name = "CHARACTER")]
     pub delimiter: char,
 
     /// Lines above the first entry; the first of them names the columns
-    #[arg(long, default_value_t = 1, value_name = "N")]
+    #[arg(long, default_value_t = 1, value_parser = from_zero, value_name = "N", allow_negative_numbers = true)]
     pub header_lines: usize,
 
     /// Columns of row, column and value, by name or by number from 1
@@ -103,7 +106,7 @@ pub struct Options {
 /// What is taken away before training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Center {
-    /// Whichever of the next two has the smaller validation error
+    /// Whichever of the others has the smallest validation error
     Best,
     /// The mean of the known entries
     Mean,
@@ -133,19 +136,6 @@ pub enum Again {
     Mean,
     /// The last of its values counts
     Last,
-}
-
-/// Three columns.
-#[derive(Clone, Debug)]
-pub struct Columns([String; 3]);
-
-fn columns(text: &str) -> Result<Columns, String> {
-    let columns: Vec<String> = text.split(',').map(|column| column.trim().to_owned()).collect();
-    columns.try_into().map(Columns).map_err(|_| "allowed: three columns, separated by commas".to_owned())
-}
-
-fn delimiter(text: &str) -> Result<char, String> {
-    Format::delimiter_of(text).ok_or_else(|| format!("allowed: {}", Format::DELIMITERS))
 }
 
 impl Options {
@@ -180,36 +170,23 @@ impl Options {
         let (longer, known) = (rows.max(columns), table.entries.len());
         ensure!(
             longer <= SPARSE.max(MOST_LINES_PER_ENTRY * known),
-            "{}: numbers go up to {longer}, and there are {known} entries; with --index names only those that occur count",
-            self.entries.display()
+            "{}: a {rows} × {columns} matrix is too large for {known} entries; allowed: at most {SPARSE} rows or columns, or {} for \
+             each entry. With --index names only those that occur count",
+            self.entries.display(),
+            MOST_LINES_PER_ENTRY
         );
         let most = rows.min(columns) / 2;
-        for rank in &self.rank {
+        for (i, rank) in self.rank.iter().enumerate() {
+            ensure!(!self.rank[..i].contains(rank), "--rank has {rank} twice; allowed: each rank once");
             let allowed = format!("from 1 to {most}, half the shorter side of the {rows} × {columns} matrix");
             ensure!((1..=most).contains(rank), "--rank {rank} is not allowed; allowed: {allowed}");
         }
-        ensure!(self.depth >= 2, "--depth {} is not allowed; allowed: a whole number from 2", self.depth);
-        for (name, fraction) in [("validation", self.validation), ("test", self.test)] {
-            let fits = fraction > 0.0 && fraction < 1.0;
-            ensure!(fits, "--{name} {fraction} is not allowed; allowed: a number between 0 and 1");
-        }
         ensure!(self.validation + self.test < 1.0, "--validation and --test together leave nothing to train on");
-        for (name, value) in [("step-size", Some(self.step_size)), ("init-scale", self.init_scale)] {
-            let fits = value.is_none_or(|value| value > 0.0 && value.is_finite());
-            ensure!(fits, "--{name} {} is not allowed; allowed: a number above 0", value.unwrap_or_default());
-        }
         Ok(())
     }
 
     /// Number of threads.
     pub fn threads(&self) -> usize {
-        self.threads.map_or_else(|| std::thread::available_parallelism().map_or(1, |n| n.get()), |n| n.get())
-    }
-
-    /// Prints a line, unless told to be quiet.
-    pub fn say(&self, text: fmt::Arguments<'_>) {
-        if !self.quiet {
-            println!("{text}");
-        }
+        self.threads.unwrap_or_else(cores)
     }
 }

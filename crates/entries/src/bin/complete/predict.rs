@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io::BufReader;
+use std::io::{BufReader, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -27,9 +27,12 @@ pub enum Wanted {
 /// One of them.
 pub struct Pair {
     names: [String; 2],
-    row: Option<usize>,
-    column: Option<usize>,
+    place: Places,
+    line: u64,
 }
+
+/// Row and column, of those that have a known entry.
+type Places = (Option<usize>, Option<usize>);
 
 impl Wanted {
     /// Reads the list, or makes sure that none is needed: before any training.
@@ -48,11 +51,22 @@ impl Wanted {
         let source = File::open(path).with_context(|| format!("{} cannot be read", path.display()))?;
         let wanted: Vec<String> = ["1", "2"].map(str::to_owned).to_vec();
         let mut lines = Lines::new(BufReader::new(source), &path.display().to_string(), format, &wanted)?;
+        let find = |row: &str, column: &str| -> Result<Places, String> {
+            Ok((table.rows.find(row)?, table.columns.find(column)?))
+        };
+        // Taken for a header, a pair would be lost.
+        if let (true, Ok((Some(_), Some(_)))) = (format.header_lines > 0, find(&lines.titles()[0], &lines.titles()[1]))
+        {
+            let [row, column] = [0, 1].map(|k| &lines.titles()[k]);
+            bail!("{}, line 1: row {row:?} and column {column:?} are a pair, and a header is wanted", path.display());
+        }
         let mut pairs = Vec::new();
-        while let Some((_, texts)) = lines.next_line()? {
-            let [row, column] = [0, 1].map(|k| texts[k].to_owned());
-            let (i, j) = (table.rows.find(&row), table.columns.find(&column));
-            pairs.push(Pair { names: [row, column], row: i, column: j });
+        while let Some((line, texts)) = lines.next_line()? {
+            let names = [0, 1].map(|k| texts[k].to_owned());
+            let place = find(&names[0], &names[1]).map_err(|allowed| {
+                lines.wrong(line, format!("row {:?}, column {:?}: allowed is {allowed}", names[0], names[1]))
+            })?;
+            pairs.push(Pair { names, place, line });
         }
         ensure!(!pairs.is_empty(), "{}: it lists nothing to predict", path.display());
         Ok(Self::Listed(pairs))
@@ -61,7 +75,7 @@ impl Wanted {
     /// Writes the predictions; how many. The file appears when it is whole.
     pub fn write(self, options: &Options, table: &Table, format: &Format, predictor: &Predictor) -> Result<usize> {
         let failed = || format!("{} cannot be written", options.output.display());
-        let file = NamedTempFile::new_in(directory(&options.output)).with_context(failed)?;
+        let file = new_file(directory(&options.output)).with_context(failed)?;
         let mut writer = WriterBuilder::new().delimiter(format.delimiter as u8).from_writer(&file);
         if format.header_lines > 0 {
             writer.write_record(&table.titles).with_context(failed)?;
@@ -81,34 +95,50 @@ impl Wanted {
                 }
             }
             Self::Listed(pairs) => {
-                let unknown = pairs.iter().filter(|pair| pair.row.is_none() || pair.column.is_none()).count();
-                if unknown > 0 {
-                    eprintln!(
-                        "warning: {unknown} pairs have a row or a column without a known entry: predicted by mean and biases"
-                    );
-                }
-                for Pair { names: [row, column], row: i, column: j } in &pairs {
-                    put(row, column, prediction(predictor, *i, *j)).with_context(failed)?;
+                warn_of_unknown(&pairs);
+                for Pair { names: [row, column], place, .. } in &pairs {
+                    put(row, column, prediction(predictor, *place)).with_context(failed)?;
                 }
             }
         }
         writer.flush().with_context(failed)?;
         drop(writer);
-        // As any new file, not as a private one.
         file.persist(&options.output).map_err(|error| error.error).with_context(failed)?;
         Ok(count)
     }
 }
 
 /// The prediction; of a row or column that has no known entry, without its bias and its factor.
-fn prediction(predictor: &Predictor, row: Option<usize>, column: Option<usize>) -> f64 {
+fn prediction(predictor: &Predictor, place: Places) -> f64 {
     let biases = &predictor.biases;
-    match (row, column) {
+    match place {
         (Some(i), Some(j)) => predictor.entry(i, j),
         (Some(i), None) => biases.mean + biases.rows[i],
         (None, Some(j)) => biases.mean + biases.columns[j],
         (None, None) => biases.mean,
     }
+}
+
+/// Warns of pairs of which nothing is known.
+fn warn_of_unknown(pairs: &[Pair]) {
+    let mut unknown = pairs.iter().filter(|pair| pair.place.0.is_none() || pair.place.1.is_none());
+    if let Some(first) = unknown.next() {
+        // Who closed standard error does not want it.
+        let _ = writeln!(
+            std::io::stderr(),
+            "warning: pairs whose row or column has no known entry: {}, the first in line {}; predicted without its factor and bias",
+            1 + unknown.count(),
+            first.line
+        );
+    }
+}
+
+/// A file without a name, with the access rights that any new file has.
+fn new_file(directory: &Path) -> std::io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    builder.permissions(<fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o666));
+    builder.tempfile_in(directory)
 }
 
 /// Whether a file can appear there, and is not one of the inputs.

@@ -8,6 +8,7 @@ use entries::Split;
 use faer::Par;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::messages::Messages;
 use crate::options::{Center, Options};
 
 /// The attempt with the smallest validation error.
@@ -32,10 +33,10 @@ fn words(centering: Centering) -> &'static str {
 }
 
 /// Trains at every rank and centering.
-pub fn best(options: &Options, shape: (usize, usize), split: &Split, par: Par) -> Result<Found> {
+pub fn best(options: &Options, messages: &Messages, shape: (usize, usize), split: &Split, par: Par) -> Result<Found> {
     let biases = Centering::Biases(Shrinkage::default());
     let centerings: &[Centering] = match options.center {
-        Center::Best => &[Centering::Mean, biases],
+        Center::Best => &[Centering::None, Centering::Mean, biases],
         Center::Mean => &[Centering::Mean],
         Center::Biases => &[biases],
         Center::None => &[Centering::None],
@@ -50,13 +51,18 @@ pub fn best(options: &Options, shape: (usize, usize), split: &Split, par: Par) -
             let attempt = show(options, &what, &completion, |watch| {
                 completion.fit(shape, &split.training, &split.validation, &mut rng, watch, par)
             });
-            // Biases alone may explain a matrix; its mean does not, then.
+            // Biases alone may explain a matrix: of them nothing is left, of the matrix there is.
             if centerings.len() > 1 && matches!(&attempt, Err(error) if is_nothing_left(error)) {
                 continue;
             }
             let completed = attempt?;
             let error = completed.best.validation_error.context("there are validation entries")?;
-            options.say(format_args!("{what}: validation error {error:.4e} at iteration {}", completed.best.iteration));
+            let last = completed.checks.last().is_some_and(|check| check.iteration >= options.max_iterations);
+            let hint = if last { " (ended by --max-iterations)" } else { "" };
+            messages.say(format_args!(
+                "{what}: validation error {error:.4e} at iteration {}{hint}",
+                completed.best.iteration
+            ));
             if best.as_ref().is_none_or(|(least, _)| error < *least) {
                 best = Some((error, Found { completion, completed }));
             }
@@ -101,7 +107,7 @@ pub fn show(
     });
     bar.finish_and_clear();
     let advice = match &completed {
-        Err(DynamicsError::Diverged { .. }) => format!("{what} (a smaller --step-size may help)"),
+        Err(DynamicsError::Diverged { .. }) => format!("{what} (a smaller --step-size or --init-scale may help)"),
         _ => what.to_owned(),
     };
     completed.with_context(|| advice)

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::time::{Duration, Instant};
 
-
 use crate::provenance::{self, Meta, Run};
 use crate::runner::{self, How, Ran, Survey};
 use crate::session::{Ready, Report, Session, Work, guarded, read_tables, reported};

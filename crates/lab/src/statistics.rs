@@ -162,6 +162,16 @@ pub fn power_law_exponent(points: &[(f64, f64)]) -> Option<Estimate> {
     Some(Estimate { n, mean: slope, error: Some(StandardError { size, degrees }) })
 }
 
+/// Intercept and slope of the line through points (x, y) that outliers move least: the slope is the median of those of all pairs,
+/// the intercept that of `y − slope · x` (P. K. Sen, "Estimates of the regression coefficient based on Kendall's tau", JASA 63
+/// (1968)). `None` with fewer than four points, or if all are at one x.
+pub fn median_line(points: &[(f64, f64)]) -> Option<(f64, f64)> {
+    let pairs = points.iter().enumerate().flat_map(|(k, a)| points[..k].iter().map(move |b| (a, b)));
+    let slopes = pairs.filter(|(a, b)| a.0 != b.0).map(|(a, b)| (a.1 - b.1) / (a.0 - b.0));
+    let slope = median(slopes.collect()).filter(|_| points.len() >= 4)?;
+    Some((median(points.iter().map(|point| point.1 - slope * point.0).collect())?, slope))
+}
+
 /// Differences `a − b` of values that belong together by their key; keys that only one of them has are left out.
 pub fn paired<K: PartialEq + Copy>(a: &[(K, f64)], b: &[(K, f64)]) -> Vec<f64> {
     paired_by_key(a, b).into_iter().map(|pair| pair.1).collect()
@@ -347,6 +357,16 @@ mod tests {
         let error = fitted.error.unwrap();
         assert!((fitted.mean - 1.3).abs() < 1e-12 && (error.size - 0.03f64.sqrt()).abs() < 1e-12, "{fitted:?}");
         assert_eq!(error.degrees, 2.0);
+    }
+
+    #[test]
+    fn a_line_is_found_among_outliers() {
+        let mut points: Vec<_> = (0..9).map(|x| (f64::from(x), 3.0 + 2.0 * f64::from(x))).collect();
+        points[4].1 = 1e6;
+        points[7].1 = -50.0;
+        assert_eq!(median_line(&points), Some((3.0, 2.0)));
+        assert_eq!(median_line(&points[..3]), None);
+        assert_eq!(median_line(&[(1.0, 1.0), (1.0, 2.0), (1.0, 3.0), (1.0, 4.0)]), None);
     }
 
     #[test]

@@ -31,7 +31,8 @@ pub(super) fn figure(settings: &Settings, rows: &[Row], runs: &[RunRow], referen
             let shares = shares(&rows, most);
             let means: Vec<f64> = shares.iter().map(|share| mean(share).unwrap_or(f64::NAN)).collect();
             // No share is outside, though an interval around its mean may be.
-            let band = |share: &Vec<f64>| settings.band.around(share).map(|(low, high)| (low.max(0.0), high.min(100.0)));
+            let band =
+                |share: &Vec<f64>| settings.band.around(share).map(|(low, high)| (low.max(0.0), high.min(100.0)));
             let bands: Option<Vec<_>> = shares.iter().map(band).collect();
             panel = panel.bars(bands.into_iter().fold(Bars::new(method, means).hue(hue), Bars::errors));
             if shows_paper && [MethodName::Lora, MethodName::DeepLora].contains(name) {

@@ -1,8 +1,9 @@
-//! What the factorial says of the choices, and whether a gradient predicts when its update leaves the origin.
+//! What the factorial says of the choices.
 
-use lab::statistics::{Estimate, paired_by_key, power_law_exponent};
+use lab::statistics::{Estimate, paired_by_key};
 use lab::{Evidence, Finding, Side};
 
+use super::escape_claims::{ESCAPE, FLOOR, escape_times, floors};
 use super::escapes::EscapeRow;
 use super::settings::Settings;
 use crate::adaptation::*;
@@ -12,14 +13,10 @@ const HEAD: &str = "what-matters/lead-rests-on-pooler-and-head";
 const ZERO: &str = "what-matters/zero-at-the-output-is-better";
 const WIDTH: &str = "what-matters/full-width-is-better";
 const EPSILON: &str = "what-matters/lead-rests-on-epsilon";
-const ESCAPE: &str = "what-matters/escape-time";
-
-/// How far from 1 the exponent of the escape time may be to count as predicted.
-const MARGIN: f64 = 0.2;
 
 pub(super) fn findings(settings: &Settings, rows: &[RunRow], escapes: &[EscapeRow]) -> Vec<Finding> {
     if !settings.encoder.is_pretrained() || *settings.training.steps < 500 {
-        let ids = [LEADS, HEAD, ZERO, WIDTH, EPSILON, ESCAPE];
+        let ids = [LEADS, HEAD, ZERO, WIDTH, EPSILON, ESCAPE, FLOOR];
         return ids.map(|id| Finding::untested(id, "a made-up encoder, or fewer than 500 steps")).into();
     }
     let epsilons: Vec<f64> = settings.experiment.epsilons.iter().map(|epsilon| **epsilon).collect();
@@ -49,7 +46,10 @@ pub(super) fn findings(settings: &Settings, rows: &[RunRow], escapes: &[EscapeRo
             let rows = of(authors, epsilon);
             findings.push(interaction(EPSILON, &rows, &rows_authors).case(format!("{case}, ϵ = {epsilon:e}")));
         }
-        findings.extend(escape_times(escapes, &task, &case));
+        let escapes: Vec<&EscapeRow> = escapes.iter().filter(|row| row.task == task).collect();
+        findings.extend(escape_times(&escapes, &case));
+        let of_authors: Vec<&EscapeRow> = escapes.into_iter().filter(|row| row.head == authors).collect();
+        findings.extend(floors(&of_authors, &epsilons, &case));
     }
     findings
 }
@@ -75,33 +75,4 @@ fn interaction(id: &'static str, rows: &[&RunRow], others: &[&RunRow]) -> Findin
             Finding::new(id, estimate.to_string(), Evidence::Direction { estimate, side: Side::Above, value: 0.0 })
         }
     }
-}
-
-/// For each condition and width: the exponent with which the time to leave the origin grows with the predicted one over the
-/// matrices of a run, on average over runs.
-fn escape_times(escapes: &[EscapeRow], task: &str, case: &str) -> Vec<Finding> {
-    let escapes: Vec<&EscapeRow> = escapes.iter().filter(|row| row.task == task).collect();
-    let conditions = distinct(&escapes, |row| (row.head.clone(), row.method.clone(), row.epsilon.to_bits()));
-    let of = |(head, method, epsilon): (String, String, u64)| {
-        let is_there = |row: &&&EscapeRow| (&row.head, &row.method, row.epsilon.to_bits()) == (&head, &method, epsilon);
-        let all: Vec<&&EscapeRow> = escapes.iter().filter(is_there).collect();
-        let run = |row: &&&EscapeRow| (row.head_draw, row.trial);
-        let in_run = |key: (usize, usize)| {
-            let rows = all.iter().filter(|row| run(row) == key);
-            let points: Vec<_> = rows.filter_map(|row| Some((row.predicted_steps, row.steps? as f64))).collect();
-            Some((key, power_law_exponent(&points)?.mean))
-        };
-        let exponents: Vec<_> = distinct(&all, run).into_iter().filter_map(in_run).collect();
-        let left = all.iter().filter(|row| row.steps.is_some()).count();
-        let finding = match Estimate::crossed(&exponents) {
-            None => Finding::untested(ESCAPE, "no run in which four updates leave the origin"),
-            Some(estimate) => Finding::new(
-                ESCAPE,
-                format!("exponent {estimate}, {left} of {} updates leave", all.len()),
-                Evidence::Equivalence { estimate, low: 1.0 - MARGIN, high: 1.0 + MARGIN },
-            ),
-        };
-        finding.case(format!("{case}, {head}, {method}, ϵ = {:e}", f64::from_bits(epsilon)))
-    };
-    conditions.into_iter().map(of).collect()
 }

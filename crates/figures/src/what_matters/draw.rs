@@ -1,11 +1,12 @@
 //! The figure: scores, training losses, main effects, and the time to leave the origin.
 
 use charts::{Axis, DotSet, Dots, Figure, Hue, Lines, Series};
-use lab::statistics::Estimate;
+use lab::statistics::{Estimate, median_line};
 use lab::{Experiment, Results};
 
 use super::WhatMatters;
 use super::effects::EffectRow;
+use super::escape_claims::points;
 use super::escapes::EscapeRow;
 use super::settings::Settings;
 use crate::adaptation::*;
@@ -84,16 +85,21 @@ fn effect_panel(task: &str, effects: &[&EffectRow]) -> Dots {
 }
 
 /// The time to leave the origin of every update against the predicted one; on the line both are equal. The prediction is
-/// proportional to ϵ, so runs with a smaller one are further to the left.
+/// proportional to ϵ, so runs with a smaller one are further to the left. The curves are lines, bent by the logarithmic axes.
 fn escape_panel(settings: &Settings, task: &str, escapes: &[&EscapeRow]) -> Lines {
     let mut panel = Lines::new(format!("{task}: steps until ‖ΔW‖ > 1e-3, each dot one matrix of one run"))
         .x(Axis::log("predicted: ϵ / (η ε σ₁)"))
         .y(Axis::log("steps"));
     for (method, hue) in settings.methods.hues() {
-        let of = escapes.iter().filter(|row| row.method == method);
-        let points: Vec<(f64, f64)> = of.filter_map(|row| Some((row.predicted_steps, row.steps? as f64))).collect();
-        if !points.is_empty() {
-            panel = panel.series(Series::new(format!("{method}: a matrix"), points).hue(hue).scatter().opacity(0.5));
+        let of: Vec<&EscapeRow> = escapes.iter().filter(|row| row.method == method).copied().collect();
+        let points = points(&of);
+        if points.is_empty() {
+            continue;
+        }
+        let line = line_of(&of, *settings.experiment.epsilons[0], &points);
+        panel = panel.series(Series::new(format!("{method}: a matrix"), points).hue(hue).scatter().opacity(0.5));
+        if let Some((label, line)) = line {
+            panel = panel.series(Series::new(format!("{method}: {label}"), line).hue(hue));
         }
     }
     let predicted = escapes.iter().map(|row| row.predicted_steps).filter(|steps| steps.is_finite());
@@ -102,4 +108,14 @@ fn escape_panel(settings: &Settings, task: &str, escapes: &[&EscapeRow]) -> Line
         panel = panel.series(Series::new("as predicted", vec![(1.0, 1.0), (most, most)]).hue(Hue::Grey).dashed());
     }
     panel
+}
+
+/// The line through all matrices at one ϵ, in words and at the places of all points.
+fn line_of(rows: &[&EscapeRow], epsilon: f64, points_drawn: &[(f64, f64)]) -> Option<(String, Vec<(f64, f64)>)> {
+    let at_epsilon: Vec<&EscapeRow> = rows.iter().filter(|row| row.epsilon == epsilon).copied().collect();
+    let (intercept, slope) = median_line(&points(&at_epsilon))?;
+    let mut places: Vec<f64> = points_drawn.iter().map(|point| point.0).collect();
+    places.sort_by(f64::total_cmp);
+    let line = places.into_iter().map(|x| (x, intercept + slope * x)).filter(|point| point.1 > 0.0).collect();
+    Some((format!("{intercept:.0} + {slope:.1} × predicted"), line))
 }

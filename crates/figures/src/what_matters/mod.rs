@@ -3,6 +3,7 @@
 mod claims;
 mod draw;
 mod effects;
+mod escape_claims;
 mod escapes;
 mod settings;
 

@@ -68,7 +68,7 @@ pub(super) fn floors(escapes: &[&EscapeRow], epsilons: &[f64], case: &str) -> Ve
             _ if smallest == epsilons[0] => Finding::untested(FLOOR, "only one ϵ"),
             Some(estimate) => Finding::new(
                 FLOOR,
-                format!("intercept over floor {estimate}; {}", in_words(&lines)),
+                format!("intercept {:.2} times the floor; {}", estimate.mean, in_words(&lines)),
                 Evidence::Equivalence { estimate, low: 1.0 - FLOOR_MARGIN, high: 1.0 + FLOOR_MARGIN },
             ),
         };

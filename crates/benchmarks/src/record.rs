@@ -30,6 +30,9 @@ pub struct MachineRow {
     pub gemm_f32_flop_per_second: f64,
     /// See [`Limits`].
     pub cache_read_bytes_per_second: f64,
+    /// See [`Limits`]; runs of before this was measured have none.
+    #[serde(default)]
+    pub memory_bytes_per_second: Option<f64>,
     /// Version of the compiler.
     pub rustc: String,
     /// Git revision, with `+` if tracked files other than results, figures and documents differ from it.
@@ -53,6 +56,7 @@ impl MachineRow {
             gemm_f64_flop_per_second: limits.gemm_f64_flop_per_second,
             gemm_f32_flop_per_second: limits.gemm_f32_flop_per_second,
             cache_read_bytes_per_second: limits.cache_read_bytes_per_second,
+            memory_bytes_per_second: Some(limits.memory_bytes_per_second),
             rustc: machine.rustc.to_owned(),
             revision,
             started,
@@ -214,6 +218,7 @@ pub(crate) mod tests {
             gemm_f64_flop_per_second: 1e11,
             gemm_f32_flop_per_second: 2e11,
             cache_read_bytes_per_second: 3e11,
+            memory_bytes_per_second: Some(2e10),
             rustc: "rustc 1".into(),
             revision: "abc".into(),
             started: started.into(),

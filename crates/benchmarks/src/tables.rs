@@ -63,10 +63,13 @@ fn measured_with(run: &Run) -> String {
         format!("- versions: {}; {}", machine_row.rustc, versions.join("; ")),
         format!(
             "- limits: a large product reaches {:.0} GFLOP/s in `f64` and {:.0} in `f32`; reads from the second cache reach \
-             {:.0} GB/s",
+             {:.0} GB/s{}",
             machine_row.gemm_f64_flop_per_second * 1e-9,
             machine_row.gemm_f32_flop_per_second * 1e-9,
             machine_row.cache_read_bytes_per_second * 1e-9,
+            machine_row
+                .memory_bytes_per_second
+                .map_or(String::new(), |rate| format!(", memory is read and written at {:.0} GB/s", rate * 1e-9)),
         ),
     ];
     lines.join("\n")

@@ -21,14 +21,21 @@ pub fn write(path: &Path, matrices: &[(String, &Mat<f64>)]) -> Result<()> {
     serialize(views, path)
 }
 
-/// Writes one `f32` matrix.
+/// The same in `f32`.
 ///
 /// # Errors
 /// If the file cannot be written.
-pub fn write_f32(path: &Path, name: &str, matrix: MatRef<'_, f32>) -> Result<()> {
-    let bytes: Vec<u8> = matrix.row_iter().flat_map(|row| row.iter().flat_map(|x| x.to_le_bytes())).collect();
-    let shape = vec![matrix.nrows(), matrix.ncols()];
-    serialize(vec![(name, TensorView::new(Dtype::F32, shape, &bytes)?)], path)
+pub fn write_f32(path: &Path, matrices: &[(String, MatRef<'_, f32>)]) -> Result<()> {
+    let row_major = |matrix: MatRef<'_, f32>| -> Vec<u8> {
+        matrix.row_iter().flat_map(|row| row.iter().flat_map(|x| x.to_le_bytes())).collect()
+    };
+    let bytes: Vec<Vec<u8>> = matrices.iter().map(|(_, matrix)| row_major(*matrix)).collect();
+    let mut views = Vec::new();
+    for ((name, matrix), bytes) in matrices.iter().zip(&bytes) {
+        let shape = vec![matrix.nrows(), matrix.ncols()];
+        views.push((name.as_str(), TensorView::new(Dtype::F32, shape, bytes)?));
+    }
+    serialize(views, path)
 }
 
 fn serialize(views: Vec<(&str, TensorView<'_>)>, path: &Path) -> Result<()> {

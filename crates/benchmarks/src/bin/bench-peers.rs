@@ -7,7 +7,7 @@ use std::sync::Once;
 
 use adaptation::Config;
 use anyhow::{Context, Result};
-use benchmarks::case::{self, Batches, Case, Descent, Work};
+use benchmarks::case::{self, Case, Descent, FineTuning, Work};
 use benchmarks::encoder::{self, Pretrained};
 use benchmarks::environment::Environment;
 use benchmarks::floor;
@@ -101,13 +101,12 @@ fn run(arguments: &Arguments) -> Result<()> {
         scratch: tempfile::tempdir().context("cannot make a temporary directory")?,
         limits: Limits::measure(),
         measured: Vec::new(),
-        encoder: Config::mini_lm(),
     };
     let (mut descents, mut steps) = (Vec::new(), Vec::new());
     for case in cases {
         match case.work {
             Work::Descent(descent) => descents.push((case, descent)),
-            Work::Lora(batches) => steps.push((case, batches)),
+            Work::FineTuning(step) => steps.push((case, step)),
         }
     }
     bench.descents(&descents)?;
@@ -130,9 +129,8 @@ struct Bench {
     scratch: tempfile::TempDir,
     /// The best of those measured before and between the cases: a shared machine is not always as fast.
     limits: Limits,
-    measured: Vec<(Case, Vec<Measured>)>,
-    /// The sizes of what LoRA's steps train.
-    encoder: Config,
+    /// What was measured, and the sizes of the encoder that was trained.
+    measured: Vec<(Case, Vec<Measured>, Config)>,
 }
 
 impl Bench {
@@ -144,22 +142,21 @@ impl Bench {
         let mut workers: Vec<(Script, Worker)> = started.collect::<Result<_>>()?;
         for (case, descent) in cases {
             let measured = matrix::measure(case.id, *descent, &mut workers, self.plan, self.scratch.path())?;
-            self.take(*case, measured);
+            self.take(*case, measured, Config::mini_lm());
         }
         Ok(())
     }
 
-    fn steps(&mut self, cases: &[(Case, Batches)]) -> Result<()> {
-        if cases.is_empty() {
-            return Ok(());
-        }
-        let pretrained = Pretrained::load(&say_what_is_fetched)?;
-        self.encoder = pretrained.config().clone();
-        let mut worker = self.start(&matrix::scripts().join(encoder::SCRIPT))?;
-        for (case, batches) in cases {
-            let (plan, scratch) = (self.plan, self.scratch.path());
-            let measured = encoder::measure(case.id, *batches, &pretrained, &mut worker, plan, scratch)?;
-            self.take(*case, measured);
+    /// Cases of one encoder after another: it is loaded once.
+    fn steps(&mut self, cases: &[(Case, FineTuning)]) -> Result<()> {
+        for cases in cases.chunk_by(|a, b| a.1.encoder == b.1.encoder) {
+            let pretrained = Pretrained::load(cases[0].1.encoder, &say_what_is_fetched)?;
+            let mut worker = self.start(&matrix::scripts().join(encoder::SCRIPT))?;
+            for (case, step) in cases {
+                let (plan, scratch) = (self.plan, self.scratch.path());
+                let measured = encoder::measure(case.id, *step, &pretrained, &mut worker, plan, scratch)?;
+                self.take(*case, measured, pretrained.config().clone());
+            }
         }
         Ok(())
     }
@@ -168,17 +165,19 @@ impl Bench {
         Worker::start(&self.environment, script, self.threads, self.scratch.path())
     }
 
-    fn take(&mut self, case: Case, measured: Vec<Measured>) {
+    fn take(&mut self, case: Case, measured: Vec<Measured>, encoder: Config) {
         print(case.id, &measured);
-        self.measured.push((case, measured));
+        self.measured.push((case, measured, encoder));
         self.limits = self.limits.or(Limits::measure());
     }
 
     /// The rows of all cases.
     fn rows(&self, machine: &MachineRow) -> Vec<PeerRow> {
-        let floor = |case| floor::seconds(case, &self.limits, self.threads, &self.encoder);
-        let rows = self.measured.iter().map(|(case, measured)| record::rows(case.id, measured, floor(case), machine));
-        rows.flatten().collect()
+        let of = |(case, measured, encoder): &(Case, Vec<Measured>, Config)| {
+            let floor = floor::seconds(case, &self.limits, self.threads, encoder);
+            record::rows(case.id, measured, floor, machine)
+        };
+        self.measured.iter().flat_map(of).collect()
     }
 }
 

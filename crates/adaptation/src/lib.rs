@@ -8,14 +8,18 @@
 //!
 //! Behind the encoder are a pooler and a [`Head`], both frozen: a [`Network`]. Its [`Reach`] says which labels they can give.
 //!
+//! Beside them is a [`Decoder`] of Llama's architecture, frozen and forward alone so far: a [`PretrainedDecoder`] writes texts.
+//!
 //! Matrices are faer's, column-major; a batch's activations have one column per token.
 
 mod batch;
 mod config;
+mod decoder;
 mod encoder;
 mod files;
+mod gguf;
 mod head;
-mod lanes;
+mod kernels;
 mod loss;
 mod model_error;
 mod model_files;
@@ -43,6 +47,7 @@ pub mod training;
 pub use adapter::{Adapter, AdapterError, Adapters, Applied, AppliedGradient, Form, Group, Parameter};
 pub use batch::{Batch, SequenceError};
 pub use config::{Architecture, Config};
+pub use decoder::{Cache, Decoder, DecoderConfig, Generation, PretrainedDecoder, TextTokenizer, Weight};
 pub use encoder::{Activations, Dropout, DropoutSite, Masks, Network, Pooling, RelativePositions};
 pub use evaluation::Labelled;
 pub use head::Head;

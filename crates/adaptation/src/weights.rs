@@ -7,7 +7,8 @@ use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
 
 use crate::config::Config;
-use crate::encoder::{Packed, RelativeBias, RelativePositions};
+use crate::encoder::{RelativeBias, RelativePositions};
+use crate::kernels::product::Packed;
 use crate::{Real, Site};
 
 /// A frozen encoder. A clone shares the weights.

@@ -4,6 +4,7 @@ mod adalora;
 mod adapters;
 mod checkpoint;
 mod data;
+mod decoder;
 mod encoder;
 mod encoder_gradients;
 mod examples;

@@ -2,8 +2,8 @@
 
 use faer::{Mat, MatMut, MatRef};
 
-use super::columns::Buffer;
-use super::product::{Packed, Start, Term, inner_products, sum_of_products};
+use crate::kernels::columns::Buffer;
+use crate::kernels::product::{Packed, Start, Term, inner_products, sum_of_products};
 use crate::weights::{Encoder, Linear};
 use crate::{Adapters, Applied, Real, Site};
 

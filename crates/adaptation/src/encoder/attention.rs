@@ -6,13 +6,13 @@
 
 use faer::{MatMut, MatRef};
 
-use super::columns::{Buffer, PADDING, column, column_mut};
 use super::dropout::Mask;
-use super::normalization::sum;
-use super::product::{Start, Term, sum_of_products};
 use super::relative_position::RelativeBias;
 use crate::Real;
-use crate::lanes::vector_code;
+use crate::kernels::columns::{Buffer, column, column_mut, padded, transpose};
+use crate::kernels::lanes::vector_code;
+use crate::kernels::product::{Start, Term, sum_of_products};
+use crate::kernels::reduce::{softmax, sum};
 
 /// Buffers for one head.
 #[derive(Debug, Default)]
@@ -29,11 +29,6 @@ impl<T: Real> Workspace<T> {
     pub(crate) fn bytes(&self) -> usize {
         self.transposed.bytes() + self.dropped.bytes() + self.gradient.bytes()
     }
-}
-
-/// Length of a sequence's column of probabilities.
-fn padded(tokens: usize) -> usize {
-    tokens.next_multiple_of(PADDING)
 }
 
 /// Numbers that a sequence's probabilities take.
@@ -133,33 +128,6 @@ pub(crate) fn attend_backward<T: Real>(
     }
 }
 
-/// Tokens as rows, padded with zeros.
-fn transpose<T: Real>(from: MatRef<'_, T>, to: &mut Buffer<T>) {
-    let (size, tokens) = from.shape();
-    let length = padded(tokens);
-    let to = to.list(length * size);
-    for token in 0..tokens {
-        for (row, &x) in to.chunks_exact_mut(length).zip(column(from, token)) {
-            row[token] = x;
-        }
-    }
-    to.chunks_exact_mut(length).for_each(|row| row[tokens..].fill(T::of(0.0)));
-}
-
-/// The largest of some numbers, of which there are a multiple of [`PADDING`].
-#[inline(always)]
-fn largest<T: Real>(numbers: &[T]) -> T {
-    let (first, rest) = numbers.split_at(PADDING);
-    let mut most = [T::of(0.0); PADDING];
-    most.copy_from_slice(first);
-    for chunk in rest.chunks_exact(PADDING) {
-        for lane in 0..PADDING {
-            most[lane] = if chunk[lane] > most[lane] { chunk[lane] } else { most[lane] };
-        }
-    }
-    most.into_iter().fold(most[0], |a, b| if b > a { b } else { a })
-}
-
 vector_code! {
     /// `scale · column + bias` of every column, a query's.
     fn scale_and_bias<'a, T>(scores: MatMut<'a, T>, scale: T, bias: &'a RelativeBias<T>, head: usize) {
@@ -167,26 +135,6 @@ vector_code! {
         for query in 0..scores.ncols() {
             for (x, &bias) in column_mut(scores.as_mut(), query).iter_mut().zip(bias.keys(head, query)) {
                 *x = *x * scale + bias;
-            }
-        }
-    }
-}
-
-vector_code! {
-    /// `softmax(scale · column)` of every column, over its first `count` entries; the others become 0.
-    fn softmax<'a, T>(scores: MatMut<'a, T>, count: usize, scale: T) {
-        let mut scores = scores;
-        for query in 0..scores.ncols() {
-            let column = column_mut(scores.as_mut(), query);
-            // Small enough for its exponential to be 0, and finite, so that the difference below is a number.
-            column[count..].fill(T::of(-1e30));
-            let most = largest(column);
-            for x in column.iter_mut() {
-                *x = ((*x - most) * scale).exponential();
-            }
-            let inverse = T::of(1.0) / sum(column.len(), |i| column[i]);
-            for x in column.iter_mut() {
-                *x *= inverse;
             }
         }
     }

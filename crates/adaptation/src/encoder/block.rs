@@ -9,10 +9,10 @@ use faer::{MatMut, MatRef};
 
 use super::adapted::{LAYER_SITES, Partial, PreparedAdapters};
 use super::attention;
-use super::columns::{Buffer, column};
 use super::dropout::Dropout;
 use super::normalization::Normalized;
-use super::product::Term;
+use crate::kernels::columns::{Buffer, column};
+use crate::kernels::product::Term;
 use crate::weights::Linear;
 use crate::{Batch, Config, Network, Pooling, Real, Site};
 

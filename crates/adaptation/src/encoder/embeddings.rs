@@ -4,10 +4,10 @@ use faer::Mat;
 
 use super::adapted::Prepared;
 use super::block::{Pass, Scratch, SequenceGroup, part_mut};
-use super::columns::{column, column_mut};
 use super::dropout::DropoutSite;
 use super::normalization::{norm_dropout, norm_dropout_backward};
-use super::product::{Start, Term, sum_of_products};
+use crate::kernels::columns::{column, column_mut};
+use crate::kernels::product::{Start, Term, sum_of_products};
 use crate::{Adapters, Applied, AppliedGradient, Real, Site};
 
 /// The two tables that can be adapted; the place of one here is that of its share of the gradient in a block.

@@ -7,11 +7,11 @@ use faer::{Accum, MatMut, MatRef, Par};
 use super::adapted::{LAYER_SITES, Partial};
 use super::attention::{Projected, attend, attend_backward, probabilities_of};
 use super::block::{LayerState, Pass, Scratch, SequenceGroup, Standardized, part, part_mut};
-use super::columns::{Buffer, column, column_mut};
 use super::dropout::DropoutSite;
 use super::normalization::{residual_norm, residual_norm_backward};
-use super::product::{Start, sum_of_products};
-use crate::lanes::vector_code;
+use crate::kernels::columns::{Buffer, column, column_mut};
+use crate::kernels::lanes::vector_code;
+use crate::kernels::product::{Start, sum_of_products};
 use crate::weights::LayerNorm;
 use crate::{Adapters, AppliedGradient, Real, Site};
 

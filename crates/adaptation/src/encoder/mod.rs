@@ -17,7 +17,8 @@
 //! | `attention` | softmax attention of one sequence, head by head |
 //! | `relative_position` | a bias of the attention scores by distance, shared by all layers |
 //! | `normalization`, `dropout` | LayerNorm with residual sum and dropout in one pass over a token |
-//! | `product` | products of matrices, tile by tile |
+//!
+//! The products, and what else the decoder shares, are in [`kernels`](crate::kernels).
 //!
 //! Invariant: a block computes its share of the adapters' gradients, and the shares are summed in the order of the blocks, which
 //! depends on nothing but the batch. So the bits are the same for any number of threads.
@@ -30,19 +31,16 @@
 mod adapted;
 mod attention;
 mod block;
-mod columns;
 mod dropout;
 mod embeddings;
 mod layer;
 mod network;
 mod normalization;
 mod pooling;
-mod product;
 mod relative_position;
 
 pub use dropout::{Dropout, DropoutSite, Masks};
 pub use network::{Activations, Network};
 pub use pooling::Pooling;
-pub(crate) use product::Packed;
 pub(crate) use relative_position::RelativeBias;
 pub use relative_position::RelativePositions;

@@ -4,10 +4,10 @@ use faer::{MatRef, Par};
 use serde::{Deserialize, Serialize};
 
 use super::block::{Pass, SequenceGroup};
-use super::columns::{column, column_mut};
 use super::dropout::DropoutSite;
 use super::layer::reduce;
-use super::product::{Start, sum_of_products};
+use crate::kernels::columns::{column, column_mut};
+use crate::kernels::product::{Start, sum_of_products};
 use crate::{Adapters, Real, Site};
 
 /// Place of the pooler's share of the gradient in a block.

@@ -38,6 +38,16 @@ impl<T: Real> Packed<T> {
         packed
     }
 
+    /// (rows, columns) of the matrix.
+    pub(crate) fn shape(&self) -> (usize, usize) {
+        (self.rows, self.columns)
+    }
+
+    /// Rows of a panel.
+    pub(crate) fn height(&self) -> usize {
+        self.panels.nrows()
+    }
+
     /// Packs `matrix + delta`, of the same shape as what is packed now.
     pub(crate) fn fill(&mut self, matrix: MatRef<'_, T>, delta: Option<MatRef<'_, T>>) {
         assert_eq!(matrix.shape(), (self.rows, self.columns));
@@ -59,6 +69,8 @@ impl<T: Real> Packed<T> {
 pub(crate) enum Left<'a, T: Real> {
     /// Packed.
     Packed(&'a Packed<T>),
+    /// The rows of some panels of it: so many, from this panel on.
+    Panels(&'a Packed<T>, usize, usize),
     /// As it lies: columns without gaps.
     Columns(MatRef<'a, T>),
 }
@@ -179,6 +191,13 @@ impl<T: Real> RawTerm<T> {
             Left::Packed(packed) => {
                 let step = packed.panels.col_stride();
                 (packed.panels.as_ptr(), step, step * packed.columns as isize, (packed.rows, packed.columns))
+            }
+            Left::Panels(packed, first, rows) => {
+                assert!(first * height + rows <= packed.rows, "rows of the left operand");
+                let panels =
+                    packed.panels.as_ref().subcols(first * packed.columns, packed.columns * rows.div_ceil(height));
+                let step = panels.col_stride();
+                (panels.as_ptr(), step, step * packed.columns as isize, (rows, packed.columns))
             }
             Left::Columns(left) => {
                 assert!(left.row_stride() == 1 || left.nrows() == 1, "columns without gaps");

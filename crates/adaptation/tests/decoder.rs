@@ -54,6 +54,7 @@ fn every<T: Real>(logits: &Mat<T>, step: usize) -> Mat<T> {
 
 // Logits.
 
+/// To a tolerance relative to the largest logit. In single precision PyTorch is off by 2e-6 itself.
 fn assert_logits<T: Real>(decoder: &Decoder<T>, name: &str, tolerance: f64) {
     let (sequences, tensors) =
         (sequences(&json("tiny-llama.json")["sequences"]), Tensors::open("tiny-llama.safetensors"));
@@ -62,15 +63,15 @@ fn assert_logits<T: Real>(decoder: &Decoder<T>, name: &str, tolerance: f64) {
     for place in 0..sequences.len() {
         let expected = tensors.matrix(&format!("{name}/{place}")).transpose().to_owned();
         let tokens = batch.range(place);
-        let error = difference(found.subcols(tokens.start, tokens.len()), &expected);
-        assert!(error < tolerance, "{name}/{place}: off by {error:.1e}");
+        let (error, size) = (difference(found.subcols(tokens.start, tokens.len()), &expected), expected.norm_max());
+        assert!(error < tolerance * size, "{name}/{place}: off by {error:.1e} of {size:.1e}");
     }
 }
 
 #[test]
 fn logits_are_those_of_transformers() {
-    assert_logits(&tiny::<f64>().decoder, "logits", 2e-6);
-    assert_logits(&tiny::<f32>().decoder, "logits", 2e-5);
+    assert_logits(&tiny::<f64>().decoder, "logits", 1e-7);
+    assert_logits(&tiny::<f32>().decoder, "logits", 5e-6);
 }
 
 /// Q4_1, Q8_0, F16 and F32; rows of queries and keys in another order; a tied head.
@@ -79,8 +80,8 @@ fn logits_from_gguf_are_those_of_transformers() {
     let pretrained = tiny_gguf::<f64>();
     assert!(pretrained.decoder.config().tied);
     assert_eq!(pretrained.converted.as_deref(), Some("F16, Q4_1, Q8_0 converted to F32"));
-    assert_logits(&pretrained.decoder, "gguf-logits", 2e-6);
-    assert_logits(&tiny_gguf::<f32>().decoder, "gguf-logits", 2e-5);
+    assert_logits(&pretrained.decoder, "gguf-logits", 1e-7);
+    assert_logits(&tiny_gguf::<f32>().decoder, "gguf-logits", 5e-6);
 }
 
 /// Threads, neighbours in the batch, and a cache that is filled bit by bit.
@@ -311,7 +312,8 @@ fn smollm2<T: Real>() -> Option<PretrainedDecoder<T>> {
     Some(load(files.expect("the decoder").directory()).expect("the decoder"))
 }
 
-/// Runs where the decoder is in the cache.
+/// Runs where the decoder is in the cache. In double precision both agree to 14 digits; in single precision transformers is off by
+/// 1.5e-6 of the largest logit, this one, which adds up a row's products one by one, by 1.1e-5.
 #[test]
 fn smollm2_is_that_of_transformers() {
     let Some(pretrained) = smollm2::<f32>() else { return };
@@ -328,8 +330,8 @@ fn smollm2_is_that_of_transformers() {
         let found = every(&pretrained.decoder.logits(last, Par::rayon(0)), 16);
         let expected = tensors.list(&format!("logits/{place}"));
         let expected = Mat::from_fn(expected.len(), 1, |i, _| expected[i]);
-        let error = difference(found.as_ref(), &expected);
-        assert!(error < 1e-4, "prompt {place}: off by {error:.1e}");
+        let (error, size) = (difference(found.as_ref(), &expected), expected.norm_max());
+        assert!(error < 2e-5 * size, "prompt {place}: off by {error:.1e} of {size:.1e}");
     }
     assert_texts(&pretrained, &fixture);
 }

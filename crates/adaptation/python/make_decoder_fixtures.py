@@ -13,6 +13,10 @@ written with transformers 5.24.0.
   llama.cpp's order.
 - tiny-llama.json, tiny-llama.safetensors: token ids; logits/K of tiny-llama/ and gguf-logits/K of tiny-llama.gguf by transformers
   (F32, rounded from float64; tokens × every 7th of the vocabulary); greedy and beams (4 beams): what generate() writes behind each prompt up to the token that ends.
+- gradients-llama.json, gradients-llama.safetensors: prompts with texts, the loss of the texts with LoRA of rank 3 on all 2-D
+  weights, and its gradient by autograd (F64; factor/KIND/SITE/NAME, gradient/KIND/SITE/NAME): KIND "untied" is tiny-llama/, "tied"
+  tiny-llama.gguf, whose head is the embedding and has one ΔW in both uses; "deep" is Deep LoRA of depth 3 on the latter. Then AdamW
+  on the same: the loss before each step.
 - real-smollm2.json, real-smollm2.safetensors: texts with tokens, logits/K of the last token (F32, every 16th of the
   vocabulary), greedy and beams, by transformers from the GGUF file in float32.
 
@@ -180,6 +184,67 @@ def make_gguf(config, tensors, tokenizer):
     return model
 
 
+# Gradients of adapters ---------------------------------------------------------------------------------------------------
+
+RANK, STEPS, STEP_SIZE = 3, 5, 1e-2
+
+
+def matrices(model):
+    """The 2-D weights by their modules; a tied head is not named again."""
+    return {name.removesuffix(".weight"): weight for name, weight in model.named_parameters() if weight.ndim == 2}
+
+
+def text_loss(model, texts, leaves):
+    """The mean cross-entropy of all texts' tokens, with W + ΔW in the place of W: ΔW is the product of a site's factors, the last
+    one first. Sequences one by one: nothing is padded."""
+    weights = {}
+    for site, weight in matrices(model).items():
+        factors = [value for name, value in sorted(leaves.items()) if name.rsplit("/", 1)[0] == site]
+        delta = factors[0]
+        for factor in factors[1:]:
+            delta = factor @ delta
+        weights[f"{site}.weight"] = weight + delta
+    losses = []
+    for entry in texts:
+        ids, first = entry["prompt"] + entry["text"], len(entry["prompt"])
+        logits = torch.func.functional_call(model, weights, kwargs={"input_ids": torch.tensor([ids])}, tie_weights=True).logits[0]
+        losses.append(torch.nn.functional.cross_entropy(logits[first - 1:-1], torch.tensor(ids[first:]), reduction="none"))
+    return torch.cat(losses).mean()
+
+
+def make_gradients(models):
+    rng = torch.Generator().manual_seed(3)
+    draw = lambda *lengths: [torch.randint(3, 288, (length,), generator=rng).tolist() for length in lengths]
+    texts = [dict(zip(("prompt", "text"), draw(*lengths))) for lengths in ((5, 7), (1, 1), (20, 12), (2, 30), (9, 1), (30, 25))]
+    for entry in texts:
+        entry["text"][-1] = END
+    tensors, report = {}, {}
+    for kind, (model, depth) in models.items():
+        names = ("A", "B") if depth == 2 else tuple(f"W_{layer}" for layer in range(1, depth + 1))
+        leaves = {}
+        for site, weight in matrices(model).items():
+            (m, n), inner = weight.shape, [RANK] * (depth - 1)
+            sides = list(zip([*inner, m], [n, *inner]))
+            for name, (rows, columns) in zip(names, sides):
+                values = 0.3 * torch.randn(rows, columns, generator=rng, dtype=torch.float64)
+                leaves[f"{site}/{name}"] = values.requires_grad_()
+        tensors |= {f"factor/{kind}/{name}": value.detach().clone() for name, value in leaves.items()}
+        loss = text_loss(model, texts, leaves)
+        gradients = torch.autograd.grad(loss, list(leaves.values()))
+        tensors |= {f"gradient/{kind}/{name}": value.contiguous() for name, value in zip(leaves, gradients)}
+        optimizer = torch.optim.AdamW(leaves.values(), lr=STEP_SIZE, betas=(0.9, 0.999), eps=1e-6, weight_decay=0.0)
+        losses = []
+        for _ in range(STEPS):
+            optimizer.zero_grad()
+            loss = text_loss(model, texts, leaves)
+            loss.backward()
+            losses.append(loss.item())
+            optimizer.step()
+        report[kind] = losses
+    save_file(tensors, FIXTURES / "gradients-llama.safetensors")
+    write_json(FIXTURES / "gradients-llama.json", {"texts": texts, "step_size": STEP_SIZE, "losses": report})
+
+
 def make_tiny_llama():
     TINY.mkdir(parents=True, exist_ok=True)
     tokenizer = make_tokenizer()
@@ -191,6 +256,7 @@ def make_tiny_llama():
     sequences += [torch.randint(3, 288, (length,), generator=rng).tolist() for length in (1, 96)]
     prompts = [torch.randint(3, 288, (length,), generator=rng).tolist() for length in (1, 3, 17, 5, 8, 2, 30, 4)]
     model, of_gguf = exact(model), exact(of_gguf)
+    make_gradients({"untied": (model, 2), "tied": (of_gguf, 2), "deep": (of_gguf, 3)})
     found = {}
     for index, ids in enumerate(sequences):
         found |= {f"logits/{index}": logits(model, ids), f"gguf-logits/{index}": logits(of_gguf, ids)}

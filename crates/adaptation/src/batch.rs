@@ -135,9 +135,15 @@ impl Batch {
     /// # Panics
     /// If the sequence is empty.
     pub fn push_ids(&mut self, ids: &[u32]) {
-        self.token_types.resize(self.ids.len() + ids.len(), 0);
-        assert!(!ids.is_empty(), "a sequence has a token");
-        self.ids.extend_from_slice(ids);
+        self.push_parts(ids, &[]);
+    }
+
+    /// As [`push_ids`](Self::push_ids), of a sequence in two parts.
+    pub(crate) fn push_parts(&mut self, first: &[u32], second: &[u32]) {
+        assert!(first.len() + second.len() > 0, "a sequence has a token");
+        self.ids.extend_from_slice(first);
+        self.ids.extend_from_slice(second);
+        self.token_types.resize(self.ids.len(), 0);
         self.starts.push(self.ids.len());
     }
 

@@ -5,6 +5,7 @@ mod adapters;
 mod checkpoint;
 mod data;
 mod decoder;
+mod decoder_gradients;
 mod encoder;
 mod encoder_gradients;
 mod examples;

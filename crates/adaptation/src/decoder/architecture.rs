@@ -39,6 +39,8 @@ struct Scratch<T: Real> {
     gate: Buffer<T>,
     /// intermediate × tokens.
     up: Buffer<T>,
+    /// intermediate × tokens.
+    activated: Buffer<T>,
 }
 
 impl<T: Real> Decoder<T> {
@@ -57,7 +59,7 @@ impl<T: Real> Decoder<T> {
             column_mut(hidden.as_mut(), token)
                 .copy_from_slice(column(self.embedding.as_ref().as_ref(), batch.id(token)));
         }
-        let rotary = Rotary::new(config, batch, cache);
+        let rotary = Rotary::new(config, batch, |sequence| cache.length(sequence));
         let mut scratch = Scratch::default();
         for l in 0..config.layers {
             self.attention(l, batch, cache, &rotary, hidden.as_mut(), &mut scratch, par);
@@ -89,8 +91,8 @@ impl<T: Real> Decoder<T> {
         let (mut keys, values) = keys_values.as_mut().split_at_row_mut(config.keys());
         packed_product(keys.as_mut(), false, &layer.key, normed.as_ref(), par);
         packed_product(values, false, &layer.value, normed.as_ref(), par);
-        rotary.turn(queries.as_mut());
-        rotary.turn(keys);
+        rotary.turn(0, queries.as_mut());
+        rotary.turn(0, keys);
         cache.append(l, batch, keys_values.as_ref());
         let mut context = scratch.context.write(config.queries(), tokens);
         attend(config, batch, |sequence| cache.keys_values(l, sequence), queries.as_ref(), context.as_mut(), par);
@@ -106,8 +108,9 @@ impl<T: Real> Decoder<T> {
         packed_product(gate.as_mut(), false, &layer.gate, normed.as_ref(), par);
         let mut up = scratch.up.write(config.intermediate_size, tokens);
         packed_product(up.as_mut(), false, &layer.up, normed.as_ref(), par);
-        swiglu(gate.as_mut(), up.as_ref());
-        packed_product(x.as_mut(), true, &layer.down, gate.as_ref(), par);
+        let mut activated = scratch.activated.write(config.intermediate_size, tokens);
+        swiglu(gate.as_ref(), up.as_ref(), activated.as_mut());
+        packed_product(x.as_mut(), true, &layer.down, activated.as_ref(), par);
     }
 
     /// The logits of hidden states, vocabulary × as many.

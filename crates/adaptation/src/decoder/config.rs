@@ -1,8 +1,10 @@
 //! The sizes of a decoder, as a GGUF file or a `config.json` gives them.
 
-use crate::SequenceError;
+use super::Weight;
+use super::weights::LAYER_SITES;
 use crate::gguf::Gguf;
 use crate::model_error::ModelError;
+use crate::{SequenceError, Site};
 
 /// Sizes and constants of a decoder of Llama's architecture.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,6 +70,38 @@ impl DecoderConfig {
     /// Heads of queries that share a head of keys and values.
     pub fn group(&self) -> usize {
         self.heads / self.key_value_heads
+    }
+
+    /// The site of the embedding.
+    pub fn embedding(&self) -> Site {
+        if self.tied { Site::TiedEmbedding } else { Site::WordEmbeddings }
+    }
+
+    /// The site of the head.
+    pub fn head(&self) -> Site {
+        if self.tied { Site::TiedEmbedding } else { Site::Head }
+    }
+
+    /// All sites, in the order of the forward pass: the 2-D weights. A tied embedding is one.
+    pub fn sites(&self) -> impl Iterator<Item = Site> + use<> {
+        let in_layers = (0..self.layers).flat_map(|l| LAYER_SITES.map(|site| site(l)));
+        let head = Some(Site::Head).filter(|_| !self.tied);
+        [self.embedding()].into_iter().chain(in_layers).chain(head)
+    }
+
+    /// Those with both sides of at least this length. The authors of the paper adapt those from 512 on.
+    pub fn sites_from(&self, least: usize) -> Vec<Site> {
+        let sides = |site: Site| <[usize; 2]>::from(self.shape(site));
+        self.sites().filter(|&site| sides(site).into_iter().all(|side| side >= least)).collect()
+    }
+
+    /// (outputs, inputs) of a dense layer, (vocabulary, hidden) of an embedding.
+    ///
+    /// # Panics
+    /// If no decoder has such a site.
+    pub fn shape(&self, site: Site) -> (usize, usize) {
+        let weight = Weight::of_site(site);
+        weight.unwrap_or_else(|| panic!("a decoder has no {}", site.name())).shape(self)
     }
 
     /// Whether a decoder of this configuration can take a sequence.

@@ -1,6 +1,7 @@
 //! The weights of a decoder by their places, and what files call them.
 
 use super::DecoderConfig;
+use crate::Site;
 
 /// A weight; layers count from 0. A matrix is outputs × inputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +33,22 @@ pub enum Weight {
 }
 
 impl Weight {
+    /// The weight that an adapter on this site is added to; `None` of a site that no decoder has.
+    pub fn of_site(site: Site) -> Option<Self> {
+        match site {
+            Site::WordEmbeddings | Site::TiedEmbedding => Some(Self::Embedding),
+            Site::Query(l) => Some(Self::Query(l)),
+            Site::Key(l) => Some(Self::Key(l)),
+            Site::Value(l) => Some(Self::Value(l)),
+            Site::AttentionOutput(l) => Some(Self::AttentionOutput(l)),
+            Site::Gate(l) => Some(Self::Gate(l)),
+            Site::Up(l) => Some(Self::Up(l)),
+            Site::Down(l) => Some(Self::Down(l)),
+            Site::Head => Some(Self::Head),
+            Site::PositionEmbeddings | Site::Pooler | Site::Intermediate(_) | Site::Output(_) => None,
+        }
+    }
+
     /// Its tensor in files of safetensors, without the prefix `model.`.
     pub fn name(self) -> String {
         let of = |l: usize, what| format!("layers.{l}.{what}.weight");

@@ -5,8 +5,12 @@ use std::sync::Arc;
 use faer::{Mat, MatRef};
 
 use super::{DecoderConfig, Weight};
-use crate::Real;
 use crate::kernels::product::Packed;
+use crate::{Adapters, Real, Site};
+
+/// The sites of a layer.
+pub(super) const LAYER_SITES: [fn(usize) -> Site; 7] =
+    [Site::Query, Site::Key, Site::Value, Site::AttentionOutput, Site::Gate, Site::Up, Site::Down];
 
 /// A frozen decoder. A clone shares the weights.
 #[derive(Clone, Debug)]
@@ -21,7 +25,7 @@ pub struct Decoder<T: Real> {
 }
 
 /// One layer; matrices are outputs × inputs, as in [`Weight`].
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Layer<T: Real> {
     pub(super) attention_norm: Vec<T>,
     pub(super) query: Packed<T>,
@@ -38,6 +42,57 @@ impl<T: Real> Decoder<T> {
     /// Its sizes.
     pub fn config(&self) -> &DecoderConfig {
         &self.config
+    }
+
+    /// The packed weight of a site, a layer's or the head's.
+    ///
+    /// # Panics
+    /// If the decoder has none.
+    pub(super) fn packed(&self, site: Site) -> &Packed<T> {
+        match site {
+            Site::Query(l) => &self.layers[l].query,
+            Site::Key(l) => &self.layers[l].key,
+            Site::Value(l) => &self.layers[l].value,
+            Site::AttentionOutput(l) => &self.layers[l].attention_output,
+            Site::Gate(l) => &self.layers[l].gate,
+            Site::Up(l) => &self.layers[l].up,
+            Site::Down(l) => &self.layers[l].down,
+            Site::TiedEmbedding | Site::Head => &self.head,
+            _ => panic!("a decoder has no packed {}", site.name()),
+        }
+    }
+
+    /// The same decoder with every adapter's `ΔW` added to its weight: what texts are written with after fine-tuning.
+    ///
+    /// # Panics
+    /// If an adapter is on a weight that the decoder does not have.
+    pub fn with(&self, adapters: &Adapters<T>) -> Self {
+        let mut embedding = self.embedding.as_ref().clone();
+        let (mut head, mut layers) = (self.head.as_ref().clone(), self.layers.to_vec());
+        for site in adapters.sites() {
+            let delta = adapters.delta(site).expect("an adapter");
+            let packed = match site {
+                Site::Query(l) => &mut layers[l].query,
+                Site::Key(l) => &mut layers[l].key,
+                Site::Value(l) => &mut layers[l].value,
+                Site::AttentionOutput(l) => &mut layers[l].attention_output,
+                Site::Gate(l) => &mut layers[l].gate,
+                Site::Up(l) => &mut layers[l].up,
+                Site::Down(l) => &mut layers[l].down,
+                Site::Head if !self.config.tied => &mut head,
+                _ if site == self.config.embedding() => {
+                    embedding += delta.transpose();
+                    if !self.config.tied {
+                        continue;
+                    }
+                    &mut head
+                }
+                _ => panic!("the decoder has no {} to adapt", site.name()),
+            };
+            packed.add(delta.as_ref());
+        }
+        let (embedding, head) = (Arc::new(embedding), Arc::new(head));
+        Self { config: self.config.clone(), embedding, layers: layers.into(), norm: self.norm.clone(), head }
     }
 
     /// A decoder whose weights `read` gives, row after row. The head is asked for only of a decoder that is not tied.

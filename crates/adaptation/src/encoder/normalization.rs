@@ -2,11 +2,11 @@
 
 use faer::{MatMut, MatRef};
 
-use super::dropout::Mask;
 use crate::Real;
 use crate::kernels::columns::{column, column_mut};
 use crate::kernels::lanes::vector_code;
 use crate::kernels::reduce::sum;
+use crate::parts::dropout::Mask;
 use crate::weights::LayerNorm;
 
 /// What the backward pass needs to know of a LayerNorm.

@@ -2,7 +2,7 @@
 
 use faer::MatMut;
 
-use super::columns::{PADDING, column_mut};
+use super::columns::column_mut;
 use super::lanes::vector_code;
 use crate::Real;
 
@@ -33,18 +33,35 @@ pub(crate) fn sum<T: Real>(count: usize, f: impl Fn(usize) -> T) -> T {
     sums[0]
 }
 
-/// The largest of some numbers, of which there are a multiple of [`PADDING`].
+/// The largest of some numbers, of which there is one at least.
 #[inline(always)]
 fn largest<T: Real>(numbers: &[T]) -> T {
-    let (first, rest) = numbers.split_at(PADDING);
-    let mut most = [T::of(0.0); PADDING];
-    most.copy_from_slice(first);
-    for chunk in rest.chunks_exact(PADDING) {
-        for lane in 0..PADDING {
+    let mut most = [numbers[0]; LANES];
+    let (chunks, rest) = numbers.as_chunks::<LANES>();
+    for chunk in chunks {
+        for lane in 0..LANES {
             most[lane] = if chunk[lane] > most[lane] { chunk[lane] } else { most[lane] };
         }
     }
-    most.into_iter().fold(most[0], |a, b| if b > a { b } else { a })
+    most.iter().chain(rest).fold(most[0], |a, &b| if b > a { b } else { a })
+}
+
+vector_code! {
+    /// The cross-entropy of a token's logits, `ln Σ eˣ − x_target`, as `loss`; in place of the logits its gradient times `scale`:
+    /// `scale (softmax(x) − e_target)`.
+    fn cross_entropy<'a, T>(logits: &'a mut [T], target: usize, scale: T, loss: &'a mut T) {
+        let (most, own) = (largest(logits), logits[target]);
+        for x in logits.iter_mut() {
+            *x = (*x - most).exponential();
+        }
+        let total = sum(logits.len(), |i| logits[i]);
+        *loss = T::of(total.as_f64().ln() - (own - most).as_f64());
+        let factor = scale / total;
+        for x in logits.iter_mut() {
+            *x *= factor;
+        }
+        logits[target] -= scale;
+    }
 }
 
 vector_code! {

@@ -11,6 +11,9 @@ const COLUMNS: usize = 128;
 /// Multiplications from which a product is shared among threads.
 const SHARED: usize = 1 << 16;
 
+/// Most columns of a kernel's tile.
+const TILE: usize = 8;
+
 /// `dst = packed · right`, or `dst += packed · right`. Threads share the rows, so that also the product with a single column has
 /// work for all of them; the bits are the same for any number of threads.
 ///
@@ -23,37 +26,74 @@ pub(crate) fn packed_product<T: Real>(
     right: MatRef<'_, T>,
     par: Par,
 ) {
-    let threads = match par {
-        Par::Seq => 1,
-        Par::Rayon(threads) => threads.get(),
-    };
-    product_of_panels(dst, adds, (packed, 0), right, threads);
+    let start = if adds { Start::Destination } else { Start::Zero };
+    share_rows(dst, (packed.height(), packed.shape().1), par, &|mut dst, panel| {
+        let (rows, columns) = dst.shape();
+        for column in (0..columns).step_by(COLUMNS) {
+            let count = COLUMNS.min(columns - column);
+            let term = Term { left: Left::Panels(packed, panel, rows), right: right.subcols(column, count) };
+            sum_of_products(dst.as_mut().subcols_mut(column, count), start, [term]);
+        }
+    });
 }
 
-/// The rows of `dst` are those from a panel on.
-fn product_of_panels<T: Real>(
-    mut dst: MatMut<'_, T>,
-    adds: bool,
-    (packed, first): (&Packed<T>, usize),
-    right: MatRef<'_, T>,
+/// Does `work` on rows of a product, given with the panel where they begin; threads share them where there is enough to do. Panels
+/// have `height` rows, an entry takes `depth` multiplications.
+pub(crate) fn share_rows<T: Real>(
+    dst: MatMut<'_, T>,
+    (height, depth): (usize, usize),
+    par: Par,
+    work: &(impl Fn(MatMut<'_, T>, usize) + Sync),
+) {
+    rows_from(dst, (height, depth), 0, threads(par), work);
+}
+
+fn rows_from<T: Real>(
+    dst: MatMut<'_, T>,
+    (height, depth): (usize, usize),
+    panel: usize,
     pieces: usize,
+    work: &(impl Fn(MatMut<'_, T>, usize) + Sync),
 ) {
     let (rows, columns) = dst.shape();
-    let height = packed.height();
     let half = rows.div_ceil(height) / 2;
-    if pieces > 1 && half > 0 && rows * packed.shape().1 * columns >= SHARED {
-        let (upper, lower) = dst.split_at_row_mut(half * height);
-        rayon::join(
-            || product_of_panels(upper, adds, (packed, first), right, pieces / 2),
-            || product_of_panels(lower, adds, (packed, first + half), right, pieces - pieces / 2),
-        );
-        return;
+    if pieces == 1 || half == 0 || rows * depth * columns < SHARED {
+        return work(dst, panel);
     }
-    let start = if adds { Start::Destination } else { Start::Zero };
-    for column in (0..columns).step_by(COLUMNS) {
-        let count = COLUMNS.min(columns - column);
-        let term = Term { left: Left::Panels(packed, first, rows), right: right.subcols(column, count) };
-        sum_of_products(dst.as_mut().subcols_mut(column, count), start, [term]);
+    let (upper, lower) = dst.split_at_row_mut(half * height);
+    rayon::join(
+        || rows_from(upper, (height, depth), panel, pieces / 2, work),
+        || rows_from(lower, (height, depth), panel + half, pieces - pieces / 2, work),
+    );
+}
+
+/// Does `work` on columns of a product, given with the number of the first; threads share them.
+pub(crate) fn share_columns<T: Real>(dst: MatMut<'_, T>, par: Par, work: &(impl Fn(MatMut<'_, T>, usize) + Sync)) {
+    columns_from(dst, 0, threads(par), work);
+}
+
+fn columns_from<T: Real>(
+    dst: MatMut<'_, T>,
+    first: usize,
+    pieces: usize,
+    work: &(impl Fn(MatMut<'_, T>, usize) + Sync),
+) {
+    // Whole tiles of columns, so that the kernels have as few narrow ones as without threads.
+    let half = dst.ncols() / 2 / TILE * TILE;
+    if pieces == 1 || half == 0 {
+        return work(dst, first);
+    }
+    let (left, right) = dst.split_at_col_mut(half);
+    rayon::join(
+        || columns_from(left, first, pieces / 2, work),
+        || columns_from(right, first + half, pieces - pieces / 2, work),
+    );
+}
+
+fn threads(par: Par) -> usize {
+    match par {
+        Par::Seq => 1,
+        Par::Rayon(threads) => threads.get(),
     }
 }
 

@@ -36,14 +36,17 @@ pub(crate) fn probabilities_of(heads: usize, tokens: usize, queries: usize) -> u
     heads * padded(tokens) * queries
 }
 
-/// What attention is about: its first tokens' queries, and the keys and values of all of its tokens.
+/// What attention is about: its first tokens' queries, and the keys and values of all of its tokens. Where there are fewer heads of
+/// keys and values than of queries, as many of these share each.
 #[derive(Clone, Copy)]
 pub(crate) struct Projected<'a, T> {
     pub(crate) heads: usize,
-    /// hidden × queries.
+    /// (heads · head size) × queries.
     pub(crate) queries: MatRef<'a, T>,
-    /// Keys and values below each other; 2 hidden × tokens.
+    /// Keys and values below each other; 2 (key-value heads · head size) × tokens.
     pub(crate) keys_values: MatRef<'a, T>,
+    /// Whether a token sees itself and those before it alone; then all tokens have queries.
+    pub(crate) causal: bool,
 }
 
 impl<'a, T: Real> Projected<'a, T> {
@@ -52,15 +55,21 @@ impl<'a, T: Real> Projected<'a, T> {
         self.queries.nrows() / self.heads
     }
 
+    /// Heads of queries that share a head of keys and values.
+    fn group(self) -> usize {
+        2 * self.queries.nrows() / self.keys_values.nrows()
+    }
+
     /// Queries, keys and values of one head.
     fn parts(self, head: usize) -> [MatRef<'a, T>; 3] {
-        let (hidden, size) = (self.queries.nrows(), self.size());
-        let of = |first| self.keys_values.subrows(first + head * size, size);
-        [self.queries.subrows(head * size, size), of(0), of(hidden)]
+        let (size, shared) = (self.size(), head / self.group());
+        let of = |first| self.keys_values.subrows(first + shared * size, size);
+        [self.queries.subrows(head * size, size), of(0), of(self.keys_values.nrows() / 2)]
     }
 }
 
-/// `context = values · dropout(softmax(keysᵀ queries / √size + bias))`, head by head; `context`: hidden × queries.
+/// `context = values · dropout(softmax(keysᵀ queries / √size + bias))`, head by head; `context`
+/// is as the queries.
 pub(crate) fn attend<T: Real>(
     projected: Projected<'_, T>,
     bias: Option<&RelativeBias<T>>,
@@ -78,6 +87,11 @@ pub(crate) fn attend<T: Real>(
         transpose(keys, &mut work.transposed);
         sum_of_products(scores.as_mut(), Start::Zero, [Term::columns(work.transposed.read(length, size), queries)]);
         match bias {
+            None if projected.causal => {
+                for query in 0..count {
+                    softmax(scores.as_mut().subcols_mut(query, 1), query + 1, scale);
+                }
+            }
             None => softmax(scores.as_mut(), tokens, scale),
             Some(bias) => {
                 scale_and_bias(scores.as_mut(), scale, bias, head);
@@ -95,8 +109,7 @@ pub(crate) fn attend<T: Real>(
     }
 }
 
-/// The way back through [`attend`]: the gradient of queries (hidden × queries), and of keys and values (2 hidden × tokens),
-/// from that of the context. A bias is frozen, and moves nothing but the probabilities.
+/// The way back through [`attend`]: the gradients of queries, and of keys and values, in their shapes, from that of the context. A bias is frozen, and moves nothing but the probabilities.
 pub(crate) fn attend_backward<T: Real>(
     projected: Projected<'_, T>,
     scale_of_kept: f64,
@@ -106,7 +119,7 @@ pub(crate) fn attend_backward<T: Real>(
     work: &mut Workspace<T>,
 ) {
     let (tokens, count) = (projected.keys_values.ncols(), projected.queries.ncols());
-    let (hidden, size, length) = (projected.queries.nrows(), projected.size(), padded(tokens));
+    let (size, length, group) = (projected.size(), padded(tokens), projected.group());
     let scale = T::of(1.0 / (size as f64).sqrt());
     for (head, probabilities) in probabilities.chunks_exact(length * count).enumerate() {
         let [queries, keys, values] = projected.parts(head);
@@ -120,10 +133,12 @@ pub(crate) fn attend_backward<T: Real>(
         let (d_scores, dropped) = (d_scores.as_ref().subrows(0, tokens), dropped.as_ref().subrows(0, tokens));
         let d_queries = d_queries.as_mut().subrows_mut(head * size, size);
         sum_of_products(d_queries, Start::Zero, [Term::columns(keys, d_scores)]);
-        let products = [(0, queries, d_scores.transpose()), (hidden, d_context, dropped.transpose())];
-        for (first, left, right) in products {
-            let d_part = d_keys_values.as_mut().subrows_mut(first + head * size, size);
-            sum_of_products(d_part, Start::Zero, [Term::columns(left, right)]);
+        // Heads of queries that share keys and values follow each other.
+        let start = if head % group == 0 { Start::Zero } else { Start::Destination };
+        let half = projected.keys_values.nrows() / 2;
+        for (first, left, right) in [(0, queries, d_scores.transpose()), (half, d_context, dropped.transpose())] {
+            let d_part = d_keys_values.as_mut().subrows_mut(first + head / group * size, size);
+            sum_of_products(d_part, start, [Term::columns(left, right)]);
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::encoder::{Tensors, difference, fixture, integers, json};
 use crate::fixed::Fixed;
-use adaptation::adapter::{DeepLora, Lora, Width, ZeroFactor};
+use adaptation::adapter::{Compressed, DeepLora, Lora, Width, ZeroFactor};
 use adaptation::{
     AdamW, AdamWSettings, Adapters, AppliedGradient, LanguageModel, Method, PretrainedDecoder, PromptedText, Real,
     SequenceError, Site, Template, TextActivations, TextBatch, Weight,
@@ -111,6 +111,61 @@ fn training_is_that_of_torch() {
             adapters.pull_back(Par::Seq);
             optimizer.step(&mut adapters, report["step_size"].as_f64().expect("a step size"));
             adapters.refresh(Par::Seq);
+        }
+    }
+}
+
+// Of methods.
+
+/// All methods on all weights, a tied one with its two uses: the loss falls.
+#[test]
+fn every_method_is_trained() {
+    let compressed = Compressed { rank: 4, depth: 3, init_scale: 0.3, discrepant_step: 1.0 };
+    let full = DeepLora { rank: Width::Full, depth: 3, init_scale: 0.3 };
+    let input = Lora { rank: 3, zero: ZeroFactor::Input };
+    for method in [LORA, Method::Lora(input), DEEP, Method::DeepLora(full), Method::Compressed(compressed)] {
+        for file in ["tiny-llama", "tiny-llama.gguf"] {
+            let (model, batch, mut work) = (model::<f32>(file), pack(&texts()), TextActivations::new());
+            let mut adapters = model.adapters(&method, &sites(&model), &batch, 3, Par::Seq).expect("adapters");
+            let settings = AdamWSettings { discrepant_step: 0.5, ..AdamWSettings::default() };
+            let mut optimizer = AdamW::new(settings, &adapters);
+            let mut losses = Vec::new();
+            for _ in 0..8 {
+                optimizer.catch_up(&mut adapters, batch.batch());
+                losses.push(model.loss_and_gradient(&batch, &mut adapters, &mut work, Par::Seq));
+                adapters.pull_back(Par::Seq);
+                optimizer.step(&mut adapters, 1e-2);
+                adapters.refresh(Par::Seq);
+            }
+            assert!(losses[7] < 0.95 * losses[0], "{method:?}, {file}: {losses:?}");
+            // What is written with afterwards is what was trained.
+            optimizer.catch_up_all(&mut adapters);
+            let loss = model.loss(&batch, &adapters, &mut work, Par::Seq);
+            let adapted = LanguageModel::new(model.decoder().with(&adapters));
+            let merged = adapted.loss(&batch, &Adapters::new(), &mut work, Par::Seq);
+            assert!((loss - merged).abs() < 1e-4 * loss, "{method:?}, {file}: {loss}, added to the weights {merged}");
+        }
+    }
+}
+
+/// A probe asks for the gradient of every `ΔW = 0`.
+#[test]
+fn a_probe_has_the_gradient_of_the_frozen_weights() {
+    let batch = pack(&texts());
+    for file in ["tiny-llama", "tiny-llama.gguf"] {
+        let model = model::<f64>(file);
+        let shape = |site| model.decoder().config().shape(site);
+        let zeros = |site| Mat::zeros(shape(site).0, shape(site).1);
+        let mut zero = Deltas(sites(&model).into_iter().map(|site| (site, vec![zeros(site)])).collect()).adapters();
+        let mut probe = Adapters::probe(&sites(&model), shape);
+        assert_eq!(run(&model, &batch, &mut probe), run(&model, &batch, &mut zero));
+        for site in sites(&model) {
+            let found = match probe.gradient(site).expect("a probe") {
+                AppliedGradient::MergedRows(rows) => rows.to_dense(),
+                AppliedGradient::Merged(delta) => delta.clone(),
+                _ => panic!("a probe is merged"),
+            };
+            assert_eq!(found, gradient(&zero, site)[0], "{file}, {site:?}");
         }
     }
 }

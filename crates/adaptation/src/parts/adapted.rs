@@ -11,6 +11,8 @@ use crate::{Adapters, Applied, AppliedGradient, Real, Site};
 pub(crate) enum Prepared<T: Real> {
     /// The site is not adapted; or it is one of no layer (an embedding, a head), and its merged `ΔW` is read where it is.
     Frozen,
+    /// `ΔW = 0`, of which the gradient is asked for: `W_0` needs no copy.
+    Probed,
     /// `ΔW = L R`.
     Factored {
         /// L, m × k; of an embedding nothing, its rows are looked up where they are.
@@ -145,11 +147,17 @@ impl<T: Real> PreparedAdapters<T> {
             let prepared = &mut self.sites[place(site)];
             match (adapters.applied(site), packed) {
                 (Some(Applied::Factored { left, right }), _) => prepared.factored(site, left, right),
+                (Some(Applied::Merged(delta)), Some(_)) if is_probe(delta) => *prepared = Prepared::Probed,
                 (Some(Applied::Merged(delta)), Some((forward, backward))) => prepared.merged(forward, backward, delta),
                 (Some(Applied::Merged(_)), None) | (None, _) => *prepared = Prepared::Frozen,
             }
         }
     }
+}
+
+/// Whether it is the one zero, repeated, of [`Adapters::probe`].
+pub(crate) fn is_probe<T: Real>(delta: MatRef<'_, T>) -> bool {
+    (delta.row_stride(), delta.col_stride()) == (0, 0) && delta[(0, 0)] == T::of(0.0)
 }
 
 impl<T: Real> Prepared<T> {
@@ -194,7 +202,7 @@ impl<T: Real> Prepared<T> {
                 sum_of_products(y, start, [Term::packed(frozen, x), left.times(low.as_ref())]);
             }
             Self::Merged { forward, .. } => sum_of_products(y, start, [Term::packed(forward, x)]),
-            Self::Frozen => sum_of_products(y, start, [Term::packed(frozen, x)]),
+            Self::Frozen | Self::Probed => sum_of_products(y, start, [Term::packed(frozen, x)]),
         }
     }
 
@@ -216,7 +224,7 @@ impl<T: Real> Prepared<T> {
                 };
                 Some(Term { left, right: low })
             }
-            Self::Merged { .. } | Self::Frozen => None,
+            Self::Merged { .. } | Self::Frozen | Self::Probed => None,
         };
         [Term { left: Left::Panels(frozen, panel, rows), right: x }].into_iter().chain(adapter)
     }
@@ -235,7 +243,7 @@ impl<T: Real> Prepared<T> {
                 let d_right = partial.right.write(right.shape().0, rank);
                 sum_of_products(d_right, Start::Zero, [Term::columns(x, d_low.as_ref().transpose())]);
             }
-            Self::Merged { .. } => partial.d_y.write(d_y.nrows(), tokens).copy_from(d_y),
+            Self::Merged { .. } | Self::Probed => partial.d_y.write(d_y.nrows(), tokens).copy_from(d_y),
             Self::Frozen => {}
         }
     }
@@ -253,7 +261,7 @@ impl<T: Real> Prepared<T> {
                 (transposed, Some(right.times(d_low)))
             }
             Self::Merged { backward, .. } => (backward, None),
-            Self::Frozen => (transposed, None),
+            Self::Frozen | Self::Probed => (transposed, None),
         };
         [Term::packed(packed, d_y)].into_iter().chain(low)
     }

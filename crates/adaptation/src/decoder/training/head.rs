@@ -12,7 +12,7 @@ use crate::kernels::columns::{Buffer, column, column_mut};
 use crate::kernels::product::{Start, Term, sum_of_products};
 use crate::kernels::reduce::cross_entropy;
 use crate::kernels::shared_product::{share_columns, share_rows};
-use crate::parts::adapted::Prepared;
+use crate::parts::adapted::{Prepared, is_probe};
 use crate::parts::blocks::for_each;
 use crate::{Applied, AppliedGradient, Real};
 
@@ -89,7 +89,9 @@ impl<T: Real> Pass<'_, T> {
             let terms = prepared.rows(head, (panel, rows.nrows()), states, low);
             sum_of_products(rows, Start::Zero, terms);
         });
-        if let Some(Applied::Merged(delta)) = applied {
+        if let Some(Applied::Merged(delta)) = applied
+            && !is_probe(delta)
+        {
             matmul(logits.as_mut(), Accum::Add, delta, states, par);
         }
         let scale = T::of(1.0 / self.texts.targets() as f64);
@@ -137,7 +139,9 @@ impl<T: Real> Pass<'_, T> {
             (_, None) => states.fill(T::of(0.0)),
             _ => panic!("the head's adapter is that of a dense weight"),
         }
-        if let Some(Applied::Merged(delta)) = applied {
+        if let Some(Applied::Merged(delta)) = applied
+            && !is_probe(delta)
+        {
             matmul(states.as_mut(), Accum::Add, delta.transpose(), d_logits, par);
         }
         matmul(states, Accum::Add, self.model.head.as_ref().as_ref(), d_logits, par);

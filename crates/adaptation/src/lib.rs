@@ -8,17 +8,23 @@
 //!
 //! Behind the encoder are a pooler and a [`Head`], both frozen: a [`Network`]. Its [`Reach`] says which labels they can give.
 //!
+//! Beside them is a [`Decoder`] of Llama's architecture: a [`PretrainedDecoder`] writes texts, a [`LanguageModel`] gives the loss of
+//! texts and the gradient of the same adapters.
+//!
 //! Matrices are faer's, column-major; a batch's activations have one column per token.
 
 mod batch;
 mod config;
+mod decoder;
 mod encoder;
 mod files;
+mod gguf;
 mod head;
-mod lanes;
+mod kernels;
 mod loss;
 mod model_error;
 mod model_files;
+mod parts;
 mod pretrained;
 mod reach;
 mod real;
@@ -43,13 +49,19 @@ pub mod training;
 pub use adapter::{Adapter, AdapterError, Adapters, Applied, AppliedGradient, Form, Group, Parameter};
 pub use batch::{Batch, SequenceError};
 pub use config::{Architecture, Config};
-pub use encoder::{Activations, Dropout, DropoutSite, Masks, Network, Pooling, RelativePositions};
+pub use decoder::{
+    Cache, Decoder, DecoderConfig, Generation, LanguageModel, PretrainedDecoder, PromptedText, Template,
+    TextActivations, TextBatch, TextTokenizer, Weight,
+};
+pub use encoder::{Activations, Network, Pooling};
 pub use evaluation::Labelled;
 pub use head::Head;
 pub use loss::Loss;
 pub use method::Method;
 pub use model_error::ModelError;
 pub use optimizer::{AdamW, AdamWSettings, StepSchedule};
+pub use parts::dropout::{Dropout, DropoutSite, Masks};
+pub use parts::relative_position::RelativePositions;
 pub use pretrained::Pretrained;
 pub use reach::Reach;
 pub use real::Real;

@@ -1,8 +1,8 @@
-//! Why a pretrained encoder cannot be used; each reason is one whole sentence.
+//! Why a pretrained encoder or decoder cannot be used; each reason is one whole sentence.
 
 use std::path::PathBuf;
 
-/// Why a pretrained encoder cannot be used.
+/// Why a pretrained encoder or decoder cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
     /// A file cannot be read.
@@ -84,6 +84,46 @@ pub enum ModelError {
         path: PathBuf,
         /// What is wrong, cut.
         reason: String,
+    },
+    /// A GGUF file is damaged: cut short, or none at all.
+    #[error("{path} is damaged or no GGUF file: {reason}")]
+    Gguf {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        reason: String,
+    },
+    /// A weight of a GGUF file is of a number type that is not read.
+    #[error("{path}: tensor {name} is of type {found}, allowed: F32, F16, Q8_0, Q4_1")]
+    GgufType {
+        /// Which file.
+        path: PathBuf,
+        /// Which tensor.
+        name: String,
+        /// Its type.
+        found: String,
+    },
+    /// A decoder's weight is missing.
+    #[error("{path} has no tensor {name}; it must be there, of shape {expected:?}")]
+    NoTensor {
+        /// Which file.
+        path: PathBuf,
+        /// Which tensor.
+        name: String,
+        /// The shape by the configuration.
+        expected: Vec<usize>,
+    },
+    /// A weight is there that a decoder of this configuration does not have.
+    #[error(
+        "{path}: tensor {name} has no place in a decoder of Llama's architecture with {layers} layers; it would be ignored"
+    )]
+    NoPlace {
+        /// Which file.
+        path: PathBuf,
+        /// Which tensor, cut.
+        name: String,
+        /// Number of layers by the configuration.
+        layers: usize,
     },
     /// A weight is missing.
     #[error("{path} has no tensor {name} (nor {prefix}.{name})")]
@@ -196,14 +236,14 @@ pub enum ModelError {
         /// What it should do with sentences.
         framing: &'static str,
     },
-    /// The tokenizer has tokens that the encoder does not know.
-    #[error("{path} has {tokens} tokens, but the encoder only {vocabulary} word embeddings (vocab_size)")]
+    /// The tokenizer has tokens that the model does not know.
+    #[error("{path} has {tokens} tokens, but the model only {vocabulary} word embeddings (vocab_size)")]
     Vocabulary {
         /// The tokenizer's file.
         path: PathBuf,
         /// Number of tokens.
         tokens: usize,
-        /// Number of the encoder's word embeddings.
+        /// Number of the model's word embeddings.
         vocabulary: usize,
     },
 }

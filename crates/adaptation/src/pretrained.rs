@@ -161,7 +161,7 @@ fn unknown_keys(path: &Path, architecture: Architecture, keys: &[String]) -> Opt
 }
 
 /// Hash of files, each with its length.
-fn hash<'a>(contents: impl Iterator<Item = &'a [u8]>) -> String {
+pub(crate) fn hash<'a>(contents: impl Iterator<Item = &'a [u8]>) -> String {
     let mut hasher = blake3::Hasher::new();
     for bytes in contents {
         hasher.update(&(bytes.len() as u64).to_le_bytes());

@@ -4,7 +4,7 @@ use std::ops::Neg;
 
 use faer::traits::RealField;
 
-use crate::lanes::Lanes;
+use crate::kernels::lanes::Lanes;
 
 /// `f32` or `f64`.
 pub trait Real:

@@ -36,6 +36,12 @@ pub enum TokenError {
         /// What is wrong.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// Tokens cannot be put together.
+    #[error("cannot make a text of tokens")]
+    Decode {
+        /// What is wrong.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
 }
 
 /// The tokens of a sentence or of a pair: `[CLS] first [SEP]` or `[CLS] first [SEP] second [SEP]`; of MPNet

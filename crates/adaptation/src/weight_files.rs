@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::model_error::ModelError;
 use crate::model_files as files;
 use crate::weights::{LayerNorm, Origin, build};
-use crate::{Architecture, Config, Encoder};
+use crate::{Config, Encoder};
 use sources::excerpt;
 
 /// The largest magnitude of a weight. Pretrained encoders stay below 100; from about here on, the sum of squares in a
@@ -79,9 +79,8 @@ impl WeightFiles {
         self.index.as_deref().into_iter().chain(self.files.iter().map(|(_, bytes)| bytes.as_slice()))
     }
 
-    /// The tensors in them, as of this architecture.
-    pub(crate) fn tensors(&self, architecture: Architecture) -> Result<Tensors<'_>, ModelError> {
-        let prefix = architecture.model_type();
+    /// The tensors in them, whose names may have this prefix.
+    pub(crate) fn tensors(&self, prefix: &'static str) -> Result<Tensors<'_>, ModelError> {
         let mut tensors = BTreeMap::new();
         for (file, (path, bytes)) in self.files.iter().enumerate() {
             let parsed = SafeTensors::deserialize(bytes);
@@ -114,15 +113,27 @@ pub(crate) struct Tensors<'a> {
 }
 
 impl Tensors<'_> {
-    /// The number types other than F32 that were read.
-    pub(crate) fn converted(&self) -> impl Iterator<Item = &str> {
-        self.converted.iter().map(String::as_str)
+    /// How weights were converted, if they were.
+    pub(crate) fn converted(&self) -> Option<String> {
+        let types: Vec<&str> = self.converted.iter().map(String::as_str).collect();
+        (!types.is_empty()).then(|| format!("{} converted to F32", types.join(", ")))
+    }
+
+    /// The tensors that were not read, by their names without prefix, with their files.
+    pub(crate) fn unread(&self) -> impl Iterator<Item = (&str, PathBuf)> {
+        let unread = self.tensors.keys().filter(|name| !self.read.contains(*name));
+        unread.map(|name| (self.plain(name), self.path_of(name)))
+    }
+
+    /// A name without prefix.
+    fn plain<'n>(&self, name: &'n str) -> &'n str {
+        name.strip_prefix(self.prefix).and_then(|rest| rest.strip_prefix('.')).unwrap_or(name)
     }
 
     /// Refuses tensors of the encoder that were not read: they belong to another network.
     pub(crate) fn check_all_read(&self, layers: usize) -> Result<(), ModelError> {
         let is_left = |name: &&String| {
-            let plain = name.strip_prefix(self.prefix).and_then(|rest| rest.strip_prefix('.')).unwrap_or(name);
+            let plain = self.plain(name);
             let belongs = PARTS.iter().any(|part| plain.starts_with(part)) && !BUFFERS.contains(&plain);
             belongs && !self.read.contains(*name)
         };
@@ -144,7 +155,7 @@ impl Tensors<'_> {
     }
 
     /// The numbers of a tensor of this shape, all of them fit to compute with.
-    fn numbers(&mut self, names: &[String], shape: &[usize]) -> Result<(String, Vec<f32>), ModelError> {
+    pub(crate) fn numbers(&mut self, names: &[String], shape: &[usize]) -> Result<(String, Vec<f32>), ModelError> {
         let (path, prefix) = (&self.files.path, self.prefix);
         let missing = || ModelError::Missing { path: path.clone(), name: names[0].clone(), prefix };
         let name = self.find(names).ok_or_else(missing)?;
@@ -156,10 +167,7 @@ impl Tensors<'_> {
         let Some(numbers) = converted(tensor) else {
             return Err(ModelError::Type { path, name, found: format!("{:?}", tensor.dtype()) });
         };
-        if let Some(place) = numbers.iter().position(|&x| x.is_nan() || f64::from(x).abs() > LARGEST) {
-            let (index, value) = (index(place, shape), numbers[place].into());
-            return Err(ModelError::Entry { path, name, index, value, limit: LARGEST });
-        }
+        check_numbers(&path, &name, &numbers, shape)?;
         if tensor.dtype() != Dtype::F32 {
             self.converted.insert(format!("{:?}", tensor.dtype()));
         }
@@ -184,12 +192,10 @@ impl Encoder<f32> {
 
     /// The encoder in these files, and how its weights were converted, if they were.
     pub(crate) fn from_files(config: Config, files: &WeightFiles) -> Result<(Self, Option<String>), ModelError> {
-        let mut tensors = files.tensors(config.architecture)?;
+        let mut tensors = files.tensors(config.architecture.model_type())?;
         let encoder = build(config, &mut tensors)?;
         tensors.check_all_read(encoder.config().layers)?;
-        let types: Vec<&str> = tensors.converted().collect();
-        let converted = (!types.is_empty()).then(|| format!("{} converted to F32", types.join(", ")));
-        Ok((encoder, converted))
+        Ok((encoder, tensors.converted()))
     }
 }
 
@@ -204,6 +210,13 @@ fn converted(tensor: &TensorView<'_>) -> Option<Vec<f32>> {
         Dtype::F64 => data.as_chunks().0.iter().map(|&bytes| f64::from_le_bytes(bytes) as f32).collect(),
         _ => return None,
     })
+}
+
+/// Refuses entries of a tensor that are no numbers to compute with.
+pub(crate) fn check_numbers(path: &Path, name: &str, numbers: &[f32], shape: &[usize]) -> Result<(), ModelError> {
+    let Some(place) = numbers.iter().position(|&x| x.is_nan() || f64::from(x).abs() > LARGEST) else { return Ok(()) };
+    let (index, value) = (index(place, shape), numbers[place].into());
+    Err(ModelError::Entry { path: path.to_owned(), name: name.to_owned(), index, value, limit: LARGEST })
 }
 
 /// The index of an entry in a row-major tensor.

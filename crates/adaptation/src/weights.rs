@@ -7,7 +7,8 @@ use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
 
 use crate::config::Config;
-use crate::encoder::{Packed, RelativeBias, RelativePositions};
+use crate::kernels::product::Packed;
+use crate::parts::relative_position::{RelativeBias, RelativePositions};
 use crate::{Real, Site};
 
 /// A frozen encoder. A clone shares the weights.
@@ -137,6 +138,7 @@ impl<T: Real> Encoder<T> {
             Site::Intermediate(l) => layer(l).map(|layer| &layer.intermediate),
             Site::Output(l) => layer(l).map(|layer| &layer.output),
             Site::Pooler => self.pooler.as_deref(),
+            Site::TiedEmbedding | Site::Head | Site::Gate(_) | Site::Up(_) | Site::Down(_) => None,
         }
     }
 

@@ -4,6 +4,8 @@ mod adalora;
 mod adapters;
 mod checkpoint;
 mod data;
+mod decoder;
+mod decoder_gradients;
 mod encoder;
 mod encoder_gradients;
 mod examples;

@@ -88,5 +88,5 @@ fn export_names_the_model_it_was_given() {
     export::run([output.clone(), model.clone()].into_iter()).expect("it runs");
     assert_eq!(base_model(&output.join("lora-query-value")), model.to_string_lossy());
     let error = export::run([output, encoder()].into_iter()).expect_err("too few positions");
-    assert!(error.to_string().contains("the encoder has positions for 40"), "{error}");
+    assert!(error.to_string().contains("the model has positions for 40"), "{error}");
 }

@@ -469,7 +469,7 @@ fn vocabularies_and_tokenizers_that_do_not_fit_are_refused() {
     let mut tokenizer: Value = serde_json::from_slice(&fs::read(&path).expect("read")).expect("JSON");
     tokenizer["model"]["vocab"]["onemore"] = 80.into();
     fs::write(&path, tokenizer.to_string()).expect("written");
-    assert!(message(&directory).contains("tokenizer.json has 81 tokens, but the encoder only 80 word embeddings"));
+    assert!(message(&directory).contains("tokenizer.json has 81 tokens, but the model only 80 word embeddings"));
     for (key, value) in
         [("/post_processor/special_tokens", json!({})), ("/post_processor/single/1/Sequence/id", json!("B"))]
     {

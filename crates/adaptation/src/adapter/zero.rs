@@ -15,7 +15,7 @@ pub(super) struct Zero<T: Real> {
 impl<T: Real> Zero<T> {
     /// Of this shape, for a site.
     pub(super) fn new(site: Site, shape: (usize, usize)) -> Self {
-        let form = if site.is_embedding() { Form::MergedRows } else { Form::Merged };
+        let form = if site.is_only_looked_up() { Form::MergedRows } else { Form::Merged };
         Self { shape, form, zero: T::of(0.0) }
     }
 }

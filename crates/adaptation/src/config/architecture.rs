@@ -1,7 +1,7 @@
 //! The architectures that are known, and what differs between them.
 
 use crate::Site;
-use crate::encoder::RelativePositions;
+use crate::parts::relative_position::RelativePositions;
 
 /// An architecture of Hugging Face transformers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -143,7 +143,7 @@ const OFF: &[&str] = &[
 ];
 
 /// Keys that do not bear on hidden states.
-const HARMLESS: &[&str] = &[
+pub(crate) const HARMLESS: &[&str] = &[
     // The library's own notes.
     "_attn_implementation",
     "_attn_implementation_autoset",
@@ -279,33 +279,33 @@ pub(crate) fn read(path: &Path) -> Result<(Config, Vec<String>), ModelError> {
     keys.check_positions()?;
     keys.check_same_sizes(&config)?;
     keys.check_buckets(architecture)?;
-    keys.check_all_off(architecture, OFF)?;
+    keys.check_all_off(architecture.title(), OFF)?;
     Ok((config, keys.unknown()))
 }
 
 /// The keys of a file.
-struct Keys<'a> {
-    path: &'a Path,
-    keys: &'a Map<String, Value>,
+pub(crate) struct Keys<'a> {
+    pub(crate) path: &'a Path,
+    pub(crate) keys: &'a Map<String, Value>,
 }
 
 impl Keys<'_> {
     /// The value of a key; null is as good as none.
-    fn get(&self, key: &str) -> Option<&Value> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Value> {
         self.keys.get(key).filter(|value| !value.is_null())
     }
 
-    fn needed(&self, key: &'static str, allowed: &'static str) -> Result<&Value, ModelError> {
+    pub(crate) fn needed(&self, key: &'static str, allowed: &'static str) -> Result<&Value, ModelError> {
         self.get(key).ok_or_else(|| ModelError::MissingKey { path: self.path.to_owned(), key, allowed })
     }
 
     /// That the value of a key is not allowed.
-    fn refused(&self, key: &str, allowed: impl Into<String>) -> ModelError {
+    pub(crate) fn refused(&self, key: &str, allowed: impl Into<String>) -> ModelError {
         let found = excerpt(&self.keys.get(key).unwrap_or(&Value::Null).to_string());
         ModelError::Setting { path: self.path.to_owned(), key: key.to_owned(), found, allowed: allowed.into() }
     }
 
-    fn size(&self, key: &'static str) -> Result<usize, ModelError> {
+    pub(crate) fn size(&self, key: &'static str) -> Result<usize, ModelError> {
         let allowed = "an integer from 1";
         let size = self.needed(key, allowed)?.as_u64().and_then(|size| usize::try_from(size).ok());
         size.filter(|&size| size >= 1).ok_or_else(|| self.refused(key, allowed))
@@ -383,7 +383,7 @@ impl Keys<'_> {
     /// transformers counts MPNet's buckets as 32 whatever the configuration says, so that another number is a mistake.
     fn check_buckets(&self, architecture: Architecture) -> Result<(), ModelError> {
         let Some(positions) = architecture.relative_positions() else {
-            return self.check_all_off(architecture, &[BUCKETS]);
+            return self.check_all_off(architecture.title(), &[BUCKETS]);
         };
         if self.get(BUCKETS).is_none_or(|value| value.as_u64() == Some(positions.buckets as u64)) {
             return Ok(());
@@ -391,7 +391,7 @@ impl Keys<'_> {
         Err(self.refused(BUCKETS, format!("{}, or no such key", positions.buckets)))
     }
 
-    fn check_all_off(&self, architecture: Architecture, keys: &[&str]) -> Result<(), ModelError> {
+    pub(crate) fn check_all_off(&self, title: &str, keys: &[&str]) -> Result<(), ModelError> {
         let is_off = |value: &Value| match value {
             Value::Null => true,
             Value::Bool(on) => !on,
@@ -400,7 +400,6 @@ impl Keys<'_> {
             Value::Array(list) => list.is_empty(),
             Value::Object(table) => table.is_empty(),
         };
-        let title = architecture.title();
         match keys.iter().find(|key| !self.get(key).is_none_or(is_off)) {
             Some(key) => {
                 Err(self

@@ -1,24 +1,19 @@
 //! What a pass computes for a block of whole sequences.
-//!
-//! Blocks are what threads share out among themselves. Nothing but the gradients' sums connects them, and how a batch is cut
-//! into blocks depends on nothing but the batch: so neither do the results.
 
 use std::ops::Range;
 
 use faer::{MatMut, MatRef};
 
-use super::adapted::{LAYER_SITES, Partial, PreparedAdapters};
-use super::attention;
-use super::columns::{Buffer, column};
-use super::dropout::Dropout;
+use super::LAYER_SITES;
 use super::normalization::Normalized;
-use super::product::Term;
+use crate::kernels::columns::{Buffer, column};
+use crate::kernels::product::{Start, Term};
+use crate::parts::adapted::{Partial, PreparedAdapters};
+use crate::parts::attention;
+use crate::parts::blocks::{Extent, part, part_mut};
+use crate::parts::dropout::Dropout;
 use crate::weights::Linear;
 use crate::{Batch, Config, Network, Pooling, Real, Site};
-
-/// Tokens of a block, about: enough to read the weights from a far cache once for many tokens, few enough to keep a block's
-/// activations near.
-const TOKENS: usize = 128;
 
 /// What a pass is about.
 pub(crate) struct Pass<'a, T: Real> {
@@ -33,10 +28,7 @@ pub(crate) struct Pass<'a, T: Real> {
 /// A block's sequences and everything that was computed for them.
 #[derive(Debug, Default)]
 pub(crate) struct SequenceGroup<T: Real> {
-    /// Of the batch.
-    pub(crate) sequences: Range<usize>,
-    /// Of the batch.
-    pub(crate) tokens: Range<usize>,
+    pub(crate) extent: Extent,
     /// The hidden states that the next layer starts from; hidden × tokens, and hidden × queries after the last layer.
     pub(crate) hidden: Buffer<T>,
     /// On the way back, the gradient with respect to the hidden states, of their shape.
@@ -150,7 +142,7 @@ pub(crate) struct Scratch<T: Real> {
 impl<T: Real> SequenceGroup<T> {
     /// Number of tokens.
     pub(crate) fn count(&self) -> usize {
-        self.tokens.len()
+        self.extent.count()
     }
 
     /// Bytes of its buffers.
@@ -201,7 +193,8 @@ impl<'a, T: Real> Pass<'a, T> {
 
     /// `y = (W_0 + ΔW) x + b` of a dense layer.
     pub(crate) fn dense(&self, site: Site, x: MatRef<'_, T>, low: &mut Buffer<T>, y: MatMut<'_, T>) {
-        self.prepared.at(site).forward(self.linear(site), x, low, y);
+        let linear = self.linear(site);
+        self.prepared.at(site).forward(&linear.forward, Start::Bias(&linear.bias), x, low, y);
     }
 
     /// The terms of `(W_0 + ΔW)ᵀ d_y`, after the gradient of the layer's adapter.
@@ -211,7 +204,7 @@ impl<'a, T: Real> Pass<'a, T> {
         d_y: MatRef<'b, T>,
         partial: &'b Partial<T>,
     ) -> impl Iterator<Item = Term<'b, T>> {
-        self.prepared.at(site).backward(self.linear(site), d_y, partial)
+        self.prepared.at(site).backward(&self.linear(site).backward, d_y, partial)
     }
 
     /// A dense layer that a pass goes through: one of the encoder's layers, or the pooler, which a caller of
@@ -228,7 +221,7 @@ impl<'a, T: Real> Pass<'a, T> {
 
     /// Number of a block's tokens with queries in a layer.
     pub(crate) fn queries(&self, l: usize, block: &SequenceGroup<T>) -> usize {
-        if self.first_only(l) { block.sequences.len() } else { block.count() }
+        if self.first_only(l) { block.extent.sequences.len() } else { block.count() }
     }
 
     /// Every sequence of a block: its number within the batch, and its tokens among those with queries in a layer.
@@ -246,76 +239,7 @@ impl<'a, T: Real> Pass<'a, T> {
     pub(crate) fn sequences<'b>(
         &'b self,
         block: &SequenceGroup<T>,
-    ) -> impl Iterator<Item = (usize, Range<usize>)> + use<'b, T> {
-        let first = block.tokens.start;
-        block.sequences.clone().map(move |sequence| {
-            let tokens = self.batch.range(sequence);
-            (sequence, tokens.start - first..tokens.end - first)
-        })
-    }
-}
-
-/// Cuts a batch into blocks of whole sequences and about [`TOKENS`] tokens, an even number of them if there is more than one.
-/// Returns their number; there are at least as many in `blocks` then.
-pub(crate) fn partition<T: Real>(batch: &Batch, blocks: &mut Vec<SequenceGroup<T>>) -> usize {
-    let wanted = match batch.tokens().div_ceil(TOKENS) {
-        0 | 1 => 1,
-        several => several.next_multiple_of(2),
-    };
-    let (mut count, mut first) = (0, 0);
-    for sequence in 0..batch.sequences() {
-        let end = batch.range(sequence).end;
-        // The nearest to an even share of all tokens up to here.
-        let next = if sequence + 1 < batch.sequences() { batch.range(sequence + 1).len() } else { 0 };
-        if (2 * end + next) * wanted >= 2 * (count + 1) * batch.tokens() || sequence + 1 == batch.sequences() {
-            if blocks.len() == count {
-                blocks.push(SequenceGroup::default());
-            }
-            blocks[count].sequences = first..sequence + 1;
-            blocks[count].tokens = batch.range(first).start..end;
-            (count, first) = (count + 1, sequence + 1);
-        }
-    }
-    count
-}
-
-/// The columns of a range.
-pub(crate) fn part<'a, T>(matrix: MatRef<'a, T>, range: &Range<usize>) -> MatRef<'a, T> {
-    matrix.subcols(range.start, range.len())
-}
-
-/// The columns of a range.
-pub(crate) fn part_mut<'a, T>(matrix: MatMut<'a, T>, range: &Range<usize>) -> MatMut<'a, T> {
-    matrix.subcols_mut(range.start, range.len())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn cut(lengths: &[usize]) -> Vec<usize> {
-        let mut batch = Batch::new();
-        lengths.iter().for_each(|&length| batch.push(&vec![0; length], &vec![0; length]));
-        let mut blocks: Vec<SequenceGroup<f32>> = Vec::new();
-        let count = partition(&batch, &mut blocks);
-        let mut next = 0;
-        for block in &blocks[..count] {
-            assert_eq!(block.tokens.start, next);
-            assert_eq!(batch.range(block.sequences.start).start, block.tokens.start);
-            assert_eq!(batch.range(block.sequences.end - 1).end, block.tokens.end);
-            next = block.tokens.end;
-        }
-        assert_eq!(next, batch.tokens());
-        blocks[..count].iter().map(SequenceGroup::count).collect()
-    }
-
-    #[test]
-    fn blocks_are_even_and_whole() {
-        assert_eq!(cut(&[5]), [5]);
-        assert_eq!(cut(&[128; 16]), [128; 16]);
-        assert_eq!(cut(&[27; 16]), [108; 4]);
-        assert_eq!(cut(&[512]), [512]);
-        assert_eq!(cut(&[1, 500, 1]), [1, 500, 1]);
-        assert_eq!(cut(&[]), [0; 0]);
+    ) -> impl Iterator<Item = (usize, Range<usize>)> + Clone + use<'b, T> {
+        block.extent.sequences_of(self.batch)
     }
 }

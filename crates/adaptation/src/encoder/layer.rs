@@ -2,18 +2,20 @@
 
 use std::ops::Range;
 
-use faer::{Accum, MatMut, MatRef, Par};
+use faer::{MatMut, MatRef, Par};
 
-use super::adapted::{LAYER_SITES, Partial};
-use super::attention::{Projected, attend, attend_backward, probabilities_of};
-use super::block::{LayerState, Pass, Scratch, SequenceGroup, Standardized, part, part_mut};
-use super::columns::{Buffer, column, column_mut};
-use super::dropout::DropoutSite;
+use super::LAYER_SITES;
+use super::block::{LayerState, Pass, Scratch, SequenceGroup, Standardized};
 use super::normalization::{residual_norm, residual_norm_backward};
-use super::product::{Start, sum_of_products};
-use crate::lanes::vector_code;
+use crate::kernels::columns::{Buffer, column, column_mut};
+use crate::kernels::lanes::vector_code;
+use crate::kernels::product::{Start, sum_of_products};
+use crate::parts::adapted::reduce;
+use crate::parts::attention::{Projected, attend, attend_backward, probabilities_of};
+use crate::parts::blocks::{part, part_mut};
+use crate::parts::dropout::DropoutSite;
 use crate::weights::LayerNorm;
-use crate::{Adapters, AppliedGradient, Real, Site};
+use crate::{Adapters, Real, Site};
 
 /// Places of the sites in [`LAYER_SITES`]; key and value are between.
 const QUERY: usize = 0;
@@ -29,7 +31,8 @@ pub(crate) fn layer_order(site: Site) -> usize {
         Site::AttentionOutput(l) => 2 + 4 * l,
         Site::Intermediate(l) => 3 + 4 * l,
         Site::Output(l) => 4 + 4 * l,
-        Site::Pooler => usize::MAX,
+        // All others are above the layers, or of a decoder.
+        _ => usize::MAX,
     }
 }
 
@@ -79,6 +82,7 @@ impl<T: Real> Pass<'_, T> {
                 heads: config.heads,
                 queries: part(queries.as_ref(), &own),
                 keys_values: part(keys_values.as_ref(), &tokens),
+                causal: false,
             };
             let context = part_mut(context.as_mut(), &own);
             attend(projected, bias, mask, sequence_probabilities, context, &mut scratch.attention);
@@ -270,6 +274,7 @@ impl<T: Real> Pass<'_, T> {
                 heads: config.heads,
                 queries: part(queries, &own),
                 keys_values: part(keys_values, &tokens),
+                causal: false,
             };
             let gradients = (part_mut(d_queries.as_mut(), &own), part_mut(d_keys_values.as_mut(), &tokens));
             let d_context = part(d_context, &own);
@@ -303,7 +308,7 @@ impl<T: Real> Pass<'_, T> {
 
     /// Makes of the gradient of the hidden states of the sequences' first tokens that of all tokens, 0 but for these.
     fn spread_first(&self, block: &mut SequenceGroup<T>, first: &mut Buffer<T>) {
-        let (hidden, sequences, count) = (self.config().hidden_size, block.sequences.len(), block.count());
+        let (hidden, sequences, count) = (self.config().hidden_size, block.extent.sequences.len(), block.count());
         let mut first = first.write(hidden, sequences);
         first.copy_from(block.gradient.read(hidden, sequences));
         let sequences = self.sequences(block);
@@ -352,35 +357,6 @@ impl<T: Real> Pass<'_, T> {
         let tokens = self.sequences(block).map(|(_, tokens)| tokens.len());
         let queries = self.query_rows(l, block).map(|(_, own)| own.len());
         tokens.zip(queries).map(|(tokens, queries)| probabilities_of(self.config().heads, tokens, queries)).sum()
-    }
-}
-
-/// Sums shares of the gradient of a dense layer's adapter, each given with the layer's input, in their order.
-pub(crate) fn reduce<'a, T: Real>(
-    shares: impl Iterator<Item = (&'a Partial<T>, MatRef<'a, T>)>,
-    gradient: &mut AppliedGradient<T>,
-    par: Par,
-) {
-    match gradient {
-        AppliedGradient::Factored { left, right } => {
-            left.fill(T::of(0.0));
-            right.fill(T::of(0.0));
-            let ((m, rank), n) = (left.shape(), right.ncols());
-            for (partial, _) in shares {
-                *left += partial.left.read(m, rank);
-                *right += partial.right.read(n, rank).transpose();
-            }
-        }
-        AppliedGradient::Merged(delta) => {
-            delta.fill(T::of(0.0));
-            let m = delta.nrows();
-            for (partial, input) in shares {
-                let d_y = partial.d_y.read(m, input.ncols());
-                let (delta, one) = (delta.as_mut(), T::of(1.0));
-                faer::linalg::matmul::matmul(delta, Accum::Add, d_y, input.transpose(), one, par);
-            }
-        }
-        AppliedGradient::FactoredRows { .. } | AppliedGradient::MergedRows(_) => panic!("rows are those of embeddings"),
     }
 }
 

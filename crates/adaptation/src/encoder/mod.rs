@@ -13,11 +13,9 @@
 //! | `network` | [`Network`]: a pass over all layers, [`Activations`] |
 //! | `block` | the unit of work: some sequences, and every buffer of them |
 //! | `embeddings`, `layer`, `pooling` | the parts of a network, each with its way back |
-//! | `adapted` | a dense layer with its adapter, factored or merged |
-//! | `attention` | softmax attention of one sequence, head by head |
-//! | `relative_position` | a bias of the attention scores by distance, shared by all layers |
-//! | `normalization`, `dropout` | LayerNorm with residual sum and dropout in one pass over a token |
-//! | `product` | products of matrices, tile by tile |
+//! | `normalization` | LayerNorm with residual sum and dropout in one pass over a token |
+//!
+//! What the decoder shares is in [`parts`](crate::parts) and [`kernels`](crate::kernels).
 //!
 //! Invariant: a block computes its share of the adapters' gradients, and the shares are summed in the order of the blocks, which
 //! depends on nothing but the batch. So the bits are the same for any number of threads.
@@ -27,22 +25,18 @@
 //!
 //! `docs/kernels.md` (section "The encoder") explains the kernels, what a step costs, and what was tried.
 
-mod adapted;
-mod attention;
 mod block;
-mod columns;
-mod dropout;
 mod embeddings;
 mod layer;
 mod network;
 mod normalization;
 mod pooling;
-mod product;
-mod relative_position;
 
-pub use dropout::{Dropout, DropoutSite, Masks};
 pub use network::{Activations, Network};
 pub use pooling::Pooling;
-pub(crate) use product::Packed;
-pub(crate) use relative_position::RelativeBias;
-pub use relative_position::RelativePositions;
+
+use crate::Site;
+
+/// The sites of a layer.
+const LAYER_SITES: [fn(usize) -> Site; 6] =
+    [Site::Query, Site::Key, Site::Value, Site::AttentionOutput, Site::Intermediate, Site::Output];

@@ -1,14 +1,16 @@
 //! A frozen encoder with pooling and head: logits, and the gradient of the adapters.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use faer::{Mat, MatRef, Par};
 
-use super::adapted::PreparedAdapters;
-use super::block::{Pass, Scratch, SequenceGroup, partition};
-use super::dropout::Dropout;
+use super::LAYER_SITES;
+use super::block::{Pass, Scratch, SequenceGroup};
 use super::layer::layer_order;
 use super::pooling::Pooling;
+use crate::parts::adapted::PreparedAdapters;
+use crate::parts::blocks::{Pool, cut, for_each};
+use crate::parts::dropout::Dropout;
 use crate::{Adapters, Batch, Encoder, Head, Real, Site};
 
 /// A frozen encoder, how its hidden states are pooled, and a frozen head.
@@ -30,7 +32,7 @@ pub struct Activations<T: Real> {
     /// Blocks of the last batch.
     used: usize,
     prepared: PreparedAdapters<T>,
-    scratch: Pool<T>,
+    scratch: Pool<Scratch<T>>,
     dropout: Dropout,
     /// outputs × sequences of the largest batch.
     logits: Mat<T>,
@@ -39,19 +41,6 @@ pub struct Activations<T: Real> {
     pooling: Pooling,
     /// Whether the last pass was [`Network::forward`].
     kept: bool,
-}
-
-/// Scratch buffers, one for every thread that works at the same time.
-#[derive(Debug)]
-struct Pool<T: Real>(Mutex<Vec<Scratch<T>>>);
-
-impl<T: Real> Pool<T> {
-    /// Runs `work` with one of the buffers.
-    fn with(&self, work: impl FnOnce(&mut Scratch<T>)) {
-        let mut scratch = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
-        work(&mut scratch);
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
-    }
 }
 
 impl<T: Real> Default for Activations<T> {
@@ -67,7 +56,7 @@ impl<T: Real> Activations<T> {
             blocks: Vec::new(),
             used: 0,
             prepared: PreparedAdapters::default(),
-            scratch: Pool(Mutex::new(Vec::new())),
+            scratch: Pool::default(),
             dropout: Dropout::Off,
             logits: Mat::new(),
             sequences: 0,
@@ -87,35 +76,43 @@ impl<T: Real> Activations<T> {
     /// # Panics
     /// If there is no such sequence.
     pub fn hidden_states(&self, batch: &Batch, hidden: usize, sequence: usize) -> MatRef<'_, T> {
-        let block = self.blocks[..self.used].iter().find(|block| block.sequences.contains(&sequence));
+        let block = self.blocks[..self.used].iter().find(|block| block.extent.sequences.contains(&sequence));
         let block = block.expect("a sequence of the batch");
         match self.pooling {
             Pooling::Pooler => {
-                let states = block.hidden.read(hidden, block.sequences.len());
-                states.subcols(sequence - block.sequences.start, 1)
+                let states = block.hidden.read(hidden, block.extent.sequences.len());
+                states.subcols(sequence - block.extent.sequences.start, 1)
             }
             Pooling::Mean => {
                 let tokens = batch.range(sequence);
-                block.hidden.read(hidden, block.count()).subcols(tokens.start - block.tokens.start, tokens.len())
+                block.hidden.read(hidden, block.count()).subcols(tokens.start - block.extent.tokens.start, tokens.len())
             }
         }
     }
 
     /// Bytes of all buffers.
     pub fn bytes(&self) -> usize {
-        let scratch = self.scratch.0.lock().unwrap_or_else(PoisonError::into_inner);
-        self.blocks.iter().map(SequenceGroup::bytes).sum::<usize>() + scratch.iter().map(Scratch::bytes).sum::<usize>()
+        self.blocks.iter().map(SequenceGroup::bytes).sum::<usize>() + self.scratch.sum(Scratch::bytes)
     }
 
     /// Cuts a batch into blocks with a state for so many layers.
     fn start(&mut self, network: &Network<T>, batch: &Batch, adapters: &Adapters<T>, dropout: Dropout, layers: usize) {
-        self.used = partition(batch, &mut self.blocks);
+        let blocks = &mut self.blocks;
+        self.used = cut(batch, |place, extent| {
+            if blocks.len() == place {
+                blocks.push(SequenceGroup::default());
+            }
+            blocks[place].extent = extent;
+        });
         for block in &mut self.blocks[..self.used] {
             if block.layers.len() < layers {
                 block.layers.resize_with(layers, Default::default);
             }
         }
-        self.prepared.refresh(&network.encoder, adapters);
+        let of_layers = (0..network.encoder.config().layers).flat_map(|l| LAYER_SITES.map(|site| site(l)));
+        let sites = [Site::WordEmbeddings, Site::PositionEmbeddings, Site::Pooler].into_iter().chain(of_layers);
+        let packed = |site| network.encoder.linear(site).map(|linear| (&linear.forward, &linear.backward));
+        self.prepared.refresh(sites.map(|site| (site, packed(site))), adapters);
         self.dropout = dropout;
         let outputs = network.head.outputs();
         if self.logits.nrows() != outputs || self.logits.ncols() < batch.sequences() {
@@ -180,8 +177,8 @@ impl<T: Real> Network<T> {
             });
         }
         for block in blocks.iter() {
-            let own = block.pooled.logits.read(self.head.outputs(), block.sequences.len());
-            logits.as_mut().subcols_mut(block.sequences.start, block.sequences.len()).copy_from(own);
+            let own = block.pooled.logits.read(self.head.outputs(), block.extent.sequences.len());
+            logits.as_mut().subcols_mut(block.extent.sequences.start, block.extent.sequences.len()).copy_from(own);
         }
     }
 
@@ -218,19 +215,6 @@ impl<T: Real> Network<T> {
         if first_adapted == 0 {
             for_each(blocks, par, &|block| pass.embed_backward(block));
             pass.reduce_embeddings(blocks, adapters);
-        }
-    }
-}
-
-/// Does `work` on every item, on several threads unless `par` is sequential.
-fn for_each<I: Send>(items: &mut [I], par: Par, work: &(impl Fn(&mut I) + Sync)) {
-    match (par, items) {
-        (_, []) => {}
-        (_, [one]) => work(one),
-        (Par::Seq, items) => items.iter_mut().for_each(work),
-        (_, items) => {
-            let (first, second) = items.split_at_mut(items.len() / 2);
-            rayon::join(|| for_each(first, par, work), || for_each(second, par, work));
         }
     }
 }

@@ -2,15 +2,12 @@
 
 use faer::{MatMut, MatRef};
 
-use super::columns::{column, column_mut};
-use super::dropout::Mask;
 use crate::Real;
-use crate::lanes::vector_code;
+use crate::kernels::columns::{column, column_mut};
+use crate::kernels::lanes::vector_code;
+use crate::kernels::reduce::sum;
+use crate::parts::dropout::Mask;
 use crate::weights::LayerNorm;
-
-/// Partial sums of a reduction: as many as the widest vector has lanes, so that it becomes vector code with one order of
-/// adding on every machine.
-const LANES: usize = 16;
 
 /// What the backward pass needs to know of a LayerNorm.
 pub(crate) struct Normalized<'a, T> {
@@ -18,29 +15,6 @@ pub(crate) struct Normalized<'a, T> {
     pub(crate) standardized: MatMut<'a, T>,
     /// One over the standard deviation, one per token.
     pub(crate) inverse_deviations: &'a mut [T],
-}
-
-/// The sum of `f(0) … f(count − 1)` in a fixed order.
-#[inline(always)]
-pub(super) fn sum<T: Real>(count: usize, f: impl Fn(usize) -> T) -> T {
-    let mut sums = [T::of(0.0); LANES];
-    let whole = count - count % LANES;
-    for first in (0..whole).step_by(LANES) {
-        for lane in 0..LANES {
-            sums[lane] += f(first + lane);
-        }
-    }
-    for index in whole..count {
-        sums[index - whole] += f(index);
-    }
-    let mut width = LANES / 2;
-    while width > 0 {
-        for lane in 0..width {
-            sums[lane] += sums[lane + width];
-        }
-        width /= 2;
-    }
-    sums[0]
 }
 
 /// `out = norm(residual + y)` for one token; returns one over the standard deviation. Replaces `y` by the sum.

@@ -4,10 +4,10 @@ use faer::{MatRef, Par};
 use serde::{Deserialize, Serialize};
 
 use super::block::{Pass, SequenceGroup};
-use super::columns::{column, column_mut};
-use super::dropout::DropoutSite;
-use super::layer::reduce;
-use super::product::{Start, sum_of_products};
+use crate::kernels::columns::{column, column_mut};
+use crate::kernels::product::{Start, sum_of_products};
+use crate::parts::adapted::reduce;
+use crate::parts::dropout::DropoutSite;
 use crate::{Adapters, Real, Site};
 
 /// Place of the pooler's share of the gradient in a block.
@@ -26,7 +26,7 @@ pub enum Pooling {
 impl<T: Real> Pass<'_, T> {
     /// A block's logits from its hidden states.
     pub(crate) fn pool(&self, block: &mut SequenceGroup<T>) {
-        let (hidden, count) = (self.config().hidden_size, block.sequences.len());
+        let (hidden, count) = (self.config().hidden_size, block.extent.sequences.len());
         let (sequences, tokens) = (self.sequences(block), block.count());
         let mut pooled = block.pooled.pooled.write(hidden, count);
         match self.network.pooling {
@@ -58,12 +58,12 @@ impl<T: Real> Pass<'_, T> {
 
     /// Dropout and head.
     fn head(&self, block: &mut SequenceGroup<T>) {
-        let (head, hidden, count) = (&self.network.head, self.config().hidden_size, block.sequences.len());
+        let (head, hidden, count) = (&self.network.head, self.config().hidden_size, block.extent.sequences.len());
         let pooled = block.pooled.pooled.read(hidden, count);
         let mut logits = block.pooled.logits.write(head.outputs(), count);
         // Its gradient comes later.
         let mut dropped = block.pooled.gradient.write(hidden, count);
-        for (place, sequence) in block.sequences.clone().enumerate() {
+        for (place, sequence) in block.extent.sequences.clone().enumerate() {
             let mask = self.dropout.mask(DropoutSite::Pooled, sequence, self.config().hidden_dropout);
             let dropped = column_mut(dropped.as_mut(), place);
             dropped.copy_from_slice(column(pooled, place));
@@ -80,16 +80,16 @@ impl<T: Real> Pass<'_, T> {
     /// pooler's adapter's gradient.
     pub(crate) fn pool_backward(&self, d_logits: MatRef<'_, T>, block: &mut SequenceGroup<T>) {
         self.head_backward(d_logits, block);
-        let (hidden, count) = (self.config().hidden_size, block.sequences.len());
+        let (hidden, count) = (self.config().hidden_size, block.extent.sequences.len());
         match self.network.pooling {
             Pooling::Mean => {
                 let mut gradient = block.gradient.write(hidden, block.count());
                 let d_pooled = block.pooled.gradient.read(hidden, count);
-                for (place, sequence) in block.sequences.clone().enumerate() {
+                for (place, sequence) in block.extent.sequences.clone().enumerate() {
                     let tokens = self.batch.range(sequence);
                     let scale = T::of(1.0 / tokens.len() as f64);
                     for token in tokens {
-                        let gradient = column_mut(gradient.as_mut(), token - block.tokens.start);
+                        let gradient = column_mut(gradient.as_mut(), token - block.extent.tokens.start);
                         for (g, &d) in gradient.iter_mut().zip(column(d_pooled, place)) {
                             *g = d * scale;
                         }
@@ -114,9 +114,9 @@ impl<T: Real> Pass<'_, T> {
     }
 
     fn head_backward(&self, d_logits: MatRef<'_, T>, block: &mut SequenceGroup<T>) {
-        let (head, hidden, count) = (&self.network.head, self.config().hidden_size, block.sequences.len());
+        let (head, hidden, count) = (&self.network.head, self.config().hidden_size, block.extent.sequences.len());
         let mut d_pooled = block.pooled.gradient.write(hidden, count);
-        for (place, sequence) in block.sequences.clone().enumerate() {
+        for (place, sequence) in block.extent.sequences.clone().enumerate() {
             let d_pooled = column_mut(d_pooled.as_mut(), place);
             d_pooled.fill(T::of(0.0));
             for output in 0..head.outputs() {
@@ -135,9 +135,9 @@ impl<T: Real> Pass<'_, T> {
             match self.network.pooling {
                 Pooling::Pooler => {
                     let hidden = self.config().hidden_size;
-                    let shares = blocks
-                        .iter()
-                        .map(|block| (&block.partials[POOLER], block.hidden.read(hidden, block.sequences.len())));
+                    let shares = blocks.iter().map(|block| {
+                        (&block.partials[POOLER], block.hidden.read(hidden, block.extent.sequences.len()))
+                    });
                     reduce(shares, gradient, par);
                 }
                 Pooling::Mean => reduce(std::iter::empty(), gradient, par),

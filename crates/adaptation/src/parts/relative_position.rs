@@ -6,8 +6,8 @@
 
 use faer::MatRef;
 
-use super::columns::PADDING;
 use crate::Real;
+use crate::kernels::columns::PADDING;
 
 /// How relative positions are put into buckets, in an encoder: keys before and behind the query each have half of the buckets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -34,23 +34,62 @@ impl<T: Real> Packed<T> {
         let (rows, columns) = matrix.shape();
         let height = tile_rows::<T>(machine);
         let mut packed = Self { panels: Mat::zeros(height, columns * rows.div_ceil(height)), rows, columns };
-        packed.fill(matrix, None);
+        packed.fill(matrix);
         packed
     }
 
-    /// Packs `matrix + delta`, of the same shape as what is packed now.
-    pub(crate) fn fill(&mut self, matrix: MatRef<'_, T>, delta: Option<MatRef<'_, T>>) {
+    /// (rows, columns) of the matrix.
+    pub(crate) fn shape(&self) -> (usize, usize) {
+        (self.rows, self.columns)
+    }
+
+    /// Rows of a panel.
+    pub(crate) fn height(&self) -> usize {
+        self.panels.nrows()
+    }
+
+    /// Packs another matrix, of the same shape as what is packed now.
+    pub(crate) fn fill(&mut self, matrix: MatRef<'_, T>) {
+        self.for_each_panel(matrix, |mut panel, rows| panel.copy_from(rows));
+    }
+
+    /// Becomes `packed + delta`, all of the same shape.
+    pub(crate) fn fill_sum(&mut self, packed: &Self, delta: MatRef<'_, T>) {
+        self.panels.copy_from(&packed.panels);
+        self.add(delta);
+    }
+
+    /// Adds a matrix of the same shape.
+    pub(crate) fn add(&mut self, delta: MatRef<'_, T>) {
+        self.for_each_panel(delta, |mut panel, rows| panel += rows);
+    }
+
+    /// Hands out the rows of a matrix of the same shape with the panel where they are packed.
+    fn for_each_panel(&mut self, matrix: MatRef<'_, T>, mut work: impl FnMut(MatMut<'_, T>, MatRef<'_, T>)) {
         assert_eq!(matrix.shape(), (self.rows, self.columns));
-        let height = self.panels.nrows();
+        let height = self.height();
         for first in (0..self.rows).step_by(height) {
             let count = height.min(self.rows - first);
             let start = first / height * self.columns;
-            let mut panel = self.panels.as_mut().subcols_mut(start, self.columns).subrows_mut(0, count);
-            panel.copy_from(matrix.subrows(first, count));
-            if let Some(delta) = delta {
-                panel += delta.subrows(first, count);
-            }
+            let panel = self.panels.as_mut().subcols_mut(start, self.columns).subrows_mut(0, count);
+            work(panel, matrix.subrows(first, count));
         }
+    }
+
+    /// The matrix.
+    pub(crate) fn to_matrix(&self) -> Mat<T> {
+        let (mut matrix, height) = (Mat::zeros(self.rows, self.columns), self.height());
+        for first in (0..self.rows).step_by(height) {
+            let count = height.min(self.rows - first);
+            let panel = self.panels.subcols(first / height * self.columns, self.columns);
+            matrix.subrows_mut(first, count).copy_from(panel.subrows(0, count));
+        }
+        matrix
+    }
+
+    /// The transposed matrix, packed.
+    pub(crate) fn transposed(&self) -> Self {
+        Self::new(self.to_matrix().transpose())
     }
 }
 
@@ -59,6 +98,8 @@ impl<T: Real> Packed<T> {
 pub(crate) enum Left<'a, T: Real> {
     /// Packed.
     Packed(&'a Packed<T>),
+    /// The rows of some panels of it: so many, from this panel on.
+    Panels(&'a Packed<T>, usize, usize),
     /// As it lies: columns without gaps.
     Columns(MatRef<'a, T>),
 }
@@ -179,6 +220,13 @@ impl<T: Real> RawTerm<T> {
             Left::Packed(packed) => {
                 let step = packed.panels.col_stride();
                 (packed.panels.as_ptr(), step, step * packed.columns as isize, (packed.rows, packed.columns))
+            }
+            Left::Panels(packed, first, rows) => {
+                assert!(first * height + rows <= packed.rows, "rows of the left operand");
+                let panels =
+                    packed.panels.as_ref().subcols(first * packed.columns, packed.columns * rows.div_ceil(height));
+                let step = panels.col_stride();
+                (panels.as_ptr(), step, step * packed.columns as isize, (rows, packed.columns))
             }
             Left::Columns(left) => {
                 assert!(left.row_stride() == 1 || left.nrows() == 1, "columns without gaps");
@@ -579,10 +627,12 @@ mod tests {
     }
 
     #[test]
-    fn packing_adds_a_delta() {
+    fn packed_matrices_are_summed_transposed_and_unpacked() {
         let (a, delta, b) = (draw::<f32>(50, 20, "a"), draw::<f32>(50, 20, "delta"), draw::<f32>(20, 9, "b"));
-        let mut packed = Packed::new(a.as_ref());
-        packed.fill(a.as_ref(), Some(delta.as_ref()));
+        let frozen = Packed::new(a.as_ref());
+        let mut packed = frozen.clone();
+        packed.fill_sum(&frozen, delta.as_ref());
+        assert_eq!((packed.to_matrix(), frozen.transposed().to_matrix()), (&a + &delta, a.transpose().to_owned()));
         let mut found = Mat::zeros(50, 9);
         sum_of_products(found.as_mut(), Start::Zero, [Term::packed(&packed, b.as_ref())]);
         assert_close(&found, &((&a + &delta) * &b), "a + delta");

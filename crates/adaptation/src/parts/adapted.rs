@@ -1,17 +1,18 @@
 //! Dense layers with their adapters: `y = (W_0 + ΔW) x + b` for a block of tokens, and the way back.
 
-use faer::{Mat, MatMut, MatRef};
+use faer::{Accum, Mat, MatMut, MatRef, Par};
 
-use super::columns::Buffer;
-use super::product::{Packed, Start, Term, inner_products, sum_of_products};
-use crate::weights::{Encoder, Linear};
-use crate::{Adapters, Applied, Real, Site};
+use crate::kernels::columns::Buffer;
+use crate::kernels::product::{Left, Packed, Start, Term, inner_products, sum_of_products};
+use crate::{Adapters, Applied, AppliedGradient, Real, Site};
 
 /// An adapter's applied form, in the layout that the kernels read; brought up to date at the start of every forward pass.
 #[derive(Debug)]
 pub(crate) enum Prepared<T: Real> {
-    /// The site is not adapted.
+    /// The site is not adapted; or it is one of no layer (an embedding, a head), and its merged `ΔW` is read where it is.
     Frozen,
+    /// `ΔW = 0`, of which the gradient is asked for: `W_0` needs no copy.
+    Probed,
     /// `ΔW = L R`.
     Factored {
         /// L, m × k; of an embedding nothing, its rows are looked up where they are.
@@ -26,8 +27,6 @@ pub(crate) enum Prepared<T: Real> {
         /// Transposed, for the backward pass.
         backward: Packed<T>,
     },
-    /// An embedding with a merged `ΔW`, whose rows are looked up where they are.
-    Table,
 }
 
 /// A factor F, tall or square, that tokens are multiplied with from both sides.
@@ -77,8 +76,8 @@ impl<T: Real> Factor<T> {
         match self {
             Self::Narrow(own) => own.copy_from(factor),
             Self::Wide { plain, transposed, .. } => {
-                plain.fill(factor, None);
-                transposed.fill(factor.transpose(), None);
+                plain.fill(factor);
+                transposed.fill(factor.transpose());
             }
         }
     }
@@ -103,27 +102,29 @@ impl<T: Real> Factor<T> {
 /// Every site's adapter.
 #[derive(Debug, Default)]
 pub(crate) struct PreparedAdapters<T: Real> {
-    /// Word embeddings, position embeddings, pooler, then layer by layer in the order of [`LAYER_SITES`].
+    /// By the site's [`place`].
     sites: Vec<Prepared<T>>,
 }
 
-/// The sites of a layer.
-pub(crate) const LAYER_SITES: [fn(usize) -> Site; 6] =
-    [Site::Query, Site::Key, Site::Value, Site::AttentionOutput, Site::Intermediate, Site::Output];
-
+/// Sites of no layer come first, then all sites of a layer, layer by layer.
 fn place(site: Site) -> usize {
     let (layer, place) = match site {
         Site::WordEmbeddings => return 0,
         Site::PositionEmbeddings => return 1,
         Site::Pooler => return 2,
+        Site::TiedEmbedding => return 3,
+        Site::Head => return 4,
         Site::Query(l) => (l, 0),
         Site::Key(l) => (l, 1),
         Site::Value(l) => (l, 2),
         Site::AttentionOutput(l) => (l, 3),
         Site::Intermediate(l) => (l, 4),
         Site::Output(l) => (l, 5),
+        Site::Gate(l) => (l, 6),
+        Site::Up(l) => (l, 7),
+        Site::Down(l) => (l, 8),
     };
-    3 + LAYER_SITES.len() * layer + place
+    5 + 9 * layer + place
 }
 
 impl<T: Real> PreparedAdapters<T> {
@@ -132,30 +133,36 @@ impl<T: Real> PreparedAdapters<T> {
         &self.sites[place(site)]
     }
 
-    /// Brings all sites up to date; nothing is allocated while the same sites have adapters of the same forms.
-    pub(crate) fn refresh(&mut self, encoder: &Encoder<T>, adapters: &Adapters<T>) {
-        let layers = encoder.config().layers;
-        let in_layers = (0..layers).flat_map(|l| LAYER_SITES.map(|site| site(l)));
-        self.sites.resize_with(3 + LAYER_SITES.len() * layers, || Prepared::Frozen);
-        for site in [Site::WordEmbeddings, Site::PositionEmbeddings, Site::Pooler].into_iter().chain(in_layers) {
+    /// Brings these sites up to date, each given with W and Wᵀ where there is a layer of it; nothing is allocated while the same
+    /// sites have adapters of the same forms.
+    pub(crate) fn refresh<'a>(
+        &mut self,
+        sites: impl Iterator<Item = (Site, Option<(&'a Packed<T>, &'a Packed<T>)>)>,
+        adapters: &Adapters<T>,
+    ) {
+        for (site, packed) in sites {
+            if self.sites.len() <= place(site) {
+                self.sites.resize_with(place(site) + 1, || Prepared::Frozen);
+            }
             let prepared = &mut self.sites[place(site)];
-            match adapters.applied(site) {
-                None => *prepared = Prepared::Frozen,
-                Some(Applied::Factored { left, right }) => prepared.factored(site, left, right),
-                Some(Applied::Merged(_)) if site.is_embedding() => *prepared = Prepared::Table,
-                Some(Applied::Merged(delta)) => match encoder.linear(site) {
-                    Some(linear) => prepared.merged(linear, delta),
-                    // No pass goes through what is not there.
-                    None => *prepared = Prepared::Frozen,
-                },
+            match (adapters.applied(site), packed) {
+                (Some(Applied::Factored { left, right }), _) => prepared.factored(site, left, right),
+                (Some(Applied::Merged(delta)), Some(_)) if is_probe(delta) => *prepared = Prepared::Probed,
+                (Some(Applied::Merged(delta)), Some((forward, backward))) => prepared.merged(forward, backward, delta),
+                (Some(Applied::Merged(_)), None) | (None, _) => *prepared = Prepared::Frozen,
             }
         }
     }
 }
 
+/// Whether it is the one zero, repeated, of [`Adapters::probe`].
+pub(crate) fn is_probe<T: Real>(delta: MatRef<'_, T>) -> bool {
+    (delta.row_stride(), delta.col_stride()) == (0, 0) && delta[(0, 0)] == T::of(0.0)
+}
+
 impl<T: Real> Prepared<T> {
     fn factored(&mut self, site: Site, new_left: MatRef<'_, T>, new_right: MatRef<'_, T>) {
-        let rows = if site.is_embedding() { 0 } else { new_left.nrows() };
+        let rows = if site.is_only_looked_up() { 0 } else { new_left.nrows() };
         let new_left = new_left.subrows(0, rows);
         let fits = matches!(self, Self::Factored { left, right }
             if left.shape() == new_left.shape() && right.shape() == new_right.transpose().shape());
@@ -169,29 +176,57 @@ impl<T: Real> Prepared<T> {
         }
     }
 
-    fn merged(&mut self, linear: &Linear<T>, delta: MatRef<'_, T>) {
+    fn merged(&mut self, frozen: &Packed<T>, transposed: &Packed<T>, delta: MatRef<'_, T>) {
         if !matches!(self, Self::Merged { .. }) {
-            *self = Self::Merged { forward: linear.forward.clone(), backward: linear.backward.clone() };
+            *self = Self::Merged { forward: frozen.clone(), backward: transposed.clone() };
         }
         if let Self::Merged { forward, backward } = self {
-            forward.fill(linear.weight(), Some(delta));
-            backward.fill(linear.weight().transpose(), Some(delta.transpose()));
+            forward.fill_sum(frozen, delta);
+            backward.fill_sum(transposed, delta.transpose());
         }
     }
 
-    /// `y = (W_0 + ΔW) x + b`. Of a factored adapter, `R x` is left in `low`.
-    pub(crate) fn forward(&self, linear: &Linear<T>, x: MatRef<'_, T>, low: &mut Buffer<T>, y: MatMut<'_, T>) {
-        let bias = Start::Bias(&linear.bias);
+    /// `y = start + (W_0 + ΔW) x`, given `W_0`. Of a factored adapter, `R x` is left in `low`.
+    pub(crate) fn forward(
+        &self,
+        frozen: &Packed<T>,
+        start: Start<'_, T>,
+        x: MatRef<'_, T>,
+        low: &mut Buffer<T>,
+        y: MatMut<'_, T>,
+    ) {
         match self {
             Self::Factored { left, right } => {
                 let mut low = low.write(right.columns(), x.ncols());
                 right.transposed_times(low.as_mut(), x);
-                let terms = [Term::packed(&linear.forward, x), left.times(low.as_ref())];
-                sum_of_products(y, bias, terms);
+                sum_of_products(y, start, [Term::packed(frozen, x), left.times(low.as_ref())]);
             }
-            Self::Merged { forward, .. } => sum_of_products(y, bias, [Term::packed(forward, x)]),
-            Self::Frozen | Self::Table => sum_of_products(y, bias, [Term::packed(&linear.forward, x)]),
+            Self::Merged { forward, .. } => sum_of_products(y, start, [Term::packed(forward, x)]),
+            Self::Frozen | Self::Probed => sum_of_products(y, start, [Term::packed(frozen, x)]),
         }
+    }
+
+    /// The terms of some rows of `(W_0 + ΔW) x` of a site of no layer, of so many from a panel of `W_0` on; `low` holds `R x` of a
+    /// factored adapter.
+    pub(crate) fn rows<'a>(
+        &'a self,
+        frozen: &'a Packed<T>,
+        (panel, rows): (usize, usize),
+        x: MatRef<'a, T>,
+        low: &'a Buffer<T>,
+    ) -> impl Iterator<Item = Term<'a, T>> {
+        let adapter = match self {
+            Self::Factored { left, right } => {
+                let low = low.read(right.columns(), x.ncols());
+                let left = match left {
+                    Factor::Narrow(left) => Left::Columns(left.subrows(panel * frozen.height(), rows)),
+                    Factor::Wide { plain, .. } => Left::Panels(plain, panel, rows),
+                };
+                Some(Term { left, right: low })
+            }
+            Self::Merged { .. } | Self::Frozen | Self::Probed => None,
+        };
+        [Term { left: Left::Panels(frozen, panel, rows), right: x }].into_iter().chain(adapter)
     }
 
     /// The gradient of the applied form from that of the result, `d_y`: of the two factors into `partial`, with `Lᵀ d_y` left in
@@ -208,25 +243,25 @@ impl<T: Real> Prepared<T> {
                 let d_right = partial.right.write(right.shape().0, rank);
                 sum_of_products(d_right, Start::Zero, [Term::columns(x, d_low.as_ref().transpose())]);
             }
-            Self::Merged { .. } => partial.d_y.write(d_y.nrows(), tokens).copy_from(d_y),
-            Self::Frozen | Self::Table => {}
+            Self::Merged { .. } | Self::Probed => partial.d_y.write(d_y.nrows(), tokens).copy_from(d_y),
+            Self::Frozen => {}
         }
     }
 
-    /// The terms of `(W_0 + ΔW)ᵀ d_y`, the gradient with respect to `x`; after [`gradient`](Self::gradient).
+    /// The terms of `(W_0 + ΔW)ᵀ d_y`, the gradient with respect to `x`, given `W_0ᵀ`; after [`gradient`](Self::gradient).
     pub(crate) fn backward<'a>(
         &'a self,
-        linear: &'a Linear<T>,
+        transposed: &'a Packed<T>,
         d_y: MatRef<'a, T>,
         partial: &'a Partial<T>,
     ) -> impl Iterator<Item = Term<'a, T>> {
         let (packed, low) = match self {
             Self::Factored { right, .. } => {
                 let d_low = partial.low.read(right.columns(), d_y.ncols());
-                (&linear.backward, Some(right.times(d_low)))
+                (transposed, Some(right.times(d_low)))
             }
             Self::Merged { backward, .. } => (backward, None),
-            Self::Frozen | Self::Table => (&linear.backward, None),
+            Self::Frozen | Self::Probed => (transposed, None),
         };
         [Term::packed(packed, d_y)].into_iter().chain(low)
     }
@@ -248,6 +283,35 @@ pub(crate) struct Partial<T: Real> {
 impl<T: Real> Partial<T> {
     pub(crate) fn bytes(&self) -> usize {
         self.left.bytes() + self.right.bytes() + self.low.bytes() + self.d_y.bytes()
+    }
+}
+
+/// Sums shares of the gradient of a dense layer's adapter, each given with the layer's input, in their order.
+pub(crate) fn reduce<'a, T: Real>(
+    shares: impl Iterator<Item = (&'a Partial<T>, MatRef<'a, T>)>,
+    gradient: &mut AppliedGradient<T>,
+    par: Par,
+) {
+    match gradient {
+        AppliedGradient::Factored { left, right } => {
+            left.fill(T::of(0.0));
+            right.fill(T::of(0.0));
+            let ((m, rank), n) = (left.shape(), right.ncols());
+            for (partial, _) in shares {
+                *left += partial.left.read(m, rank);
+                *right += partial.right.read(n, rank).transpose();
+            }
+        }
+        AppliedGradient::Merged(delta) => {
+            delta.fill(T::of(0.0));
+            let m = delta.nrows();
+            for (partial, input) in shares {
+                let d_y = partial.d_y.read(m, input.ncols());
+                let (delta, one) = (delta.as_mut(), T::of(1.0));
+                faer::linalg::matmul::matmul(delta, Accum::Add, d_y, input.transpose(), one, par);
+            }
+        }
+        AppliedGradient::FactoredRows { .. } | AppliedGradient::MergedRows(_) => panic!("rows are those of embeddings"),
     }
 }
 

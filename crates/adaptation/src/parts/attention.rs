@@ -6,13 +6,13 @@
 
 use faer::{MatMut, MatRef};
 
-use super::columns::{Buffer, PADDING, column, column_mut};
 use super::dropout::Mask;
-use super::normalization::sum;
-use super::product::{Start, Term, sum_of_products};
 use super::relative_position::RelativeBias;
 use crate::Real;
-use crate::lanes::vector_code;
+use crate::kernels::columns::{Buffer, column, column_mut, padded, transpose};
+use crate::kernels::lanes::vector_code;
+use crate::kernels::product::{Start, Term, sum_of_products};
+use crate::kernels::reduce::{softmax, sum};
 
 /// Buffers for one head.
 #[derive(Debug, Default)]
@@ -31,24 +31,22 @@ impl<T: Real> Workspace<T> {
     }
 }
 
-/// Length of a sequence's column of probabilities.
-fn padded(tokens: usize) -> usize {
-    tokens.next_multiple_of(PADDING)
-}
-
 /// Numbers that a sequence's probabilities take.
 pub(crate) fn probabilities_of(heads: usize, tokens: usize, queries: usize) -> usize {
     heads * padded(tokens) * queries
 }
 
-/// What attention is about: its first tokens' queries, and the keys and values of all of its tokens.
+/// What attention is about: its first tokens' queries, and the keys and values of all of its tokens. Where there are fewer heads of
+/// keys and values than of queries, as many of these share each.
 #[derive(Clone, Copy)]
 pub(crate) struct Projected<'a, T> {
     pub(crate) heads: usize,
-    /// hidden × queries.
+    /// (heads · head size) × queries.
     pub(crate) queries: MatRef<'a, T>,
-    /// Keys and values below each other; 2 hidden × tokens.
+    /// Keys and values below each other; 2 (key-value heads · head size) × tokens.
     pub(crate) keys_values: MatRef<'a, T>,
+    /// Whether a token sees itself and those before it alone; then all tokens have queries.
+    pub(crate) causal: bool,
 }
 
 impl<'a, T: Real> Projected<'a, T> {
@@ -57,15 +55,21 @@ impl<'a, T: Real> Projected<'a, T> {
         self.queries.nrows() / self.heads
     }
 
+    /// Heads of queries that share a head of keys and values.
+    fn group(self) -> usize {
+        2 * self.queries.nrows() / self.keys_values.nrows()
+    }
+
     /// Queries, keys and values of one head.
     fn parts(self, head: usize) -> [MatRef<'a, T>; 3] {
-        let (hidden, size) = (self.queries.nrows(), self.size());
-        let of = |first| self.keys_values.subrows(first + head * size, size);
-        [self.queries.subrows(head * size, size), of(0), of(hidden)]
+        let (size, shared) = (self.size(), head / self.group());
+        let of = |first| self.keys_values.subrows(first + shared * size, size);
+        [self.queries.subrows(head * size, size), of(0), of(self.keys_values.nrows() / 2)]
     }
 }
 
-/// `context = values · dropout(softmax(keysᵀ queries / √size + bias))`, head by head; `context`: hidden × queries.
+/// `context = values · dropout(softmax(keysᵀ queries / √size + bias))`, head by head; `context`
+/// is as the queries.
 pub(crate) fn attend<T: Real>(
     projected: Projected<'_, T>,
     bias: Option<&RelativeBias<T>>,
@@ -83,6 +87,11 @@ pub(crate) fn attend<T: Real>(
         transpose(keys, &mut work.transposed);
         sum_of_products(scores.as_mut(), Start::Zero, [Term::columns(work.transposed.read(length, size), queries)]);
         match bias {
+            None if projected.causal => {
+                for query in 0..count {
+                    softmax(scores.as_mut().subcols_mut(query, 1), query + 1, scale);
+                }
+            }
             None => softmax(scores.as_mut(), tokens, scale),
             Some(bias) => {
                 scale_and_bias(scores.as_mut(), scale, bias, head);
@@ -100,8 +109,7 @@ pub(crate) fn attend<T: Real>(
     }
 }
 
-/// The way back through [`attend`]: the gradient of queries (hidden × queries), and of keys and values (2 hidden × tokens),
-/// from that of the context. A bias is frozen, and moves nothing but the probabilities.
+/// The way back through [`attend`]: the gradients of queries, and of keys and values, in their shapes, from that of the context. A bias is frozen, and moves nothing but the probabilities.
 pub(crate) fn attend_backward<T: Real>(
     projected: Projected<'_, T>,
     scale_of_kept: f64,
@@ -111,7 +119,7 @@ pub(crate) fn attend_backward<T: Real>(
     work: &mut Workspace<T>,
 ) {
     let (tokens, count) = (projected.keys_values.ncols(), projected.queries.ncols());
-    let (hidden, size, length) = (projected.queries.nrows(), projected.size(), padded(tokens));
+    let (size, length, group) = (projected.size(), padded(tokens), projected.group());
     let scale = T::of(1.0 / (size as f64).sqrt());
     for (head, probabilities) in probabilities.chunks_exact(length * count).enumerate() {
         let [queries, keys, values] = projected.parts(head);
@@ -125,39 +133,14 @@ pub(crate) fn attend_backward<T: Real>(
         let (d_scores, dropped) = (d_scores.as_ref().subrows(0, tokens), dropped.as_ref().subrows(0, tokens));
         let d_queries = d_queries.as_mut().subrows_mut(head * size, size);
         sum_of_products(d_queries, Start::Zero, [Term::columns(keys, d_scores)]);
-        let products = [(0, queries, d_scores.transpose()), (hidden, d_context, dropped.transpose())];
-        for (first, left, right) in products {
-            let d_part = d_keys_values.as_mut().subrows_mut(first + head * size, size);
-            sum_of_products(d_part, Start::Zero, [Term::columns(left, right)]);
+        // Heads of queries that share keys and values follow each other.
+        let start = if head % group == 0 { Start::Zero } else { Start::Destination };
+        let half = projected.keys_values.nrows() / 2;
+        for (first, left, right) in [(0, queries, d_scores.transpose()), (half, d_context, dropped.transpose())] {
+            let d_part = d_keys_values.as_mut().subrows_mut(first + head / group * size, size);
+            sum_of_products(d_part, start, [Term::columns(left, right)]);
         }
     }
-}
-
-/// Tokens as rows, padded with zeros.
-fn transpose<T: Real>(from: MatRef<'_, T>, to: &mut Buffer<T>) {
-    let (size, tokens) = from.shape();
-    let length = padded(tokens);
-    let to = to.list(length * size);
-    for token in 0..tokens {
-        for (row, &x) in to.chunks_exact_mut(length).zip(column(from, token)) {
-            row[token] = x;
-        }
-    }
-    to.chunks_exact_mut(length).for_each(|row| row[tokens..].fill(T::of(0.0)));
-}
-
-/// The largest of some numbers, of which there are a multiple of [`PADDING`].
-#[inline(always)]
-fn largest<T: Real>(numbers: &[T]) -> T {
-    let (first, rest) = numbers.split_at(PADDING);
-    let mut most = [T::of(0.0); PADDING];
-    most.copy_from_slice(first);
-    for chunk in rest.chunks_exact(PADDING) {
-        for lane in 0..PADDING {
-            most[lane] = if chunk[lane] > most[lane] { chunk[lane] } else { most[lane] };
-        }
-    }
-    most.into_iter().fold(most[0], |a, b| if b > a { b } else { a })
 }
 
 vector_code! {
@@ -167,26 +150,6 @@ vector_code! {
         for query in 0..scores.ncols() {
             for (x, &bias) in column_mut(scores.as_mut(), query).iter_mut().zip(bias.keys(head, query)) {
                 *x = *x * scale + bias;
-            }
-        }
-    }
-}
-
-vector_code! {
-    /// `softmax(scale · column)` of every column, over its first `count` entries; the others become 0.
-    fn softmax<'a, T>(scores: MatMut<'a, T>, count: usize, scale: T) {
-        let mut scores = scores;
-        for query in 0..scores.ncols() {
-            let column = column_mut(scores.as_mut(), query);
-            // Small enough for its exponential to be 0, and finite, so that the difference below is a number.
-            column[count..].fill(T::of(-1e30));
-            let most = largest(column);
-            for x in column.iter_mut() {
-                *x = ((*x - most) * scale).exponential();
-            }
-            let inverse = T::of(1.0) / sum(column.len(), |i| column[i]);
-            for x in column.iter_mut() {
-                *x *= inverse;
             }
         }
     }

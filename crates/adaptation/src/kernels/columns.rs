@@ -5,7 +5,12 @@ use faer::{Mat, MatMut, MatRef};
 use crate::Real;
 
 /// Numbers that a column of attention probabilities is padded to a multiple of: an f32 vector of 512 bits.
-pub(super) const PADDING: usize = 16;
+pub(crate) const PADDING: usize = 16;
+
+/// Length of a sequence's column of probabilities.
+pub(crate) fn padded(tokens: usize) -> usize {
+    tokens.next_multiple_of(PADDING)
+}
 
 /// A column, which is without gaps.
 #[inline(always)]
@@ -61,4 +66,17 @@ impl<T: Real> Buffer<T> {
     pub(crate) fn bytes(&self) -> usize {
         self.storage.nrows() * size_of::<T>()
     }
+}
+
+/// Tokens as rows, padded with zeros.
+pub(crate) fn transpose<T: Real>(from: MatRef<'_, T>, to: &mut Buffer<T>) {
+    let (size, tokens) = from.shape();
+    let length = padded(tokens);
+    let to = to.list(length * size);
+    for token in 0..tokens {
+        for (row, &x) in to.chunks_exact_mut(length).zip(column(from, token)) {
+            row[token] = x;
+        }
+    }
+    to.chunks_exact_mut(length).for_each(|row| row[tokens..].fill(T::of(0.0)));
 }

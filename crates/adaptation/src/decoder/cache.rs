@@ -1,0 +1,91 @@
+//! Keys and values of the tokens that were read, layer by layer, so that the next token is all that is computed.
+
+use faer::{Mat, MatRef};
+
+use super::DecoderConfig;
+use crate::{Batch, Real};
+
+/// The keys (after their rotation) and values of some sequences.
+#[derive(Clone, Debug)]
+pub struct Cache<T: Real> {
+    /// By layer and sequence: keys and values below each other, 2 (key-value heads · head size) × room for tokens.
+    layers: Vec<Vec<Mat<T>>>,
+    /// Tokens of each sequence.
+    lengths: Vec<usize>,
+    /// Rows of a matrix.
+    rows: usize,
+}
+
+impl<T: Real> Cache<T> {
+    /// Of so many sequences, still empty.
+    pub fn new(config: &DecoderConfig, sequences: usize) -> Self {
+        let rows = 2 * config.keys();
+        let layer = || (0..sequences).map(|_| Mat::zeros(rows, 0)).collect();
+        Self { layers: (0..config.layers).map(|_| layer()).collect(), lengths: vec![0; sequences], rows }
+    }
+
+    /// Number of sequences.
+    pub fn sequences(&self) -> usize {
+        self.lengths.len()
+    }
+
+    /// Number of tokens of a sequence.
+    ///
+    /// # Panics
+    /// If there is no such sequence.
+    pub fn length(&self, sequence: usize) -> usize {
+        self.lengths[sequence]
+    }
+
+    /// Other sequences in place of those that are there: the numbers say which, in which order; one may come several times.
+    /// Of those that go on from the same sequence, the last takes over its memory.
+    ///
+    /// # Panics
+    /// If there is no such sequence.
+    pub fn select(&mut self, sequences: &[usize]) {
+        for layer in &mut self.layers {
+            let mut old: Vec<Option<Mat<T>>> = std::mem::take(layer).into_iter().map(Some).collect();
+            for (place, &sequence) in sequences.iter().enumerate() {
+                let again = sequences[place + 1..].contains(&sequence);
+                let length = self.lengths[sequence];
+                let matrix =
+                    if again { old[sequence].as_ref().map(|kept| copy(kept, length)) } else { old[sequence].take() };
+                layer.push(matrix.expect("kept until it is asked for last"));
+            }
+        }
+        self.lengths = sequences.iter().map(|&sequence| self.lengths[sequence]).collect();
+    }
+
+    /// Adds the new tokens' keys and values of a layer, 2 (key-value heads · head size) × tokens of the batch.
+    pub(super) fn append(&mut self, l: usize, batch: &Batch, keys_values: MatRef<'_, T>) {
+        for (sequence, (matrix, &length)) in self.layers[l].iter_mut().zip(&self.lengths).enumerate() {
+            let tokens = batch.range(sequence);
+            let end = length + tokens.len();
+            if matrix.ncols() < end {
+                let mut larger = Mat::zeros(self.rows, end.max(2 * length));
+                larger.subcols_mut(0, length).copy_from(matrix.subcols(0, length));
+                *matrix = larger;
+            }
+            matrix.subcols_mut(length, tokens.len()).copy_from(keys_values.subcols(tokens.start, tokens.len()));
+        }
+    }
+
+    /// Counts the new tokens, once all layers have them.
+    pub(super) fn advance(&mut self, batch: &Batch) {
+        for (sequence, length) in self.lengths.iter_mut().enumerate() {
+            *length += batch.range(sequence).len();
+        }
+    }
+
+    /// Keys and values of a layer, with room behind those that were added.
+    pub(super) fn keys_values(&self, l: usize, sequence: usize) -> (MatRef<'_, T>, usize) {
+        (self.layers[l][sequence].as_ref(), self.lengths[sequence])
+    }
+}
+
+/// A copy with the same room.
+fn copy<T: Real>(matrix: &Mat<T>, length: usize) -> Mat<T> {
+    let mut copy = Mat::zeros(matrix.nrows(), matrix.ncols());
+    copy.subcols_mut(0, length).copy_from(matrix.subcols(0, length));
+    copy
+}

@@ -1,0 +1,195 @@
+//! The head: logits, the loss and its gradient, for a few tokens at a time.
+//!
+//! The logits of a batch would be vocabulary × targets, more than all that is kept of a layer. So the states that a target is behind
+//! are gathered, and [`COLUMNS`] of them at a time go forward and back: logits, in their place the loss's gradient, and from that the
+//! gradients of the states and of the head's adapter. Threads share the vocabulary, and the columns of the softmax.
+
+use faer::{Accum, ColMut, Par};
+
+use super::block::{Block, Pass};
+use crate::adapter::matmul;
+use crate::kernels::columns::{Buffer, column, column_mut};
+use crate::kernels::product::{Start, Term, sum_of_products};
+use crate::kernels::reduce::cross_entropy;
+use crate::kernels::shared_product::{share_columns, share_rows};
+use crate::parts::adapted::{Prepared, is_probe};
+use crate::parts::blocks::for_each;
+use crate::{Applied, AppliedGradient, Real};
+
+/// Targets whose logits are held at a time.
+const COLUMNS: usize = 128;
+
+/// Buffers of the head.
+#[derive(Debug, Default)]
+pub(super) struct HeadWork<T: Real> {
+    /// The states that a target is behind, then their gradient; hidden × targets.
+    states: Buffer<T>,
+    /// Logits, then their gradient; vocabulary × columns.
+    logits: Buffer<T>,
+    /// `R x`; rank × columns.
+    low: Buffer<T>,
+    /// `Lᵀ` times the logits' gradient; rank × columns.
+    d_low: Buffer<T>,
+    /// One per column.
+    losses: Buffer<T>,
+}
+
+impl<T: Real> HeadWork<T> {
+    pub(super) fn bytes(&self) -> usize {
+        let buffers = [&self.states, &self.logits, &self.low, &self.d_low, &self.losses];
+        buffers.into_iter().map(Buffer::bytes).sum()
+    }
+}
+
+impl<T: Real> Pass<'_, T> {
+    /// The loss of the blocks' states, given what is applied on the head. If a way back follows, the states' gradient in their place,
+    /// and that of the head's adapter, if there is one.
+    pub(super) fn head(
+        &self,
+        blocks: &mut [Block<T>],
+        work: &mut HeadWork<T>,
+        applied: Option<Applied<'_, T>>,
+        mut gradient: Option<&mut AppliedGradient<T>>,
+        par: Par,
+    ) -> f64 {
+        let (_, ids) = self.texts.places_and_ids();
+        self.gather(blocks, work);
+        gradient.iter_mut().for_each(|gradient| clear(gradient));
+        let mut sum = 0.0;
+        for (place, some) in ids.chunks(COLUMNS).enumerate() {
+            let first = place * COLUMNS;
+            sum += self.losses(first, some, work, applied, par);
+            if self.keep {
+                self.head_backward(first, some.len(), work, applied, gradient.as_deref_mut(), par);
+            }
+        }
+        if self.keep {
+            self.scatter(work, blocks);
+        }
+        sum / ids.len() as f64
+    }
+
+    /// The sum of the losses of some targets from `first` on; leaves the gradient of their logits.
+    fn losses(
+        &self,
+        first: usize,
+        ids: &[u32],
+        work: &mut HeadWork<T>,
+        applied: Option<Applied<'_, T>>,
+        par: Par,
+    ) -> f64 {
+        let (config, prepared, head) =
+            (self.config(), self.prepared.at(self.config().head()), &self.model.decoder.head);
+        let states = work.states.read(config.hidden_size, self.texts.targets()).subcols(first, ids.len());
+        if let Prepared::Factored { right, .. } = prepared {
+            right.transposed_times(work.low.write(right.columns(), ids.len()), states);
+        }
+        let (low, mut logits) = (&work.low, work.logits.write(config.vocabulary, ids.len()));
+        share_rows(logits.as_mut(), (head.height(), config.hidden_size), par, &|rows, panel| {
+            let terms = prepared.rows(head, (panel, rows.nrows()), states, low);
+            sum_of_products(rows, Start::Zero, terms);
+        });
+        if let Some(Applied::Merged(delta)) = applied
+            && !is_probe(delta)
+        {
+            matmul(logits.as_mut(), Accum::Add, delta, states, par);
+        }
+        let scale = T::of(1.0 / self.texts.targets() as f64);
+        let losses = work.losses.list(ids.len());
+        let columns = logits.col_iter_mut().map(|logits| slice(logits));
+        let mut columns: Vec<_> = columns.zip(ids).zip(losses.iter_mut()).collect();
+        for_each(&mut columns, par, &|((logits, id), loss)| cross_entropy(logits, **id as usize, scale, loss));
+        losses.iter().map(|loss| loss.as_f64()).sum()
+    }
+
+    /// From the gradient of some targets' logits to that of their states, in their place, and their share of that of the head's
+    /// adapter.
+    fn head_backward(
+        &self,
+        first: usize,
+        count: usize,
+        work: &mut HeadWork<T>,
+        applied: Option<Applied<'_, T>>,
+        gradient: Option<&mut AppliedGradient<T>>,
+        par: Par,
+    ) {
+        let (config, prepared) = (self.config(), self.prepared.at(self.config().head()));
+        let mut states = work.states.write(config.hidden_size, self.texts.targets()).subcols_mut(first, count);
+        let d_logits = work.logits.read(config.vocabulary, count);
+        match (prepared, gradient) {
+            (Prepared::Factored { left, right }, Some(AppliedGradient::Factored { left: d_left, right: d_right })) => {
+                let (low, mut d_low) =
+                    (work.low.read(right.columns(), count), work.d_low.write(right.columns(), count));
+                share_columns(d_low.as_mut(), par, &|columns, first| {
+                    let count = columns.ncols();
+                    left.transposed_times(columns, d_logits.subcols(first, count));
+                });
+                let height = self.model.decoder.head.height();
+                share_rows(d_left.as_mut(), (height, count), par, &|rows, panel| {
+                    let d_logits = d_logits.subrows(panel * height, rows.nrows());
+                    sum_of_products(rows, Start::Destination, [Term::columns(d_logits, low.transpose())]);
+                });
+                matmul(d_right.as_mut(), Accum::Add, d_low.as_ref(), states.as_ref().transpose(), par);
+                sum_of_products(states.as_mut(), Start::Zero, [right.times(d_low.as_ref())]);
+            }
+            (_, Some(AppliedGradient::Merged(delta))) => {
+                matmul(delta.as_mut(), Accum::Add, d_logits, states.as_ref().transpose(), par);
+                states.fill(T::of(0.0));
+            }
+            (_, None) => states.fill(T::of(0.0)),
+            _ => panic!("the head's adapter is that of a dense weight"),
+        }
+        if let Some(Applied::Merged(delta)) = applied
+            && !is_probe(delta)
+        {
+            matmul(states.as_mut(), Accum::Add, delta.transpose(), d_logits, par);
+        }
+        matmul(states, Accum::Add, self.model.head.as_ref().as_ref(), d_logits, par);
+    }
+
+    /// The states that a target is behind, from the blocks.
+    fn gather(&self, blocks: &[Block<T>], work: &mut HeadWork<T>) {
+        let (hidden, (places, _)) = (self.config().hidden_size, self.texts.places_and_ids());
+        let mut states = work.states.write(hidden, places.len());
+        let mut targets = places.iter().enumerate().peekable();
+        for block in blocks {
+            let own = block.states.read(hidden, block.extent.count());
+            while let Some((target, &token)) = targets.next_if(|(_, token)| block.extent.tokens.contains(token)) {
+                let state = column(own, token - block.extent.tokens.start);
+                column_mut(states.as_mut(), target).copy_from_slice(state);
+            }
+        }
+    }
+
+    /// The states' gradient to the blocks, 0 of a state that no target is behind.
+    fn scatter(&self, work: &HeadWork<T>, blocks: &mut [Block<T>]) {
+        let (hidden, (places, _)) = (self.config().hidden_size, self.texts.places_and_ids());
+        let states = work.states.read(hidden, places.len());
+        let mut targets = places.iter().enumerate().peekable();
+        for block in blocks {
+            let mut own = block.states.write(hidden, block.extent.count());
+            own.fill(T::of(0.0));
+            while let Some((target, &token)) = targets.next_if(|(_, token)| block.extent.tokens.contains(token)) {
+                let place = token - block.extent.tokens.start;
+                column_mut(own.as_mut(), place).copy_from_slice(column(states, target));
+            }
+        }
+    }
+}
+
+/// Makes the gradient of a dense weight 0.
+fn clear<T: Real>(gradient: &mut AppliedGradient<T>) {
+    match gradient {
+        AppliedGradient::Factored { left, right } => {
+            left.fill(T::of(0.0));
+            right.fill(T::of(0.0));
+        }
+        AppliedGradient::Merged(delta) => delta.fill(T::of(0.0)),
+        AppliedGradient::FactoredRows { .. } | AppliedGradient::MergedRows(_) => panic!("rows are those of embeddings"),
+    }
+}
+
+/// A column without gaps.
+fn slice<T>(column: ColMut<'_, T>) -> &mut [T] {
+    column.try_as_col_major_mut().expect("columns without gaps").as_slice_mut()
+}

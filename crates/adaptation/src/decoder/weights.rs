@@ -1,0 +1,134 @@
+//! The frozen weights of a decoder, and how they are built from files.
+
+use std::sync::Arc;
+
+use faer::{Mat, MatRef};
+
+use super::{DecoderConfig, Weight};
+use crate::kernels::product::Packed;
+use crate::{Adapters, Real, Site};
+
+/// The sites of a layer.
+pub(super) const LAYER_SITES: [fn(usize) -> Site; 7] =
+    [Site::Query, Site::Key, Site::Value, Site::AttentionOutput, Site::Gate, Site::Up, Site::Down];
+
+/// A frozen decoder. A clone shares the weights.
+#[derive(Clone, Debug)]
+pub struct Decoder<T: Real> {
+    config: DecoderConfig,
+    /// hidden × vocabulary: a token is a column.
+    pub(super) embedding: Arc<Mat<T>>,
+    pub(super) layers: Arc<[Layer<T>]>,
+    pub(super) norm: Arc<[T]>,
+    /// vocabulary × hidden.
+    pub(super) head: Arc<Packed<T>>,
+}
+
+/// One layer; matrices are outputs × inputs, as in [`Weight`].
+#[derive(Clone, Debug)]
+pub(super) struct Layer<T: Real> {
+    pub(super) attention_norm: Vec<T>,
+    pub(super) query: Packed<T>,
+    pub(super) key: Packed<T>,
+    pub(super) value: Packed<T>,
+    pub(super) attention_output: Packed<T>,
+    pub(super) feed_forward_norm: Vec<T>,
+    pub(super) gate: Packed<T>,
+    pub(super) up: Packed<T>,
+    pub(super) down: Packed<T>,
+}
+
+impl<T: Real> Decoder<T> {
+    /// Its sizes.
+    pub fn config(&self) -> &DecoderConfig {
+        &self.config
+    }
+
+    /// The packed weight of a site, a layer's or the head's.
+    ///
+    /// # Panics
+    /// If the decoder has none.
+    pub(super) fn packed(&self, site: Site) -> &Packed<T> {
+        match site {
+            Site::Query(l) => &self.layers[l].query,
+            Site::Key(l) => &self.layers[l].key,
+            Site::Value(l) => &self.layers[l].value,
+            Site::AttentionOutput(l) => &self.layers[l].attention_output,
+            Site::Gate(l) => &self.layers[l].gate,
+            Site::Up(l) => &self.layers[l].up,
+            Site::Down(l) => &self.layers[l].down,
+            Site::TiedEmbedding | Site::Head => &self.head,
+            _ => panic!("a decoder has no packed {}", site.name()),
+        }
+    }
+
+    /// The same decoder with every adapter's `ΔW` added to its weight: what texts are written with after fine-tuning.
+    ///
+    /// # Panics
+    /// If an adapter is on a weight that the decoder does not have.
+    pub fn with(&self, adapters: &Adapters<T>) -> Self {
+        let mut embedding = self.embedding.as_ref().clone();
+        let (mut head, mut layers) = (self.head.as_ref().clone(), self.layers.to_vec());
+        for site in adapters.sites() {
+            let delta = adapters.delta(site).expect("an adapter");
+            let packed = match site {
+                Site::Query(l) => &mut layers[l].query,
+                Site::Key(l) => &mut layers[l].key,
+                Site::Value(l) => &mut layers[l].value,
+                Site::AttentionOutput(l) => &mut layers[l].attention_output,
+                Site::Gate(l) => &mut layers[l].gate,
+                Site::Up(l) => &mut layers[l].up,
+                Site::Down(l) => &mut layers[l].down,
+                Site::Head if !self.config.tied => &mut head,
+                _ if site == self.config.embedding() => {
+                    embedding += delta.transpose();
+                    if !self.config.tied {
+                        continue;
+                    }
+                    &mut head
+                }
+                _ => panic!("the decoder has no {} to adapt", site.name()),
+            };
+            packed.add(delta.as_ref());
+        }
+        let (embedding, head) = (Arc::new(embedding), Arc::new(head));
+        Self { config: self.config.clone(), embedding, layers: layers.into(), norm: self.norm.clone(), head }
+    }
+
+    /// A decoder whose weights `read` gives, row after row. The head is asked for only of a decoder that is not tied.
+    pub(super) fn build<E>(
+        config: DecoderConfig,
+        mut read: impl FnMut(Weight) -> Result<Vec<f32>, E>,
+    ) -> Result<Self, E> {
+        let mut list = |weight: Weight| -> Result<Vec<T>, E> {
+            let numbers = read(weight)?;
+            Ok(numbers.into_iter().map(|x| T::of(x.into())).collect())
+        };
+        // As it lies in the file: inputs × outputs.
+        let transposed = |numbers: &[T], weight: Weight| -> Mat<T> {
+            let (rows, columns) = weight.shape(&config);
+            MatRef::from_column_major_slice(numbers, columns, rows).to_owned()
+        };
+        let packed = |numbers: Vec<T>, weight: Weight| Packed::new(transposed(&numbers, weight).transpose());
+        let mut layers = Vec::new();
+        for l in 0..config.layers {
+            let mut matrix = |weight: fn(usize) -> Weight| Ok(packed(list(weight(l))?, weight(l)));
+            layers.push(Layer {
+                query: matrix(Weight::Query)?,
+                key: matrix(Weight::Key)?,
+                value: matrix(Weight::Value)?,
+                attention_output: matrix(Weight::AttentionOutput)?,
+                gate: matrix(Weight::Gate)?,
+                up: matrix(Weight::Up)?,
+                down: matrix(Weight::Down)?,
+                attention_norm: list(Weight::AttentionNorm(l))?,
+                feed_forward_norm: list(Weight::FeedForwardNorm(l))?,
+            });
+        }
+        let embedding = transposed(&list(Weight::Embedding)?, Weight::Embedding);
+        let head =
+            if config.tied { Packed::new(embedding.transpose()) } else { packed(list(Weight::Head)?, Weight::Head) };
+        let norm = list(Weight::LastNorm)?.into();
+        Ok(Self { config, embedding: Arc::new(embedding), layers: layers.into(), norm, head: Arc::new(head) })
+    }
+}

@@ -1,0 +1,17 @@
+//! What the architectures have in common, above the [`kernels`](crate::kernels): parts of a network with their way back.
+//!
+//! | module | what |
+//! |---|---|
+//! | `adapted` | a dense layer with its adapter, factored or merged |
+//! | `table` | an embedding's adapter, of which tokens look up rows |
+//! | `attention` | softmax attention of one sequence, head by head |
+//! | `relative_position` | a bias of the attention scores by distance, shared by all layers |
+//! | `dropout` | masks that are computed again wherever they are needed |
+//! | `blocks` | how a batch is cut into what threads share out |
+
+pub(crate) mod adapted;
+pub(crate) mod attention;
+pub(crate) mod blocks;
+pub(crate) mod dropout;
+pub(crate) mod relative_position;
+pub(crate) mod table;

@@ -93,6 +93,14 @@ pub enum ModelError {
         /// What is wrong, and where.
         reason: String,
     },
+    /// A directory has several GGUF files.
+    #[error("{path} has {found} GGUF files, allowed: one (or the path of one of them)")]
+    SeveralGguf {
+        /// Which directory.
+        path: PathBuf,
+        /// How many files.
+        found: usize,
+    },
     /// A weight of a GGUF file is of a number type that is not read.
     #[error("{path}: tensor {name} is of type {found}, allowed: F32, F16, Q8_0, Q4_1")]
     GgufType {

@@ -254,6 +254,15 @@ fn entry(name: &str, dimensions: [u64; 2], kind: u32) -> Vec<u8> {
 }
 
 #[test]
+fn of_several_gguf_files_none_is_chosen() {
+    let (directory, text) = written(&fs::read(fixture("tiny-llama.gguf")).expect("read"));
+    assert_eq!(text, "");
+    fs::copy(fixture("tiny-llama.gguf"), directory.path().join("other.GGUF")).expect("copied");
+    let text = message(directory.path());
+    assert!(text.ends_with("has 2 GGUF files, allowed: one (or the path of one of them)"), "{text}");
+}
+
+#[test]
 fn what_is_wrong_with_a_gguf_file_is_named() {
     let query = entry(QUERY, [32, 24], 3);
     for (from, to, expected) in [

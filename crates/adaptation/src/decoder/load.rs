@@ -34,7 +34,7 @@ impl<T: Real> PretrainedDecoder<T> {
     /// # Errors
     /// If a file is missing, cannot be read or is damaged, or if it is not one of a decoder that is known.
     pub fn load(path: &Path) -> Result<Self, ModelError> {
-        match gguf_in(path) {
+        match gguf_in(path)? {
             Some(file) => Self::load_gguf(&file),
             None => Self::load_directory(path),
         }
@@ -114,14 +114,23 @@ fn unpaired(rows: &[f32], head: usize, columns: usize) -> Vec<f32> {
 }
 
 /// The GGUF file that a path means, if it means one.
-fn gguf_in(path: &Path) -> Option<PathBuf> {
+///
+/// # Errors
+/// If it means several.
+fn gguf_in(path: &Path) -> Result<Option<PathBuf>, ModelError> {
     let is_gguf = |path: &PathBuf| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf"));
     if !path.is_dir() {
-        return Some(path.to_owned()).filter(is_gguf);
+        return Ok(Some(path.to_owned()).filter(is_gguf));
     }
-    let mut files = std::fs::read_dir(path).ok()?.filter_map(|entry| Some(entry.ok()?.path())).filter(is_gguf);
-    let first = files.next()?;
-    files.next().is_none().then_some(first)
+    // A directory that cannot be read has no `config.json` either, and the error is about that.
+    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_gguf).collect();
+    let is_other = path.join("config.json").is_file();
+    match files.len() {
+        0 | 1 => Ok(files.pop()),
+        _ if is_other => Ok(None),
+        found => Err(ModelError::SeveralGguf { path: path.to_owned(), found }),
+    }
 }
 
 #[cfg(test)]

@@ -109,7 +109,8 @@ pub(crate) fn attend<T: Real>(
     }
 }
 
-/// The way back through [`attend`]: the gradients of queries, and of keys and values, in their shapes, from that of the context. A bias is frozen, and moves nothing but the probabilities.
+/// The way back through [`attend`]: the gradients of queries, and of keys and values, in their shapes, from that of the context. A
+/// bias is frozen, and moves nothing but the probabilities.
 pub(crate) fn attend_backward<T: Real>(
     projected: Projected<'_, T>,
     scale_of_kept: f64,

@@ -24,6 +24,7 @@ mod learned_ranks;
 mod lora_compressed_vs_narrow;
 mod matrix;
 mod memory;
+mod nlg;
 mod palette;
 mod rank_sweep;
 mod ratings;
@@ -70,6 +71,7 @@ pub fn experiments() -> Vec<lab::Entry> {
         lab::entry::<rank_sweep::RankSweep>(),
         lab::entry::<lora_compressed_vs_narrow::LoraCompressedVsNarrow>(),
         lab::entry::<glue_table::GlueTable>(),
+        lab::entry::<nlg::Nlg>(),
         lab::entry::<training_length::TrainingLength>(),
         lab::entry::<costs::Costs>(),
     ]

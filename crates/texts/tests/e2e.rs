@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use tempfile::TempDir;
-use texts::e2e::{Data, Meaning, Split};
+use texts::e2e::{Data, Meaning, Split, Version};
 
 const ROW: &str = "mr,ref\nname[Ondine],Ondine is a pub.\n";
 
@@ -70,20 +70,35 @@ fn texts_of_a_meaning_are_grouped_in_order_of_first_appearance() {
 #[test]
 fn files_are_found_whatever_their_letter_case_and_the_whole_training_set_first() {
     let part = directory(&[("TrainSet-Subset.csv", ROW), ("DEVSET.CSV", ROW), ("testset_w_refs.csv", ROW)]);
-    let data = Data::read(part.path()).unwrap();
+    let data = Data::read(part.path(), Version::Original).unwrap();
     assert_eq!(data.train.file, part.path().join("TrainSet-Subset.csv"));
     assert_eq!(data.dev.file, part.path().join("DEVSET.CSV"));
     fs::write(part.path().join("trainset.csv"), ROW).unwrap();
-    assert_eq!(Data::read(part.path()).unwrap().train.file, part.path().join("trainset.csv"));
+    assert_eq!(Data::read(part.path(), Version::Original).unwrap().train.file, part.path().join("trainset.csv"));
+}
+
+#[test]
+fn each_version_has_its_own_files_and_the_test_split_need_not_be_there() {
+    let cleaned = [("train-fixed.no-ol.csv", ROW), ("devel-fixed.no-ol.csv", ROW)];
+    let both = directory(&[&cleaned[..], &[("trainset.csv", ROW), ("devset.csv", ROW), ("testset_w_refs.csv", ROW)]].concat());
+    let data = Data::read(both.path(), Version::Cleaned).unwrap();
+    assert_eq!((data.dev.file, data.test), (both.path().join("devel-fixed.no-ol.csv"), None));
+    let data = Data::read(both.path(), Version::Original).unwrap();
+    assert_eq!(data.test.unwrap().file, both.path().join("testset_w_refs.csv"));
+    fs::write(both.path().join("test-fixed.csv"), "mr,ref\n").unwrap();
+    assert!(Data::read(both.path(), Version::Cleaned).unwrap_err().to_string().ends_with("it has no rows"));
+    let only = directory(&cleaned);
+    let error = Data::read(only.path(), Version::Original).unwrap_err().to_string();
+    assert!(error.contains("trainset.csv or trainset-subset.csv"), "{error}");
 }
 
 #[test]
 fn absent_files_are_named() {
     let bare = directory(&[("devset.csv", ROW)]);
-    let error = Data::read(bare.path()).unwrap_err().to_string();
+    let error = Data::read(bare.path(), Version::Original).unwrap_err().to_string();
     let expected = "there is no file trainset.csv or trainset-subset.csv (in any letter case)";
     assert_eq!(error, format!("{}: {expected}", bare.path().display()));
-    assert_eq!(Data::read(Path::new("nowhere")).unwrap_err().to_string(), "cannot read nowhere");
+    assert_eq!(Data::read(Path::new("nowhere"), Version::Original).unwrap_err().to_string(), "cannot read nowhere");
 }
 
 #[test]

@@ -57,6 +57,23 @@ const KNOWN: &[&str] = &[
 ];
 
 impl DecoderConfig {
+    /// A very small decoder, for tests: hidden size 16, two layers of two heads that share their keys and values, 160 positions, tied.
+    pub fn tiny(vocabulary: usize) -> Self {
+        Self {
+            hidden_size: 16,
+            layers: 2,
+            heads: 2,
+            key_value_heads: 1,
+            head_size: 8,
+            intermediate_size: 24,
+            vocabulary,
+            positions: 160,
+            rotary_base: 1e4,
+            norm_epsilon: 1e-5,
+            tied: true,
+        }
+    }
+
     /// Length of the queries of all heads.
     pub fn queries(&self) -> usize {
         self.heads * self.head_size

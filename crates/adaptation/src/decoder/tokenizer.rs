@@ -5,6 +5,10 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 use sources::excerpt;
 
+use tokenizers::AddedToken;
+use tokenizers::models::bpe::BPE;
+use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+
 use crate::gguf::{Gguf, Metadata};
 use crate::model_error::ModelError;
 use crate::model_files as files;
@@ -24,6 +28,9 @@ const UNUSED: i64 = 5;
 const TOKENS: &str = "tokenizer.ggml.tokens";
 const KINDS: &str = "tokenizer.ggml.token_type";
 const MERGES: &str = "tokenizer.ggml.merges";
+
+/// What ends a text of bytes.
+const END_OF_BYTES: &str = "<|end|>";
 
 impl TextTokenizer {
     /// Reads a `tokenizer.json`; a decoder of so many embeddings must know all of its tokens.
@@ -48,6 +55,19 @@ impl TextTokenizer {
             return Err(bad("it adds tokens to a text, which is not known".to_owned()));
         }
         Ok(Self(inner))
+    }
+
+    /// A tokenizer whose tokens are the bytes of a text, and one more, 256, that ends it: for tests.
+    pub fn of_bytes() -> Self {
+        let letters = ByteLevel::alphabet();
+        let mut letters: Vec<char> = letters.into_iter().collect();
+        letters.sort_unstable();
+        let ids = letters.into_iter().map(String::from).chain([END_OF_BYTES.to_owned()]).zip(0..).collect();
+        let mut inner = tokenizers::Tokenizer::new(BPE::new(ids, Vec::new()));
+        let bytes = ByteLevel::new(false, false, false);
+        inner.with_pre_tokenizer(Some(bytes)).with_decoder(Some(bytes));
+        inner.add_special_tokens([AddedToken::from(END_OF_BYTES, true)]).expect("a token of the vocabulary");
+        Self(inner)
     }
 
     /// The tokenizer in the metadata of a GGUF file, and the tokens that end a text.

@@ -1,8 +1,11 @@
 //! The frozen weights of a decoder, and how they are built from files.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use faer::{Mat, MatRef};
+use rand::{Rng, RngExt};
+use rand_distr::StandardNormal;
 
 use super::{DecoderConfig, Weight};
 use crate::kernels::product::Packed;
@@ -93,6 +96,21 @@ impl<T: Real> Decoder<T> {
         }
         let (embedding, head) = (Arc::new(embedding), Arc::new(head));
         Self { config: self.config.clone(), embedding, layers: layers.into(), norm: self.norm.clone(), head }
+    }
+
+    /// A random decoder, for tests: matrices normal with this standard deviation, RMSNorm weights around 1.
+    pub fn random(config: DecoderConfig, deviation: f64, rng: &mut impl Rng) -> Self {
+        let sizes = config.clone();
+        let built: Result<_, Infallible> = Self::build(config, |weight| {
+            let (rows, columns) = weight.shape(&sizes);
+            let mean = f64::from(u8::from(weight.is_norm()));
+            let draw = || (mean + deviation * rng.sample::<f64, _>(StandardNormal)) as f32;
+            Ok(std::iter::repeat_with(draw).take(rows * columns).collect())
+        });
+        match built {
+            Ok(decoder) => decoder,
+            Err(never) => match never {},
+        }
     }
 
     /// A decoder whose weights `read` gives, row after row. The head is asked for only of a decoder that is not tied.

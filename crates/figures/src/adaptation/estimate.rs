@@ -24,11 +24,11 @@ pub(super) fn memory(trial: &FineTuningTrial, inputs: &FineTuningInputs) -> Memo
     let per_token = PER_LAYER * hidden_size + 3 * intermediate_size + 2 * heads * longest;
     let sites = trial.sites(config).into_iter();
     let memory = Memory::default().and("training.batch", 4, &[tokens, layers, per_token]);
-    sites.fold(memory, |memory, site| adapter(memory, &trial.method, config.shape(site)))
+    sites.fold(memory, |memory, site| memory_of_adapter(memory, &trial.method, config.shape(site)))
 }
 
 /// With an adapter of a weight of this shape.
-fn adapter(memory: Memory, method: &Method, (m, n): (usize, usize)) -> Memory {
+pub fn memory_of_adapter(memory: Memory, method: &Method, (m, n): (usize, usize)) -> Memory {
     let (sides, width) = (m + n, m.min(n));
     let full = |memory: Memory, depth: usize| {
         memory.and("depth", 4, &[PER_FACTOR, depth, width, width]).and("depth", 4, &[PER_FACTOR, sides, width])

@@ -34,13 +34,14 @@ pub use encoder_claims::{NEEDS_PAPERS_ENCODER, PAPERS_ENCODER, by_encoder};
 #[cfg(test)]
 pub use failures::tests::row as any_row;
 pub use failures::what_failed;
-pub use inputs::FineTuningInputs;
-pub use methods::{COMPRESSED, DEEP_LORA, DEEP_LORA_NARROW, LORA, LORA_PEFT, MethodName};
+pub use estimate::memory_of_adapter;
+pub use inputs::{FineTuningInputs, check_source_names};
+pub use methods::{COMPRESSED, DEEP_LORA, DEEP_LORA_NARROW, LORA, LORA_PEFT, MethodName, MethodSettings};
 pub use notes::Notes;
 pub use outcome::Escape;
 pub use plan::RunPoint;
 pub use rows::{FinishedRun, RecordRow, RunRow, distinct, ends, metric_label, timing_table};
-pub use settings::{Deviation, PoolingChoice};
+pub use settings::{Deviation, PoolingChoice, Sampling, Sources};
 pub(crate) use sweep::no_keys;
 pub use sweep::{FineTuningSettings, NoKeys, Own, Varied};
 pub use tables::run_tables;

@@ -1,5 +1,7 @@
 //! Tables that several fine-tuning experiments write: one row per run or record, and the seconds.
 
+use std::fmt::Display;
+
 use lab::{Finished, LabError, Table};
 use serde::{Deserialize, Serialize};
 
@@ -184,7 +186,7 @@ pub struct TimingRow {
 ///
 /// # Errors
 /// If the table cannot be made.
-pub fn timing_table(name: &str, runs: &[FinishedRun]) -> Result<Table, LabError> {
+pub fn timing_table<P: Display, O>(name: &str, runs: &[Finished<P, O>]) -> Result<Table, LabError> {
     Table::companion(name, "timing", runs.iter().map(|run| TimingRow { run: run.at.to_string(), seconds: run.seconds }))
 }
 

@@ -1,7 +1,7 @@
 //! Which words of a text and a reference belong together.
 
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use nltk_porter::{Mode, PorterStemmer};
 
@@ -16,7 +16,7 @@ pub(super) struct Aligner {
     /// Every token that was met.
     known: HashMap<String, Word>,
     /// The synonyms of every stem that was asked for.
-    synonyms: HashMap<u32, Rc<[u32]>>,
+    synonyms: HashMap<u32, Arc<[u32]>>,
 }
 
 /// A token.
@@ -25,7 +25,7 @@ pub(super) struct Word {
     lower: u32,
     stem: u32,
     /// The stem's letters.
-    letters: Rc<str>,
+    letters: Arc<str>,
 }
 
 impl Aligner {
@@ -68,10 +68,10 @@ impl Aligner {
         let stems = keys(reference, |word| word.stem);
         alignment.stage(&stems, |place, matches| matches(text[place].stem));
         if self.has_synonyms() {
-            let synonyms: Vec<Rc<[u32]>> = text
+            let synonyms: Vec<Arc<[u32]>> = text
                 .iter()
                 .zip(&alignment.of_text)
-                .map(|(word, matched)| if matched.is_some() { Rc::default() } else { self.synonyms(word) })
+                .map(|(word, matched)| if matched.is_some() { Arc::default() } else { self.synonyms(word) })
                 .collect();
             alignment.stage(&stems, |place, matches| synonyms[place].iter().for_each(|synonym| matches(*synonym)));
         }
@@ -79,13 +79,13 @@ impl Aligner {
     }
 
     /// The numbers of a stem and its synonyms.
-    fn synonyms(&mut self, word: &Word) -> Rc<[u32]> {
+    fn synonyms(&mut self, word: &Word) -> Arc<[u32]> {
         let Self { vocabulary, wordnet, synonyms, .. } = self;
         let found = synonyms.entry(word.stem).or_insert_with(|| {
             let names = wordnet.iter().flat_map(|wordnet| wordnet.synonyms(&word.letters));
             names.map(|name| vocabulary.number(name)).chain([word.stem]).collect()
         });
-        Rc::clone(found)
+        Arc::clone(found)
     }
 }
 

@@ -114,6 +114,28 @@ impl<T: Real> LanguageModel<T> {
         pass.head(blocks, head, adapters.applied(self.decoder.config().head()), None, par)
     }
 
+    /// The mean over all target tokens of these texts of `−log softmax(logits)[target]`; `batch` of them go through at a time.
+    ///
+    /// # Panics
+    /// As [`loss`](Self::loss); if `batch` is 0.
+    pub fn loss_of(
+        &self,
+        texts: &[PromptedText],
+        batch: usize,
+        adapters: &Adapters<T>,
+        work: &mut TextActivations<T>,
+        par: Par,
+    ) -> f64 {
+        let (mut packed, mut sum, mut targets) = (TextBatch::new(), 0.0, 0);
+        for texts in texts.chunks(batch) {
+            packed.clear();
+            texts.iter().for_each(|text| packed.push(text));
+            sum += self.loss(&packed, adapters, work, par) * packed.targets() as f64;
+            targets += packed.targets();
+        }
+        sum / targets as f64
+    }
+
     /// The [`loss`](Self::loss), and the gradient of every adapter's applied form, in its place in `adapters`; what was there is
     /// replaced.
     ///

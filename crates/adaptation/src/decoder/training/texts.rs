@@ -1,5 +1,7 @@
 //! Texts behind their prompts: how they become tokens, and a batch of them.
 
+use serde::Serialize;
+
 use crate::decoder::TextTokenizer;
 use crate::tokens::TokenError;
 use crate::{Batch, DecoderConfig, SequenceError};
@@ -14,7 +16,7 @@ pub struct Template {
 }
 
 /// A prompt (with the separator behind it) and a text (with the token that ends it), as tokens; neither is empty.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PromptedText {
     /// What is given.
     pub prompt: Vec<u32>,

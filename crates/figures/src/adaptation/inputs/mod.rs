@@ -13,7 +13,8 @@ use sources::SourceError;
 
 use self::checks::check_pooling;
 use self::load::{GatheredEncoder, gather_task, load_encoder, tiny_encoder};
-use self::names::{check_made_up, check_names};
+use self::names::check_made_up;
+pub use self::names::check_source_names;
 use super::made_up;
 use super::settings::{EncoderSettings, Sources};
 use super::task::GatheredTask;
@@ -38,7 +39,7 @@ impl FineTuningInputs {
         tasks: &[String],
         gathering: &Gathering,
     ) -> anyhow::Result<Self> {
-        check_names(sources)?;
+        check_source_names(sources, &[made_up::ENCODER])?;
         check_made_up(encoder, tasks)?;
         let held = match encoder.source.as_str() {
             made_up::ENCODER => tiny_encoder()?,

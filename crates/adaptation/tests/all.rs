@@ -16,5 +16,6 @@ mod optimizer;
 mod peft;
 mod pretrained;
 mod spectrum;
+mod text_tuning;
 mod tokens;
 mod training;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use charts::Hue;
 
 /// Each drawing with the hues of the series that must be seen in it (surfaces are coloured by value).
-const DRAWINGS: [(&str, &[Hue]); 22] = [
+const DRAWINGS: [(&str, &[Hue]); 23] = [
     ("ablations", &[Hue::Blue, Hue::Vermilion]),
     ("adaptation-subspaces", &[Hue::Wine]),
     ("completion", &[Hue::Blue, Hue::Vermilion, Hue::Brown, Hue::Pink]),
@@ -24,6 +24,7 @@ const DRAWINGS: [(&str, &[Hue]); 22] = [
     ("invariant-subspace", &[Hue::Ultramarine, Hue::Forest, Hue::Sand, Hue::Lavender, Hue::Grey, Hue::Silver]),
     ("learned-ranks", &[Hue::Forest, Hue::Wine]),
     ("lora-compressed-vs-narrow", &[Hue::Blue, Hue::Vermilion, Hue::Green]),
+    ("nlg", &[Hue::Forest, Hue::Sand, Hue::Wine, Hue::Lavender, Hue::Vermilion, Hue::Grey]),
     ("rank-sweep", &[Hue::Forest, Hue::Lavender]),
     ("ratings", &[Hue::Blue, Hue::Vermilion, Hue::Brown, Hue::Green, Hue::Pink]),
     ("scaling", &[Hue::Blue, Hue::Vermilion, Hue::Orange]),
@@ -37,7 +38,7 @@ const DRAWINGS: [(&str, &[Hue]); 22] = [
 ];
 
 /// Main tables with a column each must have and the least number of rows.
-const TABLES: [(&str, &str, usize); 20] = [
+const TABLES: [(&str, &str, usize); 21] = [
     ("ablations", "recovery_error", 20),
     ("adaptation-subspaces", "mean_cosine", 90),
     ("completion", "recovery_error", 40),
@@ -50,6 +51,7 @@ const TABLES: [(&str, &str, usize); 20] = [
     ("invariant-subspace", "block_residual", 40),
     ("learned-ranks", "spectral_norm", 90),
     ("lora-compressed-vs-narrow", "training_loss", 18),
+    ("nlg", "missing_slots", 11),
     ("rank-sweep", "training_loss", 12),
     ("ratings", "test_rmse", 28),
     ("scaling", "held_out_error", 40),

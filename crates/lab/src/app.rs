@@ -99,7 +99,7 @@ fn run_single(entry: Entry, options: &Single) -> Result<u8, LabError> {
         false => (entry.prepare)(path, &options.common.profile, &options.common.overrides()?)?,
     };
     let session = start(&options.common)?;
-    let report = perform(ready.as_ref(), &session);
+    let report = told(ready.run(&session));
     conclude(std::slice::from_ref(&report), &options.common, || match session.work {
         Work::Everything => summary::of_one(&report),
         _ => report.said.clone(),
@@ -122,7 +122,11 @@ fn run_all(list: &[Entry], statements: &str, options: &All) -> Result<u8, LabErr
         false => prepare_all(&selected, options)?,
     };
     let session = start(&options.common)?;
-    let reports: Vec<Report> = jobs.iter().map(|ready| perform(ready.as_ref(), &session)).collect();
+    let perform = |(entry, ready): (&&Entry, &Box<dyn Ready>)| {
+        let report = ready.run(&session);
+        told(if options.only.iter().any(|name| name == entry.name) { report } else { report.without_data() })
+    };
+    let reports: Vec<Report> = selected.iter().zip(&jobs).map(perform).collect();
     if session.work != Work::Everything {
         return conclude(&reports, &options.common, || reports.iter().map(|report| report.said.as_str()).collect());
     }
@@ -267,15 +271,17 @@ fn repeated(options: &Common) -> String {
     }
 }
 
-/// Runs one experiment and says on stderr what went wrong.
-fn perform(ready: &dyn Ready, session: &Session) -> Report {
-    let report = ready.run(session);
+/// Says on stderr what went wrong with an experiment, or why it was not run.
+fn told(report: Report) -> Report {
+    let named = |text: String| match text.contains(report.experiment) {
+        true => text,
+        false => format!("{}: {text}", report.experiment),
+    };
     for error in &report.errors {
-        let text = summary::chain(error);
-        match text.contains(report.experiment) {
-            true => tracing::error!("{text}"),
-            false => tracing::error!("{}: {text}", report.experiment),
-        }
+        tracing::error!("{}", named(summary::chain(error)));
+    }
+    if let Some(why) = &report.left_out {
+        tracing::warn!("left out: {}", named(why.clone()));
     }
     report
 }

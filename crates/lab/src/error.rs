@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use crate::BadInput;
 use crate::echo::Echo;
 use crate::settings::SettingsError;
+use crate::{BadInput, NotBrought};
 
 /// What ends a run.
 #[derive(Debug, thiserror::Error)]
@@ -228,9 +228,13 @@ impl LabError {
             | Self::ReadSeal { .. } => 2,
             Self::Step { source, .. } | Self::Other(source) => match source.downcast_ref::<LabError>() {
                 Some(error) => error.exit_code(),
-                None => 1 + u8::from(source.is::<BadInput>()),
+                None => 1 + u8::from(source.is::<BadInput>() || source.is::<NotBrought>()),
             },
             _ => 1,
         }
+    }
+    /// Whether all that is wrong is that the user has not brought some data.
+    pub(crate) fn is_not_brought(&self) -> bool {
+        matches!(self, Self::Step { source, .. } if source.is::<NotBrought>())
     }
 }

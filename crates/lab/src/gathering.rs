@@ -104,3 +104,9 @@ impl Drop for Transfer {
 #[derive(Debug, thiserror::Error)]
 #[error("{0:#}")]
 pub struct BadInput(pub anyhow::Error);
+
+/// Data that no source has and the user has not brought. It ends the program of an experiment as [`BadInput`] does;
+/// `reproduce-all` leaves the experiment out, unless it was asked for by its name.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:#}")]
+pub struct NotBrought(pub anyhow::Error);

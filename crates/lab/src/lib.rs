@@ -47,7 +47,7 @@ pub use check::{Check, Invalid};
 pub use claim::{Claim, Evidence, Finding, Side, Verdict};
 pub use error::LabError;
 pub use experiment::{Drawing, Experiment, Finished, FinishedOf, Kernels, Plan, Planned, Trial, TrialError};
-pub use gathering::{BadInput, Gathering, Transfer};
+pub use gathering::{BadInput, Gathering, NotBrought, Transfer};
 pub use memory::Memory;
 pub use progress::TrialContext;
 pub use provenance::{Machine, now};

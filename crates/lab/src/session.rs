@@ -10,7 +10,7 @@ use crate::provenance::{Machine, Run};
 use crate::settings::{self, Override, SettingsError};
 use crate::shard::Shard;
 use crate::store::Store;
-use crate::{Claim, Drawing, Experiment, LabError, Results, Table, claim, files, panics, seal};
+use crate::{Claim, Drawing, Experiment, LabError, Results, Table, claim, files, panics, seal, summary};
 
 /// What is to be done with each experiment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,6 +92,8 @@ pub(crate) struct Report {
     pub(crate) files: Vec<PathBuf>,
     pub(crate) claims: Vec<Claim>,
     pub(crate) errors: Vec<LabError>,
+    /// Why it was not run, where that is no mistake.
+    pub(crate) left_out: Option<String>,
     /// What there is to say instead of the closing table.
     pub(crate) said: String,
 }
@@ -106,7 +108,19 @@ impl Report {
             trial_seconds: 0.0,
             failures: Vec::new(),
         };
-        Self { experiment, run, files: Vec::new(), claims: Vec::new(), errors: Vec::new(), said: String::new() }
+        let (files, claims, errors) = (Vec::new(), Vec::new(), Vec::new());
+        Self { experiment, run, files, claims, errors, left_out: None, said: String::new() }
+    }
+
+    /// The same, where it is no mistake that the user has not brought the experiment's data.
+    pub(crate) fn without_data(mut self) -> Self {
+        if let [error] = &self.errors[..]
+            && error.is_not_brought()
+        {
+            self.left_out = Some(summary::chain(error));
+            self.errors.clear();
+        }
+        self
     }
 
     /// 0 if everything went well, else that of the first error, or 1 for failed trials.

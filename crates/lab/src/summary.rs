@@ -91,7 +91,7 @@ fn table(reports: &[Report]) -> String {
         "{:width$}  {:>6}  {:>6}  {:>6}  {:>9}  {:>5}\n",
         "experiment", "run", "reused", "failed", "seconds", "files"
     );
-    for Report { experiment, run, files, errors, .. } in reports {
+    for Report { experiment, run, files, errors, left_out, .. } in reports {
         let _ = write!(
             text,
             "{experiment:width$}  {:>6}  {:>6}  {:>6}  {:>9.1}  {:>5}",
@@ -101,7 +101,11 @@ fn table(reports: &[Report]) -> String {
             run.wall_seconds,
             files.len()
         );
-        text += if errors.is_empty() { "\n" } else { "  incomplete, see the errors\n" };
+        text += match (errors.is_empty(), left_out) {
+            (true, None) => "\n",
+            (true, Some(_)) => "  left out: its data is not there\n",
+            (false, _) => "  incomplete, see the errors\n",
+        };
     }
     for Report { experiment, run, .. } in reports {
         for failure in &run.failures {

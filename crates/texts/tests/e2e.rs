@@ -80,7 +80,8 @@ fn files_are_found_whatever_their_letter_case_and_the_whole_training_set_first()
 #[test]
 fn each_version_has_its_own_files_and_the_test_split_need_not_be_there() {
     let cleaned = [("train-fixed.no-ol.csv", ROW), ("devel-fixed.no-ol.csv", ROW)];
-    let both = directory(&[&cleaned[..], &[("trainset.csv", ROW), ("devset.csv", ROW), ("testset_w_refs.csv", ROW)]].concat());
+    let both =
+        directory(&[&cleaned[..], &[("trainset.csv", ROW), ("devset.csv", ROW), ("testset_w_refs.csv", ROW)]].concat());
     let data = Data::read(both.path(), Version::Cleaned).unwrap();
     assert_eq!((data.dev.file, data.test), (both.path().join("devel-fixed.no-ol.csv"), None));
     let data = Data::read(both.path(), Version::Original).unwrap();

@@ -17,9 +17,7 @@ pub use self::course::{Plan, TrainingError};
 pub use self::texts::{TextTuning, text_adapters};
 use crate::checkpoint::CheckpointError;
 use crate::method::{Method, Recipe};
-use crate::{
-    Activations, AdamW, AdamWSettings, Adapters, Batch, Labelled, Loss, Network, Pooling, Real, Site,
-};
+use crate::{Activations, AdamW, AdamWSettings, Adapters, Batch, Labelled, Loss, Network, Pooling, Real, Site};
 
 /// The paper's AdamW for the adapters of a method.
 pub fn optimizer<T: Real>(method: &Method, adapters: &Adapters<T>) -> AdamW<T> {

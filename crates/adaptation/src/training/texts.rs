@@ -129,7 +129,8 @@ fn check_examples<T: Real>(model: &LanguageModel<T>, examples: &[PromptedText]) 
         return Err(TrainingError::Empty);
     }
     let config = model.decoder().config();
-    examples.iter().enumerate().try_for_each(|(example, text)| {
-        text.check(config).map_err(|source| TrainingError::Example { example, source })
-    })
+    examples
+        .iter()
+        .enumerate()
+        .try_for_each(|(example, text)| text.check(config).map_err(|source| TrainingError::Example { example, source }))
 }

@@ -31,10 +31,10 @@ pub use curves::{PAPER, authors_name, authors_series, curve, loss_series, score_
 pub use difference_panel::{Differences, difference_axis, difference_panel};
 pub use differences::{CONTRASTS, Compared, DifferenceRow, differences};
 pub use encoder_claims::{NEEDS_PAPERS_ENCODER, PAPERS_ENCODER, by_encoder};
+pub use estimate::memory_of_adapter;
 #[cfg(test)]
 pub use failures::tests::row as any_row;
 pub use failures::what_failed;
-pub use estimate::memory_of_adapter;
 pub use inputs::{FineTuningInputs, check_source_names};
 pub use methods::{COMPRESSED, DEEP_LORA, DEEP_LORA_NARROW, LORA, LORA_PEFT, MethodName, MethodSettings};
 pub use notes::Notes;

@@ -38,10 +38,8 @@ pub(super) fn findings(settings: &Settings, rows: &[Row], scores: &[ScoreRow]) -
         };
         findings.extend(leads(id, &model, rows, scores).into_iter().map(named));
     }
-    let reasons = [
-        (PAPER, "needs t5-base and the cleaned release: --profile t5-base"),
-        (HERE, "this is the paper's model"),
-    ];
+    let reasons =
+        [(PAPER, "needs t5-base and the cleaned release: --profile t5-base"), (HERE, "this is the paper's model")];
     for (id, reason) in reasons {
         if !findings.iter().any(|finding| finding.id == id) {
             findings.push(Finding::untested(id, reason));
@@ -68,9 +66,8 @@ fn leads(id: &'static str, model: &str, rows: &[Row], scores: &[ScoreRow]) -> Ve
 
 /// What must be known beside a difference: runs left out, unequal fit.
 fn notes(model: &str, rows: &[Row]) -> String {
-    let of = |method: &str| -> Vec<&Row> {
-        rows.iter().filter(|row| row.model == model && row.method == method).collect()
-    };
+    let of =
+        |method: &str| -> Vec<&Row> { rows.iter().filter(|row| row.model == model && row.method == method).collect() };
     let (first, second) = (of(CONTRAST.0), of(CONTRAST.1));
     let untrained = first.iter().chain(&second).filter(|row| !row.is_trained()).count();
     let mut notes = Vec::new();

@@ -45,7 +45,11 @@ fn subtitle(settings: &Settings, rows: &[Row]) -> String {
     let left_out = if without.is_empty() { String::new() } else { format!(" ({without})") };
     let texts = rows.iter().map(|row| row.texts).max().unwrap_or(0);
     let untrained = rows.iter().filter(|row| !row.is_trained()).count();
-    let failed = if untrained > 0 { format!("; {untrained} runs are not trained") } else { String::new() };
+    let failed = match untrained {
+        0 => String::new(),
+        1 => "; 1 run is not trained".to_owned(),
+        more => format!("; {more} runs are not trained"),
+    };
     format!(
         "paper: Section 5, E2E on T5-base; {} release, n = {examples}, r = {rank}, η = {}, {} steps of {}{left_out}, texts for {texts} \
          meaning representations by {} beams; {}{failed}",
@@ -93,9 +97,9 @@ fn score_panel(settings: &Settings, model: &str, rows: &[Row], scores: &[ScoreRo
     let methods = settings.methods.hues().into_iter().chain([(FROZEN, FROZEN_HUE)]);
     let shown = methods.filter(|(method, _)| scores.iter().any(|row| row.method == *method));
     let labels = names.iter().cloned().chain([SLOT_ERRORS.to_owned()]);
-    let panel = Dots::new(format!("{model}: scores, each text beside one reference"))
+    let panel = Dots::new(format!("{model}: scores beside one text"))
         .rows(labels)
-        .x(Axis::linear("from 0 to 100; of slot errors, percent").include(0.0));
+        .x(Axis::linear("score, from 0 to 100; slots with an error, percent").include(0.0));
     shown.map(set).fold(panel, Dots::set)
 }
 

@@ -7,7 +7,7 @@ use adaptation::{
     Decoder, LanguageModel, ModelError, PretrainedDecoder, PromptedText, SequenceError, Template, TextTokenizer,
 };
 use anyhow::{Context, anyhow};
-use lab::{BadInput, Gathering, Invalid};
+use lab::{BadInput, Gathering, Invalid, NotBrought};
 use sources::{Cache, Source, SourceError, expand_home};
 use texts::e2e::{Data, E2eError, Group, Split, Version};
 use texts::meteor::{Meteor, WordNet};
@@ -91,14 +91,16 @@ fn find_data(version: Version, gathering: &Gathering) -> anyhow::Result<Data> {
     let Some(directory) = gathering.data_dir else {
         let message = "there is no E2E data: no source has it. Put its CSVs into a directory, or into DIR/e2e, and say \
             --data-dir DIR (docs/models-and-data.md)";
-        return Err(BadInput(anyhow!(message)).into());
+        return Err(NotBrought(anyhow!(message)).into());
     };
     let directory = expand_home(directory)?;
-    let read = match Data::read(&directory.join("e2e"), version) {
-        Err(E2eError::Absent { .. } | E2eError::Read { .. }) => Data::read(&directory, version),
-        found => found,
-    };
-    let data = read.map_err(|error| BadInput(anyhow::Error::new(error).context(format!("E2E, {name}"))))?;
+    let own = directory.join("e2e");
+    let read = Data::read(if own.is_dir() { &own } else { &directory }, version);
+    let data = read.map_err(|error| {
+        let is_absent = matches!(error, E2eError::Absent { .. });
+        let error = anyhow::Error::new(error).context(format!("E2E, {name} release"));
+        if is_absent { anyhow::Error::from(NotBrought(error)) } else { BadInput(error).into() }
+    })?;
     for (split, rows) in [("train", &data.train), ("dev", &data.dev)] {
         let file = rows.file.file_name().map_or_else(String::new, |file| file.to_string_lossy().into_owned());
         gathering.record(format!("E2E, {name}, {split}"), format!("{} rows of {file}", rows.rows.len()));
@@ -154,8 +156,7 @@ impl GatheredModel {
         let Loaded { hash, decoder, tokenizer, ends } = load(name, settings, gathering)?;
         let config = decoder.config();
         let separator = settings.template.text().to_owned();
-        let reader =
-            Reader { template: Template { separator, end: ends[0] }, tokenizer: &tokenizer, settings, name };
+        let reader = Reader { template: Template { separator, end: ends[0] }, tokenizer: &tokenizer, settings, name };
         let needed = 2 * *settings.data.most_tokens + *settings.generation.most_tokens;
         let allowed = format!("so few that {needed} tokens are at most the positions of {name} ({})", config.positions);
         Invalid::unless(needed <= config.positions, "data.most_tokens", settings.data.most_tokens, allowed)?;
@@ -164,14 +165,19 @@ impl GatheredModel {
         Invalid::unless(!sites.is_empty(), "smallest_side", settings.smallest_side, allowed)?;
         let narrowest = sites.iter().map(|&site| <[usize; 2]>::from(config.shape(site)).into_iter().min());
         let narrowest = narrowest.flatten().min().unwrap_or(0);
-        let allowed = format!("a whole number from 1 to the smallest side of an adapted weight of {name} ({narrowest})");
+        let allowed =
+            format!("a whole number from 1 to the smallest side of an adapted weight of {name} ({narrowest})");
         Invalid::unless(*settings.rank <= narrowest, "rank", settings.rank, allowed)?;
 
         let train = reader.rows(&data.train, "train", gathering)?.into_iter().map(|(_, text)| text).collect();
         let dev = reader.rows(&data.dev, "dev", gathering)?;
-        let kept = Split { file: data.dev.file.clone(), rows: dev.iter().map(|(row, _)| data.dev.rows[*row].clone()).collect() };
+        let kept = Split {
+            file: data.dev.file.clone(),
+            rows: dev.iter().map(|(row, _)| data.dev.rows[*row].clone()).collect(),
+        };
         let mut groups = kept.groups();
-        groups.truncate(settings.data.meanings.map_or(usize::MAX, |meanings| *meanings));
+        let count = settings.data.meanings.map_or(groups.len(), |meanings| *meanings);
+        groups = spread(&groups, count).cloned().collect();
         let first = |group: &Group| {
             let of = |(row, _): &&(usize, PromptedText)| data.dev.rows[*row].meaning == group.meaning;
             dev.iter().find(of).map(|(_, text)| text.clone()).expect("a group has a row")
@@ -207,6 +213,12 @@ impl GatheredModel {
         }
         hasher.finalize().to_hex().to_string()
     }
+}
+
+/// So many of the items, or all if there are not so many, spread evenly over them.
+pub(super) fn spread<T>(items: &[T], count: usize) -> impl Iterator<Item = &T> {
+    let count = count.min(items.len());
+    (0..count).map(move |place| &items[place * items.len() / count])
 }
 
 /// Turns rows into tokens.

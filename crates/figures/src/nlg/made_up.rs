@@ -19,7 +19,7 @@ const VOCABULARY: usize = 257;
 
 /// A decoder with what it reads and what ends its texts.
 pub fn decoder() -> (Decoder<f32>, TextTokenizer, Vec<u32>) {
-    let decoder = Decoder::random(DecoderConfig::tiny(VOCABULARY), 0.1, &mut stream(0, &[LLAMA, "decoder"]));
+    let decoder = Decoder::random(DecoderConfig::tiny(VOCABULARY), 0.4, &mut stream(0, &[LLAMA, "decoder"]));
     (decoder, TextTokenizer::of_bytes(), vec![VOCABULARY as u32 - 1])
 }
 

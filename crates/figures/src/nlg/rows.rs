@@ -4,7 +4,7 @@ use lab::{Finished, LabError, Table};
 use serde::{Deserialize, Serialize};
 use texts::slots::{self, Counts};
 
-use super::inputs::{GatheredModel, Inputs};
+use super::inputs::{GatheredModel, Inputs, spread};
 use super::plan::NlgPoint;
 use super::trial::NlgOutcome;
 
@@ -151,12 +151,16 @@ pub struct TextRow {
 fn texts(runs: &[FinishedRun], inputs: &Inputs, shown: usize) -> Vec<TextRow> {
     let mut rows = Vec::new();
     let Some(first) = inputs.models.first() else { return rows };
-    let (all, several) = (first.groups.len(), inputs.models.len() > 1);
-    let count = shown.min(all);
-    for group in (0..count).map(|place| &first.groups[place * all / count]) {
+    let several = inputs.models.len() > 1;
+    for group in spread(&first.groups, shown) {
         let row = |writer: String, text: &str| {
             let errors: Vec<String> = slots::errors(text, &group.meaning).iter().map(ToString::to_string).collect();
-            TextRow { meaning: group.meaning.to_string(), writer, text: text.to_owned(), slot_errors: errors.join("; ") }
+            TextRow {
+                meaning: group.meaning.to_string(),
+                writer,
+                text: text.to_owned(),
+                slot_errors: errors.join("; "),
+            }
         };
         rows.extend(group.references.first().map(|text| row("a person".to_owned(), text)));
         for run in runs.iter().filter(|run| run.at.trial == 0) {

@@ -50,10 +50,10 @@ impl NlgTrial {
         context: &TrialContext,
         par: Par,
     ) -> Result<NlgOutcome, TrialError> {
-        let (examples, plan, seed) = (self.examples(tuning, model)?, self.plan(tuning), self.stream("adapters").random());
+        let (examples, plan, seed) =
+            (self.examples(tuning, model)?, self.plan(tuning), self.stream("adapters").random());
         let (method, sites) = (&tuning.method, tuning.sites(model));
-        let adapters =
-            text_adapters(method, &sites, &model.network, &examples, &plan, seed, par).map_err(failed)?;
+        let adapters = text_adapters(method, &sites, &model.network, &examples, &plan, seed, par).map_err(failed)?;
         let optimizer = AdamW::new(tuning.optimizer(), &adapters);
         let mut run = TextTuning::new(&model.network, adapters, optimizer, &examples, plan).map_err(failed)?;
         let mut log = Log::new(self, tuning, model, context, par);

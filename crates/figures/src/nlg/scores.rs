@@ -12,13 +12,8 @@ use super::rows::{FinishedRun, Row};
 use crate::adaptation::{COMPRESSED, DEEP_LORA, DEEP_LORA_NARROW, LORA, LORA_PEFT, distinct};
 
 /// What is subtracted from what: the second of each from the first.
-pub(super) const CONTRASTS: [(&str, &str); 5] = [
-    (DEEP_LORA_NARROW, LORA),
-    (DEEP_LORA_NARROW, LORA_PEFT),
-    (DEEP_LORA, LORA),
-    (COMPRESSED, LORA),
-    (LORA_PEFT, LORA),
-];
+pub(super) const CONTRASTS: [(&str, &str); 5] =
+    [(DEEP_LORA_NARROW, LORA), (DEEP_LORA_NARROW, LORA_PEFT), (DEEP_LORA, LORA), (COMPRESSED, LORA), (LORA_PEFT, LORA)];
 
 /// With which references a text is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,7 +76,8 @@ fn scores(
     let groups = texts.iter().zip(&model.groups);
     let (texts, beside): (Vec<&str>, Vec<Vec<&str>>) = match references {
         References::One => {
-            let rows = groups.flat_map(|(text, group)| group.references.iter().map(move |one| (*text, vec![one.as_str()])));
+            let rows =
+                groups.flat_map(|(text, group)| group.references.iter().map(move |one| (*text, vec![one.as_str()])));
             rows.unzip()
         }
         References::All => {

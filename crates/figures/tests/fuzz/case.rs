@@ -26,7 +26,7 @@ const MEMORY: u32 = 4 << 20;
 const THREADS: usize = 2;
 
 /// The experiments and their binaries.
-pub(super) const EXPERIMENTS: [(&str, &str); 20] = [
+pub(super) const EXPERIMENTS: [(&str, &str); 21] = [
     ("ablations", env!("CARGO_BIN_EXE_ablations")),
     ("adaptation-subspaces", env!("CARGO_BIN_EXE_adaptation-subspaces")),
     ("completion", env!("CARGO_BIN_EXE_completion")),
@@ -39,6 +39,7 @@ pub(super) const EXPERIMENTS: [(&str, &str); 20] = [
     ("invariant-subspace", env!("CARGO_BIN_EXE_invariant-subspace")),
     ("learned-ranks", env!("CARGO_BIN_EXE_learned-ranks")),
     ("lora-compressed-vs-narrow", env!("CARGO_BIN_EXE_lora-compressed-vs-narrow")),
+    ("nlg", env!("CARGO_BIN_EXE_nlg")),
     ("rank-sweep", env!("CARGO_BIN_EXE_rank-sweep")),
     ("ratings", env!("CARGO_BIN_EXE_ratings")),
     ("scaling", env!("CARGO_BIN_EXE_scaling")),

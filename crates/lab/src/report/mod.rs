@@ -5,6 +5,7 @@
 mod markdown;
 mod page;
 mod section;
+mod texts;
 
 use std::path::{Path, PathBuf};
 

@@ -149,6 +149,7 @@ fn experiment(section: &Section) -> Markup {
                 }
             }
             (claims(&section.claims))
+            @if let Some(texts) = &section.texts { (texts.html()) }
             @match &section.run {
                 Some(run) => { (settings(run)) (run_of(run)) },
                 None => p.hint { "This experiment was not run in this profile." },

@@ -7,6 +7,7 @@ use std::path::Path;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::Places;
+use super::texts::Texts;
 use crate::claim::{self, Claim, Statement};
 use crate::{Entry, LabError, Results};
 
@@ -17,6 +18,8 @@ pub(super) struct Section {
     pub(super) claims: Vec<Claim>,
     /// Its figures: name and SVG.
     pub(super) figures: Vec<(String, String)>,
+    /// Texts to be read, if it has any.
+    pub(super) texts: Option<Texts>,
     /// Its tables.
     pub(super) tables: Vec<Link>,
     /// Its settings file, if it is there.
@@ -61,6 +64,7 @@ impl Section {
                 .into_iter()
                 .map(|file| Ok((file.clone(), drawing(&file, &read(&places.figures.join(&file))?))))
                 .collect::<Result<_, LabError>>()?,
+            texts: Texts::read(&places.results.join(format!("{name}.texts.csv")))?,
             tables: named(places.results, name, "csv").into_iter().map(beside).collect(),
             settings: link_to(&places.experiments.join(format!("{name}.toml")), places.results),
             run: meta.is_file().then(|| read(&meta)).transpose()?.and_then(|text| run(&text, name, places)),

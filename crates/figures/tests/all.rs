@@ -7,6 +7,7 @@ mod documents;
 mod encoders;
 mod extremes;
 mod fuzz;
+mod nlg;
 mod ratings;
 mod report;
 mod settings;

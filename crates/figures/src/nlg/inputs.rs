@@ -157,7 +157,8 @@ impl GatheredModel {
         let config = decoder.config();
         let separator = settings.template.text().to_owned();
         let reader = Reader { template: Template { separator, end: ends[0] }, tokenizer: &tokenizer, settings, name };
-        let needed = 2 * *settings.data.most_tokens + *settings.generation.most_tokens;
+        let limit = *settings.data.most_tokens;
+        let needed = limit.saturating_add(limit.max(*settings.generation.most_tokens));
         let allowed = format!("so few that {needed} tokens are at most the positions of {name} ({})", config.positions);
         Invalid::unless(needed <= config.positions, "data.most_tokens", settings.data.most_tokens, allowed)?;
         let sites = config.sites_from(*settings.smallest_side);

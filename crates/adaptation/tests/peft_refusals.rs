@@ -81,6 +81,7 @@ fn keys_that_would_change_the_numbers_are_refused() {
         ("init_lora_weights", json!("olora"), "init_lora_weights is \"olora\""),
         ("invented", json!(3), "invented is 3, allowed: null, false or empty (nothing is known about this key)"),
         ("r", json!(0), "r is 0, allowed: an integer from 1"),
+        ("r", Value::Null, "r is null, allowed: an integer from 1"),
         ("lora_alpha", json!("much"), "lora_alpha is \"much\", allowed: a finite number"),
         ("rank_pattern", json!({ "query": 0 }), "rank_pattern.query is 0, allowed: an integer from 1"),
         ("rank_pattern", json!([3]), "is not JSON: invalid type: sequence, expected an object of patterns"),

@@ -32,8 +32,8 @@ impl<T: Real> Host<T> for Encoder<T> {
     fn sites(&self) -> Vec<Site> {
         let in_layer = [Site::Query, Site::Key, Site::Value, Site::AttentionOutput, Site::Intermediate, Site::Output];
         let in_layers = (0..self.config().layers).flat_map(|l| in_layer.map(|site| site(l)));
-        let ends = [Site::WordEmbeddings, Site::PositionEmbeddings, Site::Pooler];
-        ends.into_iter().chain(in_layers).filter(|&site| self.weight(site).is_some()).collect()
+        let all = [Site::WordEmbeddings, Site::PositionEmbeddings].into_iter().chain(in_layers).chain([Site::Pooler]);
+        all.filter(|&site| self.weight(site).is_some()).collect()
     }
 
     fn shape(&self, site: Site) -> (usize, usize) {

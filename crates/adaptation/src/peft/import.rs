@@ -22,6 +22,10 @@ pub struct Imported<T: Real> {
     pub warnings: Vec<String>,
 }
 
+/// Of a tied weight that PEFT adapts in both uses.
+const TRAINED_TWICE: &str = "the two uses of a tied weight have one ΔW here, and it is trained as one; PEFT trains them as two \
+                             parameters that lie in one memory, so that each step moves it twice";
+
 /// A module that is adapted.
 struct Target {
     module: Module,
@@ -50,13 +54,43 @@ pub fn import<T: Real>(directory: &Path, host: &impl Host<T>) -> Result<Imported
     let mut tensors = Tensors::parse(&path, &bytes)?;
     let with_head = has_head(host, &tensors);
     let mut warnings = settings.warnings.clone();
+    let adapted = demanded(host, with_head, &settings, &mut tensors, &mut warnings)?;
+    let frozen = frozen(host, with_head, &mut tensors);
+    if adapted.is_empty() {
+        return Err(no_target(host, with_head, settings));
+    }
+    tensors.check()?;
+    for (site, name) in frozen {
+        if !host.is_weight(site, &tensors.numbers(&name)?) {
+            return Err(ImportError::OtherWeight { path, name });
+        }
+    }
+    let mut adapters = Adapters::new();
+    for (site, targets) in adapted {
+        adapters.insert(site, Box::new(adapter(site, host.shape(site), &targets, &tensors)?));
+    }
+    Ok(Imported { adapters, warnings })
+}
+
+/// The adapted sites with their modules, of which the factors are demanded.
+fn demanded<T: Real>(
+    host: &impl Host<T>,
+    with_head: bool,
+    settings: &Settings,
+    tensors: &mut Tensors<'_>,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<(Site, Vec<Target>)>, ImportError> {
     let mut adapted = Vec::new();
     for site in host.sites() {
-        let targets = targets(site, with_head, &settings, host.names())?;
-        if targets.iter().any(|target| !tensors.has_factor(&target.module)) && host.names().may_lack(site, with_head) {
-            let (path, name) = (path.display(), &targets[0].module.name);
-            warnings.push(format!("{path} has nothing for {name}: it is taken to be of a model without this module"));
+        let targets = targets(site, with_head, settings, host.names())?;
+        let Some(first) = targets.first() else { continue };
+        if host.names().may_lack(site, with_head) && !tensors.has_factor(&first.module) {
+            let name = &first.module.name;
+            warnings.push(format!("there is nothing for {name}: it is taken to be of a model without this module"));
             continue;
+        }
+        if targets.len() > 1 {
+            warnings.push(TRAINED_TWICE.to_owned());
         }
         for target in &targets {
             for (name, shape) in factors(&target.module, target.rank, host.shape(site)) {
@@ -65,18 +99,7 @@ pub fn import<T: Real>(directory: &Path, host: &impl Host<T>) -> Result<Imported
         }
         adapted.push((site, targets));
     }
-    adapted.retain(|(_, targets)| !targets.is_empty());
-    let frozen = frozen(host, with_head, &mut tensors);
-    if adapted.is_empty() {
-        return Err(no_target(host, with_head, settings));
-    }
-    tensors.check()?;
-    check_frozen(host, &path, &tensors, frozen)?;
-    let mut adapters = Adapters::new();
-    for (site, targets) in adapted {
-        adapters.insert(site, Box::new(adapter(site, host.shape(site), &targets, &tensors)?));
-    }
-    Ok(Imported { adapters, warnings })
+    Ok(adapted)
 }
 
 /// A file of the directory.
@@ -136,20 +159,6 @@ fn frozen<T: Real>(host: &impl Host<T>, with_head: bool, tensors: &mut Tensors<'
         tensors.place(name, &[rows, columns])
     };
     names.filter(fits).collect()
-}
-
-fn check_frozen<T: Real>(
-    host: &impl Host<T>,
-    path: &Path,
-    tensors: &Tensors<'_>,
-    frozen: Vec<(Site, String)>,
-) -> Result<(), ImportError> {
-    for (site, name) in frozen {
-        if !host.is_weight(site, &tensors.numbers(&name)?) {
-            return Err(ImportError::OtherWeight { path: path.to_owned(), name });
-        }
-    }
-    Ok(())
 }
 
 fn no_target<T: Real>(host: &impl Host<T>, with_head: bool, settings: Settings) -> ImportError {

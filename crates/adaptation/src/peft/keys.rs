@@ -103,6 +103,18 @@ impl Keys<'_> {
         found.map_or(otherwise, read).ok_or_else(|| self.refused(key, allowed))
     }
 
+    /// A number that may not be null; what PEFT takes if it is not there.
+    pub(super) fn number<V>(
+        &self,
+        key: &'static str,
+        allowed: &str,
+        otherwise: V,
+        read: impl Fn(&Value) -> Option<V>,
+    ) -> Result<V, ImportError> {
+        self.keys.get(key).map_or(Some(otherwise), read).ok_or_else(|| self.refused(key, allowed))
+    }
+
+    /// True or false; false if it is not there, or null.
     pub(super) fn switch(&self, key: &'static str) -> Result<bool, ImportError> {
         self.value(key, "true or false", Some(false), Value::as_bool)
     }

@@ -47,8 +47,8 @@ impl Settings {
             targets,
             ensures_tying: keys.switch("ensure_weight_tying")?,
             warnings: keys.warnings()?,
-            rank: keys.value("r", RANK, Some(8), rank)?,
-            alpha: keys.value("lora_alpha", ALPHA, Some(8.0), alpha)?,
+            rank: keys.number("r", RANK, 8, rank)?,
+            alpha: keys.number("lora_alpha", ALPHA, 8.0, alpha)?,
             by_root: keys.switch("use_rslora")?,
             ranks,
             alphas,
@@ -182,9 +182,13 @@ impl<'de> Deserialize<'de> for Pairs {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs, A::Error> {
-                let mut pairs = Vec::new();
-                while let Some(pair) = map.next_entry()? {
-                    pairs.push(pair);
+                let mut pairs: Vec<(String, Value)> = Vec::new();
+                while let Some((key, value)) = map.next_entry()? {
+                    // A key that is there twice has its first place and its last value, as in Python.
+                    match pairs.iter_mut().find(|(known, _)| *known == key) {
+                        Some((_, known)) => *known = value,
+                        None => pairs.push((key, value)),
+                    }
                 }
                 Ok(Pairs(pairs))
             }

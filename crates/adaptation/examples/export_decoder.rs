@@ -75,14 +75,14 @@ type Sites = fn(&Decoder<f32>) -> Vec<Site>;
 /// A directory's name, what is exported into it, whether the decoder's head is its embedding, and what is adapted.
 fn cases() -> [(&'static str, Method, bool, Sites); 5] {
     let all: Sites = |decoder| decoder.config().sites().collect();
-    let layers: Sites = |decoder| decoder.config().sites().filter(|site| !site.is_embedding()).collect();
+    let dense: Sites = |decoder| decoder.config().sites().filter(|site| !site.is_embedding()).collect();
     let lora = Method::Lora(Lora { rank: 3, zero: ZeroFactor::Output });
     let deep = Method::DeepLora(DeepLora { rank: Width::Narrow(3), depth: 3, init_scale: 0.1 });
-    let compressed = Method::Compressed(Compressed { rank: 3, depth: 3, init_scale: 0.1, discrepant_step: 0.01 });
+    let compressed = Method::Compressed(Compressed { rank: 4, depth: 3, init_scale: 0.1, discrepant_step: 0.01 });
     [
         ("lora", lora, false, all),
         ("deep-lora", deep, false, all),
-        ("compressed-layers", compressed, false, layers),
+        ("compressed-dense", compressed, false, dense),
         ("lora-tied", lora, true, all),
         ("deep-lora-tied", deep, true, all),
     ]

@@ -86,6 +86,7 @@ fn keys_that_would_change_the_numbers_are_refused() {
         ("rank_pattern", json!({ "query": 0 }), "rank_pattern.query is 0, allowed: an integer from 1"),
         ("rank_pattern", json!([3]), "is not JSON: invalid type: sequence, expected an object of patterns"),
         ("alpha_pattern", json!({ "(": 2 }), "alpha_pattern has the pattern \"(\", which is no regular expression"),
+        ("lora_alpha", json!(1e200), "lora_alpha is 1e+200, allowed: a finite number of single precision"),
         ("use_rslora", json!(1), "use_rslora is 1, allowed: true or false"),
         ("lora_dropout", json!(1.5), "lora_dropout is 1.5, allowed: a number in [0, 1)"),
         ("target_modules", json!([1]), "target_modules is [1], allowed: a list of texts, or a regular expression"),
@@ -96,6 +97,7 @@ fn keys_that_would_change_the_numbers_are_refused() {
             "means no weight of this model that can be adapted, such as encoder.layer.0.",
         ),
         ("target_modules", json!("query"), "target_modules is \"query\", which means no weight"),
+        ("target_modules", json!([]), "target_modules is [], which means no weight"),
         ("exclude_modules", json!(".*"), "which means no weight of this model"),
         ("layers_to_transform", json!("1"), "layers_to_transform is \"1\", allowed: null, an integer from 0 or a list"),
         (

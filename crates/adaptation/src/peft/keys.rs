@@ -68,7 +68,7 @@ const REFUSED: &[(&str, &str)] = &[
 const PLAIN: &[&str] = &["gaussian", "eva", "orthogonal"];
 
 /// What asks for nothing.
-pub(super) fn is_neutral(key: &str, value: &Value) -> bool {
+fn is_neutral(key: &str, value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => true,
         Value::String(text) => text.is_empty() || key == "bias" && text == "none",

@@ -8,7 +8,7 @@ use serde::de::{MapAccess, Visitor};
 use serde_json::Value;
 use sources::excerpt;
 
-use super::keys::{Keys, is_neutral};
+use super::keys::Keys;
 use super::targets::{Layers, Matching, Pattern, Place, Targets};
 use super::{ImportError, Names};
 use crate::model_error::ModelError;
@@ -75,14 +75,14 @@ fn first<V: Copy>(patterns: &[(Pattern, V)], module: &str) -> Result<Option<V>, 
 }
 
 const RANK: &str = "an integer from 1";
-const ALPHA: &str = "a finite number";
+const ALPHA: &str = "a finite number of single precision";
 
 fn rank(value: &Value) -> Option<usize> {
     value.as_u64().filter(|&rank| rank >= 1).and_then(|rank| rank.try_into().ok())
 }
 
 fn alpha(value: &Value) -> Option<f64> {
-    value.as_f64().filter(|alpha| alpha.is_finite())
+    value.as_f64().filter(|&alpha| (alpha as f32).is_finite())
 }
 
 fn texts(value: &Value) -> Option<Vec<String>> {
@@ -122,11 +122,10 @@ impl Keys<'_> {
         self.keys["target_modules"].as_str().is_some_and(|text| text.eq_ignore_ascii_case("all-linear"))
     }
 
-    /// A list of names, or a regular expression; `None` if it is null or empty.
+    /// A list of names, or a regular expression; `None` if it is null.
     fn matching(&self, key: &'static str) -> Result<Option<Matching>, ImportError> {
         match self.keys.get(key) {
-            None => Ok(None),
-            Some(value) if is_neutral(key, value) => Ok(None),
+            None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => Ok(Some(Matching::Pattern(Pattern::full(self.place(key), text)?))),
             Some(value) => {
                 let list = texts(value).ok_or_else(|| self.refused(key, "a list of texts, or a regular expression"))?;

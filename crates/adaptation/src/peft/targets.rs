@@ -1,12 +1,13 @@
 //! Which modules a configuration means, by PEFT's rules.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use fancy_regex::Regex;
 use sources::excerpt;
 
 use super::ImportError;
 use super::names::Module;
+use crate::Site;
 
 /// What a pattern belongs to, for messages.
 #[derive(Clone, Copy, Debug)]
@@ -22,7 +23,7 @@ pub(super) struct Place<'a> {
 pub(super) struct Pattern {
     regex: Regex,
     key: &'static str,
-    path: std::path::PathBuf,
+    path: PathBuf,
 }
 
 impl Pattern {
@@ -81,7 +82,7 @@ impl Matching {
         match self {
             Self::List(list) => Ok(list.iter().any(|entry| is_end(name, entry))),
             Self::Pattern(pattern) => pattern.matches(name),
-            Self::AllLinear => Ok(!module.is_table && name != crate::Site::Head.name()),
+            Self::AllLinear => Ok(!module.is_table && module.name != Site::Head.name()),
         }
     }
 }

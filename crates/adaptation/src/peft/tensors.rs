@@ -96,7 +96,7 @@ impl<'a> Tensors<'a> {
     /// Refuses tensors that are missing, misshapen, or have no place.
     pub(super) fn check(&mut self) -> Result<(), Mismatch> {
         let left = self.tensors.iter().filter(|(name, _)| !self.placed.contains(*name));
-        let unexpected = left.map(|(name, tensor)| (excerpt(name), tensor.shape().to_vec())).collect();
+        let unexpected = left.map(|(name, tensor)| (name.clone(), tensor.shape().to_vec())).collect();
         let (missing, misshapen) = (std::mem::take(&mut self.missing), std::mem::take(&mut self.misshapen));
         let mismatch = Mismatch { path: self.path.to_owned(), missing, unexpected, misshapen };
         if mismatch.is_empty() { Ok(()) } else { Err(mismatch) }

@@ -140,6 +140,23 @@ fn keys_that_change_nothing_are_taken() {
     }
 }
 
+/// PEFT saves what these mean; a configuration by hand may have them.
+#[test]
+fn targets_may_be_all_dense_layers_or_the_defaults() {
+    for (name, value) in [
+        ("llama-all-linear", json!("all-linear")),
+        ("llama-all-linear", json!("ALL-linear")),
+        ("llama-default-bare", Value::Null),
+        ("llama-embeddings", json!(r"(?!.*layers).*(embed_tokens|lm_head)|.*(?<=self_attn\.)o_proj")),
+    ] {
+        let outcome = outcome(name, |config| config["target_modules"] = value.clone(), |_| ());
+        assert_eq!(outcome.unwrap_or_else(|error| panic!("{name}, {value}: {error}")), [""; 0], "{name}, {value}");
+    }
+    // Of the default encoder's pooler too, which PEFT finds among the dense layers.
+    let message = refusal("bert-patterns", |config| config["target_modules"] = json!("all-linear"), |_| ());
+    assert!(message.contains("missing     base_model.model.pooler.dense.lora_A.weight"), "{message}");
+}
+
 // Tensors.
 
 #[test]
@@ -179,6 +196,31 @@ fn missing_unexpected_and_misshapen_tensors_are_all_listed() {
         "misshapen   base_model.model.encoder.layer.0.attention.output.dense.lora_A.weight [3, 24], must be [6, 24]"
     ));
     assert_eq!(message.lines().count(), 1 + 2 + 3 + 5, "{message}");
+}
+
+/// Each of the three alone is an error too.
+#[test]
+fn one_tensor_is_enough_to_refuse() {
+    let name = "base_model.model.pooler.dense.lora_A.weight";
+    for (other, words) in [
+        ("base_model.model.classifier.weight", "0 tensors missing, 1 unexpected, 0 misshapen"),
+        ("base_model.model.embeddings.token_type_embeddings.lora_embedding_A", "0 tensors missing, 1 unexpected, 0"),
+        ("pooler.dense.lora_A.weight", "0 tensors missing, 1 unexpected, 0 misshapen"),
+    ] {
+        let message = refusal(
+            "bert-embeddings",
+            |_| (),
+            |tensors| {
+                let tensor = tensors[name].clone();
+                tensors.insert(other.to_owned(), tensor);
+            },
+        );
+        assert!(message.contains(words) && message.contains(&format!("unexpected  {other} [2, 24]")), "{message}");
+    }
+    let message = refusal("bert-embeddings", |_| (), |tensors| drop(tensors.remove(name)));
+    assert!(message.contains(&format!("missing     {name} [2, 24]")) && message.lines().count() == 2, "{message}");
+    let message = refusal("bert-embeddings", |_| (), |tensors| tensors.get_mut(name).expect("there").1 = vec![48]);
+    assert!(message.contains(&format!("misshapen   {name} [48], must be [2, 24]")), "{message}");
 }
 
 #[test]
@@ -262,6 +304,12 @@ fn uses_of_a_tied_weight_are_refused_one_by_one() {
         assert!(error.to_string().contains("Decoder::untied"), "{error}");
         assert!(import(&Case::fixture(name).directory, &tied.untied()).is_ok());
     }
+    // PEFT matches a regular expression with the bare names to see whether it is to tie.
+    let seen = outcome("llama-tied", |config| config["target_modules"] = json!(".*embed_tokens|.*down_proj"), |_| ());
+    let warnings = seen.expect("both uses");
+    assert!(warnings.len() == 1 && warnings[0].contains("PEFT trains them as two parameters"), "{warnings:?}");
+    let unseen = |config: &mut Value| config["target_modules"] = json!(r"model\.embed_tokens|.*down_proj");
+    assert!(matches!(outcome("llama-tied", unseen, |_| ()), Err(ImportError::OneUse { .. })));
     let message = refusal("llama-tied", |config| config["alpha_pattern"] = json!({ "lm_head": 32 }), |_| ());
     assert!(message.contains("lm_head are two uses of a tied weight, and their scalings differ"), "{message}");
     let message = refusal(

@@ -8,6 +8,8 @@
 //! | `keys`, `settings`, `targets` | `adapter_config.json`: what is read, what is refused, which modules are meant |
 //! | `tensors` | `adapter_model.safetensors`: tensors that are missing, unexpected or misshapen |
 //!
+//! An architecture more is a variant of [`Names`] with its mapping, and [`Host`] for its model.
+//!
 //! Rules are those of PEFT 0.21. What it would only warn of, or drop, is an error here.
 
 mod error;

@@ -43,16 +43,19 @@ pub fn run(mut arguments: impl Iterator<Item = PathBuf>) -> Result<(), Box<dyn E
         sequences.push([text.prompt, text.text].concat());
     }
     let tied = if pretrained.decoder.config().tied { pretrained.decoder.clone() } else { with_tied_head(&model)? };
-    for (case, method, is_tied, sites) in cases() {
-        if !is_tied && pretrained.decoder.config().tied {
-            continue;
-        }
-        let decoder = if is_tied { &tied } else { &pretrained.decoder };
+    let untied = tied.untied();
+    for (case, method, ends, sites) in cases() {
+        let decoder = match ends {
+            Ends::Two if pretrained.decoder.config().tied => continue,
+            Ends::Two => &pretrained.decoder,
+            Ends::Tied => &tied,
+            Ends::TiedApart => &untied,
+        };
         let language_model = LanguageModel::new(decoder.clone());
         let adapters = fine_tune(&language_model, &method, &sites(decoder), &texts)?;
         let directory = output.join(case);
         peft::export(&adapters, decoder.config(), &model.to_string_lossy(), &directory)?;
-        write_check(&decoder.with(&adapters), &sequences, &model, &directory)?;
+        write_check(&decoder.with(&adapters), ends, &sequences, &model, &directory)?;
         println!("{}", directory.display());
     }
     Ok(())
@@ -70,21 +73,33 @@ fn with_tied_head(model: &Path) -> Result<Decoder<f32>, Box<dyn Error + Send + S
     Ok(PretrainedDecoder::load(directory.path())?.decoder)
 }
 
+/// Embedding and head of a decoder.
+#[derive(Clone, Copy, PartialEq)]
+enum Ends {
+    /// Two weights.
+    Two,
+    /// One, with one ΔW.
+    Tied,
+    /// One, of which each use is adapted by itself.
+    TiedApart,
+}
+
 type Sites = fn(&Decoder<f32>) -> Vec<Site>;
 
-/// A directory's name, what is exported into it, whether the decoder's head is its embedding, and what is adapted.
-fn cases() -> [(&'static str, Method, bool, Sites); 5] {
+/// A directory's name, what is exported into it, of which decoder, and what is adapted.
+fn cases() -> [(&'static str, Method, Ends, Sites); 6] {
     let all: Sites = |decoder| decoder.config().sites().collect();
     let dense: Sites = |decoder| decoder.config().sites().filter(|site| !site.is_embedding()).collect();
     let lora = Method::Lora(Lora { rank: 3, zero: ZeroFactor::Output });
     let deep = Method::DeepLora(DeepLora { rank: Width::Narrow(3), depth: 3, init_scale: 0.1 });
     let compressed = Method::Compressed(Compressed { rank: 4, depth: 3, init_scale: 0.1, discrepant_step: 0.01 });
     [
-        ("lora", lora, false, all),
-        ("deep-lora", deep, false, all),
-        ("compressed-dense", compressed, false, dense),
-        ("lora-tied", lora, true, all),
-        ("deep-lora-tied", deep, true, all),
+        ("lora", lora, Ends::Two, all),
+        ("deep-lora", deep, Ends::Two, all),
+        ("compressed-dense", compressed, Ends::Two, dense),
+        ("lora-tied", lora, Ends::Tied, all),
+        ("deep-lora-tied", deep, Ends::Tied, all),
+        ("lora-tied-apart", lora, Ends::TiedApart, all),
     ]
 }
 
@@ -112,6 +127,7 @@ fn fine_tune(
 /// `check.json`: model, sequences, and the logits of their last tokens, to be compared.
 fn write_check(
     decoder: &Decoder<f32>,
+    ends: Ends,
     sequences: &[Vec<u32>],
     model: &Path,
     directory: &Path,
@@ -123,7 +139,7 @@ fn write_check(
     let last = (0..batch.sequences()).map(|sequence| logits.col(batch.range(sequence).end - 1));
     let rows: Vec<Vec<f32>> = last.map(|column| column.iter().copied().collect()).collect();
     let sequences: Vec<_> = sequences.iter().map(|ids| json!({ "ids": ids })).collect();
-    let (tied, class) = (decoder.config().tied, "AutoModelForCausalLM");
+    let (tied, class) = (ends != Ends::Two, "AutoModelForCausalLM");
     let check = json!({ "model": model, "class": class, "tied": tied, "sequences": sequences, "logits": rows });
     fs::write(directory.join("check.json"), serde_json::to_string_pretty(&check)?)?;
     Ok(())

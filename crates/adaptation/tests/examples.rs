@@ -107,7 +107,7 @@ fn export_names_the_model_it_was_given() {
 fn decoders_are_exported_with_two_weights_or_a_tied_one() {
     let directory = tempfile::tempdir().expect("a directory");
     export_decoder::run([directory.path().to_owned(), fixture("tiny-llama")].into_iter()).expect("it runs");
-    for (case, tied) in [("lora", false), ("deep-lora", false), ("lora-tied", true), ("deep-lora-tied", true)] {
+    for (case, tied) in [("lora", false), ("deep-lora", false), ("lora-tied", true), ("lora-tied-apart", true)] {
         let check = fs::read(directory.path().join(case).join("check.json")).expect("read");
         let check: Value = serde_json::from_slice(&check).expect("JSON");
         assert_eq!(check["tied"], tied, "{case}");

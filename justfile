@@ -1,5 +1,7 @@
 # Recipes are thin: cargo does the work.
 
+fixtures := "crates/adaptation/tests/fixtures"
+
 # List the recipes.
 default:
     @just --list --unsorted
@@ -72,13 +74,17 @@ lint:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets --release -- -D warnings
 
-# Export adapters and load them into the real PEFT on PyTorch: same logits? (the first time installs PyTorch under target/)
+# Adapters to the real PEFT on PyTorch and back, of all architectures: same logits? (the first time installs PyTorch under target/)
 check-peft:
     python3 -m venv target/peft-environment
     target/peft-environment/bin/pip install --quiet --requirement crates/adaptation/python/requirements.txt
-    rm -rf target/peft-adapters
-    cargo run --release -p adaptation --example export -- target/peft-adapters
-    target/peft-environment/bin/python crates/adaptation/python/check_peft.py target/peft-adapters/*
+    rm -rf target/peft-adapters target/peft-written
+    cargo run --release -p adaptation --example export -- target/peft-adapters/bert
+    cargo run --release -p adaptation --example export -- target/peft-adapters/mpnet {{fixtures}}/tiny-mpnet
+    cargo run --release -p adaptation --example export_decoder -- target/peft-adapters/llama {{fixtures}}/tiny-llama
+    target/peft-environment/bin/python crates/adaptation/python/check_peft.py target/peft-adapters/*/*
+    target/peft-environment/bin/python crates/adaptation/python/make_peft_fixtures.py target/peft-written --seed 2 --whole
+    PEFT_ADAPTERS={{justfile_directory()}}/target/peft-written cargo test --release -p adaptation --test all -- peft_import --nocapture
 
 # Build the documentation, from the artifacts that the lints share.
 doc:

@@ -9,7 +9,7 @@
 //! Behind the encoder are a pooler and a [`Head`], both frozen: a [`Network`]. Its [`Reach`] says which labels they can give.
 //!
 //! Beside them is a [`Decoder`] of Llama's architecture: a [`PretrainedDecoder`] writes texts, a [`LanguageModel`] gives the loss of
-//! texts and the gradient of the same adapters.
+//! texts and the gradient of the same adapters. [`peft`] exchanges adapters of all of them with Hugging Face's PEFT.
 //!
 //! Matrices are faer's, column-major; a batch's activations have one column per token.
 

@@ -201,7 +201,7 @@ impl Encoder<f32> {
 
 /// The numbers of a tensor in `f32`, which need not be aligned in the file; `None` if it is of another type than F32, F16,
 /// BF16 and F64. F16 and BF16 are exact, F64 is rounded (beyond `f32`, to ∞).
-fn converted(tensor: &TensorView<'_>) -> Option<Vec<f32>> {
+pub(crate) fn converted(tensor: &TensorView<'_>) -> Option<Vec<f32>> {
     let data = tensor.data();
     Some(match tensor.dtype() {
         Dtype::F32 => data.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect(),

@@ -14,6 +14,8 @@ mod metrics;
 mod mpnet;
 mod optimizer;
 mod peft;
+mod peft_import;
+mod peft_refusals;
 mod pretrained;
 mod spectrum;
 mod text_tuning;

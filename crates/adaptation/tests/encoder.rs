@@ -26,7 +26,7 @@ fn tiny() -> Encoder<f32> {
     Encoder::load(&fixture("tiny-bert/config.json"), &fixture("tiny-bert/model.safetensors")).expect("the tiny encoder")
 }
 
-fn numbers(value: &Value) -> Vec<f64> {
+pub fn numbers(value: &Value) -> Vec<f64> {
     value.as_array().expect("a list").iter().map(|x| x.as_f64().expect("a number")).collect()
 }
 
@@ -43,7 +43,7 @@ pub fn batch(sequences: &Value) -> Batch {
     batch
 }
 
-fn head<T: Real>(value: &Value) -> Head<T> {
+pub fn head<T: Real>(value: &Value) -> Head<T> {
     let rows: Vec<Vec<f64>> = value["weight"].as_array().expect("rows").iter().map(numbers).collect();
     Head {
         weight: Mat::from_fn(rows.len(), rows[0].len(), |i, j| T::of(rows[i][j])),

@@ -15,8 +15,20 @@ mod deep_lora;
 #[allow(dead_code, reason = "its main is for the command line")]
 mod export;
 
+#[path = "../examples/export_decoder.rs"]
+#[allow(dead_code, reason = "its main is for the command line")]
+mod export_decoder;
+
+#[path = "../examples/similarity.rs"]
+#[allow(dead_code, reason = "its main is for the command line")]
+mod similarity;
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+}
+
 fn encoder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny-bert")
+    fixture("tiny-bert")
 }
 
 fn base_model(adapter: &Path) -> String {
@@ -89,4 +101,36 @@ fn export_names_the_model_it_was_given() {
     assert_eq!(base_model(&output.join("lora-query-value")), model.to_string_lossy());
     let error = export::run([output, encoder()].into_iter()).expect_err("too few positions");
     assert!(error.to_string().contains("the model has positions for 40"), "{error}");
+}
+
+#[test]
+fn decoders_are_exported_with_two_weights_or_a_tied_one() {
+    let directory = tempfile::tempdir().expect("a directory");
+    export_decoder::run([directory.path().to_owned(), fixture("tiny-llama")].into_iter()).expect("it runs");
+    for (case, tied) in [("lora", false), ("deep-lora", false), ("lora-tied", true), ("lora-tied-apart", true)] {
+        let check = fs::read(directory.path().join(case).join("check.json")).expect("read");
+        let check: Value = serde_json::from_slice(&check).expect("JSON");
+        assert_eq!(check["tied"], tied, "{case}");
+        assert!(directory.path().join(case).join("adapter_model.safetensors").is_file());
+    }
+    let error = export_decoder::run([directory.path().to_owned()].into_iter()).expect_err("no model");
+    assert!(error.to_string().starts_with("usage: "), "{error}");
+}
+
+#[test]
+fn similarities_change_with_an_adapter() {
+    let encoder = encoder();
+    let model = ["--model", encoder.to_str().expect("a path")];
+    let run = |more: &[&str]| {
+        let arguments = model.iter().chain(more).chain(&["the movie", "the film", "good"]);
+        similarity::run(arguments.map(|argument| (*argument).to_owned()))
+    };
+    let plain = run(&[]).expect("it runs");
+    assert!(plain.len() == 2 && plain[0].ends_with("  the film") && plain[1].ends_with("  good"), "{plain:?}");
+    let adapter = fixture("peft/bert-patterns");
+    let adapted = run(&["--adapter", adapter.to_str().expect("a path")]).expect("it runs");
+    assert!(adapted[0].starts_with(&plain[0][..5]) && adapted[0].contains(" → "), "{adapted:?}");
+    let other = fixture("peft/llama-tied");
+    let error = run(&["--adapter", other.to_str().expect("a path")]).expect_err("another model's");
+    assert!(error.to_string().contains("no weight of this model"), "{error}");
 }

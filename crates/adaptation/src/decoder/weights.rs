@@ -65,6 +65,23 @@ impl<T: Real> Decoder<T> {
         }
     }
 
+    /// A frozen weight, in the shape of [`DecoderConfig::shape`].
+    ///
+    /// # Panics
+    /// If the decoder has none.
+    pub fn weight(&self, site: Site) -> Mat<T> {
+        match site {
+            Site::WordEmbeddings | Site::TiedEmbedding => self.embedding.transpose().to_owned(),
+            _ => self.packed(site).to_matrix(),
+        }
+    }
+
+    /// The same decoder with two weights, equal ones, in place of a tied one: embedding and head can be adapted each by itself then.
+    /// Another one is left as it is. The weights are shared.
+    pub fn untied(&self) -> Self {
+        Self { config: DecoderConfig { tied: false, ..self.config.clone() }, ..self.clone() }
+    }
+
     /// The same decoder with every adapter's `ΔW` added to its weight: what texts are written with after fine-tuning.
     ///
     /// # Panics

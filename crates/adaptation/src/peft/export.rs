@@ -1,9 +1,11 @@
-//! Export to the format of Hugging Face's PEFT: `adapter_model.safetensors` and `adapter_config.json`, loaded by
-//! `PeftModel.from_pretrained(AutoModel.from_pretrained(…), directory)`.
+//! Writes adapters as PEFT loads them, by `PeftModel.from_pretrained(model, directory)`: of an encoder onto `AutoModel`, of a
+//! decoder onto `AutoModelForCausalLM`.
 //!
 //! Every method is exported as a LoRA `ΔW = B A` with `lora_alpha = r`, so that PEFT scales it by 1: a factored adapter by
 //! the two factors it is applied as, a merged one, or one whose factors are larger than `ΔW`, by its singular value
 //! decomposition, cut off where that changes nothing.
+//!
+//! The one `ΔW` of a tied weight is written for both of its uses, with `ensure_weight_tying`: PEFT then holds the two equal.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -15,11 +17,13 @@ use faer::Mat;
 use serde::Serialize;
 use thiserror::Error;
 
+use super::names::{Module, Names};
+use super::tensors;
 use crate::adapter::{rounded, widened};
 use crate::files::write_whole;
 use crate::spectrum::Spectrum;
 use crate::tensors::Tensor;
-use crate::{Adapters, Applied, Architecture, Real, Site};
+use crate::{Adapters, Applied, Real, Site};
 
 /// A decomposed `ΔW` is cut off where that changes it by at most this much of its Frobenius norm …
 const RELATIVE: f64 = 1e-5;
@@ -93,29 +97,37 @@ struct Config<'a> {
     modules_to_save: Option<Vec<String>>,
     rank_pattern: BTreeMap<String, usize>,
     alpha_pattern: BTreeMap<String, usize>,
+    /// Left out where there is nothing to tie: older releases of PEFT do not know it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    ensure_weight_tying: bool,
 }
 
-/// Writes the adapters into `directory` (made if need be), under the names of modules that the encoder's architecture has;
-/// `base_model` is the name of the encoder, which PEFT stores and does not need.
+/// Writes the adapters into `directory` (made if need be), under the names of modules that the model has: `names` are given by an
+/// encoder's [`Architecture`](crate::Architecture), or a decoder's [`DecoderConfig`](crate::DecoderConfig). `base_model` is the
+/// name of the model, which PEFT stores and does not need.
 ///
 /// # Errors
 /// If nothing is adapted, a `ΔW` is not a product of narrow factors, or something cannot be written.
 pub fn export<T: Real>(
     adapters: &Adapters<T>,
-    architecture: Architecture,
+    names: impl Into<Names>,
     base_model: &str,
     directory: &Path,
 ) -> Result<(), ExportError> {
-    let mut tensors = Vec::new();
-    let mut ranks = BTreeMap::new();
+    let names = names.into();
+    let (mut tensors, mut ranks, mut is_tied) = (Vec::new(), BTreeMap::new(), false);
     for site in adapters.sites() {
         let Some(applied) = adapters.applied(site) else { continue };
         let (b, a) = factors(site, applied)?;
-        let module = architecture.module(site);
-        tensors.extend(named_tensors(&module, site.is_embedding(), &b, &a));
-        ranks.insert(module, a.nrows());
+        let modules = names.modules(site, names.written_with_head());
+        is_tied |= modules.len() > 1;
+        for module in modules {
+            tensors.extend(named_tensors(&module, &b, &a));
+            ranks.insert(module.name, a.nrows());
+        }
     }
-    let config = serde_json::to_string_pretty(&config(base_model, ranks)?)?;
+    let config = Config { ensure_weight_tying: is_tied, ..config(base_model, names, ranks)? };
+    let config = serde_json::to_string_pretty(&config)?;
     let format = HashMap::from([("format".to_owned(), "pt".to_owned())]);
     let weights = safetensors::serialize(tensors, Some(format))?;
     let failed = |path: &Path| {
@@ -159,29 +171,23 @@ fn factors<T: Real>(site: Site, applied: Applied<'_, T>) -> Result<(Mat<f32>, Ma
     }
 }
 
-/// The two tensors of a module under the names PEFT gives them; on embeddings it keeps both factors transposed.
-fn named_tensors(module: &str, is_embedding: bool, b: &Mat<f32>, a: &Mat<f32>) -> [(String, Tensor); 2] {
-    let prefix = format!("base_model.model.{module}");
-    if is_embedding {
-        [
-            (format!("{prefix}.lora_embedding_A"), Tensor::matrix(b.transpose())),
-            (format!("{prefix}.lora_embedding_B"), Tensor::matrix(a.transpose())),
-        ]
+/// The two tensors of a module under the names PEFT gives them.
+fn named_tensors(module: &Module, b: &Mat<f32>, a: &Mat<f32>) -> [(String, Tensor); 2] {
+    let [(name_a, _), (name_b, _)] = tensors::factors(module, a.nrows(), (b.nrows(), a.ncols()));
+    if module.is_table {
+        [(name_a, Tensor::matrix(b.transpose())), (name_b, Tensor::matrix(a.transpose()))]
     } else {
-        [
-            (format!("{prefix}.lora_A.weight"), Tensor::matrix(a.as_ref())),
-            (format!("{prefix}.lora_B.weight"), Tensor::matrix(b.as_ref())),
-        ]
+        [(name_a, Tensor::matrix(a.as_ref())), (name_b, Tensor::matrix(b.as_ref()))]
     }
 }
 
-fn config(base_model: &str, ranks: BTreeMap<String, usize>) -> Result<Config<'_>, ExportError> {
+fn config(base_model: &str, names: Names, ranks: BTreeMap<String, usize>) -> Result<Config<'_>, ExportError> {
     let r = ranks.values().copied().max().ok_or(ExportError::Nothing)?;
     let target_modules = ranks.keys().cloned().collect();
     let others: BTreeMap<String, usize> = ranks.into_iter().filter(|(_, rank)| *rank != r).collect();
     Ok(Config {
         peft_type: "LORA",
-        task_type: None,
+        task_type: names.written_with_head().then_some("CAUSAL_LM"),
         base_model_name_or_path: base_model,
         r,
         lora_alpha: r,
@@ -196,5 +202,6 @@ fn config(base_model: &str, ranks: BTreeMap<String, usize>) -> Result<Config<'_>
         modules_to_save: None,
         rank_pattern: others.clone(),
         alpha_pattern: others,
+        ensure_weight_tying: false,
     })
 }

@@ -30,15 +30,15 @@ impl Texts {
 
     fn parse(bytes: &[u8]) -> Result<Option<Self>, csv::Error> {
         let mut reader = csv::Reader::from_reader(bytes);
-        let rest = |record: &csv::StringRecord| record.iter().skip(1).map(str::to_owned).collect::<Vec<_>>();
+        let rest = |record: &csv::StringRecord| record.iter().skip(1).map(printable).collect::<Vec<_>>();
         let header = rest(reader.headers()?);
         let mut blocks: Vec<Block> = Vec::new();
         for record in reader.records() {
             let record = record?;
             let title = record.get(0).unwrap_or_default();
-            match blocks.last_mut().filter(|block| block.title == title) {
+            match blocks.last_mut().filter(|block| block.title == printable(title)) {
                 Some(block) => block.rows.push(rest(&record)),
-                None => blocks.push(Block { title: title.to_owned(), rows: vec![rest(&record)] }),
+                None => blocks.push(Block { title: printable(title), rows: vec![rest(&record)] }),
             }
         }
         Ok((!blocks.is_empty()).then_some(Self { header, blocks }))
@@ -61,20 +61,28 @@ impl Texts {
     }
 }
 
+/// A text without the control characters that no page may have: a model may write any.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn rows_of_one_first_column_are_a_block() {
-        let table = "meaning,writer,text\na,person,\"x, <b>\"\na,model,y\nb,person,z\n";
+        let table = "meaning,writer,text\na,person,\"x, <b>\"\na,model,y\u{1}\nb,person,z\n";
         let texts = Texts::parse(table.as_bytes()).unwrap().unwrap();
         let counts: Vec<(&str, usize)> =
             texts.blocks.iter().map(|block| (block.title.as_str(), block.rows.len())).collect();
         assert_eq!(counts, [("a", 2), ("b", 1)]);
         let html = texts.html().into_string();
         assert!(
-            html.contains("x, &lt;b&gt;") && html.contains("<th>writer</th>") && !html.contains("<th>meaning"),
+            html.contains("x, &lt;b&gt;")
+                && html.contains("y\u{fffd}")
+                && html.contains("<th>writer</th>")
+                && !html.contains("<th>meaning"),
             "{html}"
         );
         assert!(Texts::parse(b"meaning,text\n").unwrap().is_none());

@@ -18,6 +18,7 @@ mod config;
 mod decoder;
 mod encoder;
 mod files;
+mod generation;
 mod gguf;
 mod head;
 mod kernels;
@@ -50,11 +51,12 @@ pub use adapter::{Adapter, AdapterError, Adapters, Applied, AppliedGradient, For
 pub use batch::{Batch, SequenceError};
 pub use config::{Architecture, Config};
 pub use decoder::{
-    Cache, Decoder, DecoderConfig, Generation, LanguageModel, PretrainedDecoder, PromptedText, Template,
-    TextActivations, TextBatch, TextTokenizer, Weight,
+    Decoder, DecoderConfig, LanguageModel, PretrainedDecoder, PromptedText, Template, TextActivations, TextBatch,
+    TextTokenizer, Weight,
 };
 pub use encoder::{Activations, Network, Pooling};
 pub use evaluation::Labelled;
+pub use generation::{Cache, Generation};
 pub use head::Head;
 pub use loss::Loss;
 pub use method::Method;

@@ -16,5 +16,6 @@ mod optimizer;
 mod peft;
 mod pretrained;
 mod spectrum;
+mod t5;
 mod tokens;
 mod training;

@@ -8,8 +8,9 @@
 //!
 //! Behind the encoder are a pooler and a [`Head`], both frozen: a [`Network`]. Its [`Reach`] says which labels they can give.
 //!
-//! Beside them is a [`Decoder`] of Llama's architecture: a [`PretrainedDecoder`] writes texts, a [`LanguageModel`] gives the loss of
-//! texts and the gradient of the same adapters.
+//! Beside them are two models that write texts: a [`Decoder`] of Llama's architecture and the encoder–decoder [`T5`]. A
+//! [`PretrainedDecoder`] and a [`PretrainedT5`] come from files, a [`LanguageModel`] and a [`TextToText`] give the loss of texts and the
+//! gradient of the same adapters, and a [`TextModel`] is either.
 //!
 //! Matrices are faer's, column-major; a batch's activations have one column per token.
 
@@ -32,6 +33,7 @@ mod real;
 mod site;
 mod t5;
 mod tensors;
+mod text_model;
 mod weight_files;
 mod weights;
 
@@ -70,5 +72,6 @@ pub use reach::Reach;
 pub use real::Real;
 pub use selection::Selection;
 pub use site::Site;
-pub use t5::{PretrainedT5, T5, T5Cache, T5Config};
+pub use t5::{PairActivations, PairBatch, PretrainedT5, T5, T5Cache, T5Config, TextToText};
+pub use text_model::{TextModel, TextWriter};
 pub use weights::Encoder;

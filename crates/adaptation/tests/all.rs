@@ -17,5 +17,6 @@ mod peft;
 mod pretrained;
 mod spectrum;
 mod t5;
+mod t5_gradients;
 mod tokens;
 mod training;

@@ -11,6 +11,7 @@
 //! | `weights`, `weight` | what is frozen, and what files call it |
 //! | `generation` | the texts that it writes |
 //! | `training` | the loss of texts, and the gradient of adapters |
+//! | `text_model` | what it has in common with others |
 //! | `load`, `config`, `keys`, `tokenizer` | GGUF files, and directories of transformers |
 //!
 //! Invariant: the bits of a token's hidden state depend on neither the number of threads nor the other sequences of the batch.
@@ -22,6 +23,7 @@ mod keys;
 mod load;
 mod pointwise;
 mod rotary;
+mod text_model;
 mod tokenizer;
 mod training;
 mod weight;

@@ -1,5 +1,6 @@
 //! The sizes of T5, and where its weights are.
 
+use super::weights::layer_of;
 use crate::parts::relative_position::RelativePositions;
 use crate::{SequenceError, Site};
 
@@ -46,6 +47,12 @@ pub(super) const CROSS: [fn(usize) -> Site; 4] =
 /// Those of the feed-forward part: gate, up, down.
 pub(super) const FEED_FORWARD: [fn(usize) -> Site; 3] = [Site::Gate, Site::Up, Site::Down];
 
+/// All of them, in this order; the encoder's layers have none of the second kind, and T5 without gates has no gate.
+pub(super) const SITES_OF_LAYER: [fn(usize) -> Site; 11] = {
+    let ([a, b, c, d], [e, f, g, h], [i, j, k]) = (ATTENTION, CROSS, FEED_FORWARD);
+    [a, b, c, d, e, f, g, h, i, j, k]
+};
+
 impl T5Config {
     /// Length of the queries (as of keys and values) of all heads.
     pub fn queries(&self) -> usize {
@@ -79,9 +86,13 @@ impl T5Config {
 
     /// The sites of a layer.
     pub fn layer_sites(&self, layer: usize) -> impl Iterator<Item = Site> + use<> {
-        let cross = CROSS.into_iter().filter(|_| self.is_decoders(layer)).collect::<Vec<_>>();
-        let feed_forward = FEED_FORWARD.into_iter().skip(usize::from(!self.gated));
-        ATTENTION.into_iter().chain(cross).chain(feed_forward).map(move |site| site(layer))
+        let (decoders, gated) = (self.is_decoders(layer), self.gated);
+        let is_there = move |site: &Site| match site {
+            Site::CrossQuery(_) | Site::CrossKey(_) | Site::CrossValue(_) | Site::CrossOutput(_) => decoders,
+            Site::Gate(_) => gated,
+            _ => true,
+        };
+        SITES_OF_LAYER.into_iter().map(move |site| site(layer)).filter(is_there)
     }
 
     /// All sites, in the order of the forward pass: the 2-D weights but the tables of relative positions. A tied embedding is one.
@@ -141,6 +152,16 @@ impl T5Config {
             Site::PositionEmbeddings | Site::Pooler | Site::Intermediate(_) | Site::Output(_) => {
                 panic!("T5 has no {}", site.name())
             }
+        }
+    }
+
+    /// How many tokens a site's weight is multiplied with or looked up for, of so many of sources and of targets.
+    pub(crate) fn tokens(&self, site: Site, sources: usize, targets: usize) -> usize {
+        match site {
+            Site::WordEmbeddings | Site::TiedEmbedding => sources + targets,
+            Site::CrossKey(_) | Site::CrossValue(_) => sources,
+            _ if layer_of(site).is_some_and(|layer| !self.is_decoders(layer)) => sources,
+            _ => targets,
         }
     }
 

@@ -19,13 +19,13 @@ use super::rotary::Rotary;
 use super::weights::LAYER_SITES;
 use crate::kernels::columns::{column, column_mut};
 use crate::kernels::product::Packed;
-use crate::method::{Method, Recipe};
+use crate::method::Method;
 use crate::parts::adapted::PreparedAdapters;
 use crate::parts::blocks::{Pool, cut, for_each};
 use crate::parts::head::{Head, HeadWork};
 use crate::parts::rms_norm::{rms_norm_backward, standardize, weighted};
 use crate::parts::table::{Share, look_up, look_up_backward, reduce_rows};
-use crate::{AdapterError, Adapters, Applied, AppliedGradient, Real, Site};
+use crate::{AdapterError, Adapters, Applied, AppliedGradient, Real, Site, TextModel};
 
 /// A frozen decoder, and its weights once more for the way back: what adapters are trained on. A clone shares the weights.
 #[derive(Clone, Debug)]
@@ -90,14 +90,7 @@ impl<T: Real> LanguageModel<T> {
         seed: u64,
         par: Par,
     ) -> Result<Adapters<T>, AdapterError> {
-        let config = self.decoder.config();
-        let probe = method.needs_gradient().then(|| {
-            let mut probe = Adapters::probe(sites, |site| config.shape(site));
-            self.loss_and_gradient(texts, &mut probe, &mut TextActivations::new(), par);
-            probe
-        });
-        let tokens = |site| if site == Site::Head { texts.targets() } else { texts.batch().tokens() };
-        method.adapters(sites, |site| config.shape(site), tokens, probe.as_ref(), seed)
+        TextModel::adapters(self, method, sites, texts, seed, par)
     }
 
     /// The mean over all of the batch's target tokens of `−log softmax(logits)[target]`.

@@ -98,9 +98,7 @@ impl Config {
             Site::Query(_) | Site::Key(_) | Site::Value(_) | Site::AttentionOutput(_) | Site::Pooler => {
                 (hidden, hidden)
             }
-            Site::TiedEmbedding | Site::Gate(_) | Site::Up(_) | Site::Down(_) | Site::Head => {
-                panic!("an encoder has no {}", site.name())
-            }
+            _ => panic!("an encoder has no {}", site.name()),
         }
     }
 }

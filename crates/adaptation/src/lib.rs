@@ -8,8 +8,10 @@
 //!
 //! Behind the encoder are a pooler and a [`Head`], both frozen: a [`Network`]. Its [`Reach`] says which labels they can give.
 //!
-//! Beside them is a [`Decoder`] of Llama's architecture: a [`PretrainedDecoder`] writes texts, a [`LanguageModel`] gives the loss of
-//! texts and the gradient of the same adapters. [`peft`] exchanges adapters of all of them with Hugging Face's PEFT.
+//! Beside them are two models that write texts: a [`Decoder`] of Llama's architecture and the encoder–decoder [`T5`]. A
+//! [`PretrainedDecoder`] and a [`PretrainedT5`] come from files, a [`LanguageModel`] and a [`TextToText`] give the loss of texts and the
+//! gradient of the same adapters, and a [`TextModel`] is either. [`peft`] exchanges adapters with Hugging Face's
+//! PEFT.
 //!
 //! Matrices are faer's, column-major; a batch's activations have one column per token.
 
@@ -18,6 +20,7 @@ mod config;
 mod decoder;
 mod encoder;
 mod files;
+mod generation;
 mod gguf;
 mod head;
 mod kernels;
@@ -29,7 +32,9 @@ mod pretrained;
 mod reach;
 mod real;
 mod site;
+mod t5;
 mod tensors;
+mod text_model;
 mod weight_files;
 mod weights;
 
@@ -50,11 +55,12 @@ pub use adapter::{Adapter, AdapterError, Adapters, Applied, AppliedGradient, For
 pub use batch::{Batch, SequenceError};
 pub use config::{Architecture, Config};
 pub use decoder::{
-    Cache, Decoder, DecoderConfig, Generation, LanguageModel, PretrainedDecoder, PromptedText, Template,
-    TextActivations, TextBatch, TextTokenizer, Weight,
+    Decoder, DecoderConfig, LanguageModel, PretrainedDecoder, PromptedText, Template, TextActivations, TextBatch,
+    TextTokenizer, Weight,
 };
 pub use encoder::{Activations, Network, Pooling};
 pub use evaluation::Labelled;
+pub use generation::{Cache, Generation};
 pub use head::Head;
 pub use loss::Loss;
 pub use method::Method;
@@ -67,4 +73,6 @@ pub use reach::Reach;
 pub use real::Real;
 pub use selection::Selection;
 pub use site::Site;
+pub use t5::{PairActivations, PairBatch, PretrainedT5, T5, T5Cache, T5Config, TextToText};
+pub use text_model::{TextModel, TextWriter};
 pub use weights::Encoder;

@@ -121,17 +121,29 @@ pub enum ModelError {
         /// The shape by the configuration.
         expected: Vec<usize>,
     },
-    /// A weight is there that a decoder of this configuration does not have.
+    /// A weight is there that a model of this configuration does not have.
     #[error(
-        "{path}: tensor {name} has no place in a decoder of Llama's architecture with {layers} layers; it would be ignored"
+        "{path}: tensor {name} has no place in a model of {architecture}'s architecture with {layers} layers; it would be ignored"
     )]
     NoPlace {
         /// Which file.
         path: PathBuf,
         /// Which tensor, cut.
         name: String,
+        /// The architecture.
+        architecture: &'static str,
         /// Number of layers by the configuration.
         layers: usize,
+    },
+    /// A weight should be there twice, and is not.
+    #[error("{path}: tensor {name} is not equal to {of}, whose copy it would have to be")]
+    NoCopy {
+        /// Which file.
+        path: PathBuf,
+        /// Which tensor.
+        name: String,
+        /// What it should be equal to.
+        of: &'static str,
     },
     /// A weight is missing.
     #[error("{path} has no tensor {name} (nor {prefix}.{name})")]

@@ -139,6 +139,7 @@ impl<T: Real> Encoder<T> {
             Site::Output(l) => layer(l).map(|layer| &layer.output),
             Site::Pooler => self.pooler.as_deref(),
             Site::TiedEmbedding | Site::Head | Site::Gate(_) | Site::Up(_) | Site::Down(_) => None,
+            Site::CrossQuery(_) | Site::CrossKey(_) | Site::CrossValue(_) | Site::CrossOutput(_) => None,
         }
     }
 

@@ -18,6 +18,8 @@ mod peft_import;
 mod peft_refusals;
 mod pretrained;
 mod spectrum;
+mod t5;
+mod t5_gradients;
 mod text_tuning;
 mod tokens;
 mod training;

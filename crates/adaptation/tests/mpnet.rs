@@ -42,7 +42,7 @@ fn buckets_are_those_of_transformers() {
     let fixture = json("relative-positions.json");
     for table in fixture["tables"].as_array().expect("tables") {
         let [buckets, farthest] = ["buckets", "farthest"].map(|key| table[key].as_u64().expect("a number") as usize);
-        let positions = RelativePositions { buckets, farthest };
+        let positions = RelativePositions { buckets, farthest, causal: false };
         let found: Vec<usize> = (0..=600).map(|key| positions.bucket(300, key)).collect();
         assert_eq!(found, integers::<usize>(&table["of_offset"]), "{positions:?}");
     }

@@ -59,7 +59,7 @@ impl Architecture {
         match self {
             Self::Bert => None,
             // Constants of transformers' MPNet, whatever the configuration says.
-            Self::Mpnet => Some(RelativePositions { buckets: 32, farthest: 128 }),
+            Self::Mpnet => Some(RelativePositions { buckets: 32, farthest: 128, causal: false }),
         }
     }
 

@@ -16,12 +16,14 @@
 
 use faer::{Mat, MatMut, MatRef, Par};
 
-use super::attention::attend;
-use super::pointwise::{rms_norm, swiglu};
+use super::pointwise::swiglu;
 use super::rotary::Rotary;
 use super::{Cache, Decoder};
 use crate::kernels::columns::{Buffer, column, column_mut};
 use crate::kernels::shared_product::packed_product;
+use crate::parts::attention::scale_of;
+use crate::parts::packed_attention::{Attend, attend};
+use crate::parts::rms_norm::rms_norm;
 use crate::{Batch, Real};
 
 /// Buffers of a pass.
@@ -95,7 +97,15 @@ impl<T: Real> Decoder<T> {
         rotary.turn(0, keys);
         cache.append(l, batch, keys_values.as_ref());
         let mut context = scratch.context.write(config.queries(), tokens);
-        attend(config, batch, |sequence| cache.keys_values(l, sequence), queries.as_ref(), context.as_mut(), par);
+        let how = Attend {
+            heads: config.key_value_heads,
+            group: config.group(),
+            size: config.head_size,
+            scale: scale_of(config.head_size),
+            causal: true,
+            bias: None,
+        };
+        attend(how, batch, |sequence| cache.keys_values(l, batch, sequence), queries.as_ref(), context.as_mut(), par);
         packed_product(x.as_mut(), true, &layer.attention_output, context.as_ref(), par);
     }
 

@@ -89,7 +89,9 @@ impl<T: Real> Decoder<T> {
         // Old files have the speeds of the rotary positions, and tied ones may have the head once more.
         let may_be = |name: &str| name.ends_with("rotary_emb.inv_freq") || tied && name == Weight::Head.name();
         match tensors.unread().find(|(name, _)| !may_be(name)) {
-            Some((name, path)) => Err(ModelError::NoPlace { path, name: sources::excerpt(name), layers }),
+            Some((name, path)) => {
+                Err(ModelError::NoPlace { path, name: sources::excerpt(name), architecture: "Llama", layers })
+            }
             None => Ok((decoder, tensors.converted())),
         }
     }

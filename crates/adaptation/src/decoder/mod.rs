@@ -7,35 +7,33 @@
 //! | module | what |
 //! |---|---|
 //! | `architecture` | the network, from the embedding to the logits |
-//! | `attention`, `rotary`, `pointwise` | its parts |
-//! | `cache` | keys and values of the tokens that were read |
+//! | `rotary`, `pointwise` | its parts |
 //! | `weights`, `weight` | what is frozen, and what files call it |
-//! | `generation`, `beams` | greedy and beam search |
+//! | `generation` | the texts that it writes |
 //! | `training` | the loss of texts, and the gradient of adapters |
+//! | `text_model` | what it has in common with others |
 //! | `load`, `config`, `keys`, `tokenizer` | GGUF files, and directories of transformers |
 //!
 //! Invariant: the bits of a token's hidden state depend on neither the number of threads nor the other sequences of the batch.
 
 mod architecture;
-mod attention;
-mod beams;
-mod cache;
 mod config;
 mod generation;
 mod keys;
 mod load;
 mod pointwise;
 mod rotary;
+mod text_model;
 mod tokenizer;
 mod training;
 mod weight;
 mod weights;
 
-pub use cache::Cache;
 pub use config::DecoderConfig;
-pub use generation::Generation;
 pub use load::PretrainedDecoder;
 pub use tokenizer::TextTokenizer;
 pub use training::{LanguageModel, PromptedText, Template, TextActivations, TextBatch};
 pub use weight::Weight;
 pub use weights::Decoder;
+
+use crate::generation::Cache;

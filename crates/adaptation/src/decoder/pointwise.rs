@@ -1,74 +1,9 @@
-//! RMSNorm and SwiGLU, token by token, forward and backward.
+//! SwiGLU, token by token, forward and backward.
 
 use faer::{MatMut, MatRef};
 
 use crate::kernels::columns::{column, column_mut};
 use crate::kernels::lanes::vector_code;
-use crate::kernels::reduce::sum;
-
-vector_code! {
-    /// `out = weight ⊙ x / √(mean(x²) + ε)` of every column.
-    fn rms_norm<'a, T>(weight: &'a [T], epsilon: T, x: MatRef<'a, T>, out: MatMut<'a, T>) {
-        let mut out = out;
-        let count = x.nrows();
-        let weight = &weight[..count];
-        for token in 0..x.ncols() {
-            let (x, out) = (&column(x, token)[..count], &mut column_mut(out.as_mut(), token)[..count]);
-            let mean = sum(count, |i| x[i] * x[i]) * T::of(1.0 / count as f64);
-            let inverse = T::of(1.0) / (mean + epsilon).square_root();
-            for i in 0..count {
-                out[i] = x[i] * inverse * weight[i];
-            }
-        }
-    }
-}
-
-vector_code! {
-    /// `standardized = x / √(mean(x²) + ε)` of every column, and one over the root as `inverse`.
-    fn standardize<'a, T>(epsilon: T, x: MatRef<'a, T>, standardized: MatMut<'a, T>, inverse: &'a mut [T]) {
-        let mut standardized = standardized;
-        let count = x.nrows();
-        for token in 0..x.ncols() {
-            let (x, out) = (&column(x, token)[..count], &mut column_mut(standardized.as_mut(), token)[..count]);
-            let mean = sum(count, |i| x[i] * x[i]) * T::of(1.0 / count as f64);
-            inverse[token] = T::of(1.0) / (mean + epsilon).square_root();
-            for i in 0..count {
-                out[i] = x[i] * inverse[token];
-            }
-        }
-    }
-}
-
-vector_code! {
-    /// `out = weight ⊙ standardized` of every column.
-    fn weighted<'a, T>(weight: &'a [T], standardized: MatRef<'a, T>, out: MatMut<'a, T>) {
-        let mut out = out;
-        for token in 0..standardized.ncols() {
-            let numbers = column(standardized, token).iter().zip(weight);
-            for (out, (&x, &weight)) in column_mut(out.as_mut(), token).iter_mut().zip(numbers) {
-                *out = x * weight;
-            }
-        }
-    }
-}
-
-vector_code! {
-    /// Adds to `gradient` that with respect to what RMSNorm was taken of, from that of its result, `d_out`:
-    /// `(g − x̂ mean(g x̂)) · inverse` with `g = weight ⊙ d_out` and `x̂` the standardized column.
-    fn rms_norm_backward<'a, T>(weight: &'a [T], standardized: MatRef<'a, T>, inverse: &'a [T], d_out: MatRef<'a, T>, gradient: MatMut<'a, T>) {
-        let mut gradient = gradient;
-        let count = standardized.nrows();
-        let weight = &weight[..count];
-        for token in 0..standardized.ncols() {
-            let (x, d_out) = (&column(standardized, token)[..count], &column(d_out, token)[..count]);
-            let gradient = &mut column_mut(gradient.as_mut(), token)[..count];
-            let along = sum(count, |i| weight[i] * d_out[i] * x[i]) * T::of(1.0 / count as f64);
-            for i in 0..count {
-                gradient[i] += (weight[i] * d_out[i] - x[i] * along) * inverse[token];
-            }
-        }
-    }
-}
 
 vector_code! {
     /// `out = SiLU(gate) ⊙ up`, with `SiLU(x) = x / (1 + e^{−x})`.

@@ -1,4 +1,4 @@
-//! Text to token ids and back, by the byte-level BPE of a decoder.
+//! Text to token ids and back.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use crate::model_error::ModelError;
 use crate::model_files as files;
 use crate::tokens::TokenError;
 
-/// A decoder's tokenizer. It adds nothing before or behind a text.
+/// The tokenizer of a model that writes texts. It adds nothing before or behind a text.
 #[derive(Clone)]
 pub struct TextTokenizer(tokenizers::Tokenizer);
 
@@ -38,10 +38,16 @@ impl TextTokenizer {
     /// # Errors
     /// If the file cannot be read, is no tokenizer, has too many tokens, or adds tokens to a text.
     pub fn load(path: &Path, vocabulary: usize) -> Result<Self, ModelError> {
-        Self::parse(path, &files::bytes(path)?, vocabulary)
+        Self::parse(path, &files::bytes(path)?, vocabulary, &[])
     }
 
-    fn parse(path: &Path, json: &[u8], vocabulary: usize) -> Result<Self, ModelError> {
+    /// As [`load`](Self::load), of a tokenizer that puts one of these tokens behind a text, which is left out here.
+    pub(crate) fn load_ending(path: &Path, vocabulary: usize, ends: &[u32]) -> Result<Self, ModelError> {
+        Self::parse(path, &files::bytes(path)?, vocabulary, ends)
+    }
+
+    /// `ends`: tokens of which one is put behind a text; none if nothing is.
+    fn parse(path: &Path, json: &[u8], vocabulary: usize, ends: &[u32]) -> Result<Self, ModelError> {
         let bad = |reason: String| ModelError::Tokenizer { path: path.to_owned(), reason: excerpt(&reason) };
         let mut inner = tokenizers::Tokenizer::from_bytes(json).map_err(|error| bad(error.to_string()))?;
         inner.with_truncation(None).map_err(|error| bad(error.to_string()))?;
@@ -51,8 +57,11 @@ impl TextTokenizer {
             return Err(ModelError::Vocabulary { path: path.to_owned(), tokens, vocabulary });
         }
         let empty = inner.encode_fast("", true).map_err(|error| bad(error.to_string()))?;
-        if !empty.get_ids().is_empty() {
-            return Err(bad("it adds tokens to a text, which is not known".to_owned()));
+        match empty.get_ids() {
+            [] if ends.is_empty() => {}
+            [end] if ends.contains(end) => {}
+            _ if ends.is_empty() => return Err(bad("it adds tokens to a text, which is not known".to_owned())),
+            _ => return Err(bad("it must put the token that ends a text behind it, and nothing else".to_owned())),
         }
         Ok(Self(inner))
     }
@@ -87,7 +96,7 @@ impl TextTokenizer {
         }
         let json = byte_level(keys)?.to_string();
         let vocabulary = keys.texts(TOKENS)?.len();
-        let tokenizer = Self::parse(keys.path(), json.as_bytes(), vocabulary)?;
+        let tokenizer = Self::parse(keys.path(), json.as_bytes(), vocabulary, &[])?;
         let (end, allowed) = ("tokenizer.ggml.eos_token_id", "the id of a token");
         if keys.get(end).is_none() {
             return Ok((tokenizer, Vec::new()));
@@ -101,7 +110,7 @@ impl TextTokenizer {
     /// # Errors
     /// If the text cannot be turned into tokens.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, TokenError> {
-        let encoding = self.0.encode_fast(text, true);
+        let encoding = self.0.encode_fast(text, false);
         let encoding = encoding.map_err(|source| TokenError::Encode { text: excerpt(text), source })?;
         Ok(encoding.get_ids().to_vec())
     }

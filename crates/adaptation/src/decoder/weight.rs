@@ -46,6 +46,7 @@ impl Weight {
             Site::Down(l) => Some(Self::Down(l)),
             Site::Head => Some(Self::Head),
             Site::PositionEmbeddings | Site::Pooler | Site::Intermediate(_) | Site::Output(_) => None,
+            Site::CrossQuery(_) | Site::CrossKey(_) | Site::CrossValue(_) | Site::CrossOutput(_) => None,
         }
     }
 

@@ -11,7 +11,7 @@ use crate::kernels::columns::{Buffer, column, column_mut};
 use crate::kernels::lanes::vector_code;
 use crate::kernels::product::{Start, sum_of_products};
 use crate::parts::adapted::reduce;
-use crate::parts::attention::{Projected, attend, attend_backward, probabilities_of};
+use crate::parts::attention::{Projected, attend, attend_backward, probabilities_of, scale_of};
 use crate::parts::blocks::{part, part_mut};
 use crate::parts::dropout::DropoutSite;
 use crate::weights::LayerNorm;
@@ -80,9 +80,11 @@ impl<T: Real> Pass<'_, T> {
             probabilities = rest;
             let projected = Projected {
                 heads: config.heads,
+                scale: scale_of(config.head_size()),
                 queries: part(queries.as_ref(), &own),
                 keys_values: part(keys_values.as_ref(), &tokens),
                 causal: false,
+                mask_rows: tokens.len(),
             };
             let context = part_mut(context.as_mut(), &own);
             attend(projected, bias, mask, sequence_probabilities, context, &mut scratch.attention);
@@ -166,9 +168,7 @@ impl<T: Real> Pass<'_, T> {
         match place {
             DropoutSite::AttentionOutput(l) => &encoder.layers[l].attention_norm,
             DropoutSite::Output(l) => &encoder.layers[l].output_norm,
-            DropoutSite::Embeddings | DropoutSite::Probabilities(_) | DropoutSite::Pooled => {
-                unreachable!("no half of a layer ends there")
-            }
+            _ => unreachable!("no half of an encoder's layer ends there"),
         }
     }
 
@@ -272,9 +272,11 @@ impl<T: Real> Pass<'_, T> {
             probabilities = rest;
             let projected = Projected {
                 heads: config.heads,
+                scale: scale_of(config.head_size()),
                 queries: part(queries, &own),
                 keys_values: part(keys_values, &tokens),
                 causal: false,
+                mask_rows: tokens.len(),
             };
             let gradients = (part_mut(d_queries.as_mut(), &own), part_mut(d_keys_values.as_mut(), &tokens));
             let d_context = part(d_context, &own);

@@ -123,7 +123,12 @@ impl Gguf {
     /// [`ModelError::NoPlace`].
     pub(crate) fn check_all_read(&self, layers: usize) -> Result<(), ModelError> {
         match self.tensors.keys().find(|name| !self.read.contains(*name)) {
-            Some(name) => Err(ModelError::NoPlace { path: self.path().to_owned(), name: excerpt(name), layers }),
+            Some(name) => Err(ModelError::NoPlace {
+                path: self.path().to_owned(),
+                name: excerpt(name),
+                architecture: "Llama",
+                layers,
+            }),
             None => Ok(()),
         }
     }

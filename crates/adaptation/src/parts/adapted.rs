@@ -123,8 +123,12 @@ fn place(site: Site) -> usize {
         Site::Gate(l) => (l, 6),
         Site::Up(l) => (l, 7),
         Site::Down(l) => (l, 8),
+        Site::CrossQuery(l) => (l, 9),
+        Site::CrossKey(l) => (l, 10),
+        Site::CrossValue(l) => (l, 11),
+        Site::CrossOutput(l) => (l, 12),
     };
-    5 + 9 * layer + place
+    5 + 13 * layer + place
 }
 
 impl<T: Real> PreparedAdapters<T> {

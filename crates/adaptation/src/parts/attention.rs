@@ -36,17 +36,26 @@ pub(crate) fn probabilities_of(heads: usize, tokens: usize, queries: usize) -> u
     heads * padded(tokens) * queries
 }
 
-/// What attention is about: its first tokens' queries, and the keys and values of all of its tokens. Where there are fewer heads of
-/// keys and values than of queries, as many of these share each.
+/// What scores are multiplied by, but in T5: `1 / √(head size)`.
+pub(crate) fn scale_of(head_size: usize) -> f64 {
+    1.0 / (head_size as f64).sqrt()
+}
+
+/// What attention is about: some queries, and keys and values of all tokens that are attended to; in self-attention the queries are
+/// those of the first tokens. Where there are fewer heads of keys and values than of queries, as many of these share each.
 #[derive(Clone, Copy)]
 pub(crate) struct Projected<'a, T> {
     pub(crate) heads: usize,
+    /// What scores are multiplied by.
+    pub(crate) scale: f64,
     /// (heads · head size) × queries.
     pub(crate) queries: MatRef<'a, T>,
     /// Keys and values below each other; 2 (key-value heads · head size) × tokens.
     pub(crate) keys_values: MatRef<'a, T>,
     /// Whether a token sees itself and those before it alone; then all tokens have queries.
     pub(crate) causal: bool,
+    /// Queries of a head that a mask has rows for; there may be fewer.
+    pub(crate) mask_rows: usize,
 }
 
 impl<'a, T: Real> Projected<'a, T> {
@@ -68,8 +77,7 @@ impl<'a, T: Real> Projected<'a, T> {
     }
 }
 
-/// `context = values · dropout(softmax(keysᵀ queries / √size + bias))`, head by head; `context`
-/// is as the queries.
+/// `context = values · dropout(softmax(scale · keysᵀ queries + bias))`, head by head; `context` is as the queries.
 pub(crate) fn attend<T: Real>(
     projected: Projected<'_, T>,
     bias: Option<&RelativeBias<T>>,
@@ -80,29 +88,31 @@ pub(crate) fn attend<T: Real>(
 ) {
     let (tokens, count, size) = (projected.keys_values.ncols(), projected.queries.ncols(), projected.size());
     let length = padded(tokens);
-    let scale = T::of(1.0 / (size as f64).sqrt());
+    let scale = T::of(projected.scale);
     for (head, probabilities) in probabilities.chunks_exact_mut(length * count).enumerate() {
         let [queries, keys, values] = projected.parts(head);
         let mut scores = MatMut::from_column_major_slice_mut(probabilities, length, count);
         transpose(keys, &mut work.transposed);
         sum_of_products(scores.as_mut(), Start::Zero, [Term::columns(work.transposed.read(length, size), queries)]);
-        match bias {
-            None if projected.causal => {
-                for query in 0..count {
-                    softmax(scores.as_mut().subcols_mut(query, 1), query + 1, scale);
-                }
-            }
-            None => softmax(scores.as_mut(), tokens, scale),
+        let scale = match bias {
+            None => scale,
             Some(bias) => {
-                scale_and_bias(scores.as_mut(), scale, bias, head);
-                softmax(scores.as_mut(), tokens, T::of(1.0));
+                scale_and_bias(scores.as_mut(), scale, bias, head, 0);
+                T::of(1.0)
             }
+        };
+        if projected.causal {
+            for query in 0..count {
+                softmax(scores.as_mut().subcols_mut(query, 1), query + 1, scale);
+            }
+        } else {
+            softmax(scores.as_mut(), tokens, scale);
         }
         let context = context.as_mut().subrows_mut(head * size, size);
         let dropped = if let Mask::All = mask {
             scores.as_ref()
         } else {
-            drop_some(mask, head * tokens, tokens, scores.as_mut(), work.dropped.write(length, count));
+            drop_some(mask, head * projected.mask_rows, tokens, scores.as_mut(), work.dropped.write(length, count));
             work.dropped.read(length, count)
         };
         sum_of_products(context, Start::Zero, [Term::columns(values, dropped.subrows(0, tokens))]);
@@ -121,7 +131,7 @@ pub(crate) fn attend_backward<T: Real>(
 ) {
     let (tokens, count) = (projected.keys_values.ncols(), projected.queries.ncols());
     let (size, length, group) = (projected.size(), padded(tokens), projected.group());
-    let scale = T::of(1.0 / (size as f64).sqrt());
+    let scale = T::of(projected.scale);
     for (head, probabilities) in probabilities.chunks_exact(length * count).enumerate() {
         let [queries, keys, values] = projected.parts(head);
         let d_context = d_context.subrows(head * size, size);
@@ -145,11 +155,11 @@ pub(crate) fn attend_backward<T: Real>(
 }
 
 vector_code! {
-    /// `scale · column + bias` of every column, a query's.
-    fn scale_and_bias<'a, T>(scores: MatMut<'a, T>, scale: T, bias: &'a RelativeBias<T>, head: usize) {
+    /// `scale · column + bias` of every column, a query's; the first query is that of this place.
+    fn scale_and_bias<'a, T>(scores: MatMut<'a, T>, scale: T, bias: &'a RelativeBias<T>, head: usize, first: usize) {
         let mut scores = scores;
         for query in 0..scores.ncols() {
-            for (x, &bias) in column_mut(scores.as_mut(), query).iter_mut().zip(bias.keys(head, query)) {
+            for (x, &bias) in column_mut(scores.as_mut(), query).iter_mut().zip(bias.keys(head, first + query)) {
                 *x = *x * scale + bias;
             }
         }

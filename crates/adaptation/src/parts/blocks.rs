@@ -22,6 +22,12 @@ pub(crate) struct Extent {
 }
 
 impl Extent {
+    /// That of some sequences of a batch.
+    pub(crate) fn of(batch: &Batch, sequences: Range<usize>) -> Self {
+        let tokens = batch.range(sequences.start).start..batch.range(sequences.end - 1).end;
+        Self { sequences, tokens }
+    }
+
     /// Number of tokens.
     pub(crate) fn count(&self) -> usize {
         self.tokens.len()
@@ -43,17 +49,33 @@ impl Extent {
 /// Cuts a batch into blocks of whole sequences and about [`TOKENS`] tokens, an even number of them if there is more than one;
 /// hands out each with its number. Returns how many there are.
 pub(crate) fn cut(batch: &Batch, mut block: impl FnMut(usize, Extent)) -> usize {
-    let wanted = match batch.tokens().div_ceil(TOKENS) {
+    cut_sequences(
+        batch.sequences(),
+        |sequence| batch.range(sequence).len(),
+        |place, sequences| {
+            block(place, Extent::of(batch, sequences));
+        },
+    )
+}
+
+/// As [`cut`], of so many sequences with as many tokens each as `length` says.
+pub(crate) fn cut_sequences(
+    sequences: usize,
+    length: impl Fn(usize) -> usize,
+    mut block: impl FnMut(usize, Range<usize>),
+) -> usize {
+    let tokens: usize = (0..sequences).map(&length).sum();
+    let wanted = match tokens.div_ceil(TOKENS) {
         0 | 1 => 1,
         several => several.next_multiple_of(2),
     };
-    let (mut count, mut first) = (0, 0);
-    for sequence in 0..batch.sequences() {
-        let end = batch.range(sequence).end;
+    let (mut count, mut first, mut end) = (0, 0, 0);
+    for sequence in 0..sequences {
+        end += length(sequence);
         // The nearest to an even share of all tokens up to here.
-        let next = if sequence + 1 < batch.sequences() { batch.range(sequence + 1).len() } else { 0 };
-        if (2 * end + next) * wanted >= 2 * (count + 1) * batch.tokens() || sequence + 1 == batch.sequences() {
-            block(count, Extent { sequences: first..sequence + 1, tokens: batch.range(first).start..end });
+        let next = if sequence + 1 < sequences { length(sequence + 1) } else { 0 };
+        if (2 * end + next) * wanted >= 2 * (count + 1) * tokens || sequence + 1 == sequences {
+            block(count, first..sequence + 1);
             (count, first) = (count + 1, sequence + 1);
         }
     }

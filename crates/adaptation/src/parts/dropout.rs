@@ -2,14 +2,18 @@
 
 use std::collections::HashMap;
 
+use faer::MatMut;
+
 use crate::Real;
+use crate::kernels::columns::column_mut;
+use crate::kernels::lanes::vector_code;
 
 /// Whether and how values are dropped; what is kept is divided by the probability of keeping.
 #[derive(Clone, Debug)]
 pub enum Dropout {
     /// Nothing is dropped.
     Off,
-    /// Dropped with the probabilities of the encoder's configuration. A mask depends on these two numbers, on the place, and on
+    /// Dropped with the probabilities of the model's configuration. A mask depends on these two numbers, on the place, and on
     /// the number of the sequence within the batch, but not on the number of threads or the other sequences.
     Seeded {
         /// Of the run.
@@ -26,10 +30,10 @@ pub enum Dropout {
 /// Hidden states are ordered token by token; attention probabilities head by head, within a head query by query, key by key.
 pub type Masks = HashMap<(DropoutSite, usize), Vec<bool>>;
 
-/// Where values are dropped; layers count from 0.
+/// Where values are dropped; layers count from 0, in T5 through encoder and decoder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DropoutSite {
-    /// After the embeddings' LayerNorm.
+    /// After the embeddings' LayerNorm; in T5, after the embedding of a source.
     Embeddings,
     /// Attention probabilities of a layer.
     Probabilities(usize),
@@ -39,7 +43,22 @@ pub enum DropoutSite {
     Output(usize),
     /// Before the head.
     Pooled,
+    /// In T5, after the embedding of a target.
+    TargetEmbeddings,
+    /// In T5, after the encoder's last norm.
+    Encoded,
+    /// In T5, after the decoder's last norm.
+    Decoded,
+    /// In T5, after the activation of a layer's feed-forward part.
+    Activated(usize),
+    /// In T5, attention probabilities of a decoder's layer over the source.
+    CrossProbabilities(usize),
+    /// In T5, before the residual sum after that attention.
+    CrossOutput(usize),
 }
+
+/// From here on the numbers of T5's own places: those before are an encoder's, of any number of layers.
+const OF_T5: u64 = 1 << 32;
 
 impl DropoutSite {
     fn number(self) -> u64 {
@@ -49,6 +68,12 @@ impl DropoutSite {
             Self::Probabilities(layer) => 2 + 3 * layer as u64,
             Self::AttentionOutput(layer) => 3 + 3 * layer as u64,
             Self::Output(layer) => 4 + 3 * layer as u64,
+            Self::TargetEmbeddings => OF_T5,
+            Self::Encoded => OF_T5 + 1,
+            Self::Decoded => OF_T5 + 2,
+            Self::Activated(layer) => OF_T5 + 3 + 3 * layer as u64,
+            Self::CrossProbabilities(layer) => OF_T5 + 4 + 3 * layer as u64,
+            Self::CrossOutput(layer) => OF_T5 + 5 + 3 * layer as u64,
         }
     }
 }
@@ -149,6 +174,16 @@ impl Mask<'_> {
     }
 }
 
+vector_code! {
+    /// Drops and scales a sequence's hidden states, a token a column.
+    fn drop_columns<'a, T>(mask: Mask<'a>, states: MatMut<'a, T>) {
+        let (height, mut states) = (states.nrows(), states);
+        for token in 0..states.ncols() {
+            mask.apply(token, height, column_mut(states.as_mut(), token));
+        }
+    }
+}
+
 /// 32 bits of an index under a key: two rounds of multiplying and folding (the constants are C. Wellons' `lowbias32`), keyed
 /// before both.
 #[inline(always)]
@@ -205,6 +240,10 @@ mod tests {
             mask(1, 1, DropoutSite::Probabilities(0), 0),
             mask(1, 1, DropoutSite::Embeddings, 0),
             mask(1, 1, DropoutSite::Pooled, 0),
+            mask(1, 1, DropoutSite::TargetEmbeddings, 0),
+            mask(1, 1, DropoutSite::Activated(0), 0),
+            mask(1, 1, DropoutSite::CrossProbabilities(0), 0),
+            mask(1, 1, DropoutSite::CrossOutput(0), 0),
         ];
         for (i, a) in all.iter().enumerate() {
             for b in &all[..i] {

@@ -9,21 +9,27 @@ use faer::MatRef;
 use crate::Real;
 use crate::kernels::columns::PADDING;
 
-/// How relative positions are put into buckets, in an encoder: keys before and behind the query each have half of the buckets.
+/// How relative positions are put into buckets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RelativePositions {
     /// Number of buckets, at least 4 and a multiple of 4.
     pub buckets: usize,
-    /// The last bucket of a side ends nowhere, and is full from this distance on; more than a quarter of the buckets.
+    /// The last bucket of a side ends nowhere, and is full from this distance on; more than half of the side's buckets.
     pub farthest: usize,
+    /// Of a decoder, whose queries see no keys behind them: all buckets are for those before. In an encoder keys before and behind
+    /// the query each have half of the buckets.
+    pub causal: bool,
 }
 
 impl RelativePositions {
     /// The bucket for a query and a key at these places: `relative_position_bucket` of transformers.
     pub fn bucket(self, query: usize, key: usize) -> usize {
-        let side = self.buckets / 2;
+        let (side, first) = match (self.causal, key > query) {
+            (true, true) => return 0,
+            (true, false) => (self.buckets, 0),
+            (false, behind) => (self.buckets / 2, if behind { self.buckets / 2 } else { 0 }),
+        };
         let (exact, distance) = (side / 2, query.abs_diff(key));
-        let first = if key > query { side } else { 0 };
         if distance < exact {
             return first + distance;
         }
@@ -73,10 +79,19 @@ mod tests {
 
     use super::*;
 
+    /// Queries of a decoder have all buckets for the keys before them, as transformers' with `bidirectional=False`.
+    #[test]
+    fn causal_buckets() {
+        let positions = RelativePositions { buckets: 8, farthest: 20, causal: true };
+        let found: Vec<usize> = (0..=30).rev().step_by(3).map(|key| positions.bucket(30, key)).collect();
+        assert_eq!(found, [0, 3, 5, 6, 6, 7, 7, 7, 7, 7, 7]);
+        assert_eq!(positions.bucket(3, 4), 0);
+    }
+
     /// Every head and query reads what the table says of each of its keys.
     #[test]
     fn spread_out_by_distance() {
-        let (positions, longest) = (RelativePositions { buckets: 32, farthest: 128 }, 300);
+        let (positions, longest) = (RelativePositions { buckets: 32, farthest: 128, causal: false }, 300);
         let table = Mat::from_fn(3, 32, |head, bucket| (100 * head + bucket) as f64);
         let bias = RelativeBias::new(table.as_ref(), positions, longest);
         for (head, query) in [(0, 0), (1, 17), (2, 0), (2, 299)] {

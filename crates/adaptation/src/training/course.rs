@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::adapter::Adalora;
 use crate::checkpoint::{self, CheckpointError, Position};
-use crate::{AdamW, AdapterError, Adapters, Batch, Dropout, ModelError, Real, SequenceError, StepSchedule};
+use crate::{AdamW, AdapterError, Adapters, Dropout, ModelError, Real, SequenceError, StepSchedule};
 
 /// A loss above this many times that of a guess is a divergence.
 const DIVERGED: f64 = 1e6;
@@ -64,7 +64,7 @@ pub enum TrainingError {
     /// The encoder cannot be pooled as the network says.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// The decoder cannot take an example.
+    /// The model cannot take an example.
     #[error("training example {example}: {source}")]
     Example {
         /// Which, from 0.
@@ -151,9 +151,9 @@ impl<T: Real> Course<T> {
         &self.order[self.plan.places(place, self.examples)]
     }
 
-    /// Before the loss of a batch that reads these tokens: what of embeddings it reads is made up to date.
-    pub fn begin(&mut self, batch: &Batch) -> Dropout {
-        self.optimizer.catch_up(&mut self.adapters, batch);
+    /// Before the loss of a batch: `catch_up` brings what it reads of embeddings [up to date](AdamW::catch_up).
+    pub fn begin(&mut self, catch_up: impl FnOnce(&mut AdamW<T>, &mut Adapters<T>)) -> Dropout {
+        catch_up(&mut self.optimizer, &mut self.adapters);
         if self.plan.dropout { Dropout::Seeded { seed: self.plan.seed, step: self.step } } else { Dropout::Off }
     }
 

@@ -1,7 +1,7 @@
 //! Fine-tuning: batches, the step, what ends it. A run is known by its network, adapters, examples and [`Plan`]; nothing
 //! else enters, so the same ones give the same bytes, also when it was interrupted and resumed.
 //!
-//! [`FineTuning`] is of an encoder on labelled sentences, [`TextTuning`] of a decoder on texts behind prompts.
+//! [`FineTuning`] is of an encoder on labelled sentences, [`TextTuning`] of a model that writes texts behind prompts.
 
 mod course;
 mod texts;
@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 
 use self::course::Course;
 pub use self::course::{Plan, TrainingError};
-pub use self::texts::{TextTuning, text_adapters};
+pub use self::texts::{TextTuning, text_adapters, text_loss};
 use crate::checkpoint::CheckpointError;
 use crate::method::{Method, Recipe};
 use crate::{Activations, AdamW, AdamWSettings, Adapters, Batch, Labelled, Loss, Network, Pooling, Real, Site};
@@ -197,7 +197,7 @@ impl<'a, T: Real> FineTuning<'a, T> {
         let Self { network, course, work, .. } = self;
         let Work { batch, labels, activations, d_logits } = work;
         let mut d_logits = d_logits.as_mut().subcols_mut(0, labels.len());
-        let dropout = course.begin(batch);
+        let dropout = course.begin(|optimizer, adapters| optimizer.catch_up(adapters, batch));
         network.forward(batch, &course.adapters, &dropout, activations, par);
         let loss = self.loss.value_and_gradient(activations.logits(), labels, d_logits.as_mut()).as_f64();
         course.check(loss)?;

@@ -1,14 +1,13 @@
 //! What a step computes for a block of whole sequences.
 
-use faer::{MatMut, MatRef};
-
 use super::{LanguageModel, TextBatch};
 use crate::decoder::rotary::Rotary;
 use crate::decoder::weights::LAYER_SITES;
-use crate::kernels::columns::{Buffer, column};
+use crate::kernels::columns::Buffer;
 use crate::parts::adapted::{Partial, PreparedAdapters};
 use crate::parts::attention::Workspace;
 use crate::parts::blocks::Extent;
+use crate::parts::rms_norm::Standardized;
 use crate::{DecoderConfig, Real};
 
 /// What a pass is about.
@@ -64,29 +63,6 @@ pub(super) struct Inputs<T: Real> {
     pub(super) feed_forward: Buffer<T>,
     /// Of its way down, after SwiGLU; intermediate × tokens.
     pub(super) activated: Buffer<T>,
-}
-
-/// What is kept of an RMSNorm.
-#[derive(Debug, Default)]
-pub(super) struct Standardized<T: Real> {
-    /// Before the weights; hidden × tokens.
-    values: Buffer<T>,
-    /// One over the root of the mean square; one per token.
-    inverse: Buffer<T>,
-}
-
-impl<T: Real> Standardized<T> {
-    pub(super) fn write(&mut self, hidden: usize, count: usize) -> (MatMut<'_, T>, &mut [T]) {
-        (self.values.write(hidden, count), self.inverse.list(count))
-    }
-
-    pub(super) fn read(&self, hidden: usize, count: usize) -> (MatRef<'_, T>, &[T]) {
-        (self.values.read(hidden, count), column(self.inverse.read(count, 1), 0))
-    }
-
-    fn bytes(&self) -> usize {
-        self.values.bytes() + self.inverse.bytes()
-    }
 }
 
 /// What is kept of a layer.

@@ -3,14 +3,15 @@
 use faer::{MatMut, MatRef, Par};
 
 use super::block::{Block, LayerState, Pass, Scratch};
-use crate::decoder::pointwise::{rms_norm_backward, standardize, swiglu, swiglu_backward, weighted};
+use crate::decoder::pointwise::{swiglu, swiglu_backward};
 use crate::decoder::weights::LAYER_SITES;
 use crate::kernels::columns::{Buffer, column};
 use crate::kernels::product::{Start, Term, sum_of_products};
 use crate::parts::adapted::{Partial, reduce};
-use crate::parts::attention::{Projected, attend, attend_backward, probabilities_of};
+use crate::parts::attention::{Projected, attend, attend_backward, probabilities_of, scale_of};
 use crate::parts::blocks::{Extent, part, part_mut};
 use crate::parts::dropout::Mask;
+use crate::parts::rms_norm::{rms_norm_backward, standardize, weighted};
 use crate::{Adapters, Real};
 
 /// Places of the sites in [`LAYER_SITES`].
@@ -66,9 +67,11 @@ impl<T: Real> Pass<'_, T> {
             probabilities = rest;
             let projected = Projected {
                 heads: config.heads,
+                scale: scale_of(config.head_size),
                 queries: part(state.queries.read(config.queries(), count), &tokens),
                 keys_values: part(state.keys_values.read(2 * config.keys(), count), &tokens),
                 causal: true,
+                mask_rows: tokens.len(),
             };
             attend(projected, None, Mask::All, own, part_mut(context.as_mut(), &tokens), &mut scratch.attention);
         }
@@ -173,9 +176,11 @@ impl<T: Real> Pass<'_, T> {
             probabilities = rest;
             let projected = Projected {
                 heads: config.heads,
+                scale: scale_of(config.head_size),
                 queries: part(state.queries.read(config.queries(), count), &tokens),
                 keys_values: part(state.keys_values.read(2 * config.keys(), count), &tokens),
                 causal: true,
+                mask_rows: tokens.len(),
             };
             let gradients = (part_mut(d_queries.as_mut(), &tokens), part_mut(d_keys_values.as_mut(), &tokens));
             attend_backward(projected, 1.0, own, part(d_context, &tokens), gradients, attention);

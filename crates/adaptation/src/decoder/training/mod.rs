@@ -2,11 +2,9 @@
 //!
 //! The network is that of `architecture`, with `W_0 + ΔW` in place of `W_0`, over whole sequences: what a block of them needs on
 //! its way back is kept (`layer`, `block`). As in the [encoder](crate::Network), no gradient of a frozen weight is ever formed, and
-//! the way back ends at the lowest adapted layer. Loss and gradient of the head are computed for a few tokens at a time (`head`), for
-//! the logits of a batch would take more room than all else.
+//! the way back ends at the lowest adapted layer.
 
 mod block;
-mod head;
 mod layer;
 mod texts;
 
@@ -15,19 +13,19 @@ use std::sync::Arc;
 use faer::{Mat, Par};
 
 use self::block::{Block, Pass, Scratch};
-use self::head::HeadWork;
 pub use self::texts::{PromptedText, Template, TextBatch};
 use super::Decoder;
-use super::pointwise::{rms_norm_backward, standardize, weighted};
 use super::rotary::Rotary;
 use super::weights::LAYER_SITES;
 use crate::kernels::columns::{column, column_mut};
 use crate::kernels::product::Packed;
-use crate::method::{Method, Recipe};
+use crate::method::Method;
 use crate::parts::adapted::PreparedAdapters;
 use crate::parts::blocks::{Pool, cut, for_each};
+use crate::parts::head::{Head, HeadWork};
+use crate::parts::rms_norm::{rms_norm_backward, standardize, weighted};
 use crate::parts::table::{Share, look_up, look_up_backward, reduce_rows};
-use crate::{AdapterError, Adapters, Real, Site};
+use crate::{AdapterError, Adapters, Applied, AppliedGradient, Real, Site, TextModel};
 
 /// A frozen decoder, and its weights once more for the way back: what adapters are trained on. A clone shares the weights.
 #[derive(Clone, Debug)]
@@ -92,14 +90,7 @@ impl<T: Real> LanguageModel<T> {
         seed: u64,
         par: Par,
     ) -> Result<Adapters<T>, AdapterError> {
-        let config = self.decoder.config();
-        let probe = method.needs_gradient().then(|| {
-            let mut probe = Adapters::probe(sites, |site| config.shape(site));
-            self.loss_and_gradient(texts, &mut probe, &mut TextActivations::new(), par);
-            probe
-        });
-        let tokens = |site| if site == Site::Head { texts.targets() } else { texts.batch().tokens() };
-        method.adapters(sites, |site| config.shape(site), tokens, probe.as_ref(), seed)
+        TextModel::adapters(self, method, sites, texts, seed, par)
     }
 
     /// The mean over all of the batch's target tokens of `−log softmax(logits)[target]`.
@@ -112,28 +103,6 @@ impl<T: Real> LanguageModel<T> {
         let (blocks, pass) = (&mut blocks[..count], Pass { model: self, texts, prepared, rotary, keep: false });
         pass.forward(adapters, blocks, scratch, par);
         pass.head(blocks, head, adapters.applied(self.decoder.config().head()), None, par)
-    }
-
-    /// The mean over all target tokens of these texts of `−log softmax(logits)[target]`; `batch` of them go through at a time.
-    ///
-    /// # Panics
-    /// As [`loss`](Self::loss); if `batch` is 0.
-    pub fn loss_of(
-        &self,
-        texts: &[PromptedText],
-        batch: usize,
-        adapters: &Adapters<T>,
-        work: &mut TextActivations<T>,
-        par: Par,
-    ) -> f64 {
-        let (mut packed, mut sum, mut targets) = (TextBatch::new(), 0.0, 0);
-        for texts in texts.chunks(batch) {
-            packed.clear();
-            texts.iter().for_each(|text| packed.push(text));
-            sum += self.loss(&packed, adapters, work, par) * packed.targets() as f64;
-            targets += packed.targets();
-        }
-        sum / targets as f64
     }
 
     /// The [`loss`](Self::loss), and the gradient of every adapter's applied form, in its place in `adapters`; what was there is
@@ -227,6 +196,31 @@ impl<T: Real> Pass<'_, T> {
                 }
             });
         }
+    }
+
+    /// The loss, and in the place of the blocks' states their gradient, if a way back follows.
+    fn head(
+        &self,
+        blocks: &mut [Block<T>],
+        work: &mut HeadWork<T>,
+        applied: Option<Applied<'_, T>>,
+        gradient: Option<&mut AppliedGradient<T>>,
+        par: Par,
+    ) -> f64 {
+        let (hidden, (places, ids)) = (self.config().hidden_size, self.texts.places_and_ids());
+        let states = blocks.iter().map(|block| (&block.extent, block.states.read(hidden, block.extent.count())));
+        work.gather(hidden, places, states);
+        let (frozen, transposed) = (&*self.model.decoder.head, &*self.model.head);
+        let prepared = self.prepared.at(self.config().head());
+        let loss = Head { frozen, transposed, prepared, ids, keep: self.keep }.loss(work, applied, gradient, par);
+        if self.keep {
+            let states = blocks.iter_mut().map(|Block { extent, states, .. }| {
+                let count = extent.count();
+                (&*extent, states.write(hidden, count))
+            });
+            work.scatter(hidden, places, states);
+        }
+        loss
     }
 
     /// From the gradient of the states after the last RMSNorm, in the blocks, to those of the adapters of layers and embedding.

@@ -85,6 +85,11 @@ impl TextBatch {
     /// # Panics
     /// If the prompt or the text is empty.
     pub fn push(&mut self, PromptedText { prompt, text }: &PromptedText) {
+        self.push_parts(prompt, text);
+    }
+
+    /// As [`push`](Self::push).
+    pub(crate) fn push_parts(&mut self, prompt: &[u32], text: &[u32]) {
         assert!(!prompt.is_empty() && !text.is_empty(), "a prompt and a text");
         let first = self.batch.tokens() + prompt.len() - 1;
         self.places.extend(first..first + text.len());
@@ -103,7 +108,7 @@ impl TextBatch {
     }
 
     /// Places of the tokens behind which a target is, and the targets.
-    pub(super) fn places_and_ids(&self) -> (&[usize], &[u32]) {
+    pub(crate) fn places_and_ids(&self) -> (&[usize], &[u32]) {
         (&self.places, &self.ids)
     }
 }

@@ -4,16 +4,15 @@
 //! are gathered, and [`COLUMNS`] of them at a time go forward and back: logits, in their place the loss's gradient, and from that the
 //! gradients of the states and of the head's adapter. Threads share the vocabulary, and the columns of the softmax.
 
-use faer::{Accum, ColMut, Par};
+use faer::{Accum, ColMut, Mat, MatMut, MatRef, Par};
 
-use super::block::{Block, Pass};
+use super::adapted::{Prepared, is_probe};
+use super::blocks::{Extent, for_each};
 use crate::adapter::matmul;
 use crate::kernels::columns::{Buffer, column, column_mut};
-use crate::kernels::product::{Start, Term, sum_of_products};
+use crate::kernels::product::{Packed, Start, Term, sum_of_products};
 use crate::kernels::reduce::cross_entropy;
 use crate::kernels::shared_product::{share_columns, share_rows};
-use crate::parts::adapted::{Prepared, is_probe};
-use crate::parts::blocks::for_each;
 use crate::{Applied, AppliedGradient, Real};
 
 /// Targets whose logits are held at a time.
@@ -21,7 +20,7 @@ const COLUMNS: usize = 128;
 
 /// Buffers of the head.
 #[derive(Debug, Default)]
-pub(super) struct HeadWork<T: Real> {
+pub(crate) struct HeadWork<T: Real> {
     /// The states that a target is behind, then their gradient; hidden × targets.
     states: Buffer<T>,
     /// Logits, then their gradient; vocabulary × columns.
@@ -35,38 +34,86 @@ pub(super) struct HeadWork<T: Real> {
 }
 
 impl<T: Real> HeadWork<T> {
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         let buffers = [&self.states, &self.logits, &self.low, &self.d_low, &self.losses];
         buffers.into_iter().map(Buffer::bytes).sum()
     }
+
+    /// Gathers the states that a target is behind, hidden × targets, from blocks of tokens: each given with its tokens' states, in
+    /// the order of the rising `places`.
+    pub(crate) fn gather<'a>(
+        &mut self,
+        hidden: usize,
+        places: &[usize],
+        blocks: impl Iterator<Item = (&'a Extent, MatRef<'a, T>)>,
+    ) {
+        let mut states = self.states.write(hidden, places.len());
+        let mut targets = places.iter().enumerate().peekable();
+        for (Extent { tokens, .. }, own) in blocks {
+            while let Some((target, token)) = targets.next_if(|(_, token)| tokens.contains(token)) {
+                column_mut(states.as_mut(), target).copy_from_slice(column(own, token - tokens.start));
+            }
+        }
+    }
+
+    /// The states' gradient to the blocks, 0 of a state that no target is behind.
+    pub(crate) fn scatter<'a>(
+        &self,
+        hidden: usize,
+        places: &[usize],
+        blocks: impl Iterator<Item = (&'a Extent, MatMut<'a, T>)>,
+    ) {
+        let states = self.states.read(hidden, places.len());
+        let mut targets = places.iter().enumerate().peekable();
+        for (Extent { tokens, .. }, mut own) in blocks {
+            own.fill(T::of(0.0));
+            while let Some((target, token)) = targets.next_if(|(_, token)| tokens.contains(token)) {
+                column_mut(own.as_mut(), token - tokens.start).copy_from_slice(column(states, target));
+            }
+        }
+    }
 }
 
-impl<T: Real> Pass<'_, T> {
-    /// The loss of the blocks' states, given what is applied on the head. If a way back follows, the states' gradient in their place,
-    /// and that of the head's adapter, if there is one.
-    pub(super) fn head(
+/// The head of a pass, and what it is to say.
+#[derive(Clone, Copy)]
+pub(crate) struct Head<'a, T: Real> {
+    /// vocabulary × hidden.
+    pub(crate) frozen: &'a Packed<T>,
+    /// The same, as it lies; hidden × vocabulary.
+    pub(crate) transposed: &'a Mat<T>,
+    /// Its adapter.
+    pub(crate) prepared: &'a Prepared<T>,
+    /// The targets.
+    pub(crate) ids: &'a [u32],
+    /// Whether a way back will follow.
+    pub(crate) keep: bool,
+}
+
+impl<T: Real> Head<'_, T> {
+    /// The mean loss of the states that were [gathered](HeadWork::gather), given what is applied on the head. If a way back follows,
+    /// the states' gradient in their place, and that of the head's adapter, if there is one.
+    pub(crate) fn loss(
         &self,
-        blocks: &mut [Block<T>],
         work: &mut HeadWork<T>,
         applied: Option<Applied<'_, T>>,
         mut gradient: Option<&mut AppliedGradient<T>>,
         par: Par,
     ) -> f64 {
-        let (_, ids) = self.texts.places_and_ids();
-        self.gather(blocks, work);
         gradient.iter_mut().for_each(|gradient| clear(gradient));
         let mut sum = 0.0;
-        for (place, some) in ids.chunks(COLUMNS).enumerate() {
+        for (place, some) in self.ids.chunks(COLUMNS).enumerate() {
             let first = place * COLUMNS;
             sum += self.losses(first, some, work, applied, par);
             if self.keep {
-                self.head_backward(first, some.len(), work, applied, gradient.as_deref_mut(), par);
+                self.backward(first, some.len(), work, applied, gradient.as_deref_mut(), par);
             }
         }
-        if self.keep {
-            self.scatter(work, blocks);
-        }
-        sum / ids.len() as f64
+        sum / self.ids.len() as f64
+    }
+
+    /// (vocabulary, hidden).
+    fn shape(&self) -> (usize, usize) {
+        self.frozen.shape()
     }
 
     /// The sum of the losses of some targets from `first` on; leaves the gradient of their logits.
@@ -78,15 +125,14 @@ impl<T: Real> Pass<'_, T> {
         applied: Option<Applied<'_, T>>,
         par: Par,
     ) -> f64 {
-        let (config, prepared, head) =
-            (self.config(), self.prepared.at(self.config().head()), &self.model.decoder.head);
-        let states = work.states.read(config.hidden_size, self.texts.targets()).subcols(first, ids.len());
+        let ((vocabulary, hidden), prepared) = (self.shape(), self.prepared);
+        let states = work.states.read(hidden, self.ids.len()).subcols(first, ids.len());
         if let Prepared::Factored { right, .. } = prepared {
             right.transposed_times(work.low.write(right.columns(), ids.len()), states);
         }
-        let (low, mut logits) = (&work.low, work.logits.write(config.vocabulary, ids.len()));
-        share_rows(logits.as_mut(), (head.height(), config.hidden_size), par, &|rows, panel| {
-            let terms = prepared.rows(head, (panel, rows.nrows()), states, low);
+        let (low, mut logits) = (&work.low, work.logits.write(vocabulary, ids.len()));
+        share_rows(logits.as_mut(), (self.frozen.height(), hidden), par, &|rows, panel| {
+            let terms = prepared.rows(self.frozen, (panel, rows.nrows()), states, low);
             sum_of_products(rows, Start::Zero, terms);
         });
         if let Some(Applied::Merged(delta)) = applied
@@ -94,7 +140,7 @@ impl<T: Real> Pass<'_, T> {
         {
             matmul(logits.as_mut(), Accum::Add, delta, states, par);
         }
-        let scale = T::of(1.0 / self.texts.targets() as f64);
+        let scale = T::of(1.0 / self.ids.len() as f64);
         let losses = work.losses.list(ids.len());
         let columns = logits.col_iter_mut().map(|logits| slice(logits));
         let mut columns: Vec<_> = columns.zip(ids).zip(losses.iter_mut()).collect();
@@ -104,7 +150,7 @@ impl<T: Real> Pass<'_, T> {
 
     /// From the gradient of some targets' logits to that of their states, in their place, and their share of that of the head's
     /// adapter.
-    fn head_backward(
+    fn backward(
         &self,
         first: usize,
         count: usize,
@@ -113,10 +159,10 @@ impl<T: Real> Pass<'_, T> {
         gradient: Option<&mut AppliedGradient<T>>,
         par: Par,
     ) {
-        let (config, prepared) = (self.config(), self.prepared.at(self.config().head()));
-        let mut states = work.states.write(config.hidden_size, self.texts.targets()).subcols_mut(first, count);
-        let d_logits = work.logits.read(config.vocabulary, count);
-        match (prepared, gradient) {
+        let (vocabulary, hidden) = self.shape();
+        let mut states = work.states.write(hidden, self.ids.len()).subcols_mut(first, count);
+        let d_logits = work.logits.read(vocabulary, count);
+        match (self.prepared, gradient) {
             (Prepared::Factored { left, right }, Some(AppliedGradient::Factored { left: d_left, right: d_right })) => {
                 let (low, mut d_low) =
                     (work.low.read(right.columns(), count), work.d_low.write(right.columns(), count));
@@ -124,7 +170,7 @@ impl<T: Real> Pass<'_, T> {
                     let count = columns.ncols();
                     left.transposed_times(columns, d_logits.subcols(first, count));
                 });
-                let height = self.model.decoder.head.height();
+                let height = self.frozen.height();
                 share_rows(d_left.as_mut(), (height, count), par, &|rows, panel| {
                     let d_logits = d_logits.subrows(panel * height, rows.nrows());
                     sum_of_products(rows, Start::Destination, [Term::columns(d_logits, low.transpose())]);
@@ -144,36 +190,7 @@ impl<T: Real> Pass<'_, T> {
         {
             matmul(states.as_mut(), Accum::Add, delta.transpose(), d_logits, par);
         }
-        matmul(states, Accum::Add, self.model.head.as_ref().as_ref(), d_logits, par);
-    }
-
-    /// The states that a target is behind, from the blocks.
-    fn gather(&self, blocks: &[Block<T>], work: &mut HeadWork<T>) {
-        let (hidden, (places, _)) = (self.config().hidden_size, self.texts.places_and_ids());
-        let mut states = work.states.write(hidden, places.len());
-        let mut targets = places.iter().enumerate().peekable();
-        for block in blocks {
-            let own = block.states.read(hidden, block.extent.count());
-            while let Some((target, &token)) = targets.next_if(|(_, token)| block.extent.tokens.contains(token)) {
-                let state = column(own, token - block.extent.tokens.start);
-                column_mut(states.as_mut(), target).copy_from_slice(state);
-            }
-        }
-    }
-
-    /// The states' gradient to the blocks, 0 of a state that no target is behind.
-    fn scatter(&self, work: &HeadWork<T>, blocks: &mut [Block<T>]) {
-        let (hidden, (places, _)) = (self.config().hidden_size, self.texts.places_and_ids());
-        let states = work.states.read(hidden, places.len());
-        let mut targets = places.iter().enumerate().peekable();
-        for block in blocks {
-            let mut own = block.states.write(hidden, block.extent.count());
-            own.fill(T::of(0.0));
-            while let Some((target, &token)) = targets.next_if(|(_, token)| block.extent.tokens.contains(token)) {
-                let place = token - block.extent.tokens.start;
-                column_mut(own.as_mut(), place).copy_from_slice(column(states, target));
-            }
-        }
+        matmul(states, Accum::Add, self.transposed.as_ref(), d_logits, par);
     }
 }
 

@@ -2,8 +2,7 @@
 
 use faer::{Mat, MatRef};
 
-use super::DecoderConfig;
-use crate::{Batch, Real};
+use crate::{Batch, DecoderConfig, Real};
 
 /// The keys (after their rotation) and values of some sequences.
 #[derive(Clone, Debug)]
@@ -19,9 +18,13 @@ pub struct Cache<T: Real> {
 impl<T: Real> Cache<T> {
     /// Of so many sequences, still empty.
     pub fn new(config: &DecoderConfig, sequences: usize) -> Self {
-        let rows = 2 * config.keys();
+        Self::of(config.layers, 2 * config.keys(), sequences)
+    }
+
+    /// Of so many layers, and of so many numbers in keys and values of a token.
+    pub(crate) fn of(layers: usize, rows: usize, sequences: usize) -> Self {
         let layer = || (0..sequences).map(|_| Mat::zeros(rows, 0)).collect();
-        Self { layers: (0..config.layers).map(|_| layer()).collect(), lengths: vec![0; sequences], rows }
+        Self { layers: (0..layers).map(|_| layer()).collect(), lengths: vec![0; sequences], rows }
     }
 
     /// Number of sequences.
@@ -57,7 +60,7 @@ impl<T: Real> Cache<T> {
     }
 
     /// Adds the new tokens' keys and values of a layer, 2 (key-value heads · head size) × tokens of the batch.
-    pub(super) fn append(&mut self, l: usize, batch: &Batch, keys_values: MatRef<'_, T>) {
+    pub(crate) fn append(&mut self, l: usize, batch: &Batch, keys_values: MatRef<'_, T>) {
         for (sequence, (matrix, &length)) in self.layers[l].iter_mut().zip(&self.lengths).enumerate() {
             let tokens = batch.range(sequence);
             let end = length + tokens.len();
@@ -71,15 +74,15 @@ impl<T: Real> Cache<T> {
     }
 
     /// Counts the new tokens, once all layers have them.
-    pub(super) fn advance(&mut self, batch: &Batch) {
+    pub(crate) fn advance(&mut self, batch: &Batch) {
         for (sequence, length) in self.lengths.iter_mut().enumerate() {
             *length += batch.range(sequence).len();
         }
     }
 
-    /// Keys and values of a layer, with room behind those that were added.
-    pub(super) fn keys_values(&self, l: usize, sequence: usize) -> (MatRef<'_, T>, usize) {
-        (self.layers[l][sequence].as_ref(), self.lengths[sequence])
+    /// Keys and values of a layer, those of the batch's tokens as the last, which were added and are not yet counted.
+    pub(crate) fn keys_values(&self, l: usize, batch: &Batch, sequence: usize) -> MatRef<'_, T> {
+        self.layers[l][sequence].subcols(0, self.lengths[sequence] + batch.range(sequence).len())
     }
 }
 

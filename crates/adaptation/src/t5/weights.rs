@@ -1,0 +1,139 @@
+//! The frozen weights of T5.
+
+use std::sync::Arc;
+
+use faer::Mat;
+
+use super::T5Config;
+use crate::kernels::product::Packed;
+use crate::{Adapters, Real, Site};
+
+/// A frozen T5. A clone shares the weights.
+#[derive(Clone, Debug)]
+pub struct T5<T: Real> {
+    pub(super) config: T5Config,
+    /// hidden × vocabulary: a token is a column.
+    pub(super) embedding: Arc<Mat<T>>,
+    /// The encoder's, then the decoder's.
+    pub(super) layers: Arc<[Layer<T>]>,
+    pub(super) encoder: Stack<T>,
+    pub(super) decoder: Stack<T>,
+    /// vocabulary × hidden.
+    pub(super) head: Arc<Packed<T>>,
+}
+
+/// What encoder or decoder have beside their layers.
+#[derive(Clone, Debug)]
+pub(super) struct Stack<T: Real> {
+    /// The last norm.
+    pub(super) norm: Arc<[T]>,
+    /// The biases of relative positions, heads × buckets.
+    pub(super) biases: Arc<Mat<T>>,
+}
+
+/// One layer.
+#[derive(Clone, Debug)]
+pub(super) struct Layer<T: Real> {
+    pub(super) attention: Attention<T>,
+    /// Attention to the source, of the decoder's layers.
+    pub(super) cross: Option<Attention<T>>,
+    pub(super) feed_forward: FeedForward<T>,
+}
+
+/// The norm before an attention, and its matrices, outputs × inputs.
+#[derive(Clone, Debug)]
+pub(super) struct Attention<T: Real> {
+    pub(super) norm: Vec<T>,
+    pub(super) query: Packed<T>,
+    pub(super) key: Packed<T>,
+    pub(super) value: Packed<T>,
+    pub(super) output: Packed<T>,
+}
+
+/// The norm before a feed-forward part, and its matrices, outputs × inputs.
+#[derive(Clone, Debug)]
+pub(super) struct FeedForward<T: Real> {
+    pub(super) norm: Vec<T>,
+    pub(super) gate: Option<Packed<T>>,
+    pub(super) up: Packed<T>,
+    pub(super) down: Packed<T>,
+}
+
+impl<T: Real> Layer<T> {
+    /// The weight of one of its sites.
+    pub(super) fn packed(&self, site: Site) -> Option<&Packed<T>> {
+        let (attention, cross, feed_forward) = (&self.attention, self.cross.as_ref(), &self.feed_forward);
+        match site {
+            Site::Query(_) => Some(&attention.query),
+            Site::Key(_) => Some(&attention.key),
+            Site::Value(_) => Some(&attention.value),
+            Site::AttentionOutput(_) => Some(&attention.output),
+            Site::CrossQuery(_) => cross.map(|cross| &cross.query),
+            Site::CrossKey(_) => cross.map(|cross| &cross.key),
+            Site::CrossValue(_) => cross.map(|cross| &cross.value),
+            Site::CrossOutput(_) => cross.map(|cross| &cross.output),
+            Site::Gate(_) => feed_forward.gate.as_ref(),
+            Site::Up(_) => Some(&feed_forward.up),
+            Site::Down(_) => Some(&feed_forward.down),
+            _ => None,
+        }
+    }
+
+    /// The same, to be changed.
+    fn packed_mut(&mut self, site: Site) -> Option<&mut Packed<T>> {
+        match site {
+            Site::Query(_) => Some(&mut self.attention.query),
+            Site::Key(_) => Some(&mut self.attention.key),
+            Site::Value(_) => Some(&mut self.attention.value),
+            Site::AttentionOutput(_) => Some(&mut self.attention.output),
+            Site::CrossQuery(_) => self.cross.as_mut().map(|cross| &mut cross.query),
+            Site::CrossKey(_) => self.cross.as_mut().map(|cross| &mut cross.key),
+            Site::CrossValue(_) => self.cross.as_mut().map(|cross| &mut cross.value),
+            Site::CrossOutput(_) => self.cross.as_mut().map(|cross| &mut cross.output),
+            Site::Gate(_) => self.feed_forward.gate.as_mut(),
+            Site::Up(_) => Some(&mut self.feed_forward.up),
+            Site::Down(_) => Some(&mut self.feed_forward.down),
+            _ => None,
+        }
+    }
+}
+
+impl<T: Real> T5<T> {
+    /// Its sizes.
+    pub fn config(&self) -> &T5Config {
+        &self.config
+    }
+
+    /// The same T5 with every adapter's `ΔW` added to its weight: what texts are written with after fine-tuning.
+    ///
+    /// # Panics
+    /// If an adapter is on a weight that T5 does not have.
+    pub fn with(&self, adapters: &Adapters<T>) -> Self {
+        let (mut embedding, mut head) = (self.embedding.as_ref().clone(), self.head.as_ref().clone());
+        let mut layers = self.layers.to_vec();
+        for site in adapters.sites() {
+            assert!(self.config.sites().any(|own| own == site), "T5 has no {} to adapt", site.name());
+            let delta = adapters.delta(site).expect("an adapter");
+            if site == self.config.embedding() {
+                embedding += delta.transpose();
+            }
+            if site == self.config.head() {
+                head.add(delta.as_ref());
+            } else if let Some(layer) = layer_of(site) {
+                layers[layer].packed_mut(site).expect("a site of this layer").add(delta.as_ref());
+            }
+        }
+        let (embedding, head, layers) = (Arc::new(embedding), Arc::new(head), layers.into());
+        Self { embedding, head, layers, ..self.clone() }
+    }
+}
+
+/// The layer of a site within one.
+pub(super) fn layer_of(site: Site) -> Option<usize> {
+    match site {
+        Site::Query(l) | Site::Key(l) | Site::Value(l) | Site::AttentionOutput(l) => Some(l),
+        Site::CrossQuery(l) | Site::CrossKey(l) | Site::CrossValue(l) | Site::CrossOutput(l) => Some(l),
+        Site::Gate(l) | Site::Up(l) | Site::Down(l) => Some(l),
+        _ => None,
+    }
+}

@@ -51,7 +51,7 @@ const TABLES: [(&str, &str, usize); 21] = [
     ("invariant-subspace", "block_residual", 40),
     ("learned-ranks", "spectral_norm", 90),
     ("lora-compressed-vs-narrow", "training_loss", 18),
-    ("nlg", "missing_slots", 11),
+    ("nlg", "missing_slots", 22),
     ("rank-sweep", "training_loss", 12),
     ("ratings", "test_rmse", 28),
     ("scaling", "held_out_error", 40),

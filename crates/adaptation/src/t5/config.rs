@@ -54,6 +54,26 @@ pub(super) const SITES_OF_LAYER: [fn(usize) -> Site; 11] = {
 };
 
 impl T5Config {
+    /// A very small T5, for tests: hidden size 16, an encoder's layer and a decoder's of two heads, tied.
+    pub fn tiny(vocabulary: usize) -> Self {
+        Self {
+            hidden_size: 16,
+            encoder_layers: 1,
+            decoder_layers: 1,
+            heads: 2,
+            head_size: 8,
+            intermediate_size: 24,
+            gated: false,
+            vocabulary,
+            buckets: 8,
+            farthest: 16,
+            dropout: 0.1,
+            norm_epsilon: 1e-6,
+            tied: true,
+            start: 0,
+        }
+    }
+
     /// Length of the queries (as of keys and values) of all heads.
     pub fn queries(&self) -> usize {
         self.heads * self.head_size

@@ -38,6 +38,13 @@ pub struct PretrainedT5<T: Real> {
 }
 
 impl<T: Real> PretrainedT5<T> {
+    /// Whether a directory's `config.json` says that it holds a T5. One that cannot be read holds none: whoever reads it then says what is
+    /// wrong.
+    pub fn is_in(directory: &Path) -> bool {
+        let keys = files::object(&directory.join("config.json"));
+        keys.is_ok_and(|keys| keys.get("model_type").is_some_and(|kind| kind == "t5"))
+    }
+
     /// Reads a directory with `config.json`, `tokenizer.json` and `model.safetensors` (or `model.safetensors.index.json` and the
     /// files it names) of T5: of its first kind (ReLU, the head is the embedding) or of kind 1.1 (gated GELU, a head of its own).
     ///

@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use faer::Mat;
+use rand::{Rng, RngExt};
+use rand_distr::StandardNormal;
 
 use super::T5Config;
+use super::config::{ATTENTION, CROSS};
 use crate::kernels::product::Packed;
 use crate::{Adapters, Real, Site};
 
@@ -99,6 +102,41 @@ impl<T: Real> Layer<T> {
 }
 
 impl<T: Real> T5<T> {
+    /// A random T5, for tests: matrices and biases of positions normal with this standard deviation, RMSNorm weights around 1.
+    pub fn random(config: T5Config, deviation: f64, rng: &mut impl Rng) -> Self {
+        let mut draw = |mean: f64| T::of(mean + deviation * rng.sample::<f64, _>(StandardNormal));
+        let mut layers = Vec::new();
+        for layer in 0..config.layers() {
+            let mut norm = || (0..config.hidden_size).map(|_| draw(1.0)).collect::<Vec<T>>();
+            let (one, two, three) = (norm(), norm(), norm());
+            let mut packed = |site: Site| {
+                let (rows, columns) = config.shape(site);
+                Packed::new(Mat::from_fn(rows, columns, |_, _| draw(0.0)).as_ref())
+            };
+            let mut attention = |norm, sites: [fn(usize) -> Site; 4]| {
+                let [query, key, value, output] = sites.map(|site| packed(site(layer)));
+                Attention { norm, query, key, value, output }
+            };
+            let own = attention(one, ATTENTION);
+            let cross = config.is_decoders(layer).then(|| attention(two, CROSS));
+            let gate = config.gated.then(|| packed(Site::Gate(layer)));
+            let (up, down) = (packed(Site::Up(layer)), packed(Site::Down(layer)));
+            layers.push(Layer { attention: own, cross, feed_forward: FeedForward { norm: three, gate, up, down } });
+        }
+        let mut stack = || Stack {
+            norm: (0..config.hidden_size).map(|_| draw(1.0)).collect(),
+            biases: Arc::new(Mat::from_fn(config.heads, config.buckets, |_, _| draw(0.0))),
+        };
+        let (encoder, decoder) = (stack(), stack());
+        let embedding = Mat::from_fn(config.hidden_size, config.vocabulary, |_, _| draw(0.0));
+        let head = match config.tied {
+            true => Packed::new(embedding.transpose()),
+            false => Packed::new(Mat::from_fn(config.vocabulary, config.hidden_size, |_, _| draw(0.0)).as_ref()),
+        };
+        let (embedding, head) = (Arc::new(embedding), Arc::new(head));
+        Self { config, embedding, layers: layers.into(), encoder, decoder, head }
+    }
+
     /// Its sizes.
     pub fn config(&self) -> &T5Config {
         &self.config

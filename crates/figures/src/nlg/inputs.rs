@@ -3,9 +3,7 @@
 use std::path::Path;
 use std::sync::Mutex;
 
-use adaptation::{
-    Decoder, LanguageModel, ModelError, PretrainedDecoder, PromptedText, SequenceError, Template, TextTokenizer,
-};
+use adaptation::{PromptedText, SequenceError, Template, TextTokenizer};
 use anyhow::{Context, anyhow};
 use lab::{BadInput, Gathering, Invalid, NotBrought};
 use sources::{Cache, Source, SourceError, expand_home};
@@ -13,6 +11,7 @@ use texts::e2e::{Data, E2eError, Group, Split, Version};
 use texts::meteor::{Meteor, WordNet};
 
 use super::made_up;
+use super::network::{Loaded, Network, load};
 use super::settings::Settings;
 use crate::adaptation::check_source_names;
 
@@ -31,7 +30,7 @@ pub struct GatheredModel {
     /// Hash of its files.
     pub hash: String,
     /// What is fine-tuned.
-    pub network: LanguageModel<f32>,
+    pub network: Network,
     pub(super) tokenizer: TextTokenizer,
     /// What ends a text.
     pub(super) ends: Vec<u32>,
@@ -108,68 +107,31 @@ fn find_data(version: Version, gathering: &Gathering) -> anyhow::Result<Data> {
     Ok(data)
 }
 
-/// A decoder with all that belongs to it.
-struct Loaded {
-    hash: String,
-    decoder: Decoder<f32>,
-    tokenizer: TextTokenizer,
-    ends: Vec<u32>,
-}
-
-fn load(name: &str, settings: &Settings, gathering: &Gathering) -> anyhow::Result<Loaded> {
-    if name == made_up::LLAMA {
-        let (decoder, tokenizer, ends) = made_up::decoder();
-        return Ok(Loaded { hash: format!("{name} 1"), decoder, tokenizer, ends });
+fn find(name: &str, settings: &Settings, gathering: &Gathering) -> anyhow::Result<Loaded> {
+    if let Some(loaded) = made_up::model(name) {
+        return Ok(loaded);
     }
     let unknown = || {
-        let known = "smollm2-135m-instruct, those of [sources], tiny-llama";
+        let known = "smollm2-135m-instruct, t5-base, those of [sources], tiny-llama, tiny-t5";
         BadInput(anyhow!("models: {name:?} is not allowed; allowed: {known}"))
     };
     let source = settings.sources.get(name).cloned().or_else(|| Source::named(name)).ok_or_else(unknown)?;
     let transfer = gathering.transfer(name);
     let report = |_: &str, done: u64, total: Option<u64>| transfer.progress(done, total);
-    let about = || format!("the model {name}");
     let files = source.fetch(&Cache::from_env(), &report).map_err(|error| match error {
         SourceError::Io { .. } => anyhow::Error::from(error),
         error if error.is_unreachable() => anyhow::Error::from(error),
         error => BadInput(error.into()).into(),
     });
-    let loaded = PretrainedDecoder::load(files.with_context(about)?.directory());
-    let loaded: PretrainedDecoder<f32> = loaded.map_err(|error| unusable(error, name))?;
-    let PretrainedDecoder { decoder, tokenizer, ends, hash, converted, warnings } = loaded;
-    warnings.iter().for_each(|warning| gathering.warn(warning));
-    if let Some(converted) = converted {
-        gathering.record(format!("weights of {name}"), converted);
-    }
-    if ends.is_empty() {
-        return Err(BadInput(anyhow!("the model {name} has no token that ends a text")).into());
-    }
-    Ok(Loaded { hash, decoder, tokenizer, ends })
-}
-
-fn unusable(error: ModelError, name: &str) -> BadInput {
-    BadInput(anyhow::Error::new(error).context(format!("the model {name}")))
+    load(name, files.with_context(|| format!("the model {name}"))?.directory(), gathering)
 }
 
 impl GatheredModel {
     fn gather(name: &str, settings: &Settings, data: &Data, gathering: &Gathering) -> anyhow::Result<Self> {
-        let Loaded { hash, decoder, tokenizer, ends } = load(name, settings, gathering)?;
-        let config = decoder.config();
-        let separator = settings.template.text().to_owned();
-        let reader = Reader { template: Template { separator, end: ends[0] }, tokenizer: &tokenizer, settings, name };
-        let limit = *settings.data.most_tokens;
-        let needed = limit.saturating_add(limit.max(*settings.generation.most_tokens));
-        let allowed = format!("so few that {needed} tokens are at most the positions of {name} ({})", config.positions);
-        Invalid::unless(needed <= config.positions, "data.most_tokens", settings.data.most_tokens, allowed)?;
-        let sites = config.sites_from(*settings.smallest_side);
-        let allowed = format!("at most the sides of some 2-D weight of {name}");
-        Invalid::unless(!sites.is_empty(), "smallest_side", settings.smallest_side, allowed)?;
-        let narrowest = sites.iter().map(|&site| <[usize; 2]>::from(config.shape(site)).into_iter().min());
-        let narrowest = narrowest.flatten().min().unwrap_or(0);
-        let allowed =
-            format!("a whole number from 1 to the smallest side of an adapted weight of {name} ({narrowest})");
-        Invalid::unless(*settings.rank <= narrowest, "rank", settings.rank, allowed)?;
-
+        let Loaded { hash, network, tokenizer, ends } = find(name, settings, gathering)?;
+        check_fit(name, &network, settings)?;
+        let template = Template { separator: settings.template.text().to_owned(), end: ends[0] };
+        let reader = Reader { network: &network, template, tokenizer: &tokenizer, settings, name };
         let train = reader.rows(&data.train, "train", gathering)?.into_iter().map(|(_, text)| text).collect();
         let dev = reader.rows(&data.dev, "dev", gathering)?;
         let kept = Split {
@@ -188,7 +150,7 @@ impl GatheredModel {
         let mut model = Self {
             name: name.to_owned(),
             hash,
-            network: LanguageModel::new(decoder),
+            network,
             tokenizer,
             ends,
             data: String::new(),
@@ -216,6 +178,24 @@ impl GatheredModel {
     }
 }
 
+/// Whether a model can do what the settings ask of it.
+fn check_fit(name: &str, network: &Network, settings: &Settings) -> Result<(), Invalid> {
+    let limit = *settings.data.most_tokens;
+    if let Some(positions) = network.positions() {
+        let needed = limit.saturating_add(limit.max(*settings.generation.most_tokens));
+        let allowed = format!("so few that {needed} tokens are at most the positions of {name} ({positions})");
+        Invalid::unless(needed <= positions, "data.most_tokens", limit, allowed)?;
+    }
+    let sites = network.sites_from(*settings.smallest_side);
+    let sides = sites.iter().map(|&site| <[usize; 2]>::from(network.shape(site)).into_iter().min());
+    let Some(narrowest) = sides.flatten().min() else {
+        let allowed = format!("at most the sides of some 2-D weight of {name}");
+        return Err(Invalid::new("smallest_side", settings.smallest_side, allowed));
+    };
+    let allowed = format!("a whole number from 1 to the smallest side of an adapted weight of {name} ({narrowest})");
+    Invalid::unless(*settings.rank <= narrowest, "rank", settings.rank, allowed)
+}
+
 /// So many of the items, or all if there are not so many, spread evenly over them.
 pub(super) fn spread<T>(items: &[T], count: usize) -> impl Iterator<Item = &T> {
     let count = count.min(items.len());
@@ -224,6 +204,7 @@ pub(super) fn spread<T>(items: &[T], count: usize) -> impl Iterator<Item = &T> {
 
 /// Turns rows into tokens.
 struct Reader<'a> {
+    network: &'a Network,
     template: Template,
     tokenizer: &'a TextTokenizer,
     settings: &'a Settings,
@@ -236,8 +217,8 @@ impl Reader<'_> {
         let limit = *self.settings.data.most_tokens;
         let mut kept = Vec::new();
         for (index, row) in split.rows.iter().enumerate() {
-            let text = self.template.prompted(self.tokenizer, &row.meaning.to_string(), &row.reference);
-            let text = text.map_err(|error| BadInput(error.into()))?;
+            let meaning = row.meaning.to_string();
+            let text = self.network.prompted(self.tokenizer, &self.template, &meaning, &row.reference)?;
             if text.prompt.len() <= limit && text.text.len() <= limit {
                 kept.push((index, text));
             }

@@ -3,6 +3,7 @@
 use std::mem::take;
 use std::time::Duration;
 
+use adaptation::TextModel;
 use adaptation::training::TextTuning;
 use faer::Par;
 use lab::TrialContext;
@@ -47,7 +48,7 @@ impl<'a> Log<'a> {
 
     /// Before the first step. If the run was killed after a checkpoint, it goes on there; a checkpoint that cannot be used is
     /// reported, and the run starts again.
-    pub(super) fn resume(&mut self, run: &mut TextTuning<'_, f32>) {
+    pub(super) fn resume<M: TextModel<f32>>(&mut self, run: &mut TextTuning<'_, f32, M>) {
         match self.context.scratch().map_or(Ok(None), |scratch| run.restore::<Notes>(scratch)) {
             Ok(None) => {}
             Ok(Some(notes)) => {
@@ -60,7 +61,7 @@ impl<'a> Log<'a> {
     }
 
     /// After a step.
-    pub(super) fn observe(&mut self, run: &mut TextTuning<'_, f32>, loss: f64) {
+    pub(super) fn observe<M: TextModel<f32>>(&mut self, run: &mut TextTuning<'_, f32, M>, loss: f64) {
         let (step, steps) = (run.steps_done(), self.tuning.steps);
         self.context.progress(step, steps, loss);
         let notes = &mut self.notes;
@@ -82,7 +83,7 @@ impl<'a> Log<'a> {
     }
 
     /// Writes a checkpoint. The run is not ended if that fails: there is still the one before.
-    fn checkpoint(&mut self, run: &mut TextTuning<'_, f32>) {
+    fn checkpoint<M: TextModel<f32>>(&mut self, run: &mut TextTuning<'_, f32, M>) {
         let Some(scratch) = self.context.scratch() else { return };
         self.notes.seconds = self.context.elapsed().as_secs_f64();
         if let Err(error) = run.save(scratch, &self.notes) {

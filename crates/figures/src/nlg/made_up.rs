@@ -2,14 +2,18 @@
 
 use std::path::PathBuf;
 
-use adaptation::{Decoder, DecoderConfig, TextTokenizer};
+use adaptation::{Decoder, DecoderConfig, LanguageModel, T5, T5Config, TextToText, TextTokenizer};
 use dynamics::random::stream;
 use texts::e2e::{Data, Row, Split};
 
+use super::network::{Loaded, Network};
+
 /// A random decoder of Llama's architecture.
-pub const LLAMA: &str = "tiny-llama";
+const LLAMA: &str = "tiny-llama";
+/// A random T5.
+const T5_NAME: &str = "tiny-t5";
 /// All of them.
-pub const MODELS: [&str; 1] = [LLAMA];
+pub const MODELS: [&str; 2] = [LLAMA, T5_NAME];
 
 const NAMES: [&str; 6] = ["Quay", "Elm", "Nook", "Ivy", "Oak", "Inn"];
 const FOODS: [&str; 3] = ["Thai", "Greek", "Fish"];
@@ -17,10 +21,16 @@ const FOODS: [&str; 3] = ["Thai", "Greek", "Fish"];
 /// Bytes, and what ends a text.
 const VOCABULARY: usize = 257;
 
-/// A decoder with what it reads and what ends its texts.
-pub fn decoder() -> (Decoder<f32>, TextTokenizer, Vec<u32>) {
-    let decoder = Decoder::random(DecoderConfig::tiny(VOCABULARY), 0.4, &mut stream(0, &[LLAMA, "decoder"]));
-    (decoder, TextTokenizer::of_bytes(), vec![VOCABULARY as u32 - 1])
+/// A model with what it reads and what ends its texts; `None` if no model has the name.
+pub(super) fn model(name: &str) -> Option<Loaded> {
+    let rng = &mut stream(0, &["tiny", name]);
+    let network = match name {
+        LLAMA => Network::Decoder(LanguageModel::new(Decoder::random(DecoderConfig::tiny(VOCABULARY), 0.4, rng))),
+        T5_NAME => Network::TextToText(TextToText::new(T5::random(T5Config::tiny(VOCABULARY), 0.4, rng))),
+        _ => return None,
+    };
+    let (hash, tokenizer, ends) = (format!("{name} 1"), TextTokenizer::of_bytes(), vec![VOCABULARY as u32 - 1]);
+    Some(Loaded { hash, network, tokenizer, ends })
 }
 
 /// Rows of the form of E2E's. Every meaning representation of dev has two texts.

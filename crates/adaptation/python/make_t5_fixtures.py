@@ -26,7 +26,6 @@ import pathlib
 
 import torch
 from safetensors.torch import save_file
-from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import AttentionInterface, AttentionMaskInterface, T5Config, T5ForConditionalGeneration, T5Tokenizer
 from transformers.masking_utils import eager_mask
 from transformers.models.t5.modeling_t5 import T5LayerNorm
@@ -112,16 +111,15 @@ def load(directory):
 
 # The tiny models ------------------------------------------------------------------------------------------------------
 
+PIECES = ["▁the", "▁pl", "ot", "▁is", "▁name", "▁good", "ill", "ilm", "▁pr", "ice", "oo", "▁"]
+LETTERS = "abcdefghijklmnopqrstuvwxyzTM.,?[]0123456789"
+
+
 def make_tokenizer():
-    """A vocabulary of pieces, trained; all else as transformers' T5Tokenizer has it."""
-    trained = Tokenizer(models.Unigram())
-    trained.pre_tokenizer = pre_tokenizers.Metaspace()
-    alphabet = list("abcdefghijklmnopqrstuvwxyzT.,?[]0123456789")
-    trainer = trainers.UnigramTrainer(vocab_size=110, show_progress=False, initial_alphabet=alphabet, special_tokens=["<unk>"],
-                                      unk_token="<unk>")
-    trained.train_from_iterator(["the plot was a good plot and the name of the film is the mill price"] * 3, trainer)
-    pieces = [tuple(piece) for piece in json.loads(trained.to_str())["model"]["vocab"] if piece[0] != "<unk>"]
-    pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), *pieces, *((f"<extra_id_{i}>", 0.0) for i in (1, 0))]
+    """A vocabulary of pieces; all else as transformers' T5Tokenizer has it."""
+    pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0)]
+    pieces += [(piece, -2.0 - 0.01 * place) for place, piece in enumerate([*PIECES, *LETTERS])]
+    pieces += [(f"<extra_id_{number}>", 0.0) for number in (1, 0)]
     tokenizer = T5Tokenizer(vocab=pieces, extra_ids=2)
     for kind in KINDS:
         tokenizer.backend_tokenizer.save(str(FIXTURES / kind / "tokenizer.json"))

@@ -172,14 +172,16 @@ fn tokens_are_those_of_the_reference() {
 
 /// A tiny T5 with another key in its `config.json`; null takes a key out.
 fn with_key(kind: &str, key: &str, value: Value) -> TempDir {
+    with_keys(kind, &[(key, value)])
+}
+
+fn with_keys(kind: &str, changed: &[(&str, Value)]) -> TempDir {
     let directory = copy(kind);
     let path = directory.path().join("config.json");
     let mut config: Value = serde_json::from_slice(&fs::read(&path).expect("read")).expect("JSON");
     let keys = config.as_object_mut().expect("keys");
-    if value.is_null() {
-        drop(keys.remove(key))
-    } else {
-        drop(keys.insert(key.to_owned(), value))
+    for (key, value) in changed {
+        if value.is_null() { drop(keys.remove(*key)) } else { drop(keys.insert((*key).to_owned(), value.clone())) }
     }
     fs::write(&path, config.to_string()).expect("written");
     directory
@@ -208,11 +210,8 @@ fn whatever_would_change_the_numbers_is_refused_by_key_and_value() {
         ("feed_forward_proj", json!("gelu"), "feed_forward_proj is \"gelu\""),
         ("dense_act_fn", json!("gelu"), "dense_act_fn is \"gelu\", allowed: \"relu\""),
         ("is_gated_act", json!(true), "is_gated_act is true, allowed: false"),
-        (
-            "scale_decoder_outputs",
-            json!(false),
-            "scale_decoder_outputs is false, allowed: the value of tie_word_embeddings",
-        ),
+        ("scale_decoder_outputs", json!(0.5), "scale_decoder_outputs is 0.5, allowed: true or false"),
+        ("scale_decoder_outputs", json!(false), "no tensor lm_head.weight"),
         ("tie_word_embeddings", json!("yes"), "tie_word_embeddings is \"yes\", allowed: true or false"),
         ("tie_word_embeddings", json!(false), "no tensor lm_head.weight"),
         ("relative_attention_num_buckets", json!(6), "relative_attention_num_buckets is 6, allowed: a multiple of 4"),
@@ -240,8 +239,14 @@ fn whatever_would_change_the_numbers_is_refused_by_key_and_value() {
         let text = message(with_key(KINDS[0], key, value).path());
         assert!(text.contains(expected), "{text}");
     }
-    let text = message(with_key(KINDS[1], "dense_act_fn", json!("relu")).path());
-    assert!(text.contains("allowed: \"gelu_new\", as feed_forward_proj says"), "{text}");
+    for (key, value, expected) in [
+        ("dense_act_fn", json!("relu"), "allowed: \"gelu_new\", as feed_forward_proj says"),
+        ("scale_decoder_outputs", json!(true), "scale_decoder_outputs is true, allowed: false, as tie_word_embeddings"),
+        ("tie_word_embeddings", json!(true), "tensor lm_head.weight is not equal to shared.weight"),
+    ] {
+        let text = message(with_key(KINDS[1], key, value).path());
+        assert!(text.contains(expected), "{text}");
+    }
     let warnings = load::<f32>(with_key(KINDS[0], "frobnicate", json!(1)).path()).expect("T5").warnings;
     assert!(warnings.len() == 1 && warnings[0].ends_with("they are ignored: frobnicate"), "{warnings:?}");
 }
@@ -258,6 +263,16 @@ fn missing_keys_have_the_values_of_transformers() {
     );
     let gated = [read(KINDS[1], "relative_attention_num_buckets"), read(KINDS[1], "relative_attention_max_distance")];
     assert!(gated.iter().all(|config| (config.buckets, config.farthest) == (32, 128)));
+}
+
+/// transformers 5 writes that either kind is tied, and of which kind it is in another key.
+#[test]
+fn what_transformers_5_writes_is_read() {
+    for (kind, scaled) in [(KINDS[0], true), (KINDS[1], false)] {
+        let directory =
+            with_keys(kind, &[("tie_word_embeddings", json!(true)), ("scale_decoder_outputs", json!(scaled))]);
+        assert_eq!(load::<f32>(directory.path()).expect("T5").t5.config(), tiny::<f32>(kind).t5.config());
+    }
 }
 
 /// The embedding may be in the file once more, for the decoder or a tied head, but not another one.

@@ -1,4 +1,4 @@
-//! What the numerical code of encoder and decoder has in common.
+//! What the numerical code of all architectures has in common.
 //!
 //! | module | what |
 //! |---|---|

@@ -72,6 +72,7 @@ const OFF: &[&str] = &[
     "rope_scaling",
     "scalable_attention",
     "sliding_window",
+    "tie_encoder_decoder",
 ];
 
 /// Keys of kind 3 beside those of encoders.
@@ -109,7 +110,7 @@ pub(super) fn read(path: &Path) -> Result<Read, ModelError> {
         norm_epsilon: number(&keys, "layer_norm_epsilon", 1e-6, "a number from 1e-20 to 0.1", |epsilon| {
             (1e-20..=0.1).contains(&epsilon)
         })?,
-        tied: flag(&keys, "tie_word_embeddings")?.unwrap_or(true),
+        tied: tied(&keys)?,
         start: token(&keys, "decoder_start_token_id", vocabulary)?,
     };
     if !config.buckets.is_multiple_of(4) {
@@ -117,9 +118,6 @@ pub(super) fn read(path: &Path) -> Result<Read, ModelError> {
     }
     if 2 * config.farthest <= config.buckets {
         return Err(keys.refused("relative_attention_max_distance", "more than half of relative_attention_num_buckets"));
-    }
-    if flag(&keys, "scale_decoder_outputs")?.is_some_and(|scaled| scaled != config.tied) {
-        return Err(keys.refused("scale_decoder_outputs", "the value of tie_word_embeddings, or no such key"));
     }
     for &(other, key) in SAME {
         if keys.get(other).is_some_and(|value| Some(value) != keys.get(key)) {
@@ -144,6 +142,16 @@ fn check_architecture(keys: &Keys<'_>) -> Result<(), ModelError> {
         return Err(keys.refused("is_encoder_decoder", "true"));
     }
     Ok(())
+}
+
+/// Whether the head is the embedding. transformers 5 writes `tie_word_embeddings` = true of either kind, and says by
+/// `scale_decoder_outputs` which it is; the head of kind 1.1 is then in the file.
+fn tied(keys: &Keys<'_>) -> Result<bool, ModelError> {
+    let (tied, scaled) = (flag(keys, "tie_word_embeddings")?, flag(keys, "scale_decoder_outputs")?);
+    if (tied, scaled) == (Some(false), Some(true)) {
+        return Err(keys.refused("scale_decoder_outputs", "false, as tie_word_embeddings, or no such key"));
+    }
+    Ok(scaled.or(tied).unwrap_or(true))
 }
 
 /// Whether the feed-forward part has a gate.

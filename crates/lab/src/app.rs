@@ -122,11 +122,12 @@ fn run_all(list: &[Entry], statements: &str, options: &All) -> Result<u8, LabErr
         false => prepare_all(&selected, options)?,
     };
     let session = start(&options.common)?;
-    let perform = |(entry, ready): (&&Entry, &Box<dyn Ready>)| {
+    let perform = |entry: &Entry, ready: &dyn Ready| {
         let report = ready.run(&session);
         told(if options.only.iter().any(|name| name == entry.name) { report } else { report.without_data() })
     };
-    let reports: Vec<Report> = selected.iter().zip(&jobs).map(perform).collect();
+    let reports: Vec<Report> =
+        selected.iter().zip(&jobs).map(|(entry, ready)| perform(entry, ready.as_ref())).collect();
     if session.work != Work::Everything {
         return conclude(&reports, &options.common, || reports.iter().map(|report| report.said.as_str()).collect());
     }

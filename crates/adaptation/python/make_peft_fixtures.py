@@ -32,7 +32,8 @@ EVERY = 5
 
 BERT, MPNET, LLAMA, T5, T5_GATED = "tiny-bert", "tiny-mpnet", "tiny-llama", "tiny-t5", "tiny-t5-gated"
 CLASSIFIER, CAUSAL, PAIRS = "AutoModelForSequenceClassification", "AutoModelForCausalLM", "AutoModelForSeq2SeqLM"
-VOCABULARY = {LLAMA: 288, T5: 128, T5_GATED: 128}
+VOCABULARY = {LLAMA: (288, END), T5: (128, T5_END), T5_GATED: (128, T5_END)}
+"""Its size, and the token that ends a text."""
 
 # Name: model, class, other keys of check.json, LoraConfig, and the number type of the file.
 CASES = {
@@ -94,7 +95,8 @@ def sequences(model, rng):
     if model == LLAMA:
         return [{"ids": draw(288, 3, length)} for length in lengths]
     if model in (T5, T5_GATED):
-        return [{"ids": draw(128, 3, length), "target": [START, *draw(128, 3, target)]} for length, target in zip(lengths, (0, 4, 9, 2))]
+        return [{"ids": draw(128, 3, length), "target": [START, *draw(128, 3, target)]}
+                for length, target in zip(lengths, (0, 4, 9, 2))]
     types = lambda length: [0] * length if model == MPNET else sorted(draw(2, 0, length))
     return [{"ids": draw(80, 4, length), "type_ids": types(length)} for length in lengths]
 
@@ -103,8 +105,7 @@ def targets(check, rng):
     """What training goes on with: labels of an encoder's sequences, texts of a decoder."""
     if "pooling" in check:
         return {"labels": torch.randn(len(check["sequences"]), generator=rng).tolist()}
-    known = VOCABULARY[pathlib.Path(check["model"]).name]
-    end = END if known == VOCABULARY[LLAMA] else T5_END
+    known, end = VOCABULARY[pathlib.Path(check["model"]).name]
     draw = lambda length: torch.randint(3, known, (length,), generator=rng).tolist()
     return {"texts": [{"prompt": draw(prompt), "text": [*draw(text), end]} for prompt, text in ((4, 6), (1, 9), (12, 3))]}
 
@@ -116,13 +117,12 @@ def loss(model, directory, check):
     base = model.get_base_model()
     bare, losses = getattr(base, base.base_model_prefix, base), []
     for entry in check["texts"]:
+        prompt, text = entry["prompt"], entry["text"]
         if check["class"] == PAIRS:
-            found = base(input_ids=torch.tensor([entry["prompt"]]), labels=torch.tensor([entry["text"]])).logits[0]
-            losses.append(torch.nn.functional.cross_entropy(found, torch.tensor(entry["text"]), reduction="none"))
-            continue
-        ids, first = entry["prompt"] + entry["text"], len(entry["prompt"])
-        found = token_logits(base, bare, directory, check, ids)
-        losses.append(torch.nn.functional.cross_entropy(found[first - 1:-1], torch.tensor(ids[first:]), reduction="none"))
+            found = base(input_ids=torch.tensor([prompt]), labels=torch.tensor([text])).logits[0]
+        else:
+            found = token_logits(base, bare, directory, check, prompt + text)[len(prompt) - 1:-1]
+        losses.append(torch.nn.functional.cross_entropy(found, torch.tensor(text), reduction="none"))
     return torch.cat(losses).mean()
 
 

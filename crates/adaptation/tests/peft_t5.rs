@@ -138,6 +138,7 @@ fn modules_that_are_not_adapted_are_named() {
     ] {
         let error = outcome("t5-default", |config| config["target_modules"] = targets, |_| ()).expect_err("refused");
         assert!(matches!(&error, ImportError::LeftOut { module: found, .. } if *found == module), "{error}");
+        assert!(!error.to_string().contains("  "), "{error}");
         assert!(
             error.to_string().contains(&format!("adapter_config.json: target_modules means {module}: ")),
             "{error}"

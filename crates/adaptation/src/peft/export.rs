@@ -5,8 +5,8 @@
 //! the two factors it is applied as, a merged one, or one whose factors are larger than `ΔW`, by its singular value
 //! decomposition, cut off where that changes nothing.
 //!
-//! The one `ΔW` of a tied weight is written for both of its uses, with `ensure_weight_tying`: PEFT then holds the two equal. That of T5's
-//! embedding is written for each of its uses, without: PEFT computes the same with it, and would train them apart.
+//! The one `ΔW` of a tied weight is written for both of its uses, with `ensure_weight_tying`: PEFT then holds the two equal. That of
+//! T5's embedding is written for each of its uses, without: PEFT computes the same with it, and would train them apart.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;

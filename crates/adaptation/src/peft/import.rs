@@ -27,8 +27,8 @@ const TRAINED_TWICE: &str = "the two uses of a tied weight have one ΔW here, an
                              parameters that lie in one memory, so that each step moves it twice";
 
 /// Of T5's embedding.
-const TRAINED_APART: &str = "the uses of T5's embedding have one ΔW here, and it is trained as one; PEFT trains the factors of each use \
-                             by themselves";
+const TRAINED_APART: &str = "the uses of T5's embedding have one ΔW here, and it is trained as one; PEFT trains the factors of \
+                             each use by themselves";
 
 /// A module that is adapted.
 struct Target {

@@ -42,7 +42,9 @@ const LEFT_OUT_OF_T5: &[LeftOut] = &[
 /// The embedding of T5, which its own parts have under the names of [`T5_TABLES`].
 const SHARED: &str = "shared";
 
-const WHY_SHARED: &str = "T5's forward pass does not go through it, so that PEFT computes nothing with its factors, and drops those that                           ensure_weight_tying gave to embed_tokens and lm_head. Name encoder.embed_tokens, decoder.embed_tokens and                           lm_head, without ensure_weight_tying";
+const WHY_SHARED: &str = "T5's forward pass does not go through it, so that PEFT computes nothing with its factors. Where \
+                          ensure_weight_tying made it a target, PEFT drops those of embed_tokens and lm_head as it loads the file: \
+                          train these without ensure_weight_tying";
 
 const WHY_BIAS: &str = "relative positions are not adapted here. Take a target_modules that leaves it out";
 

@@ -82,6 +82,8 @@ check-peft:
     cargo run --release -p adaptation --example export -- target/peft-adapters/bert
     cargo run --release -p adaptation --example export -- target/peft-adapters/mpnet {{fixtures}}/tiny-mpnet
     cargo run --release -p adaptation --example export_decoder -- target/peft-adapters/llama {{fixtures}}/tiny-llama
+    cargo run --release -p adaptation --example export_t5 -- target/peft-adapters/t5 {{fixtures}}/tiny-t5
+    cargo run --release -p adaptation --example export_t5 -- target/peft-adapters/t5-gated {{fixtures}}/tiny-t5-gated
     target/peft-environment/bin/python crates/adaptation/python/check_peft.py target/peft-adapters/*/*
     target/peft-environment/bin/python crates/adaptation/python/make_peft_fixtures.py target/peft-written --seed 2 --whole
     PEFT_ADAPTERS={{justfile_directory()}}/target/peft-written cargo test --release -p adaptation --test all -- peft_import --nocapture

@@ -5,7 +5,8 @@
 
 A case is a directory of what save_pretrained writes, with random factors, and check.json (peft_models.py explains it), which also
 has "losses": of STEPS steps of AdamW that PyTorch goes on training the adapter with, in float64, on "labels" (squared errors) or
-"texts". A case with ensure_weight_tying has none: PEFT trains the two uses as two parameters that lie in one memory.
+"texts". A case with ensure_weight_tying has none: PEFT trains the two uses as two parameters that lie in one memory. Nor has a case
+of ONE_DELTA: the uses of T5's embedding have equal factors, which PEFT trains apart.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from safetensors.torch import load_file, save_file
 from transformers.utils import logging
 
 from make_decoder_fixtures import END, exact, write_json
+from make_t5_fixtures import END as T5_END, START, T5LayerNorm, norm
 from peft_models import load_base, logits, token_logits
 
 FIXTURES = pathlib.Path(__file__).parent.parent / "tests" / "fixtures"
@@ -28,8 +30,10 @@ STEPS, STEP_SIZE = 5, 1e-2
 EVERY = 5
 """So many entries of the vocabulary are one in a fixture."""
 
-BERT, MPNET, LLAMA = "tiny-bert", "tiny-mpnet", "tiny-llama"
-CLASSIFIER, CAUSAL = "AutoModelForSequenceClassification", "AutoModelForCausalLM"
+BERT, MPNET, LLAMA, T5, T5_GATED = "tiny-bert", "tiny-mpnet", "tiny-llama", "tiny-t5", "tiny-t5-gated"
+CLASSIFIER, CAUSAL, PAIRS = "AutoModelForSequenceClassification", "AutoModelForCausalLM", "AutoModelForSeq2SeqLM"
+VOCABULARY = {LLAMA: (288, END), T5: (128, T5_END), T5_GATED: (128, T5_END)}
+"""Its size, and the token that ends a text."""
 
 # Name: model, class, other keys of check.json, LoraConfig, and the number type of the file.
 CASES = {
@@ -65,7 +69,23 @@ CASES = {
     # On a tied weight without ensure_weight_tying, PEFT adapts the one use alone.
     "llama-one-use": (LLAMA, CAUSAL, {"every": EVERY, "tied": True}, {
         "r": 2, "lora_alpha": 3, "target_modules": ["embed_tokens", "v_proj"]}, torch.float32),
+    "t5-default": (T5, PAIRS, {"every": EVERY}, {"r": 1, "lora_alpha": 2, "task_type": "SEQ_2_SEQ_LM"}, torch.float32),
+    "t5-regex-rslora": (T5, PAIRS, {"every": EVERY}, {
+        "r": 2, "lora_alpha": 3, "use_rslora": True,
+        "target_modules": r"(?!.*block\.0).*\.(EncDecAttention\.[ko]|DenseReluDense\.wi)",
+        "rank_pattern": {r"encoder.*\.wi": 1, "wi": 3}}, torch.bfloat16),
+    "t5-one-delta": (T5, PAIRS, {"every": EVERY}, {
+        "r": 2, "lora_alpha": 3, "target_modules": ["embed_tokens", "lm_head", "wi"]}, torch.float32),
+    "t5-gated-patterns": (T5_GATED, PAIRS, {"every": EVERY}, {
+        "r": 2, "lora_alpha": 3, "target_modules": ["wi_0", "wi_1", "wo", "SelfAttention.o", "lm_head"], "layers_to_transform": [1],
+        "exclude_modules": r"encoder\..*\.wi_0", "rank_pattern": {"wi_1": 1, r"decoder\..*\.wo": 3},
+        "alpha_pattern": {"lm_head": 1, "block.1.layer.0.SelfAttention.o": 5}}, torch.float32),
+    "t5-gated-one-delta": (T5_GATED, PAIRS, {"every": EVERY}, {
+        "r": 1, "lora_alpha": 2, "target_modules": ["encoder.embed_tokens", "decoder.embed_tokens"]}, torch.float32),
+    "t5-gated-all-linear": (T5_GATED, PAIRS, {"every": EVERY}, {
+        "r": 1, "lora_alpha": 1, "target_modules": "all-linear", "exclude_modules": r"encoder.*|.*block\.0.*"}, torch.float16),
 }
+ONE_DELTA = ("t5-one-delta", "t5-gated-one-delta")
 
 
 def sequences(model, rng):
@@ -74,6 +94,9 @@ def sequences(model, rng):
     lengths = (3, 11, 6, 17)
     if model == LLAMA:
         return [{"ids": draw(288, 3, length)} for length in lengths]
+    if model in (T5, T5_GATED):
+        return [{"ids": draw(128, 3, length), "target": [START, *draw(128, 3, target)]}
+                for length, target in zip(lengths, (0, 4, 9, 2))]
     types = lambda length: [0] * length if model == MPNET else sorted(draw(2, 0, length))
     return [{"ids": draw(80, 4, length), "type_ids": types(length)} for length in lengths]
 
@@ -82,8 +105,9 @@ def targets(check, rng):
     """What training goes on with: labels of an encoder's sequences, texts of a decoder."""
     if "pooling" in check:
         return {"labels": torch.randn(len(check["sequences"]), generator=rng).tolist()}
-    draw = lambda length: torch.randint(3, 288, (length,), generator=rng).tolist()
-    return {"texts": [{"prompt": draw(prompt), "text": [*draw(text), END]} for prompt, text in ((4, 6), (1, 9), (12, 3))]}
+    known, end = VOCABULARY[pathlib.Path(check["model"]).name]
+    draw = lambda length: torch.randint(3, known, (length,), generator=rng).tolist()
+    return {"texts": [{"prompt": draw(prompt), "text": [*draw(text), end]} for prompt, text in ((4, 6), (1, 9), (12, 3))]}
 
 
 def loss(model, directory, check):
@@ -93,9 +117,12 @@ def loss(model, directory, check):
     base = model.get_base_model()
     bare, losses = getattr(base, base.base_model_prefix, base), []
     for entry in check["texts"]:
-        ids, first = entry["prompt"] + entry["text"], len(entry["prompt"])
-        found = token_logits(base, bare, directory, check, ids)
-        losses.append(torch.nn.functional.cross_entropy(found[first - 1:-1], torch.tensor(ids[first:]), reduction="none"))
+        prompt, text = entry["prompt"], entry["text"]
+        if check["class"] == PAIRS:
+            found = base(input_ids=torch.tensor([prompt]), labels=torch.tensor([text])).logits[0]
+        else:
+            found = token_logits(base, bare, directory, check, prompt + text)[len(prompt) - 1:-1]
+        losses.append(torch.nn.functional.cross_entropy(found, torch.tensor(text), reduction="none"))
     return torch.cat(losses).mean()
 
 
@@ -103,6 +130,9 @@ def train(directory, check):
     """The losses before each of the steps, in float64."""
     base = load_base(directory, check)
     base = exact(base) if check["model"].endswith(LLAMA) else base.double()
+    for module in base.modules():
+        if isinstance(module, T5LayerNorm):
+            module.forward = norm.__get__(module)
     # A row that pads would get no gradient in PyTorch, wherever it is.
     for module in base.modules():
         if isinstance(module, torch.nn.Embedding):
@@ -126,6 +156,19 @@ def randomize(model, rng):
         for name, parameter in model.named_parameters():
             if "lora_" in name:
                 parameter.copy_(0.3 * torch.randn(parameter.shape, generator=rng))
+
+
+def equalize(model):
+    """The factors of the encoder's embedding for all of its uses; of T5 whose head is another weight for both."""
+    tables = [module.embed_tokens for module in (model.get_base_model().encoder, model.get_base_model().decoder)]
+    a, b = tables[0].lora_embedding_A["default"], tables[0].lora_embedding_B["default"]
+    head = model.get_base_model().lm_head
+    with torch.no_grad():
+        tables[1].lora_embedding_A["default"].copy_(a)
+        tables[1].lora_embedding_B["default"].copy_(b)
+        if hasattr(head, "lora_A"):
+            head.lora_A["default"].weight.copy_(b.T)
+            head.lora_B["default"].weight.copy_(a.T)
 
 
 def save(model, directory, dtype, whole):
@@ -160,13 +203,15 @@ def make(name, output, rng, whole):
         plain = logits(base, directory, check)
     adapted = get_peft_model(base, LoraConfig(**settings)).eval()
     randomize(adapted, rng)
+    if name in ONE_DELTA:
+        equalize(adapted)
     save(adapted, directory, dtype, whole)
     loaded = PeftModel.from_pretrained(load_base(directory, check), directory).eval()
     with torch.no_grad():
         found = logits(loaded, directory, check)
     assert (found - plain).abs().max() > 0.1, f"{name} hardly changes the logits"
     check["logits"] = found.tolist()
-    if not settings.get("ensure_weight_tying"):
+    if not settings.get("ensure_weight_tying") and name not in ONE_DELTA:
         check |= {"losses": train(directory, check), "step_size": STEP_SIZE}
     write_json(directory / "check.json", check)
     print(f"{name}: {len(load_file(directory / 'adapter_model.safetensors'))} tensors, "

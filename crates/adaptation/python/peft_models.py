@@ -1,13 +1,14 @@
 """Models and logits for the checks of PEFT's format, by what a check.json says:
 
     {"model": directory of config.json and model.safetensors (relative: to the directory of check.json),
-     "class": "AutoModel" (if missing) | "AutoModelForSequenceClassification" | "AutoModelForCausalLM",
+     "class": "AutoModel" (if missing) | "AutoModelForSequenceClassification" | "AutoModelForCausalLM" | "AutoModelForSeq2SeqLM",
      "tied": whether the head of a decoder is to be its embedding (if missing: as config.json has it),
      "sequences": [{"ids": [...], "type_ids": [...]}, ...],
      "logits": sequences × outputs}
 
 An encoder's logits are head · pooled, with "pooling": "pooler" | "mean" and "head": {"weight": outputs × hidden, "bias": outputs}.
-A decoder's are those of each sequence's last token, of every "every"-th entry of the vocabulary (if missing: of all).
+A decoder's are those of each sequence's last token, of every "every"-th entry of the vocabulary (if missing: of all). A sequence of
+T5 is {"ids": the source's, "target": what the decoder reads}; its logits are those of the target's last token.
 """
 
 import torch
@@ -59,8 +60,11 @@ def encoder_logits(bare, check):
 
 
 def decoder_logits(base, bare, directory, check):
-    return torch.stack([token_logits(base, bare, directory, check, sequence["ids"])[-1, ::check.get("every", 1)]
-                        for sequence in check["sequences"]])
+    def of(sequence):
+        if "target" in sequence:
+            return base(input_ids=torch.tensor([sequence["ids"]]), decoder_input_ids=torch.tensor([sequence["target"]])).logits[0]
+        return token_logits(base, bare, directory, check, sequence["ids"])
+    return torch.stack([of(sequence)[-1, ::check.get("every", 1)] for sequence in check["sequences"]])
 
 
 def token_logits(base, bare, directory, check, ids):

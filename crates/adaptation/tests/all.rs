@@ -16,6 +16,7 @@ mod optimizer;
 mod peft;
 mod peft_import;
 mod peft_refusals;
+mod peft_t5;
 mod pretrained;
 mod spectrum;
 mod t5;

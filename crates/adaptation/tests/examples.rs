@@ -19,6 +19,10 @@ mod export;
 #[allow(dead_code, reason = "its main is for the command line")]
 mod export_decoder;
 
+#[path = "../examples/export_t5.rs"]
+#[allow(dead_code, reason = "its main is for the command line")]
+mod export_t5;
+
 #[path = "../examples/similarity.rs"]
 #[allow(dead_code, reason = "its main is for the command line")]
 mod similarity;
@@ -114,6 +118,20 @@ fn decoders_are_exported_with_two_weights_or_a_tied_one() {
         assert!(directory.path().join(case).join("adapter_model.safetensors").is_file());
     }
     let error = export_decoder::run([directory.path().to_owned()].into_iter()).expect_err("no model");
+    assert!(error.to_string().starts_with("usage: "), "{error}");
+}
+
+#[test]
+fn adapters_of_both_kinds_of_t5_are_exported() {
+    for kind in ["tiny-t5", "tiny-t5-gated"] {
+        let directory = tempfile::tempdir().expect("a directory");
+        export_t5::run([directory.path().to_owned(), fixture(kind)].into_iter()).expect("it runs");
+        for case in ["lora", "deep-lora", "compressed-dense"] {
+            assert!(directory.path().join(case).join("adapter_model.safetensors").is_file(), "{kind}, {case}");
+            assert!(directory.path().join(case).join("check.json").is_file(), "{kind}, {case}");
+        }
+    }
+    let error = export_t5::run(std::iter::empty()).expect_err("no output");
     assert!(error.to_string().starts_with("usage: "), "{error}");
 }
 

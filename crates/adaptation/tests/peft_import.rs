@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::encoder::{batch, head, integers, json, numbers};
+use crate::peft_t5;
 use adaptation::peft::{ImportError, Imported, Names, export, import};
 use adaptation::{
     Activations, AdamW, AdamWSettings, Adapters, Batch, Cache, Decoder, Dropout, Encoder, LanguageModel, Loss, Network,
@@ -20,7 +21,7 @@ const TOLERANCE: f64 = 1e-4;
 /// A directory that PEFT wrote, with its `check.json`.
 pub struct Case {
     pub directory: PathBuf,
-    check: Value,
+    pub check: Value,
 }
 
 impl Case {
@@ -43,12 +44,21 @@ impl Case {
         all.into_iter().map(Self::open).collect()
     }
 
-    fn model(&self) -> PathBuf {
+    pub fn model(&self) -> PathBuf {
         self.directory.join(self.check["model"].as_str().expect("a path"))
     }
 
     pub fn is_decoder(&self) -> bool {
-        self.check.get("pooling").is_none()
+        self.check.get("pooling").is_none() && !self.is_t5()
+    }
+
+    pub fn is_t5(&self) -> bool {
+        self.check["sequences"][0].get("target").is_some()
+    }
+
+    /// So many entries of the vocabulary are one logit.
+    pub fn every(&self) -> usize {
+        self.check["every"].as_u64().unwrap_or(1) as usize
     }
 
     pub fn encoder(&self) -> Encoder<f32> {
@@ -65,12 +75,9 @@ impl Case {
         if self.check["tied"] == json!(true) { tied(&self.model()) } else { load(&self.model()) }
     }
 
-    fn texts(&self) -> TextBatch {
-        let mut texts = TextBatch::new();
-        for entry in self.check["texts"].as_array().expect("texts") {
-            texts.push(&PromptedText { prompt: integers(&entry["prompt"]), text: integers(&entry["text"]) });
-        }
-        texts
+    pub fn texts(&self) -> Vec<PromptedText> {
+        let of = |entry: &Value| PromptedText { prompt: integers(&entry["prompt"]), text: integers(&entry["text"]) };
+        self.check["texts"].as_array().expect("texts").iter().map(of).collect()
     }
 
     fn losses(&self) -> Vec<f64> {
@@ -128,8 +135,10 @@ fn decoder_logits(decoder: &Decoder<f32>, sequences: &Value, every: usize) -> Ma
 fn logits(case: &Case) -> Mat<f32> {
     if case.is_decoder() {
         let (decoder, adapters) = imported::<f32>(case);
-        let every = case.check["every"].as_u64().unwrap_or(1) as usize;
-        return decoder_logits(&decoder.with(&adapters), &case.check["sequences"], every);
+        return decoder_logits(&decoder.with(&adapters), &case.check["sequences"], case.every());
+    }
+    if case.is_t5() {
+        return peft_t5::logits(case);
     }
     let network = case.network();
     let imported = import(&case.directory, &*network.encoder);
@@ -142,7 +151,7 @@ fn logits(case: &Case) -> Mat<f32> {
 #[test]
 fn logits_are_those_of_peft() {
     let cases = Case::all();
-    assert!(cases.len() >= 11, "{} adapters", cases.len());
+    assert!(cases.len() >= 17, "{} adapters", cases.len());
     for case in cases {
         let found = logits(&case);
         let expected: Vec<Vec<f64>> = case.check["logits"].as_array().expect("rows").iter().map(numbers).collect();
@@ -160,8 +169,11 @@ fn logits_are_those_of_peft() {
 fn training_goes_on_as_with_peft() {
     let mut trained = 0;
     for case in Case::all().iter().filter(|case| !case.losses().is_empty()) {
-        let (found, tolerance) =
-            if case.is_decoder() { (train_decoder(case), 1e-9) } else { (train_encoder(case), 1e-4) };
+        let (found, tolerance) = match case {
+            case if case.is_decoder() => (train_decoder(case), 1e-9),
+            case if case.is_t5() => (peft_t5::train(case), 1e-9),
+            _ => (train_encoder(case), 1e-4),
+        };
         for (step, (found, expected)) in found.iter().zip(case.losses()).enumerate() {
             let error = (found - expected).abs() / (1.0 + expected);
             let name = case.directory.display();
@@ -169,12 +181,13 @@ fn training_goes_on_as_with_peft() {
         }
         trained += 1;
     }
-    assert!(trained >= 10, "{trained} adapters");
+    assert!(trained >= 14, "{trained} adapters");
 }
 
 fn train_decoder(case: &Case) -> Vec<f64> {
     let (decoder, mut adapters) = imported::<f64>(case);
-    let (model, texts, mut work) = (LanguageModel::new(decoder), case.texts(), TextActivations::new());
+    let (model, mut texts, mut work) = (LanguageModel::new(decoder), TextBatch::new(), TextActivations::new());
+    case.texts().iter().for_each(|text| texts.push(text));
     steps(case, &mut adapters, texts.batch(), |adapters| model.loss_and_gradient(&texts, adapters, &mut work, Par::Seq))
 }
 
@@ -192,7 +205,7 @@ fn train_encoder(case: &Case) -> Vec<f64> {
 }
 
 /// The losses before so many steps as the case has.
-fn steps<T: Real>(
+pub fn steps<T: Real>(
     case: &Case,
     adapters: &mut Adapters<T>,
     batch: &Batch,
@@ -247,7 +260,7 @@ fn what_is_exported_is_imported() {
     }
 }
 
-fn assert_same<T: Real>(first: &Adapters<T>, second: &Adapters<T>) {
+pub fn assert_same<T: Real>(first: &Adapters<T>, second: &Adapters<T>) {
     assert!(first.sites().eq(second.sites()));
     for site in first.sites() {
         let (first, second) = (first.delta(site).expect("ΔW"), second.delta(site).expect("ΔW"));

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::peft_import::{Case, tied};
+use crate::peft_t5;
 use adaptation::ModelError;
 use adaptation::peft::{ImportError, Imported, Misshapen, import};
 use safetensors::SafeTensors;
@@ -13,9 +14,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// Tensors by name: number type, shape, bytes.
-type Tensors = BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)>;
+pub type Tensors = BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)>;
 
-fn read(path: &Path) -> Tensors {
+pub fn read(path: &Path) -> Tensors {
     let bytes = fs::read(path).expect("read");
     let file = SafeTensors::deserialize(&bytes).expect("safetensors");
     file.iter().map(|(name, t)| (name.to_owned(), (t.dtype(), t.shape().to_vec(), t.data().to_vec()))).collect()
@@ -39,20 +40,22 @@ fn changed(name: &str, config: impl FnOnce(&mut Value), tensors: impl FnOnce(&mu
 }
 
 /// What comes of a changed adapter of a fixture's model.
-fn outcome(
+pub fn outcome(
     name: &str,
     config: impl FnOnce(&mut Value),
     tensors: impl FnOnce(&mut Tensors),
 ) -> Result<Vec<String>, ImportError> {
     let (case, directory) = (Case::fixture(name), changed(name, config, tensors));
-    if case.is_decoder() {
+    if case.is_t5() {
+        import(directory.path(), &peft_t5::t5::<f32>(&case)).map(|Imported { warnings, .. }| warnings)
+    } else if case.is_decoder() {
         import(directory.path(), &case.decoder::<f32>()).map(|Imported { warnings, .. }| warnings)
     } else {
         import(directory.path(), &case.encoder()).map(|Imported { warnings, .. }| warnings)
     }
 }
 
-fn refusal(name: &str, config: impl FnOnce(&mut Value), tensors: impl FnOnce(&mut Tensors)) -> String {
+pub fn refusal(name: &str, config: impl FnOnce(&mut Value), tensors: impl FnOnce(&mut Tensors)) -> String {
     outcome(name, config, tensors).expect_err("refused").to_string()
 }
 

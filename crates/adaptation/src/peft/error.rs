@@ -71,6 +71,27 @@ pub enum ImportError {
         /// The module.
         module: String,
     },
+    /// Some uses of T5's embedding are adapted, others not.
+    #[error(
+        "{module} is a use of the embedding, and the adapter is not on {other}, which is another. Here T5 has one ΔW for all of \
+         them, so that this adapter cannot be imported"
+    )]
+    SomeUses {
+        /// A module that is adapted.
+        module: String,
+        /// The first that is not.
+        other: String,
+    },
+    /// A module that is not adapted here.
+    #[error("{path}: target_modules means {module}: {why}")]
+    LeftOut {
+        /// Which file.
+        path: PathBuf,
+        /// The module.
+        module: &'static str,
+        /// Why it is not.
+        why: &'static str,
+    },
     /// The two uses of a tied weight have different factors or scalings.
     #[error("{first} and {second} are two uses of a tied weight, and their {what} differ: this is no one ΔW for both")]
     TwoUses {

@@ -1,11 +1,12 @@
 //! Writes adapters as PEFT loads them, by `PeftModel.from_pretrained(model, directory)`: of an encoder onto `AutoModel`, of a
-//! decoder onto `AutoModelForCausalLM`.
+//! decoder onto `AutoModelForCausalLM`, of T5 onto `AutoModelForSeq2SeqLM`.
 //!
 //! Every method is exported as a LoRA `ΔW = B A` with `lora_alpha = r`, so that PEFT scales it by 1: a factored adapter by
 //! the two factors it is applied as, a merged one, or one whose factors are larger than `ΔW`, by its singular value
 //! decomposition, cut off where that changes nothing.
 //!
-//! The one `ΔW` of a tied weight is written for both of its uses, with `ensure_weight_tying`: PEFT then holds the two equal.
+//! The one `ΔW` of a tied weight is written for both of its uses, with `ensure_weight_tying`: PEFT then holds the two equal. That of
+//! T5's embedding is written for each of its uses, without: PEFT computes the same with it, and would train them apart.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -103,8 +104,8 @@ struct Config<'a> {
 }
 
 /// Writes the adapters into `directory` (made if need be), under the names of modules that the model has: `names` are given by an
-/// encoder's [`Architecture`](crate::Architecture), or a decoder's [`DecoderConfig`](crate::DecoderConfig). `base_model` is the
-/// name of the model, which PEFT stores and does not need.
+/// encoder's [`Architecture`](crate::Architecture), a decoder's [`DecoderConfig`](crate::DecoderConfig), or a
+/// [`T5Config`](crate::T5Config). `base_model` is the name of the model, which PEFT stores and does not need.
 ///
 /// # Errors
 /// If nothing is adapted, a `ΔW` is not a product of narrow factors, or something cannot be written.
@@ -120,7 +121,7 @@ pub fn export<T: Real>(
         let Some(applied) = adapters.applied(site) else { continue };
         let (b, a) = factors(site, applied)?;
         let modules = names.modules(site, names.written_with_head());
-        is_tied |= modules.len() > 1;
+        is_tied |= modules.len() > 1 && names.can_tie();
         for module in modules {
             tensors.extend(named_tensors(&module, &b, &a));
             ranks.insert(module.name, a.nrows());
@@ -187,7 +188,7 @@ fn config(base_model: &str, names: Names, ranks: BTreeMap<String, usize>) -> Res
     let others: BTreeMap<String, usize> = ranks.into_iter().filter(|(_, rank)| *rank != r).collect();
     Ok(Config {
         peft_type: "LORA",
-        task_type: names.written_with_head().then_some("CAUSAL_LM"),
+        task_type: names.task_type(),
         base_model_name_or_path: base_model,
         r,
         lora_alpha: r,

@@ -1,7 +1,7 @@
 //! What importing adapters asks of a frozen model.
 
 use super::Names;
-use crate::{Decoder, Encoder, Real, Site};
+use crate::{Decoder, Encoder, Real, Site, T5};
 
 /// A frozen model that adapters can be imported for.
 pub trait Host<T: Real> {
@@ -47,6 +47,25 @@ impl<T: Real> Host<T> for Encoder<T> {
 }
 
 impl<T: Real> Host<T> for Decoder<T> {
+    fn names(&self) -> Names {
+        self.config().into()
+    }
+
+    fn sites(&self) -> Vec<Site> {
+        self.config().sites().collect()
+    }
+
+    fn shape(&self, site: Site) -> (usize, usize) {
+        self.config().shape(site)
+    }
+
+    fn is_weight(&self, site: Site, numbers: &[f32]) -> bool {
+        let weight = self.weight(site);
+        is_same(weight.ncols(), numbers, |i, j| weight[(i, j)])
+    }
+}
+
+impl<T: Real> Host<T> for T5<T> {
     fn names(&self) -> Names {
         self.config().into()
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use faer::{Mat, MatRef};
 
 use super::host::Host;
-use super::names::Module;
+use super::names::{LeftOut, Module};
 use super::settings::Settings;
 use super::tensors::{Tensors, factors, frozen_names};
 use super::{ImportError, Names};
@@ -26,6 +26,10 @@ pub struct Imported<T: Real> {
 const TRAINED_TWICE: &str = "the two uses of a tied weight have one ΔW here, and it is trained as one; PEFT trains them as two \
                              parameters that lie in one memory, so that each step moves it twice";
 
+/// Of T5's embedding.
+const TRAINED_APART: &str = "the uses of T5's embedding have one ΔW here, and it is trained as one; PEFT trains the factors of \
+                             each use by themselves";
+
 /// A module that is adapted.
 struct Target {
     module: Module,
@@ -42,7 +46,8 @@ struct Target {
 /// BF16 or F64; all are finite.
 ///
 /// A frozen weight of the file (PEFT adds that of an adapted `embed_tokens`) must be the model's own. On a tied weight PEFT adapts
-/// one use alone, unless `ensure_weight_tying` is true; see [`ImportError::OneUse`].
+/// one use alone, unless `ensure_weight_tying` is true; see [`ImportError::OneUse`]. An adapter of T5's embedding must be on all of its
+/// uses, with equal factors; see [`ImportError::SomeUses`].
 ///
 /// # Errors
 /// If a file is missing or damaged; if a key would compute something else than is computed here; if tensors are missing,
@@ -51,6 +56,7 @@ pub fn import<T: Real>(directory: &Path, host: &impl Host<T>) -> Result<Imported
     let settings = Settings::read(&find(directory, "adapter_config.json")?, host.names())?;
     let path = find(directory, "adapter_model.safetensors")?;
     let bytes = files::bytes(&path)?;
+    check_targets(host.names(), &settings)?;
     let mut tensors = Tensors::parse(&path, &bytes)?;
     let with_head = has_head(host, &tensors);
     let mut warnings = settings.warnings.clone();
@@ -72,6 +78,22 @@ pub fn import<T: Real>(directory: &Path, host: &impl Host<T>) -> Result<Imported
     Ok(Imported { adapters, warnings })
 }
 
+/// Refuses what PEFT would adapt and is not adapted here.
+fn check_targets(names: Names, settings: &Settings) -> Result<(), ImportError> {
+    if !names.can_tie() && settings.ensures_tying && settings.targets.name_an_embedding()? {
+        let (path, key, found) = (settings.path.clone(), "ensure_weight_tying".to_owned(), "true".to_owned());
+        let allowed = "false where T5's embedding or head is adapted (PEFT would tie lm_head to the unused shared, and give encoder \
+                       and decoder factors of their own)";
+        return Err(ModelError::Setting { path, key, found, allowed: allowed.to_owned() }.into());
+    }
+    for LeftOut { name, why } in names.left_out() {
+        if settings.targets.contain(name, true)? {
+            return Err(ImportError::LeftOut { path: settings.path.clone(), module: name, why });
+        }
+    }
+    Ok(())
+}
+
 /// The adapted sites with their modules, of which the factors are demanded.
 fn demanded<T: Real>(
     host: &impl Host<T>,
@@ -90,7 +112,7 @@ fn demanded<T: Real>(
             continue;
         }
         if targets.len() > 1 {
-            warnings.push(TRAINED_TWICE.to_owned());
+            warnings.push(if host.names().can_tie() { TRAINED_TWICE } else { TRAINED_APART }.to_owned());
         }
         for target in &targets {
             for (name, shape) in factors(&target.module, target.rank, host.shape(site)) {
@@ -129,36 +151,46 @@ fn has_head<T: Real>(host: &impl Host<T>, tensors: &Tensors<'_>) -> bool {
     if bare == with_head { names.written_with_head() } else { with_head > bare }
 }
 
-/// The modules of a site that the configuration means: of a tied weight both, or none.
+/// The modules of a site that the configuration means: of a weight with several uses all, or none.
 fn targets(site: Site, with_head: bool, settings: &Settings, names: Names) -> Result<Vec<Target>, ImportError> {
     let modules = names.modules(site, with_head);
-    let all = modules.len();
     // PEFT adapts both uses once it names one of them.
-    let keeps_tied = all > 1 && settings.ensures_tying && settings.targets.name_an_embedding()?;
-    let mut targets = Vec::new();
+    let keeps_tied =
+        modules.len() > 1 && names.can_tie() && settings.ensures_tying && settings.targets.name_an_embedding()?;
+    let (mut targets, mut others) = (Vec::new(), Vec::new());
     for module in modules {
-        if keeps_tied || settings.targets.contain(&module)? {
+        if keeps_tied || settings.targets.contain(&module.name, module.is_table)? {
             let (rank, scale) = settings.rank_and_scale(&module.name)?;
             targets.push(Target { module, rank, scale });
+        } else {
+            others.push(module.name);
         }
     }
-    match targets.first() {
-        Some(target) if site == Site::TiedEmbedding && !keeps_tied => {
-            Err(ImportError::OneUse { module: target.module.name.clone() })
-        }
-        _ => Ok(targets),
+    let Some(Target { module, .. }) = targets.first() else { return Ok(targets) };
+    if site == Site::TiedEmbedding && names.can_tie() && !keeps_tied {
+        return Err(ImportError::OneUse { module: module.name.clone() });
+    }
+    match others.into_iter().next() {
+        Some(other) => Err(ImportError::SomeUses { module: module.name.clone(), other }),
+        None => Ok(targets),
     }
 }
 
 /// The frozen weights in the file, by their sites.
 fn frozen<T: Real>(host: &impl Host<T>, with_head: bool, tensors: &mut Tensors<'_>) -> Vec<(Site, String)> {
-    let modules = host.sites().into_iter().flat_map(|site| host.names().modules(site, with_head));
-    let names = modules.flat_map(|module| frozen_names(&module).map(|name| (module.site, name)));
+    let names = host.names();
+    let of_site = |site| {
+        let modules = names.modules(site, with_head).into_iter().map(|module| module.name);
+        modules
+            .chain(names.other_name(site).map(str::to_owned))
+            .flat_map(move |name| frozen_names(&name))
+            .map(move |name| (site, name))
+    };
     let fits = |(site, name): &(Site, String)| {
         let (rows, columns) = host.shape(*site);
         tensors.place(name, &[rows, columns])
     };
-    names.filter(fits).collect()
+    host.sites().into_iter().flat_map(of_site).filter(fits).collect()
 }
 
 fn no_target<T: Real>(host: &impl Host<T>, with_head: bool, settings: Settings) -> ImportError {

@@ -6,7 +6,6 @@ use fancy_regex::Regex;
 use sources::excerpt;
 
 use super::ImportError;
-use super::names::Module;
 use crate::Site;
 
 /// What a pattern belongs to, for messages.
@@ -77,12 +76,11 @@ pub(super) enum Matching {
 }
 
 impl Matching {
-    fn matches(&self, module: &Module) -> Result<bool, ImportError> {
-        let name = module.name.as_str();
+    fn matches(&self, name: &str, is_table: bool) -> Result<bool, ImportError> {
         match self {
             Self::List(list) => Ok(list.iter().any(|entry| is_end(name, entry))),
             Self::Pattern(pattern) => pattern.matches(name),
-            Self::AllLinear => Ok(!module.is_table && module.name != Site::Head.name()),
+            Self::AllLinear => Ok(!is_table && name != Site::Head.name()),
         }
     }
 }
@@ -136,19 +134,19 @@ pub(super) struct Targets {
 const EMBEDDINGS: [&str; 2] = ["embed_tokens", "lm_head"];
 
 impl Targets {
-    /// Whether the configuration means a module.
-    pub(super) fn contain(&self, module: &Module) -> Result<bool, ImportError> {
+    /// Whether the configuration means a module of this name, which looks rows up or multiplies.
+    pub(super) fn contain(&self, name: &str, is_table: bool) -> Result<bool, ImportError> {
         if let Some(excluded) = &self.excluded
-            && excluded.matches(module)?
+            && excluded.matches(name, is_table)?
         {
             return Ok(false);
         }
-        if !self.modules.matches(module)? {
+        if !self.modules.matches(name, is_table)? {
             return Ok(false);
         }
         match (&self.layers, &self.modules) {
-            (Some(_), Matching::List(list)) if list.contains(&module.name) => Ok(true),
-            (Some(layers), _) => layers.matches(&module.name),
+            (Some(_), Matching::List(list)) if list.iter().any(|entry| entry == name) => Ok(true),
+            (Some(layers), _) => layers.matches(name),
             (None, _) => Ok(true),
         }
     }

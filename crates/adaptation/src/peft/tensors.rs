@@ -46,8 +46,8 @@ pub(super) fn factors(module: &Module, rank: usize, (m, n): (usize, usize)) -> [
 }
 
 /// The names that a frozen weight of a module may have in the file.
-pub(super) fn frozen_names(module: &Module) -> [String; 2] {
-    ["base_layer.weight", "weight"].map(|end| format!("{PREFIX}{}.{end}", module.name))
+pub(super) fn frozen_names(module: &str) -> [String; 2] {
+    ["base_layer.weight", "weight"].map(|end| format!("{PREFIX}{module}.{end}"))
 }
 
 impl<'a> Tensors<'a> {

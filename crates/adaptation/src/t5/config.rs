@@ -147,34 +147,6 @@ impl T5Config {
         }
     }
 
-    /// The module's name in files of Hugging Face transformers: `decoder.block.0.layer.1.EncDecAttention.q`.
-    ///
-    /// # Panics
-    /// If T5 has no such site.
-    pub fn module(&self, site: Site) -> String {
-        let own = |layer, part| format!("{}.SelfAttention.{part}", self.sublayer(layer, 0));
-        let cross = |layer, part| format!("{}.EncDecAttention.{part}", self.sublayer(layer, 1));
-        let dense = |layer, part| format!("{}.DenseReluDense.{part}", self.sublayer(layer, self.feed_forward(layer)));
-        match site {
-            Site::WordEmbeddings | Site::TiedEmbedding => "shared".to_owned(),
-            Site::Head => "lm_head".to_owned(),
-            Site::Query(layer) => own(layer, "q"),
-            Site::Key(layer) => own(layer, "k"),
-            Site::Value(layer) => own(layer, "v"),
-            Site::AttentionOutput(layer) => own(layer, "o"),
-            Site::CrossQuery(layer) => cross(layer, "q"),
-            Site::CrossKey(layer) => cross(layer, "k"),
-            Site::CrossValue(layer) => cross(layer, "v"),
-            Site::CrossOutput(layer) => cross(layer, "o"),
-            Site::Gate(layer) => dense(layer, "wi_0"),
-            Site::Up(layer) => dense(layer, if self.gated { "wi_1" } else { "wi" }),
-            Site::Down(layer) => dense(layer, "wo"),
-            Site::PositionEmbeddings | Site::Pooler | Site::Intermediate(_) | Site::Output(_) => {
-                panic!("T5 has no {}", site.name())
-            }
-        }
-    }
-
     /// How many tokens a site's weight is multiplied with or looked up for, of so many of sources and of targets.
     pub(crate) fn tokens(&self, site: Site, sources: usize, targets: usize) -> usize {
         match site {
@@ -183,19 +155,6 @@ impl T5Config {
             _ if layer_of(site).is_some_and(|layer| !self.is_decoders(layer)) => sources,
             _ => targets,
         }
-    }
-
-    /// The name of one of the parts of a layer in files of transformers.
-    pub(super) fn sublayer(&self, layer: usize, part: usize) -> String {
-        match layer.checked_sub(self.encoder_layers) {
-            Some(layer) => format!("decoder.block.{layer}.layer.{part}"),
-            None => format!("encoder.block.{layer}.layer.{part}"),
-        }
-    }
-
-    /// Which part of a layer the feed-forward one is.
-    pub(super) fn feed_forward(&self, layer: usize) -> usize {
-        if self.is_decoders(layer) { 2 } else { 1 }
     }
 
     /// Whether T5 of this configuration can take a sequence, as source or as target. There is no limit of its length.

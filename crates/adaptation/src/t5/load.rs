@@ -88,7 +88,7 @@ impl Origin<'_> {
 
     fn layer<T: Real>(&mut self, l: usize) -> Result<Layer<T>, ModelError> {
         let config = self.config;
-        let norm = self.norm(&config.sublayer(l, config.feed_forward(l)))?;
+        let norm = self.norm(&config.modules().feed_forward(l))?;
         let gate = if config.gated { Some(self.packed(Site::Gate(l))?) } else { None };
         Ok(Layer {
             attention: self.attention(l, 0, ATTENTION)?,
@@ -104,7 +104,7 @@ impl Origin<'_> {
         [query, key, value, output]: [fn(usize) -> Site; 4],
     ) -> Result<Attention<T>, ModelError> {
         Ok(Attention {
-            norm: self.norm(&self.config.sublayer(l, part))?,
+            norm: self.norm(&self.config.modules().sublayer(l, part))?,
             query: self.packed(query(l))?,
             key: self.packed(key(l))?,
             value: self.packed(value(l))?,

@@ -12,7 +12,7 @@
 //! | `generation` | the texts that it writes |
 //! | `training` | the loss of targets, and the gradient of adapters |
 //! | `text_model` | what it has in common with others |
-//! | `load`, `config`, `keys` | directories of transformers |
+//! | `load`, `config`, `keys`, `modules` | directories of transformers |
 //!
 //! Invariant: the bits of a token's hidden state depend on neither the number of threads nor the other sequences of the batch.
 
@@ -22,6 +22,7 @@ mod config;
 mod generation;
 mod keys;
 mod load;
+mod modules;
 mod pointwise;
 mod text_model;
 mod training;
@@ -30,6 +31,7 @@ mod weights;
 pub use cache::T5Cache;
 pub use config::T5Config;
 pub use load::PretrainedT5;
+pub(crate) use modules::Modules;
 pub use training::{PairActivations, PairBatch, TextToText};
 pub use weights::T5;
 

@@ -142,6 +142,22 @@ impl<T: Real> T5<T> {
         &self.config
     }
 
+    /// A frozen weight, in the shape of [`T5Config::shape`].
+    ///
+    /// # Panics
+    /// If T5 has none.
+    pub fn weight(&self, site: Site) -> Mat<T> {
+        match site {
+            Site::WordEmbeddings | Site::TiedEmbedding => self.embedding.transpose().to_owned(),
+            Site::Head => self.head.to_matrix(),
+            _ => {
+                let layer = layer_of(site).and_then(|layer| self.layers.get(layer));
+                let packed = layer.and_then(|layer| layer.packed(site));
+                packed.unwrap_or_else(|| panic!("T5 has no {}", site.name())).to_matrix()
+            }
+        }
+    }
+
     /// The same T5 with every adapter's `ΔW` added to its weight: what texts are written with after fine-tuning.
     ///
     /// # Panics

@@ -125,6 +125,11 @@ pub struct ScoreSettings {
     pub wordnet: Option<PathBuf>,
 }
 
+/// Most beams: every one of them keeps keys and values of its own.
+const MOST_BEAMS: usize = 100;
+/// Most tokens of a text; those of E2E have fewer than 100.
+const MOST_TOKENS: usize = 1000;
+
 impl Check for Settings {
     fn check(&self) -> Result<(), Invalid> {
         let Self { training, generation, .. } = self;
@@ -147,6 +152,13 @@ impl Check for Settings {
         }
         let separator = &self.template.separator;
         Invalid::unless(!separator.is_empty(), "template.separator", "\"\"", "a text that is not empty")?;
+        for (key, value, most) in [
+            ("generation.beams", generation.beams, MOST_BEAMS),
+            ("generation.most_tokens", generation.most_tokens, MOST_TOKENS),
+            ("data.most_tokens", self.data.most_tokens, MOST_TOKENS),
+        ] {
+            Invalid::unless(*value <= most, key, value, format!("a whole number from 1 to {most}"))?;
+        }
         let penalty = generation.length_penalty;
         Invalid::unless(penalty.is_finite(), "generation.length_penalty", penalty, "a finite number")?;
         self.methods.check(&[*self.rank], steps)

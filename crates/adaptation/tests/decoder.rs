@@ -344,3 +344,17 @@ fn smollm2_is_that_of_transformers() {
     }
     assert_texts(&pretrained, &fixture);
 }
+
+#[test]
+fn a_tied_decoder_whose_file_has_another_head_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let from = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny-llama");
+    for file in ["model.safetensors", "tokenizer.json"] {
+        std::fs::copy(from.join(file), directory.path().join(file)).unwrap();
+    }
+    let config = std::fs::read_to_string(from.join("config.json")).unwrap();
+    let tied = config.replace("\"tie_word_embeddings\": false", "\"tie_word_embeddings\": true");
+    std::fs::write(directory.path().join("config.json"), tied).unwrap();
+    let error = PretrainedDecoder::<f32>::load(directory.path()).err().expect("another head").to_string();
+    assert!(error.contains("lm_head.weight is another matrix than the embedding"), "{error}");
+}

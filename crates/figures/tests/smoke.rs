@@ -24,7 +24,7 @@ const DRAWINGS: [(&str, &[Hue]); 23] = [
     ("invariant-subspace", &[Hue::Ultramarine, Hue::Forest, Hue::Sand, Hue::Lavender, Hue::Grey, Hue::Silver]),
     ("learned-ranks", &[Hue::Forest, Hue::Wine]),
     ("lora-compressed-vs-narrow", &[Hue::Blue, Hue::Vermilion, Hue::Green]),
-    ("nlg", &[Hue::Forest, Hue::Sand, Hue::Wine, Hue::Lavender, Hue::Vermilion, Hue::Grey]),
+    ("nlg", &[Hue::Forest, Hue::Sand, Hue::Wine, Hue::Lavender, Hue::Vermilion, Hue::Silver]),
     ("rank-sweep", &[Hue::Forest, Hue::Lavender]),
     ("ratings", &[Hue::Blue, Hue::Vermilion, Hue::Brown, Hue::Green, Hue::Pink]),
     ("scaling", &[Hue::Blue, Hue::Vermilion, Hue::Orange]),

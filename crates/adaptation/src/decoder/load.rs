@@ -86,6 +86,17 @@ impl<T: Real> Decoder<T> {
         let decoder = Self::build(config.clone(), |weight| {
             tensors.numbers(&[weight.name()], &shape(weight, &config)).map(|(_, numbers)| numbers)
         })?;
+        let head =
+            tensors.unread().find(|(name, _)| tied && *name == Weight::Head.name()).map(|(_, path)| path.to_owned());
+        if let Some(path) = head {
+            let (_, head) = tensors.numbers(&[Weight::Head.name()], &shape(Weight::Head, &decoder.config().clone()))?;
+            decoder.check_head(&head).map_err(|allowed| ModelError::Setting {
+                path,
+                key: Weight::Head.name(),
+                found: "another matrix than the embedding".to_owned(),
+                allowed: allowed.to_owned(),
+            })?;
+        }
         // Old files have the speeds of the rotary positions, and tied ones may have the head once more.
         let may_be = |name: &str| name.ends_with("rotary_emb.inv_freq") || tied && name == Weight::Head.name();
         match tensors.unread().find(|(name, _)| !may_be(name)) {
@@ -94,6 +105,16 @@ impl<T: Real> Decoder<T> {
             }
             None => Ok((decoder, tensors.converted())),
         }
+    }
+}
+
+impl<T: Real> Decoder<T> {
+    /// Whether the head in a tied decoder's file is its embedding: transformers would not tie two that differ.
+    fn check_head(&self, head: &[f32]) -> Result<(), &'static str> {
+        let (embedding, hidden) = (self.embedding.as_ref(), self.config().hidden_size);
+        let is_same = |(at, x): (usize, &f32)| embedding[(at % hidden, at / hidden)] == T::of(f64::from(*x));
+        let allowed = "the embedding, or none: tie_word_embeddings is true in config.json";
+        if head.iter().enumerate().all(is_same) { Ok(()) } else { Err(allowed) }
     }
 }
 

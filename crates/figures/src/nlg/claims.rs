@@ -23,7 +23,7 @@ const CONTRAST: (&str, &str) = (DEEP_LORA_NARROW, LORA);
 pub(super) fn findings(settings: &Settings, rows: &[Row], scores: &[ScoreRow]) -> Vec<Finding> {
     let both = |reason: &'static str| vec![Finding::untested(PAPER, reason), Finding::untested(HERE, reason)];
     if settings.models.iter().any(|name| made_up::MODELS.contains(&name.as_str())) {
-        return both("the model has learned nothing");
+        return both("the model is a random one");
     }
     if *settings.training.steps < PAPERS_STEPS {
         return both("fewer than the paper's 400 steps");

@@ -7,10 +7,10 @@ use super::plan::FROZEN;
 use super::rows::{DEV, LossRow, Row, TRAINING};
 use super::scores::{CONTRASTS, References, ScoreRow, difference};
 use super::settings::Settings;
-use crate::adaptation::{Differences, curve, difference_axis, difference_panel, distinct};
+use crate::adaptation::{Differences, LORA, curve, difference_axis, difference_panel, distinct};
 
 /// Those of the frozen model.
-const FROZEN_HUE: Hue = Hue::Grey;
+const FROZEN_HUE: Hue = Hue::Silver;
 /// What the row of slot errors is called.
 const SLOT_ERRORS: &str = "slot errors";
 
@@ -51,7 +51,7 @@ fn subtitle(settings: &Settings, rows: &[Row]) -> String {
         more => format!("; {more} runs are not trained"),
     };
     format!(
-        "paper: Section 5, E2E on T5-base; {} release, n = {examples}, r = {rank}, η = {}, {} steps of {}{left_out}, texts for {texts} \
+        "paper: Section 5, E2E on T5-base; here E2E, {} release, n = {examples}, r = {rank}, η = {}, {} steps of {}{left_out}, texts for {texts} \
          meaning representations by {} beams; {}{failed}",
         data.version.name(),
         significant(**step_size, 1),
@@ -106,7 +106,8 @@ fn score_panel(settings: &Settings, model: &str, rows: &[Row], scores: &[ScoreRo
 fn differences(settings: &Settings, model: &str, rows: &[Row], scores: &[ScoreRow]) -> Dots {
     let names = names(scores);
     let mut sets = Vec::new();
-    for contrast in CONTRASTS {
+    // A method has one colour, so what is shown is minus LoRA; the table has the others.
+    for contrast in CONTRASTS.into_iter().filter(|(_, other)| *other == LORA) {
         let at = |name: &String| {
             difference(contrast, rows, scores, |row| row.references == References::One && row.score == *name)
         };

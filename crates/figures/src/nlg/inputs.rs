@@ -13,7 +13,7 @@ use texts::meteor::{Meteor, WordNet};
 use super::made_up;
 use super::network::{Loaded, Network, load};
 use super::settings::Settings;
-use crate::adaptation::check_source_names;
+use crate::adaptation::{Sampling, check_source_names};
 
 /// Models with their data, and METEOR.
 pub struct Inputs {
@@ -132,7 +132,9 @@ impl GatheredModel {
         check_fit(name, &network, settings)?;
         let template = Template { separator: settings.template.text().to_owned(), end: ends[0] };
         let reader = Reader { network: &network, template, tokenizer: &tokenizer, settings, name };
-        let train = reader.rows(&data.train, "train", gathering)?.into_iter().map(|(_, text)| text).collect();
+        let train: Vec<PromptedText> =
+            reader.rows(&data.train, "train", gathering)?.into_iter().map(|(_, text)| text).collect();
+        check_pool(settings, &train)?;
         let dev = reader.rows(&data.dev, "dev", gathering)?;
         let kept = Split {
             file: data.dev.file.clone(),
@@ -182,9 +184,15 @@ impl GatheredModel {
 fn check_fit(name: &str, network: &Network, settings: &Settings) -> Result<(), Invalid> {
     let limit = *settings.data.most_tokens;
     if let Some(positions) = network.positions() {
-        let needed = limit.saturating_add(limit.max(*settings.generation.most_tokens));
-        let allowed = format!("so few that {needed} tokens are at most the positions of {name} ({positions})");
-        Invalid::unless(needed <= positions, "data.most_tokens", limit, allowed)?;
+        // A meaning representation, and behind it a text: people's own, or the model's.
+        for (key, most) in [("data.most_tokens", limit), ("generation.most_tokens", *settings.generation.most_tokens)] {
+            let needed = limit.saturating_add(most);
+            let allowed = format!(
+                "so few that with the data.most_tokens ({limit}) before them, {needed} in all, they are at most the positions of \
+                 {name} ({positions})"
+            );
+            Invalid::unless(needed <= positions, key, most, allowed)?;
+        }
     }
     let sites = network.sites_from(*settings.smallest_side);
     let sides = sites.iter().map(|&site| <[usize; 2]>::from(network.shape(site)).into_iter().min());
@@ -194,6 +202,13 @@ fn check_fit(name: &str, network: &Network, settings: &Settings) -> Result<(), I
     };
     let allowed = format!("a whole number from 1 to the smallest side of an adapted weight of {name} ({narrowest})");
     Invalid::unless(*settings.rank <= narrowest, "rank", settings.rank, allowed)
+}
+
+/// Whether there are enough training examples, where each is drawn once.
+fn check_pool(settings: &Settings, train: &[PromptedText]) -> Result<(), Invalid> {
+    let enough = settings.training.sampling == Sampling::WithReplacement || *settings.examples <= train.len();
+    let allowed = format!("a whole number from 1 to the rows of train ({}): each is drawn once", train.len());
+    Invalid::unless(enough, "examples", settings.examples, allowed)
 }
 
 /// So many of the items, or all if there are not so many, spread evenly over them.

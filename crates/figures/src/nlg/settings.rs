@@ -125,6 +125,8 @@ pub struct ScoreSettings {
     pub wordnet: Option<PathBuf>,
 }
 
+/// Most examples; E2E has fewer rows.
+const MOST_EXAMPLES: usize = 1_000_000;
 /// Most beams: every one of them keeps keys and values of its own.
 const MOST_BEAMS: usize = 100;
 /// Most tokens of a text; those of E2E have fewer than 100.
@@ -140,6 +142,8 @@ impl Check for Settings {
         let allowed = format!("models that are made in code ({}) only among themselves", made_up::MODELS.join(", "));
         Invalid::unless(all_or_none, "models", self.models.join(", "), allowed)?;
         let most = *self.examples;
+        let allowed = format!("a whole number from 1 to {MOST_EXAMPLES}");
+        Invalid::unless(most <= MOST_EXAMPLES, "examples", most, allowed)?;
         let allowed = format!("a whole number from 1 to the examples ({most}): an incomplete batch is left out");
         Invalid::unless(*training.batch <= most, "training.batch", training.batch, allowed)?;
         let steps = *training.steps;
@@ -161,6 +165,11 @@ impl Check for Settings {
         }
         let penalty = generation.length_penalty;
         Invalid::unless(penalty.is_finite(), "generation.length_penalty", penalty, "a finite number")?;
-        self.methods.check(&[*self.rank], steps)
+        // There the ranks are a list.
+        let renamed = |invalid: Invalid| match invalid.key.as_str() {
+            "ranks.0" => Invalid { key: "rank".to_owned(), ..invalid },
+            _ => invalid,
+        };
+        self.methods.check(&[*self.rank], steps).map_err(renamed)
     }
 }

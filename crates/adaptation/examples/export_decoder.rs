@@ -16,6 +16,7 @@ use adaptation::{
     TextActivations, TextBatch, peft,
 };
 use faer::Par;
+use safetensors::SafeTensors;
 use serde_json::json;
 
 const STEPS: usize = 20;
@@ -64,9 +65,11 @@ pub fn run(mut arguments: impl Iterator<Item = PathBuf>) -> Result<(), Box<dyn E
 /// The decoder in a directory, with its embedding as its head.
 fn with_tied_head(model: &Path) -> Result<Decoder<f32>, Box<dyn Error + Send + Sync>> {
     let directory = tempfile::tempdir()?;
-    for file in ["tokenizer.json", "model.safetensors"] {
-        fs::copy(model.join(file), directory.path().join(file))?;
-    }
+    fs::copy(model.join("tokenizer.json"), directory.path().join("tokenizer.json"))?;
+    let bytes = fs::read(model.join("model.safetensors"))?;
+    let tensors = SafeTensors::deserialize(&bytes)?;
+    let without_head = tensors.tensors().into_iter().filter(|(name, _)| name != "lm_head.weight");
+    fs::write(directory.path().join("model.safetensors"), safetensors::serialize(without_head, None)?)?;
     let mut config: serde_json::Value = serde_json::from_slice(&fs::read(model.join("config.json"))?)?;
     config["tie_word_embeddings"] = json!(true);
     fs::write(directory.path().join("config.json"), config.to_string())?;

@@ -12,6 +12,7 @@ use adaptation::{
     Pooling, PretrainedDecoder, PromptedText, Real, Site, TextActivations, TextBatch,
 };
 use faer::{Mat, Par};
+use safetensors::SafeTensors;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -97,9 +98,13 @@ pub fn tied<T: Real>(path: &Path) -> Decoder<T> {
 
 fn tied_directory(path: &Path) -> TempDir {
     let directory = tempfile::tempdir().expect("a directory");
-    for file in ["tokenizer.json", "model.safetensors"] {
-        fs::copy(path.join(file), directory.path().join(file)).expect("copied");
-    }
+    fs::copy(path.join("tokenizer.json"), directory.path().join("tokenizer.json")).expect("copied");
+    // Without the head of its own.
+    let bytes = fs::read(path.join("model.safetensors")).expect("weights");
+    let tensors = SafeTensors::deserialize(&bytes).expect("tensors");
+    let kept = tensors.tensors().into_iter().filter(|(name, _)| name != "lm_head.weight");
+    let kept = safetensors::serialize(kept, None).expect("bytes");
+    fs::write(directory.path().join("model.safetensors"), kept).expect("written");
     let config = fs::read_to_string(path.join("config.json")).expect("config.json");
     let config = config.replace("\"tie_word_embeddings\": false", "\"tie_word_embeddings\": true");
     fs::write(directory.path().join("config.json"), config).expect("written");

@@ -77,7 +77,7 @@ fn values_out_of_range_name_key_value_and_what_is_allowed() {
         ("nlg", "template.separator=\"\"", "a text that is not empty"),
         ("nlg", "data.version=\"newest\"", "original"),
         ("nlg", "examples=1000001", "a whole number from 1 to 1000000"),
-        ("nlg", "rank=9", "nlg.toml: rank = 9 is not allowed; allowed: an even whole number"),
+        ("nlg", "rank=9", "rank = 9 is not allowed; allowed: an even whole number"),
         ("nlg", "generation.beams=101", "a whole number from 1 to 100"),
         ("nlg", "generation.most_tokens=1001", "a whole number from 1 to 1000"),
         ("nlg", "methods.depth=2", "a whole number from 3"),

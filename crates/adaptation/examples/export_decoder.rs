@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use adaptation::adapter::{Compressed, DeepLora, Lora, Width, ZeroFactor};
 use adaptation::{
     AdamW, AdamWSettings, Adapters, Batch, Cache, Decoder, LanguageModel, Method, PretrainedDecoder, Site, Template,
-    TextActivations, TextBatch, peft,
+    TextActivations, TextBatch, TextModel, peft,
 };
 use faer::Par;
 use safetensors::SafeTensors;

@@ -7,7 +7,7 @@ use crate::fixed::Fixed;
 use adaptation::adapter::{Compressed, DeepLora, Lora, Width, ZeroFactor};
 use adaptation::{
     AdamW, AdamWSettings, Adapters, AppliedGradient, LanguageModel, Method, PretrainedDecoder, PromptedText, Real,
-    SequenceError, Site, Template, TextActivations, TextBatch, Weight,
+    SequenceError, Site, Template, TextActivations, TextBatch, TextModel, Weight,
 };
 use dynamics::random::{Generator, gaussian, stream};
 use faer::{Mat, Par};

@@ -19,13 +19,12 @@ use super::rotary::Rotary;
 use super::weights::LAYER_SITES;
 use crate::kernels::columns::{column, column_mut};
 use crate::kernels::product::Packed;
-use crate::method::Method;
 use crate::parts::adapted::PreparedAdapters;
 use crate::parts::blocks::{Pool, cut, for_each};
 use crate::parts::head::{Head, HeadWork};
 use crate::parts::rms_norm::{rms_norm_backward, standardize, weighted};
 use crate::parts::table::{Share, look_up, look_up_backward, reduce_rows};
-use crate::{AdapterError, Adapters, Applied, AppliedGradient, Real, Site, TextModel};
+use crate::{Adapters, Applied, AppliedGradient, Real, Site};
 
 /// A frozen decoder, and its weights once more for the way back: what adapters are trained on. A clone shares the weights.
 #[derive(Clone, Debug)]
@@ -72,25 +71,6 @@ impl<T: Real> LanguageModel<T> {
     /// The decoder.
     pub fn decoder(&self) -> &Decoder<T> {
         &self.decoder
-    }
-
-    /// The adapters of a method on these sites, drawn from `seed`, for steps on batches such as this one. A method that is made
-    /// from the gradient of the first batch takes this as the first.
-    ///
-    /// # Errors
-    /// If the method does not fit a site.
-    ///
-    /// # Panics
-    /// As [`loss_and_gradient`](Self::loss_and_gradient), if the method asks for the gradient.
-    pub fn adapters(
-        &self,
-        method: &Method,
-        sites: &[Site],
-        texts: &TextBatch,
-        seed: u64,
-        par: Par,
-    ) -> Result<Adapters<T>, AdapterError> {
-        TextModel::adapters(self, method, sites, texts, seed, par)
     }
 
     /// The mean over all of the batch's target tokens of `−log softmax(logits)[target]`.

@@ -108,7 +108,7 @@ fn sequences_of_a_cache_can_be_exchanged() {
     let prompts = [vec![3, 4, 5], vec![6], vec![7, 8, 9, 10]];
     let mut cache = Cache::new(decoder.config(), 3);
     decoder.hidden_states(&pack(&prompts), &mut cache, Par::Seq);
-    cache.select(&[2, 0, 2]);
+    cache.select(&[2, 0, 2], Par::Seq);
     let next = [vec![11], vec![12], vec![13]];
     let states = decoder.hidden_states(&pack(&next), &mut cache, Par::Seq);
     for (place, from) in [2, 0, 2].into_iter().enumerate() {

@@ -101,7 +101,7 @@ fn targets_of_a_cache_can_be_exchanged() {
     let (sources, targets) = ([vec![3, 4, 5], vec![6], vec![7, 8, 9, 10]], [vec![0, 30], vec![0], vec![0, 31, 32]]);
     let mut cache = t5.cache(&pack(&sources), Par::Seq);
     t5.decode(&pack(&targets), &mut cache, Par::Seq);
-    cache.select(&[2, 0, 2]);
+    cache.select(&[2, 0, 2], Par::Seq);
     let next = [vec![11], vec![12], vec![13]];
     let states = t5.decode(&pack(&next), &mut cache, Par::Seq);
     for (place, from) in [2, 0, 2].into_iter().enumerate() {

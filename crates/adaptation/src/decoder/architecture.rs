@@ -19,7 +19,7 @@ use faer::{Mat, MatMut, MatRef, Par};
 use super::pointwise::swiglu;
 use super::rotary::Rotary;
 use super::{Cache, Decoder};
-use crate::kernels::columns::{Buffer, column, column_mut};
+use crate::kernels::columns::{Buffer, column_mut};
 use crate::kernels::shared_product::packed_product;
 use crate::parts::attention::scale_of;
 use crate::parts::packed_attention::{Attend, attend};
@@ -58,8 +58,7 @@ impl<T: Real> Decoder<T> {
         let config = self.config();
         let mut hidden = Mat::zeros(config.hidden_size, batch.tokens());
         for token in 0..batch.tokens() {
-            column_mut(hidden.as_mut(), token)
-                .copy_from_slice(column(self.embedding.as_ref().as_ref(), batch.id(token)));
+            self.vocabulary.copy_token(batch.id(token), column_mut(hidden.as_mut(), token));
         }
         let rotary = Rotary::new(config, batch, |sequence| cache.length(sequence));
         let mut scratch = Scratch::default();
@@ -129,8 +128,13 @@ impl<T: Real> Decoder<T> {
     /// If `states` has not as many rows as a hidden state.
     pub fn logits(&self, states: MatRef<'_, T>, par: Par) -> Mat<T> {
         let mut logits = Mat::zeros(self.config().vocabulary, states.ncols());
-        packed_product(logits.as_mut(), false, &self.head, states, par);
+        self.write_logits(states, logits.as_mut(), par);
         logits
+    }
+
+    /// As [`logits`](Self::logits).
+    pub(super) fn write_logits(&self, states: MatRef<'_, T>, logits: MatMut<'_, T>, par: Par) {
+        packed_product(logits, false, self.vocabulary.head(), states, par);
     }
 
     /// What RMSNorm adds to the mean square.

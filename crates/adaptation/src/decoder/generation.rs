@@ -1,9 +1,10 @@
 //! Texts that a decoder writes behind prompts.
 
-use faer::{Mat, Par};
+use faer::{MatRef, Par};
 
 use super::{Cache, Decoder};
 use crate::generation::{Generation, Reader, last_tokens, search};
+use crate::kernels::columns::Buffer;
 use crate::{Batch, Real, SequenceError};
 
 impl<T: Real> Decoder<T> {
@@ -30,8 +31,9 @@ impl<T: Real> Decoder<T> {
             }
         }
         let first: Vec<&[u32]> = prompts.iter().map(Vec::as_slice).collect();
-        let cache = Cache::new(self.config(), prompts.len());
-        Ok(search(&first, how, &mut Behind { decoder: self, cache, par }))
+        let longest = prompts.iter().map(Vec::len).max().unwrap_or(0);
+        let cache = Cache::with_room(self.config(), prompts.len(), longest + how.most_tokens);
+        Ok(search(&first, how, &mut Behind { decoder: self, cache, logits: Buffer::default(), par }, par))
     }
 }
 
@@ -39,16 +41,21 @@ impl<T: Real> Decoder<T> {
 struct Behind<'a, T: Real> {
     decoder: &'a Decoder<T>,
     cache: Cache<T>,
+    /// vocabulary × sequences.
+    logits: Buffer<T>,
     par: Par,
 }
 
 impl<T: Real> Reader<T> for Behind<'_, T> {
-    fn read(&mut self, batch: &Batch) -> Mat<T> {
+    fn read(&mut self, batch: &Batch) -> MatRef<'_, T> {
         let states = self.decoder.hidden_states(batch, &mut self.cache, self.par);
-        self.decoder.logits(last_tokens(batch, states.as_ref()).as_ref(), self.par)
+        let (vocabulary, sequences) = (self.decoder.config().vocabulary, batch.sequences());
+        let logits = self.logits.write(vocabulary, sequences);
+        self.decoder.write_logits(last_tokens(batch, states.as_ref()).as_ref(), logits, self.par);
+        self.logits.read(vocabulary, sequences)
     }
 
     fn select(&mut self, sequences: &[usize]) {
-        self.cache.select(sequences);
+        self.cache.select(sequences, self.par);
     }
 }

@@ -111,8 +111,8 @@ impl<T: Real> Decoder<T> {
 impl<T: Real> Decoder<T> {
     /// Whether the head in a tied decoder's file is its embedding: transformers would not tie two that differ.
     fn check_head(&self, head: &[f32]) -> Result<(), &'static str> {
-        let (embedding, hidden) = (self.embedding.as_ref(), self.config().hidden_size);
-        let is_same = |(at, x): (usize, &f32)| embedding[(at % hidden, at / hidden)] == T::of(f64::from(*x));
+        let (embedding, hidden) = (self.vocabulary.embedding(), self.config().hidden_size);
+        let is_same = |(at, x): (usize, &f32)| embedding[(at / hidden, at % hidden)] == T::of(f64::from(*x));
         let allowed = "the embedding, or none: tie_word_embeddings is true in config.json";
         if head.iter().enumerate().all(is_same) { Ok(()) } else { Err(allowed) }
     }

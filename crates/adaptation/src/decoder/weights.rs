@@ -9,6 +9,7 @@ use rand_distr::StandardNormal;
 
 use super::{DecoderConfig, Weight};
 use crate::kernels::product::Packed;
+use crate::parts::vocabulary::Vocabulary;
 use crate::{Adapters, Real, Site};
 
 /// The sites of a layer.
@@ -19,12 +20,9 @@ pub(super) const LAYER_SITES: [fn(usize) -> Site; 7] =
 #[derive(Clone, Debug)]
 pub struct Decoder<T: Real> {
     config: DecoderConfig,
-    /// hidden × vocabulary: a token is a column.
-    pub(super) embedding: Arc<Mat<T>>,
+    pub(super) vocabulary: Vocabulary<T>,
     pub(super) layers: Arc<[Layer<T>]>,
     pub(super) norm: Arc<[T]>,
-    /// vocabulary × hidden.
-    pub(super) head: Arc<Packed<T>>,
 }
 
 /// One layer; matrices are outputs × inputs, as in [`Weight`].
@@ -60,7 +58,7 @@ impl<T: Real> Decoder<T> {
             Site::Gate(l) => &self.layers[l].gate,
             Site::Up(l) => &self.layers[l].up,
             Site::Down(l) => &self.layers[l].down,
-            Site::TiedEmbedding | Site::Head => &self.head,
+            Site::TiedEmbedding | Site::Head => self.vocabulary.head(),
             _ => panic!("a decoder has no packed {}", site.name()),
         }
     }
@@ -71,15 +69,16 @@ impl<T: Real> Decoder<T> {
     /// If the decoder has none.
     pub fn weight(&self, site: Site) -> Mat<T> {
         match site {
-            Site::WordEmbeddings | Site::TiedEmbedding => self.embedding.transpose().to_owned(),
+            Site::WordEmbeddings | Site::TiedEmbedding => self.vocabulary.embedding(),
             _ => self.packed(site).to_matrix(),
         }
     }
 
     /// The same decoder with two weights, equal ones, in place of a tied one: embedding and head can be adapted each by itself then.
-    /// Another one is left as it is. The weights are shared.
+    /// Another one is left as it is. All weights but the embedding are shared.
     pub fn untied(&self) -> Self {
-        Self { config: DecoderConfig { tied: false, ..self.config.clone() }, ..self.clone() }
+        let config = DecoderConfig { tied: false, ..self.config.clone() };
+        Self { config, vocabulary: self.vocabulary.untied(), ..self.clone() }
     }
 
     /// The same decoder with every adapter's `ΔW` added to its weight: what texts are written with after fine-tuning.
@@ -87,8 +86,7 @@ impl<T: Real> Decoder<T> {
     /// # Panics
     /// If an adapter is on a weight that the decoder does not have.
     pub fn with(&self, adapters: &Adapters<T>) -> Self {
-        let mut embedding = self.embedding.as_ref().clone();
-        let (mut head, mut layers) = (self.head.as_ref().clone(), self.layers.to_vec());
+        let (mut vocabulary, mut layers) = (self.vocabulary.clone(), self.layers.to_vec());
         for site in adapters.sites() {
             let delta = adapters.delta(site).expect("an adapter");
             let packed = match site {
@@ -99,20 +97,19 @@ impl<T: Real> Decoder<T> {
                 Site::Gate(l) => &mut layers[l].gate,
                 Site::Up(l) => &mut layers[l].up,
                 Site::Down(l) => &mut layers[l].down,
-                Site::Head if !self.config.tied => &mut head,
                 _ if site == self.config.embedding() => {
-                    embedding += delta.transpose();
-                    if !self.config.tied {
-                        continue;
-                    }
-                    &mut head
+                    vocabulary.add_to_embedding(delta.as_ref());
+                    continue;
+                }
+                _ if site == self.config.head() => {
+                    vocabulary.add_to_head(delta.as_ref());
+                    continue;
                 }
                 _ => panic!("the decoder has no {} to adapt", site.name()),
             };
             packed.add(delta.as_ref());
         }
-        let (embedding, head) = (Arc::new(embedding), Arc::new(head));
-        Self { config: self.config.clone(), embedding, layers: layers.into(), norm: self.norm.clone(), head }
+        Self { vocabulary, layers: layers.into(), ..self.clone() }
     }
 
     /// A random decoder, for tests: matrices normal with this standard deviation, RMSNorm weights around 1.
@@ -161,9 +158,8 @@ impl<T: Real> Decoder<T> {
             });
         }
         let embedding = transposed(&list(Weight::Embedding)?, Weight::Embedding);
-        let head =
-            if config.tied { Packed::new(embedding.transpose()) } else { packed(list(Weight::Head)?, Weight::Head) };
+        let head = if config.tied { None } else { Some(packed(list(Weight::Head)?, Weight::Head)) };
         let norm = list(Weight::LastNorm)?.into();
-        Ok(Self { config, embedding: Arc::new(embedding), layers: layers.into(), norm, head: Arc::new(head) })
+        Ok(Self { config, vocabulary: Vocabulary::new(embedding, head), layers: layers.into(), norm })
     }
 }

@@ -5,6 +5,7 @@ use faer::MatRef;
 use super::Generation;
 use crate::Real;
 use crate::kernels::columns::column;
+use crate::kernels::reduce::{any_above, log_sum};
 
 /// Some tokens behind the prompt, with their log-probability or, of a finished text, their score.
 #[derive(Clone, Debug)]
@@ -98,7 +99,9 @@ impl Beams {
         let mut all = Vec::new();
         for (beam, text) in self.running.iter().enumerate() {
             let logits = column(logits, beam);
-            let shift = text.score - log_sum(logits);
+            let mut total = 0.0;
+            log_sum(logits, &mut total);
+            let shift = text.score - total;
             all.extend(largest(logits, wanted).into_iter().map(|(token, logit)| Candidate {
                 beam,
                 token,
@@ -117,25 +120,33 @@ impl Beams {
     }
 }
 
-/// `ln Σ eˣ`.
-fn log_sum<T: Real>(logits: &[T]) -> f64 {
-    let most = logits.iter().fold(f64::NEG_INFINITY, |most, x| most.max(x.as_f64()));
-    // One by one in `f64`, for what is small against the sum is most of the vocabulary.
-    most + logits.iter().map(|&x| (x - T::of(most)).exponential().as_f64()).sum::<f64>().ln()
-}
+/// Logits that are passed over together if none of them is among the largest.
+const CHUNK: usize = 512;
 
 /// The largest logits with their tokens, the largest first; of equals the earlier.
 fn largest<T: Real>(logits: &[T], wanted: usize) -> Vec<(u32, f64)> {
     let mut found: Vec<(u32, T)> = Vec::with_capacity(wanted + 1);
-    for (token, &logit) in logits.iter().enumerate() {
-        if found.len() == wanted && found.last().is_some_and(|(_, least)| logit <= *least) {
-            continue;
+    for (place, some) in logits.chunks(CHUNK).enumerate() {
+        let mut any = true;
+        if let Some((_, least)) = found.last().filter(|_| found.len() == wanted) {
+            any_above(some, *least, &mut any);
         }
-        let place = found.partition_point(|(_, other)| *other >= logit);
-        found.insert(place, (token as u32, logit));
-        found.truncate(wanted);
+        if any {
+            let first = (place * CHUNK) as u32;
+            (first..).zip(some).for_each(|(token, logit)| insert(&mut found, wanted, token, *logit));
+        }
     }
     found.into_iter().map(|(token, logit)| (token, logit.as_f64())).collect()
+}
+
+/// Inserts a logit where it is among the largest.
+fn insert<T: Real>(found: &mut Vec<(u32, T)>, wanted: usize, token: u32, logit: T) {
+    if found.len() == wanted && found.last().is_some_and(|(_, least)| logit <= *least) {
+        return;
+    }
+    let place = found.partition_point(|(_, other)| *other >= logit);
+    found.insert(place, (token, logit));
+    found.truncate(wanted);
 }
 
 #[cfg(test)]
@@ -146,6 +157,29 @@ mod tests {
     fn the_largest_are_found_in_their_order() {
         let found = largest(&[0.5f32, 2.0, -1.0, 2.0, 3.0], 3);
         assert_eq!(found, [(4, 3.0), (1, 2.0), (3, 2.0)]);
-        assert!((log_sum(&[1000.0f32, 1000.0]) - (1000.0 + 2f64.ln())).abs() < 1e-6);
+    }
+
+    /// Many logits, with equal ones, of which most are passed over: as sorting them all says.
+    #[test]
+    fn the_largest_of_many_are_found() {
+        let numbers: Vec<f32> = (0..5000u64).map(|i| ((i * i * 7919) % 4001) as f32).collect();
+        let mut sorted: Vec<_> = (0u32..).zip(numbers.iter().map(|&x| f64::from(x))).collect();
+        sorted.sort_by(|a, b| b.1.total_cmp(&a.1));
+        assert_eq!(largest(&numbers, 9), sorted[..9]);
+    }
+
+    #[test]
+    fn sums_of_exponentials() {
+        let sum_of = |numbers: &[f32]| {
+            let mut sum = 0.0;
+            log_sum(numbers, &mut sum);
+            sum
+        };
+        assert!((sum_of(&[1000.0, 1000.0]) - (1000.0 + 2f64.ln())).abs() < 1e-6);
+        // One that is large, and many small ones that weigh as much.
+        let mut numbers = vec![-11.0f32; 60_000];
+        numbers[77] = 0.0;
+        let exact = (1.0 + 59_999.0 * (-11f64).exp()).ln();
+        assert!((sum_of(&numbers) - exact).abs() < 1e-7, "{} and {exact}", sum_of(&numbers));
     }
 }

@@ -1,7 +1,8 @@
 //! Keys and values of the tokens that were read, layer by layer, so that the next token is all that is computed.
 
-use faer::{Mat, MatRef};
+use faer::{Mat, MatRef, Par};
 
+use crate::parts::blocks::for_each;
 use crate::{Batch, DecoderConfig, Real};
 
 /// The keys (after their rotation) and values of some sequences.
@@ -18,12 +19,17 @@ pub struct Cache<T: Real> {
 impl<T: Real> Cache<T> {
     /// Of so many sequences, still empty.
     pub fn new(config: &DecoderConfig, sequences: usize) -> Self {
-        Self::of(config.layers, 2 * config.keys(), sequences)
+        Self::with_room(config, sequences, 0)
+    }
+
+    /// The same, with room for so many tokens of each sequence, which else is made as they come.
+    pub fn with_room(config: &DecoderConfig, sequences: usize, tokens: usize) -> Self {
+        Self::of(config.layers, 2 * config.keys(), sequences, tokens)
     }
 
     /// Of so many layers, and of so many numbers in keys and values of a token.
-    pub(crate) fn of(layers: usize, rows: usize, sequences: usize) -> Self {
-        let layer = || (0..sequences).map(|_| Mat::zeros(rows, 0)).collect();
+    pub(crate) fn of(layers: usize, rows: usize, sequences: usize, tokens: usize) -> Self {
+        let layer = || (0..sequences).map(|_| Mat::zeros(rows, tokens)).collect();
         Self { layers: (0..layers).map(|_| layer()).collect(), lengths: vec![0; sequences], rows }
     }
 
@@ -41,21 +47,13 @@ impl<T: Real> Cache<T> {
     }
 
     /// Other sequences in place of those that are there: the numbers say which, in which order; one may come several times.
-    /// Of those that go on from the same sequence, the last takes over its memory.
+    /// Of those that go on from the same sequence, the last takes over its memory, the others that of sequences that end.
     ///
     /// # Panics
     /// If there is no such sequence.
-    pub fn select(&mut self, sequences: &[usize]) {
-        for layer in &mut self.layers {
-            let mut old: Vec<Option<Mat<T>>> = std::mem::take(layer).into_iter().map(Some).collect();
-            for (place, &sequence) in sequences.iter().enumerate() {
-                let again = sequences[place + 1..].contains(&sequence);
-                let length = self.lengths[sequence];
-                let matrix =
-                    if again { old[sequence].as_ref().map(|kept| copy(kept, length)) } else { old[sequence].take() };
-                layer.push(matrix.expect("kept until it is asked for last"));
-            }
-        }
+    pub fn select(&mut self, sequences: &[usize], par: Par) {
+        let lengths = &self.lengths;
+        for_each(&mut self.layers, par, &|layer| select(layer, lengths, sequences));
         self.lengths = sequences.iter().map(|&sequence| self.lengths[sequence]).collect();
     }
 
@@ -86,9 +84,27 @@ impl<T: Real> Cache<T> {
     }
 }
 
-/// A copy with the same room.
-fn copy<T: Real>(matrix: &Mat<T>, length: usize) -> Mat<T> {
-    let mut copy = Mat::zeros(matrix.nrows(), matrix.ncols());
-    copy.subcols_mut(0, length).copy_from(matrix.subcols(0, length));
+/// The sequences of a layer, of these lengths, that are asked for.
+fn select<T: Real>(layer: &mut Vec<Mat<T>>, lengths: &[usize], sequences: &[usize]) {
+    let (kept, mut free): (Vec<_>, Vec<_>) =
+        std::mem::take(layer).into_iter().enumerate().partition(|(sequence, _)| sequences.contains(sequence));
+    let mut old: Vec<Option<Mat<T>>> = lengths.iter().map(|_| None).collect();
+    kept.into_iter().for_each(|(sequence, matrix)| old[sequence] = Some(matrix));
+    for (place, &sequence) in sequences.iter().enumerate() {
+        let again = sequences[place + 1..].contains(&sequence);
+        let matrix = if again {
+            old[sequence].as_ref().map(|from| copy(from, lengths[sequence], free.pop().map(|(_, matrix)| matrix)))
+        } else {
+            old[sequence].take()
+        };
+        layer.push(matrix.expect("kept until it is asked for last"));
+    }
+}
+
+/// A copy of so many columns with at least that room, in the place of another matrix if that has it.
+fn copy<T: Real>(from: &Mat<T>, length: usize, place: Option<Mat<T>>) -> Mat<T> {
+    let place = place.filter(|place| place.ncols() >= length);
+    let mut copy = place.unwrap_or_else(|| Mat::zeros(from.nrows(), from.ncols()));
+    copy.subcols_mut(0, length).copy_from(from.subcols(0, length));
     copy
 }

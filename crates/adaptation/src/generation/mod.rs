@@ -8,11 +8,12 @@
 mod beams;
 mod cache;
 
-use faer::{Mat, MatRef};
+use faer::{Mat, MatRef, Par};
 
 use self::beams::Beams;
 pub use self::cache::Cache;
 use crate::kernels::columns::{column, column_mut};
+use crate::parts::blocks::for_each;
 use crate::{Batch, Real};
 
 /// How texts are searched for.
@@ -39,36 +40,62 @@ impl Generation {
 /// What a search asks of a model that reads some sequences.
 pub(crate) trait Reader<T: Real> {
     /// The logits behind each sequence's last token, vocabulary × sequences, after the batch's tokens were read behind those before.
-    fn read(&mut self, batch: &Batch) -> Mat<T>;
+    fn read(&mut self, batch: &Batch) -> MatRef<'_, T>;
 
     /// Other sequences in place of those that are there: the numbers say which, in which order; one may come several times.
     fn select(&mut self, sequences: &[usize]);
 }
 
+/// The search for what is written behind one of some sequences, and what its last step said.
+struct Search {
+    sequence: usize,
+    beams: Beams,
+    /// The first of its beams in the reader.
+    first: usize,
+    /// From which of its beams each of the new ones comes.
+    parents: Vec<usize>,
+}
+
 /// What is written behind each of some sequences, of which the reader has read nothing yet. All are worked on together, those whose
 /// text is finished no more.
-pub(crate) fn search<T: Real>(first: &[&[u32]], how: &Generation, reader: &mut impl Reader<T>) -> Vec<Vec<u32>> {
-    let mut searches: Vec<Beams> = first.iter().map(|_| Beams::new()).collect();
-    // Which are still worked on; their running beams follow each other in the reader.
-    let mut open: Vec<usize> = (0..first.len()).collect();
-    let mut batch = Batch::new();
+pub(crate) fn search<T: Real>(
+    first: &[&[u32]],
+    how: &Generation,
+    reader: &mut (impl Reader<T> + Send),
+    par: Par,
+) -> Vec<Vec<u32>> {
+    // From outside, threads of the pool would have to be woken for every product.
+    match par {
+        Par::Seq => search_here(first, how, reader, par),
+        Par::Rayon(_) => rayon::scope(|_| search_here(first, how, reader, par)),
+    }
+}
+
+fn search_here<T: Real>(first: &[&[u32]], how: &Generation, reader: &mut impl Reader<T>, par: Par) -> Vec<Vec<u32>> {
+    let mut texts = vec![Vec::new(); first.len()];
+    let search = |sequence| Search { sequence, beams: Beams::new(), first: sequence, parents: Vec::new() };
+    let mut open: Vec<Search> = (0..first.len()).map(search).collect();
+    let (mut batch, mut kept) = (Batch::new(), Vec::new());
     first.iter().for_each(|ids| batch.push_ids(ids));
     while !open.is_empty() {
         let logits = reader.read(&batch);
-        let (mut first, mut kept) = (0, Vec::new());
+        for_each(&mut open, par, &|search| {
+            let own = logits.subcols(search.first, search.beams.running());
+            search.parents = search.beams.step(own, how);
+        });
         batch.clear();
-        for &prompt in &open {
-            let search = &mut searches[prompt];
-            let running = search.running();
-            let parents = search.step(logits.subcols(first, running), how);
-            kept.extend(parents.iter().map(|parent| first + parent));
-            search.newest().for_each(|token| batch.push_ids(&[token]));
-            first += running;
+        kept.clear();
+        for search in &mut open {
+            let first = std::mem::replace(&mut search.first, kept.len());
+            kept.extend(search.parents.iter().map(|parent| first + parent));
+            search.beams.newest().for_each(|token| batch.push_ids(&[token]));
         }
-        open.retain(|&prompt| searches[prompt].running() > 0);
+        for ended in open.extract_if(.., |search| search.beams.running() == 0) {
+            texts[ended.sequence] = ended.beams.best();
+        }
         reader.select(&kept);
     }
-    searches.into_iter().map(Beams::best).collect()
+    texts
 }
 
 /// The hidden states of the sequences' last tokens, hidden × sequences.

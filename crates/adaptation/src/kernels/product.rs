@@ -78,13 +78,27 @@ impl<T: Real> Packed<T> {
 
     /// The matrix.
     pub(crate) fn to_matrix(&self) -> Mat<T> {
-        let (mut matrix, height) = (Mat::zeros(self.rows, self.columns), self.height());
+        let mut matrix = Mat::zeros(self.rows, self.columns);
+        self.copy_to(matrix.as_mut());
+        matrix
+    }
+
+    /// Copies the matrix.
+    pub(crate) fn copy_to(&self, mut matrix: MatMut<'_, T>) {
+        let height = self.height();
         for first in (0..self.rows).step_by(height) {
             let count = height.min(self.rows - first);
             let panel = self.panels.subcols(first / height * self.columns, self.columns);
-            matrix.subrows_mut(first, count).copy_from(panel.subrows(0, count));
+            matrix.as_mut().subrows_mut(first, count).copy_from(panel.subrows(0, count));
         }
-        matrix
+    }
+
+    /// Copies a row of the matrix.
+    pub(crate) fn copy_row(&self, row: usize, to: &mut [T]) {
+        let (panel, within) = (row / self.height(), row % self.height());
+        let entries = self.panels.subcols(panel * self.columns, self.columns).row(within);
+        assert!(row < self.rows && to.len() == self.columns, "a row of the matrix");
+        to.iter_mut().zip(entries.iter()).for_each(|(to, entry)| *to = *entry);
     }
 
     /// The transposed matrix, packed.

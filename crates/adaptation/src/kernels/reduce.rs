@@ -47,6 +47,26 @@ fn largest<T: Real>(numbers: &[T]) -> T {
 }
 
 vector_code! {
+    /// `ln Σ eˣ` of some numbers, of which there is one at least, as `result`. What is small against the sum may be most of it: so
+    /// a few at a time are summed as they are, and those sums in `f64`.
+    fn log_sum<'a, T>(numbers: &'a [T], result: &'a mut f64) {
+        let most = largest(numbers);
+        let mut total = 0.0;
+        for some in numbers.chunks(8 * LANES) {
+            total += sum(some.len(), |i| (some[i] - most).exponential()).as_f64();
+        }
+        *result = most.as_f64() + total.ln();
+    }
+}
+
+vector_code! {
+    /// Whether one of some numbers is larger than a bound, as `result`.
+    fn any_above<'a, T>(numbers: &'a [T], bound: T, result: &'a mut bool) {
+        *result = !numbers.is_empty() && largest(numbers) > bound;
+    }
+}
+
+vector_code! {
     /// The cross-entropy of a token's logits, `ln Σ eˣ − x_target`, as `loss`; in place of the logits its gradient times `scale`:
     /// `scale (softmax(x) − e_target)`.
     fn cross_entropy<'a, T>(logits: &'a mut [T], target: usize, scale: T, loss: &'a mut T) {

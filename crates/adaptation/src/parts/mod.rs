@@ -3,6 +3,7 @@
 //! | module | what |
 //! |---|---|
 //! | `adapted` | a dense layer with its adapter, factored or merged |
+//! | `vocabulary` | an embedding and the head over it, which may be one weight |
 //! | `table` | an embedding's adapter, of which tokens look up rows |
 //! | `attention` | softmax attention of one sequence, head by head |
 //! | `packed_attention` | the same of all sequences of a batch, behind keys and values that are kept |
@@ -21,3 +22,4 @@ pub(crate) mod packed_attention;
 pub(crate) mod relative_position;
 pub(crate) mod rms_norm;
 pub(crate) mod table;
+pub(crate) mod vocabulary;

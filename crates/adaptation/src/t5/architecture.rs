@@ -28,7 +28,7 @@ use super::pointwise::{geglu, relu};
 use super::weights::{Attention, FeedForward};
 use super::{Stack, T5, T5Cache};
 use crate::generation::Cache;
-use crate::kernels::columns::{Buffer, column, column_mut};
+use crate::kernels::columns::{Buffer, column_mut};
 use crate::kernels::shared_product::packed_product;
 use crate::parts::blocks::part;
 use crate::parts::packed_attention::{Attend, attend};
@@ -107,8 +107,13 @@ impl<T: Real> T5<T> {
     /// If `states` has not as many rows as a hidden state.
     pub fn logits(&self, states: MatRef<'_, T>, par: Par) -> Mat<T> {
         let mut logits = Mat::zeros(self.config().vocabulary, states.ncols());
-        packed_product(logits.as_mut(), false, &self.head, states, par);
+        self.write_logits(states, logits.as_mut(), par);
         logits
+    }
+
+    /// As [`logits`](Self::logits).
+    pub(super) fn write_logits(&self, states: MatRef<'_, T>, logits: MatMut<'_, T>, par: Par) {
+        packed_product(logits, false, self.vocabulary.head(), states, par);
     }
 
     /// `x += W_o · attention(W_q n, W_k n, W_v n)` with `n = RMSNorm(x)`, in place; hidden × tokens. With a cache (and the number of
@@ -188,7 +193,7 @@ impl<T: Real> T5<T> {
     fn embed(&self, batch: &Batch) -> Mat<T> {
         let mut x = Mat::zeros(self.config().hidden_size, batch.tokens());
         for token in 0..batch.tokens() {
-            column_mut(x.as_mut(), token).copy_from_slice(column(self.embedding.as_ref().as_ref(), batch.id(token)));
+            self.vocabulary.copy_token(batch.id(token), column_mut(x.as_mut(), token));
         }
         x
     }

@@ -30,8 +30,8 @@ impl<T: Real> T5Cache<T> {
     ///
     /// # Panics
     /// If there is no such target.
-    pub fn select(&mut self, targets: &[usize]) {
-        self.own.select(targets);
+    pub fn select(&mut self, targets: &[usize], par: Par) {
+        self.own.select(targets, par);
         self.sources = targets.iter().map(|&target| self.sources[target]).collect();
     }
 }
@@ -42,6 +42,11 @@ impl<T: Real> T5<T> {
     /// # Panics
     /// As [`encode`](Self::encode).
     pub fn cache(&self, sources: &Batch, par: Par) -> T5Cache<T> {
+        self.cache_with_room(sources, 0, par)
+    }
+
+    /// The same, with room for so many tokens of each target, which else is made as they come.
+    pub(super) fn cache_with_room(&self, sources: &Batch, tokens: usize, par: Par) -> T5Cache<T> {
         let (config, states) = (self.config(), self.encode(sources, par));
         let mut keys_values = Mat::zeros(2 * config.queries(), sources.tokens());
         let of_layer = |attention: &Attention<T>| {
@@ -52,7 +57,7 @@ impl<T: Real> T5<T> {
             (0..sources.sequences()).map(of_source).collect()
         };
         let cross = self.layers.iter().filter_map(|layer| layer.cross.as_ref()).map(of_layer).collect();
-        let own = Cache::of(config.decoder_layers, 2 * config.queries(), sources.sequences());
+        let own = Cache::of(config.decoder_layers, 2 * config.queries(), sources.sequences(), tokens);
         T5Cache { own, cross, sources: (0..sources.sequences()).collect() }
     }
 }

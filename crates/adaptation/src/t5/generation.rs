@@ -1,9 +1,10 @@
 //! Texts that T5 writes for sources.
 
-use faer::{Mat, Par};
+use faer::{MatRef, Par};
 
 use super::{T5, T5Cache};
 use crate::generation::{Generation, Reader, last_tokens, search};
+use crate::kernels::columns::Buffer;
 use crate::{Batch, Real, SequenceError};
 
 impl<T: Real> T5<T> {
@@ -27,7 +28,8 @@ impl<T: Real> T5<T> {
         }
         let start = [self.config().start];
         let first = vec![&start[..]; sources.len()];
-        Ok(search(&first, how, &mut Behind { t5: self, cache: self.cache(&batch, par), par }))
+        let cache = self.cache_with_room(&batch, how.most_tokens, par);
+        Ok(search(&first, how, &mut Behind { t5: self, cache, logits: Buffer::default(), par }, par))
     }
 }
 
@@ -35,16 +37,21 @@ impl<T: Real> T5<T> {
 struct Behind<'a, T: Real> {
     t5: &'a T5<T>,
     cache: T5Cache<T>,
+    /// vocabulary × targets.
+    logits: Buffer<T>,
     par: Par,
 }
 
 impl<T: Real> Reader<T> for Behind<'_, T> {
-    fn read(&mut self, batch: &Batch) -> Mat<T> {
+    fn read(&mut self, batch: &Batch) -> MatRef<'_, T> {
         let states = self.t5.decode(batch, &mut self.cache, self.par);
-        self.t5.logits(last_tokens(batch, states.as_ref()).as_ref(), self.par)
+        let (vocabulary, targets) = (self.t5.config().vocabulary, batch.sequences());
+        let logits = self.logits.write(vocabulary, targets);
+        self.t5.write_logits(last_tokens(batch, states.as_ref()).as_ref(), logits, self.par);
+        self.logits.read(vocabulary, targets)
     }
 
     fn select(&mut self, sequences: &[usize]) {
-        self.cache.select(sequences);
+        self.cache.select(sequences, self.par);
     }
 }

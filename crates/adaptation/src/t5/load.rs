@@ -11,6 +11,7 @@ use super::{T5, T5Config, keys};
 use crate::kernels::product::Packed;
 use crate::model_error::ModelError;
 use crate::model_files as files;
+use crate::parts::vocabulary::Vocabulary;
 use crate::pretrained::hash;
 use crate::weight_files::{Tensors, WeightFiles};
 use crate::{Real, Site, TextTokenizer};
@@ -79,11 +80,11 @@ impl Origin<'_> {
     fn t5<T: Real>(&mut self) -> Result<T5<T>, ModelError> {
         let config = self.config;
         let embedding: Mat<T> = self.matrix(config.embedding())?;
-        let head = if config.tied { Packed::new(embedding.transpose()) } else { self.packed(Site::Head)? };
+        let head = if config.tied { None } else { Some(self.packed(Site::Head)?) };
         let layers = (0..config.layers()).map(|l| self.layer(l)).collect::<Result<_, _>>()?;
         let (encoder, decoder) = (self.stack("encoder")?, self.stack("decoder")?);
         let config = config.clone();
-        Ok(T5 { config, embedding: Arc::new(embedding), layers, encoder, decoder, head: Arc::new(head) })
+        Ok(T5 { config, vocabulary: Vocabulary::new(embedding, head), layers, encoder, decoder })
     }
 
     fn layer<T: Real>(&mut self, l: usize) -> Result<Layer<T>, ModelError> {

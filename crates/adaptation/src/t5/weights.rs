@@ -9,20 +9,18 @@ use rand_distr::StandardNormal;
 use super::T5Config;
 use super::config::{ATTENTION, CROSS};
 use crate::kernels::product::Packed;
+use crate::parts::vocabulary::Vocabulary;
 use crate::{Adapters, Real, Site};
 
 /// A frozen T5. A clone shares the weights.
 #[derive(Clone, Debug)]
 pub struct T5<T: Real> {
     pub(super) config: T5Config,
-    /// hidden × vocabulary: a token is a column.
-    pub(super) embedding: Arc<Mat<T>>,
+    pub(super) vocabulary: Vocabulary<T>,
     /// The encoder's, then the decoder's.
     pub(super) layers: Arc<[Layer<T>]>,
     pub(super) encoder: Stack<T>,
     pub(super) decoder: Stack<T>,
-    /// vocabulary × hidden.
-    pub(super) head: Arc<Packed<T>>,
 }
 
 /// What encoder or decoder have beside their layers.
@@ -129,12 +127,9 @@ impl<T: Real> T5<T> {
         };
         let (encoder, decoder) = (stack(), stack());
         let embedding = Mat::from_fn(config.hidden_size, config.vocabulary, |_, _| draw(0.0));
-        let head = match config.tied {
-            true => Packed::new(embedding.transpose()),
-            false => Packed::new(Mat::from_fn(config.vocabulary, config.hidden_size, |_, _| draw(0.0)).as_ref()),
-        };
-        let (embedding, head) = (Arc::new(embedding), Arc::new(head));
-        Self { config, embedding, layers: layers.into(), encoder, decoder, head }
+        let mut head = || Packed::new(Mat::from_fn(config.vocabulary, config.hidden_size, |_, _| draw(0.0)).as_ref());
+        let head = if config.tied { None } else { Some(head()) };
+        Self { config, vocabulary: Vocabulary::new(embedding, head), layers: layers.into(), encoder, decoder }
     }
 
     /// Its sizes.
@@ -148,8 +143,8 @@ impl<T: Real> T5<T> {
     /// If T5 has none.
     pub fn weight(&self, site: Site) -> Mat<T> {
         match site {
-            Site::WordEmbeddings | Site::TiedEmbedding => self.embedding.transpose().to_owned(),
-            Site::Head => self.head.to_matrix(),
+            Site::WordEmbeddings | Site::TiedEmbedding => self.vocabulary.embedding(),
+            Site::Head => self.vocabulary.head().to_matrix(),
             _ => {
                 let layer = layer_of(site).and_then(|layer| self.layers.get(layer));
                 let packed = layer.and_then(|layer| layer.packed(site));
@@ -163,22 +158,19 @@ impl<T: Real> T5<T> {
     /// # Panics
     /// If an adapter is on a weight that T5 does not have.
     pub fn with(&self, adapters: &Adapters<T>) -> Self {
-        let (mut embedding, mut head) = (self.embedding.as_ref().clone(), self.head.as_ref().clone());
-        let mut layers = self.layers.to_vec();
+        let (mut vocabulary, mut layers) = (self.vocabulary.clone(), self.layers.to_vec());
         for site in adapters.sites() {
             assert!(self.config.sites().any(|own| own == site), "T5 has no {} to adapt", site.name());
             let delta = adapters.delta(site).expect("an adapter");
             if site == self.config.embedding() {
-                embedding += delta.transpose();
-            }
-            if site == self.config.head() {
-                head.add(delta.as_ref());
+                vocabulary.add_to_embedding(delta.as_ref());
+            } else if site == self.config.head() {
+                vocabulary.add_to_head(delta.as_ref());
             } else if let Some(layer) = layer_of(site) {
                 layers[layer].packed_mut(site).expect("a site of this layer").add(delta.as_ref());
             }
         }
-        let (embedding, head, layers) = (Arc::new(embedding), Arc::new(head), layers.into());
-        Self { embedding, head, layers, ..self.clone() }
+        Self { vocabulary, layers: layers.into(), ..self.clone() }
     }
 }
 

@@ -17,7 +17,7 @@ pub use self::texts::{PromptedText, Template, TextBatch};
 use super::Decoder;
 use super::rotary::Rotary;
 use super::weights::LAYER_SITES;
-use crate::kernels::columns::{column, column_mut};
+use crate::kernels::columns::column_mut;
 use crate::kernels::product::Packed;
 use crate::parts::adapted::PreparedAdapters;
 use crate::parts::blocks::{Pool, cut, for_each};
@@ -32,7 +32,7 @@ pub struct LanguageModel<T: Real> {
     decoder: Decoder<T>,
     /// The transposed weights, layer by layer in the order of [`LAYER_SITES`].
     transposed: Arc<[Packed<T>]>,
-    /// hidden × vocabulary; of a tied decoder the embedding itself.
+    /// hidden × vocabulary.
     head: Arc<Mat<T>>,
 }
 
@@ -62,9 +62,7 @@ impl<T: Real> LanguageModel<T> {
     pub fn new(decoder: Decoder<T>) -> Self {
         let sites = (0..decoder.config().layers).flat_map(|l| LAYER_SITES.map(|site| site(l)));
         let transposed = sites.map(|site| decoder.packed(site).transposed()).collect();
-        let tied = decoder.config().tied;
-        let head =
-            if tied { decoder.embedding.clone() } else { Arc::new(decoder.head.to_matrix().transpose().to_owned()) };
+        let head = Arc::new(decoder.vocabulary.transposed_head());
         Self { decoder, transposed, head }
     }
 
@@ -190,7 +188,7 @@ impl<T: Real> Pass<'_, T> {
         let (hidden, (places, ids)) = (self.config().hidden_size, self.texts.places_and_ids());
         let states = blocks.iter().map(|block| (&block.extent, block.states.read(hidden, block.extent.count())));
         work.gather(hidden, places, states);
-        let (frozen, transposed) = (&*self.model.decoder.head, &*self.model.head);
+        let (frozen, transposed) = (self.model.decoder.vocabulary.head(), &*self.model.head);
         let prepared = self.prepared.at(self.config().head());
         let loss = Head { frozen, transposed, prepared, ids, keep: self.keep }.loss(work, applied, gradient, par);
         if self.keep {
@@ -240,8 +238,7 @@ impl<T: Real> Pass<'_, T> {
         let rows = self.rows(block);
         let mut hidden = block.hidden.write(self.config().hidden_size, block.extent.count());
         for (token, row) in rows.clone() {
-            let embedding = self.model.decoder.embedding.as_ref().as_ref();
-            column_mut(hidden.as_mut(), token).copy_from_slice(column(embedding, row));
+            self.model.decoder.vocabulary.copy_token(row, column_mut(hidden.as_mut(), token));
         }
         let site = self.config().embedding();
         look_up(self.prepared.at(site), adapters.applied(site), rows, &mut block.embedded, hidden);

@@ -4,7 +4,7 @@ use faer::{MatMut, Par, Scale};
 
 use super::block::{Block, Side};
 use super::pass::{Pass, Tokens};
-use crate::kernels::columns::{column, column_mut};
+use crate::kernels::columns::column_mut;
 use crate::parts::blocks::Extent;
 use crate::parts::dropout::DropoutSite;
 use crate::parts::head::{Head, HeadWork};
@@ -19,8 +19,7 @@ impl<'a, T: Real> Pass<'a, T> {
         let tokens = self.tokens(place, extent);
         let mut hidden = hidden.write(self.config().hidden_size, tokens.count());
         for (token, row) in tokens.rows() {
-            let embedding = self.model.t5.embedding.as_ref().as_ref();
-            column_mut(hidden.as_mut(), token).copy_from_slice(column(embedding, row));
+            self.model.t5.vocabulary.copy_token(row, column_mut(hidden.as_mut(), token));
         }
         let site = self.config().embedding();
         look_up(self.prepared.at(site), adapters.applied(site), tokens.rows(), embedded, hidden.as_mut());
@@ -91,7 +90,7 @@ impl<'a, T: Real> Pass<'a, T> {
         let (hidden, (places, ids)) = (self.config().hidden_size, self.pairs.targets().places_and_ids());
         let sides = blocks.iter().map(|block| &block.target);
         work.gather(hidden, places, sides.map(|side| (&side.extent, side.states.read(hidden, side.extent.count()))));
-        let (frozen, transposed) = (&*self.model.t5.head, &*self.model.head);
+        let (frozen, transposed) = (self.model.t5.vocabulary.head(), &*self.model.head);
         let prepared = self.prepared.at(self.config().head());
         let loss = Head { frozen, transposed, prepared, ids, keep: self.keep }.loss(work, applied, gradient, par);
         if self.keep {

@@ -34,7 +34,7 @@ pub struct TextToText<T: Real> {
     t5: T5<T>,
     /// By layer.
     transposed: Arc<[Transposed<T>]>,
-    /// hidden × vocabulary; of a tied T5 the embedding itself.
+    /// hidden × vocabulary.
     head: Arc<Mat<T>>,
 }
 
@@ -71,8 +71,7 @@ impl<T: Real> TextToText<T> {
             config.layer_sites(l).map(|site| (site, packed(site).transposed())).collect()
         };
         let transposed = (0..config.layers()).map(of_layer).collect();
-        let head =
-            if config.tied { t5.embedding.clone() } else { Arc::new(t5.head.to_matrix().transpose().to_owned()) };
+        let head = Arc::new(t5.vocabulary.transposed_head());
         Self { t5, transposed, head }
     }
 

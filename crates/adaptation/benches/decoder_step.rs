@@ -1,5 +1,6 @@
 //! One step of fine-tuning SmolLM2-135M-Instruct (downloaded once, 90 MB) on all threads: forward, loss, backward, AdamW; LoRA of rank
-//! 8 on all 2-D weights with both sides of at least 512. Sixteen texts behind prompts, as long as those of E2E.
+//! 8 on all 2-D weights with both sides of at least 512. Sixteen texts behind prompts, as long as those of E2E. Beside it the floor:
+//! the step's operations at the rate of a large product, measured in the same run.
 //!
 //! With `PYTHON` (an interpreter with transformers and torch), the same step in PyTorch is timed in the same run, as information:
 //!
@@ -10,14 +11,16 @@
 use std::error::Error;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use adaptation::adapter::{Lora, ZeroFactor};
 use adaptation::{
-    AdamW, AdamWSettings, LanguageModel, Method, PretrainedDecoder, PromptedText, TextActivations, TextBatch,
+    AdamW, AdamWSettings, DecoderConfig, LanguageModel, Method, PretrainedDecoder, PromptedText, Site, TextActivations,
+    TextBatch,
 };
 use criterion::{Criterion, criterion_group, criterion_main};
-use faer::Par;
+use faer::linalg::matmul::matmul;
+use faer::{Accum, Mat, Par};
 use sources::{Cache, Source, silent};
 
 /// Tokens of prompt and text of each sequence; 713 in all.
@@ -76,7 +79,39 @@ fn measured(criterion: &mut Criterion) -> Result<(), Box<dyn Error + Send + Sync
         batch.batch().tokens(),
         batch.targets()
     );
+    let rate = rate();
+    eprintln!("a large product: {:.0} GFLOP/s; floor of the step: {:.3} s", rate / 1e9, operations(config) / rate);
     in_pytorch(files.directory())
+}
+
+/// Operations of the step, but for those of the narrow adapters: every weight of a layer once a token, and once more for the
+/// activations' gradient; the head behind the targets alone; two products of attention forward and four back, between a token and
+/// those before it.
+fn operations(config: &DecoderConfig) -> f64 {
+    let layer = |site: Site| !site.is_embedding() && site != Site::Head;
+    let size = |site: Site| config.shape(site).0 * config.shape(site).1;
+    let layers: usize = config.sites().filter(|site| layer(*site)).map(size).sum();
+    let head = config.vocabulary * config.hidden_size;
+    let of_one = |(prompt, text): (u32, u32)| {
+        // Nothing is asked behind a text's last token.
+        let (tokens, targets) = (f64::from(prompt + text - 1), f64::from(text));
+        let attention = 6.0 * tokens * tokens * (config.queries() * config.layers) as f64;
+        4.0 * (tokens * layers as f64 + targets * head as f64) + attention
+    };
+    LENGTHS.into_iter().map(of_one).sum()
+}
+
+/// Operations a second in a large product on all threads: the best of many.
+fn rate() -> f64 {
+    let n = 1000;
+    let [a, b] = [3, 7].map(|step| Mat::from_fn(n, n, |i, j| (((i + step * j) % 13) as f32).sin()));
+    let mut product = Mat::<f32>::zeros(n, n);
+    let seconds = (0..50).map(|_| {
+        let start = Instant::now();
+        matmul(product.as_mut(), Accum::Replace, a.as_ref(), b.as_ref(), 1.0, Par::rayon(0));
+        start.elapsed().as_secs_f64()
+    });
+    2.0 * (n as f64).powi(3) / seconds.fold(f64::INFINITY, f64::min)
 }
 
 /// The step in PyTorch, if there is one.

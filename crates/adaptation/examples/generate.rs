@@ -8,27 +8,49 @@
 //! writes it.
 
 use std::error::Error;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::Instant;
 
 use adaptation::peft::{ImportError, import};
 use adaptation::{Decoder, Generation, PretrainedDecoder};
+use clap::Parser;
 use faer::Par;
 use sources::{Cache, Source, silent};
 
-fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
-    let (mut beams, mut most_tokens, mut model, mut adapter, mut prompts) = (1, 48, None, None, Vec::new());
-    let mut arguments = std::env::args().skip(1);
-    while let Some(argument) = arguments.next() {
-        let mut value = || arguments.next().ok_or_else(|| format!("{argument} needs a value"));
-        match argument.as_str() {
-            "--beams" => beams = value()?.parse()?,
-            "--tokens" => most_tokens = value()?.parse()?,
-            "--model" => model = Some(PathBuf::from(value()?)),
-            "--adapter" => adapter = Some(PathBuf::from(value()?)),
-            _ => prompts.push(argument),
+/// Writes behind prompts, and says how fast.
+#[derive(Parser)]
+struct Arguments {
+    /// Sequences that are kept for a prompt; 1 is greedy search.
+    #[arg(long, value_name = "N", default_value = "1")]
+    beams: NonZeroUsize,
+    /// Most tokens behind a prompt.
+    #[arg(long, value_name = "N", default_value = "48")]
+    tokens: NonZeroUsize,
+    /// A GGUF file, or a directory as transformers writes it, of a decoder of Llama's architecture. Without it
+    /// SmolLM2-135M-Instruct is downloaded once (90 MB).
+    #[arg(long, value_name = "PATH")]
+    model: Option<PathBuf>,
+    /// A LoRA for the model, as PEFT writes it.
+    #[arg(long, value_name = "DIR")]
+    adapter: Option<PathBuf>,
+    /// What texts are written behind.
+    #[arg(value_name = "PROMPT", required = true)]
+    prompts: Vec<String>,
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
         }
     }
+}
+
+fn run(Arguments { beams, tokens, model, adapter, prompts }: Arguments) -> Result<(), Box<dyn Error + Send + Sync>> {
     let path = match model {
         Some(path) => path,
         None => {
@@ -38,9 +60,7 @@ fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     };
     let pretrained = PretrainedDecoder::<f32>::load(&path)?;
     let ids = prompts.iter().map(|prompt| pretrained.tokenizer.encode(prompt)).collect::<Result<Vec<_>, _>>()?;
-    if beams == 0 || most_tokens == 0 {
-        return Err("--beams and --tokens: integers from 1".into());
-    }
+    let (beams, most_tokens) = (beams.get(), tokens.get());
     let how = Generation { beams, most_tokens, ends: pretrained.ends.clone(), length_penalty: 1.0 };
     let decoder = match adapter {
         Some(directory) => adapted(&pretrained.decoder, &directory)?,

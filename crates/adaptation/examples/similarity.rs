@@ -9,34 +9,47 @@
 
 use std::error::Error;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use adaptation::peft::import;
 use adaptation::tokens::Tokens;
 use adaptation::{Activations, Adapters, Batch, Head, Network, Pooling, Pretrained};
+use clap::Parser;
 use faer::{Mat, Par};
 use sources::{Cache, Source, silent};
 
 type Failure = Box<dyn Error + Send + Sync>;
 
-fn main() -> Result<(), Failure> {
-    run(std::env::args().skip(1)).map(|lines| lines.iter().for_each(|line| println!("{line}")))
+/// How similar the first sentence is to each of the others, to an encoder without and with an adapter.
+#[derive(Parser)]
+pub struct Arguments {
+    /// A directory of BERT or MPNet as transformers writes it. Without it the default encoder is downloaded once.
+    #[arg(long, value_name = "DIR")]
+    model: Option<PathBuf>,
+    /// A LoRA for the model, as PEFT writes it.
+    #[arg(long, value_name = "DIR")]
+    adapter: Option<PathBuf>,
+    /// Two of them at least.
+    #[arg(value_name = "SENTENCE", required = true, num_args = 2..)]
+    sentences: Vec<String>,
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse()) {
+        Ok(lines) => {
+            lines.iter().for_each(|line| println!("{line}"));
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// The example with these arguments: a line for each sentence but the first.
-pub fn run(mut arguments: impl Iterator<Item = String>) -> Result<Vec<String>, Failure> {
-    let (mut model, mut adapter, mut sentences) = (None, None, Vec::new());
-    while let Some(argument) = arguments.next() {
-        let mut value = || arguments.next().ok_or_else(|| format!("{argument} needs a value"));
-        match argument.as_str() {
-            "--model" => model = Some(PathBuf::from(value()?)),
-            "--adapter" => adapter = Some(PathBuf::from(value()?)),
-            _ => sentences.push(argument),
-        }
-    }
-    if sentences.len() < 2 {
-        return Err("usage: similarity [--adapter DIR] [--model DIR] SENTENCE SENTENCE…".into());
-    }
+pub fn run(Arguments { model, adapter, sentences }: Arguments) -> Result<Vec<String>, Failure> {
     let pretrained = Pretrained::load(&model.map_or_else(default_model, Ok)?)?;
     let encoded =
         sentences.iter().map(|text| pretrained.tokenizer.encode(text, None)).collect::<Result<Vec<_>, _>>()?;

@@ -120,6 +120,25 @@ fn sequences_of_a_cache_can_be_exchanged() {
     }
 }
 
+/// So many sequences that threads share them out, beside one thread; also after a step that follows others, by beams that end.
+#[test]
+fn threads_that_share_sequences_give_the_same_bits() {
+    let decoder = tiny::<f32>().decoder;
+    let prompts: Vec<Vec<u32>> = (0..16).map(|i| (3..7 + i % 5).collect()).collect();
+    let passes = [Par::Seq, Par::rayon(3)].map(|par| {
+        let mut cache = Cache::with_room(decoder.config(), 16, 9);
+        let first = decoder.hidden_states(&pack(&prompts), &mut cache, par);
+        let kept: Vec<usize> = (0..60).map(|place| (7 * place) % 13).collect();
+        cache.select(&kept, par);
+        let next: Vec<Vec<u32>> = (0..60).map(|place| vec![20 + place]).collect();
+        (first, decoder.hidden_states(&pack(&next), &mut cache, par))
+    });
+    assert_eq!(passes[0], passes[1]);
+    let how = Generation { beams: 4, most_tokens: 12, ends: vec![5, 9], length_penalty: 1.0 };
+    let texts = [Par::Seq, Par::rayon(2)].map(|par| decoder.generate(&prompts, &how, par).expect("short prompts"));
+    assert_eq!(texts[0], texts[1]);
+}
+
 #[test]
 fn sequences_that_do_not_fit_are_named() {
     let config = tiny::<f32>().decoder.config().clone();

@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use clap::Parser;
 use safetensors::tensor::{SafeTensors, TensorView};
 use serde_json::Value;
 
@@ -140,8 +141,8 @@ fn similarities_change_with_an_adapter() {
     let encoder = encoder();
     let model = ["--model", encoder.to_str().expect("a path")];
     let run = |more: &[&str]| {
-        let arguments = model.iter().chain(more).chain(&["the movie", "the film", "good"]);
-        similarity::run(arguments.map(|argument| (*argument).to_owned()))
+        let arguments = ["similarity"].iter().chain(&model).chain(more).chain(&["the movie", "the film", "good"]);
+        similarity::run(similarity::Arguments::parse_from(arguments))
     };
     let plain = run(&[]).expect("it runs");
     assert!(plain.len() == 2 && plain[0].ends_with("  the film") && plain[1].ends_with("  good"), "{plain:?}");

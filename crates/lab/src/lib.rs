@@ -48,7 +48,7 @@ pub use claim::{Claim, Evidence, Finding, Side, Verdict};
 pub use error::LabError;
 pub use experiment::{Drawing, Experiment, Finished, FinishedOf, Kernels, Plan, Planned, Trial, TrialError};
 pub use gathering::{BadInput, Gathering, NotBrought, Transfer};
-pub use memory::Memory;
+pub use memory::{Memory, give_back_memory};
 pub use progress::TrialContext;
 pub use provenance::{Machine, now};
 pub use table::{Results, Table};

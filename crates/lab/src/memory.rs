@@ -7,6 +7,16 @@ use indicatif::HumanBytes;
 
 use crate::{Kernels, LabError};
 
+/// Gives freed memory back to the system: before a phase whose allocations are of other sizes, so that they do not add up with
+/// those of the phase before. glibc keeps what lies between blocks in use; elsewhere this does nothing.
+pub fn give_back_memory() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: it may be called at any time, from any thread.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 /// An estimate of the most that a trial holds at once, in bytes, by the setting that each part of it grows with. What
 /// does not fit into 64 bits counts as the largest number that does.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -73,6 +73,11 @@ impl TrialContext {
         self.scratch.as_deref()
     }
 
+    /// What the trial is called in messages.
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
     /// The trial goes on where it was killed after running for so long: its seconds count from there.
     pub fn resume(&self, earlier: Duration) {
         self.earlier.store(earlier.as_millis() as u64, Ordering::Relaxed);

@@ -111,3 +111,19 @@ fn a_damaged_wordnet_is_refused_with_file_and_line() {
     let nowhere = WordNet::read(Path::new("nowhere")).err().unwrap();
     assert_eq!(nowhere.to_string(), format!("cannot read {}", Path::new("nowhere").join("data.noun").display()));
 }
+
+/// A file without words would give other scores without a word.
+#[test]
+fn a_wordnet_without_words_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    for part in ["noun", "verb", "adj", "adv"] {
+        for kind in ["data", "index"] {
+            let name = format!("{kind}.{part}");
+            fs::copy(fixture::path("dict").join(&name), directory.path().join(&name)).unwrap();
+        }
+    }
+    WordNet::read(directory.path()).unwrap();
+    fs::write(directory.path().join("index.adv"), "  1 a licence\n").unwrap();
+    let error = WordNet::read(directory.path()).err().unwrap().to_string();
+    assert!(error.contains("index.adv has no words"), "{error}");
+}

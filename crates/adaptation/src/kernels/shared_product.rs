@@ -90,7 +90,8 @@ fn columns_from<T: Real>(
     );
 }
 
-fn threads(par: Par) -> usize {
+/// As many as there are to share.
+pub(crate) fn threads(par: Par) -> usize {
     match par {
         Par::Seq => 1,
         Par::Rayon(threads) => threads.get(),

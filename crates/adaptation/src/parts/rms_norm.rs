@@ -7,6 +7,13 @@ use crate::kernels::columns::{Buffer, column, column_mut};
 use crate::kernels::lanes::vector_code;
 use crate::kernels::reduce::sum;
 
+/// One over the root of the mean square, plus 0. Squares that overflow would give 0 and so hide behind a state of zeros: they give
+/// NaN, so that the loss says it.
+#[inline(always)]
+fn inverse_root<T: Real>(mean: T, epsilon: T) -> T {
+    T::of(1.0) / (mean + epsilon).square_root() + mean * T::of(0.0)
+}
+
 /// What is kept of an RMSNorm.
 #[derive(Debug, Default)]
 pub(crate) struct Standardized<T: Real> {
@@ -41,7 +48,7 @@ vector_code! {
         for token in 0..x.ncols() {
             let (x, out) = (&column(x, token)[..count], &mut column_mut(out.as_mut(), token)[..count]);
             let mean = sum(count, |i| x[i] * x[i]) * T::of(1.0 / count as f64);
-            let inverse = T::of(1.0) / (mean + epsilon).square_root();
+            let inverse = inverse_root(mean, epsilon);
             for i in 0..count {
                 out[i] = x[i] * inverse * weight[i];
             }
@@ -57,7 +64,7 @@ vector_code! {
         for token in 0..x.ncols() {
             let (x, out) = (&column(x, token)[..count], &mut column_mut(standardized.as_mut(), token)[..count]);
             let mean = sum(count, |i| x[i] * x[i]) * T::of(1.0 / count as f64);
-            inverse[token] = T::of(1.0) / (mean + epsilon).square_root();
+            inverse[token] = inverse_root(mean, epsilon);
             for i in 0..count {
                 out[i] = x[i] * inverse[token];
             }
@@ -92,6 +99,25 @@ vector_code! {
             for i in 0..count {
                 gradient[i] += (weight[i] * d_out[i] - x[i] * along) * inverse[token];
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use faer::Mat;
+
+    use super::*;
+
+    /// A state whose squares overflow is no state of zeros.
+    #[test]
+    fn overflow_is_not_a_number() {
+        let (x, weight) = (Mat::from_fn(5, 2, |_, token| [1.0f32, 1e20][token]), [1.0; 5]);
+        let (mut normed, mut standardized, mut inverse) = (Mat::zeros(5, 2), Mat::zeros(5, 2), [0.0; 2]);
+        rms_norm(&weight, 0.0, x.as_ref(), normed.as_mut());
+        standardize(0.0, x.as_ref(), standardized.as_mut(), &mut inverse);
+        for found in [normed, standardized] {
+            assert!(found.col(0).iter().all(|&x| x == 1.0) && found.col(1).iter().all(|x| x.is_nan()), "{found:?}");
         }
     }
 }

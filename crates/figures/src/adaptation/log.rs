@@ -91,12 +91,7 @@ impl<'a> Log<'a> {
         match self.context.scratch().map_or(Ok(None), |scratch| tuning.restore::<Notes>(scratch)) {
             Ok(None) => {}
             Ok(Some(notes)) => {
-                tracing::info!(
-                    "{}, {}: goes on after step {}",
-                    self.trial.task,
-                    self.trial.method.label(),
-                    tuning.steps_done()
-                );
+                tracing::info!("{}: goes on after step {}", self.context.label(), tuning.steps_done());
                 self.context.resume(Duration::from_secs_f64(notes.seconds));
                 self.take_up(notes);
                 return Ok(());

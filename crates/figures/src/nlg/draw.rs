@@ -3,6 +3,7 @@
 use charts::{Axis, DotSet, Dots, Figure, Hue, Lines, Panel, Series, significant};
 use lab::statistics::Estimate;
 
+use super::made_up;
 use super::plan::FROZEN;
 use super::rows::{DEV, LossRow, Row, TRAINING};
 use super::scores::{CONTRASTS, References, ScoreRow, difference};
@@ -40,7 +41,7 @@ pub(super) fn figure(settings: &Settings, rows: &[Row], losses: &[LossRow], scor
 }
 
 fn subtitle(settings: &Settings, rows: &[Row]) -> String {
-    let Settings { examples, rank, step_size, training, data, methods, .. } = settings;
+    let Settings { examples, rank, step_size, training, methods, .. } = settings;
     let without = methods.without_embeddings();
     let left_out = if without.is_empty() { String::new() } else { format!(" ({without})") };
     let texts = rows.iter().map(|row| row.texts).max().unwrap_or(0);
@@ -51,15 +52,23 @@ fn subtitle(settings: &Settings, rows: &[Row]) -> String {
         more => format!("; {more} runs are not trained"),
     };
     format!(
-        "paper: Section 5, E2E on T5-base; here E2E, {} release, n = {examples}, r = {rank}, η = {}, {} steps of {}{left_out}, texts for {texts} \
+        "paper: Section 5, E2E on T5-base; here {}, n = {examples}, r = {rank}, η = {}, {} steps of {}{left_out}, texts for {texts} \
          meaning representations by {} beams; {}{failed}",
-        data.version.name(),
+        data_title(settings),
         significant(**step_size, 1),
         training.steps,
         training.batch,
         settings.generation.beams,
         settings.band.over_seeds(*settings.trials),
     )
+}
+
+/// The data in words.
+fn data_title(settings: &Settings) -> String {
+    match settings.data_name() {
+        made_up::DATA => "made-up data".to_owned(),
+        release => format!("E2E, {release} release"),
+    }
 }
 
 fn loss_panel(settings: &Settings, title: String, losses: &[&LossRow], split: &str) -> Lines {

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use adaptation::{PromptedText, SequenceError, Template, TextTokenizer};
 use anyhow::{Context, anyhow};
-use lab::{BadInput, Gathering, Invalid, NotBrought};
+use lab::{BadInput, Gathering, Invalid, NotBrought, give_back_memory};
 use sources::{Cache, Source, SourceError, expand_home};
 use texts::e2e::{Data, E2eError, Group, Split, Version};
 use texts::meteor::{Meteor, WordNet};
@@ -67,6 +67,8 @@ impl Inputs {
             Ok(model)
         };
         let models = settings.models.iter().map(model).collect::<anyhow::Result<_>>()?;
+        // Files and the numbers in them were held beside the weights.
+        give_back_memory();
         Ok(Self { models, meteor: Mutex::new(meteor) })
     }
 

@@ -52,7 +52,7 @@ impl<'a> Log<'a> {
         match self.context.scratch().map_or(Ok(None), |scratch| run.restore::<Notes>(scratch)) {
             Ok(None) => {}
             Ok(Some(notes)) => {
-                tracing::info!("{}: goes on after step {}", self.tuning.method.label(), run.steps_done());
+                tracing::info!("{}: goes on after step {}", self.context.label(), run.steps_done());
                 self.context.resume(Duration::from_secs_f64(notes.seconds));
                 self.notes = notes;
             }

@@ -15,6 +15,9 @@ const T5_NAME: &str = "tiny-t5";
 /// All of them.
 pub const MODELS: [&str; 2] = [LLAMA, T5_NAME];
 
+/// What tables and figures call the data.
+pub const DATA: &str = "made-up";
+
 const NAMES: [&str; 6] = ["Quay", "Elm", "Nook", "Ivy", "Oak", "Inn"];
 const FOODS: [&str; 3] = ["Thai", "Greek", "Fish"];
 

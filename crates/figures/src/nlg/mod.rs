@@ -50,7 +50,7 @@ impl Experiment for Nlg {
     }
 
     fn tables(settings: &Settings, inputs: &Inputs, finished: &[FinishedOf<Self>]) -> anyhow::Result<Vec<Table>> {
-        let data = settings.data.version.name();
+        let data = settings.data_name();
         let mut tables = rows::tables(Self::NAME, finished, inputs, data, *settings.scores.shown)?;
         let mut all = Vec::new();
         for run in finished {

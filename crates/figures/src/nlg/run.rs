@@ -87,6 +87,7 @@ impl NlgTrial {
         }
         // Optimizer and buffers are given back before there is a second model.
         let adapters = run.into_adapters();
+        lab::give_back_memory();
         let writer = network.writer(&adapters);
         drop(adapters);
         let texts = self.write(model, &writer, par)?;

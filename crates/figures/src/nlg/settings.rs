@@ -72,6 +72,14 @@ pub struct TemplateSettings {
 /// Settings have no control characters, so the line break has a name.
 const NEW_LINE: &str = "newline";
 
+impl Settings {
+    /// What tables and figures call the data: their release, or that they are made up.
+    pub fn data_name(&self) -> &'static str {
+        let is_made_up = self.models.iter().any(|name| made_up::MODELS.contains(&name.as_str()));
+        if is_made_up { made_up::DATA } else { self.data.version.name() }
+    }
+}
+
 impl TemplateSettings {
     /// What stands between the two.
     pub fn text(&self) -> &str {

@@ -1,6 +1,6 @@
 //! One experiment as the report shows it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -147,8 +147,8 @@ fn run(text: &str, name: &str, places: Places) -> Option<Run> {
     })
 }
 
-/// The settings of a run that are others than at the top of its TOML. Keys that stand there only, or in the run only, are not
-/// compared: an optional setting has no value to compare with.
+/// The settings of a run that are others than at the top of its TOML. A key that stands in one of the two only is an optional
+/// setting that the other is without.
 fn differing(meta: &toml::Table, name: &str, places: Places) -> Vec<[String; 3]> {
     let file = fs::read_to_string(places.experiments.join(format!("{name}.toml"))).unwrap_or_default();
     let Ok(mut paper) = file.parse::<toml::Table>() else { return Vec::new() };
@@ -158,12 +158,14 @@ fn differing(meta: &toml::Table, name: &str, places: Places) -> Vec<[String; 3]>
         flatten("", settings, &mut here);
     }
     flatten("", &toml::Value::Table(paper), &mut there);
-    let differs = |(key, value): (&String, &String)| {
-        let other = there.get(key)?;
-        (value != other).then(|| [key.clone(), value.clone(), other.clone()])
-    };
-    here.iter().filter_map(differs).collect()
+    let keys: BTreeSet<&String> = here.keys().chain(there.keys()).collect();
+    let value = |of: &BTreeMap<String, String>, key| of.get(key).map_or(WITHOUT, String::as_str).to_owned();
+    let differs = keys.into_iter().filter(|key| here.get(*key) != there.get(*key));
+    differs.map(|key| [key.clone(), value(&here, key), value(&there, key)]).collect()
 }
+
+/// What stands for the value of a key that is not there.
+const WITHOUT: &str = "not set";
 
 /// Dotted keys and their values; numbers of equal value look the same however they were written.
 fn flatten(prefix: &str, value: &toml::Value, into: &mut BTreeMap<String, String>) {
@@ -234,8 +236,9 @@ mod tests {
         fs::write(directory.path().join("a.toml"), paper).unwrap();
         let path = directory.path();
         let places = Places { profile: "quick", results: path, figures: path, experiments: path };
-        let meta = "[settings]\nseed = 1\nstep = 5000.0\nlist = [1, 2]\n[settings.problem]\nsize = 9\n";
+        let meta = "[settings]\nseed = 1\nlist = [1, 2]\n[settings.problem]\nmost = 3\nsize = 9\n";
         let found = differing(&meta.parse().unwrap(), "a", places);
-        assert_eq!(found, [["problem.size".to_owned(), "9".to_owned(), "1000".to_owned()]]);
+        let expected = [["problem.most", "3", "not set"], ["problem.size", "9", "1000"], ["step", "not set", "5000"]];
+        assert_eq!(found, expected.map(|row| row.map(str::to_owned)));
     }
 }

@@ -23,6 +23,12 @@ pub enum WordNetError {
         /// What the system said.
         source: io::Error,
     },
+    /// A file has no words.
+    #[error("{path} has no words; allowed: the file of a WordNet (the directory `dict` of its release)")]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
     /// A line is not as the format has it.
     #[error("{path}, line {line}: {what}")]
     Line {
@@ -75,12 +81,17 @@ impl WordNet {
 impl Entries {
     fn read(directory: &Path, part: Part) -> Result<Self, WordNetError> {
         let (mut sets, mut places) = (Vec::new(), HashMap::new());
+        let full = |path: &Path, is_empty: bool| match is_empty {
+            true => Err(WordNetError::Empty { path: path.to_owned() }),
+            false => Ok(()),
+        };
         let path = directory.join(format!("data.{}", part.suffix()));
         for_lines(&path, |fields| {
             places.insert(number(fields.first())?, sets.len());
             sets.push(set(fields)?);
             Ok(())
         })?;
+        full(&path, sets.is_empty())?;
         let mut index = HashMap::new();
         let path = directory.join(format!("index.{}", part.suffix()));
         for_lines(&path, |fields| {
@@ -89,6 +100,7 @@ impl Entries {
             index.insert(word, known.ok_or("an offset is not that of a line of the data file")?);
             Ok(())
         })?;
+        full(&path, index.is_empty())?;
         let mut exceptions = HashMap::new();
         let path = directory.join(format!("{}.exc", part.suffix()));
         if path.exists() {

@@ -162,16 +162,6 @@ impl Batch {
         self.starts[sequence]..self.starts[sequence + 1]
     }
 
-    /// Some of its sequences.
-    pub(crate) fn part(&self, sequences: Range<usize>) -> Self {
-        let mut part = Self::new();
-        for sequence in sequences {
-            let tokens = self.range(sequence);
-            part.push(&self.ids[tokens.clone()], &self.token_types[tokens]);
-        }
-        part
-    }
-
     /// The id of a token.
     pub(crate) fn id(&self, token: usize) -> usize {
         self.ids[token] as usize
@@ -195,8 +185,6 @@ mod tests {
         assert_eq!((batch.sequences(), batch.tokens()), (2, 4));
         assert_eq!((batch.range(0), batch.range(1)), (0..3, 3..4));
         assert_eq!((batch.id(3), batch.token_type(2)), (8, 1));
-        let part = batch.part(1..2);
-        assert_eq!((part.sequences(), part.tokens(), part.id(0), part.token_type(0)), (1, 1, 8, 0));
         batch.clear();
         assert_eq!((batch.sequences(), batch.tokens()), (0, 0));
     }

@@ -12,7 +12,6 @@ use faer::{Mat, MatRef, Par};
 
 use self::beams::Beams;
 pub use self::cache::Cache;
-pub(crate) use self::cache::CachePart;
 use crate::kernels::columns::{column, column_mut};
 use crate::parts::blocks::for_each;
 use crate::{Batch, Real};

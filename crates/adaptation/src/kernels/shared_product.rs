@@ -4,6 +4,7 @@ use faer::{MatMut, MatRef, Par};
 
 use super::product::{Left, Packed, Start, Term, sum_of_products};
 use crate::Real;
+use crate::parts::blocks::for_each;
 
 /// Columns of a product that are gone through at a time, so that they stay near while the weights pass.
 const COLUMNS: usize = 128;
@@ -27,14 +28,47 @@ pub(crate) fn packed_product<T: Real>(
     par: Par,
 ) {
     let start = if adds { Start::Destination } else { Start::Zero };
-    share_rows(dst, (packed.height(), packed.shape().1), par, &|mut dst, panel| {
-        let (rows, columns) = dst.shape();
-        for column in (0..columns).step_by(COLUMNS) {
-            let count = COLUMNS.min(columns - column);
-            let term = Term { left: Left::Panels(packed, panel, rows), right: right.subcols(column, count) };
-            sum_of_products(dst.as_mut().subcols_mut(column, count), start, [term]);
+    share_rows(dst, (packed.height(), packed.shape().1), par, &|dst, panel| times(dst, start, packed, panel, right));
+}
+
+/// `dst = packed · right` of several pairs with the same right operand: threads share the rows of all of them at once and wait for
+/// each other only at the end.
+///
+/// # Panics
+/// If shapes or strides are not as they must be.
+pub(crate) fn packed_products<T: Real, const N: usize>(
+    products: [(MatMut<'_, T>, &Packed<T>); N],
+    right: MatRef<'_, T>,
+    par: Par,
+) {
+    let threads = threads(par);
+    // A thread's rows of all products follow each other, so that the halves of the list are equal.
+    let mut parts: Vec<_> = (0..threads).map(|_| Vec::with_capacity(N)).collect();
+    for (dst, packed) in products {
+        let (mut rest, panels) = (dst, packed.shape().0.div_ceil(packed.height()));
+        for (thread, part) in parts.iter_mut().enumerate() {
+            let [first, end] = [thread, thread + 1].map(|thread| panels * thread / threads);
+            let rows = ((end - first) * packed.height()).min(rest.nrows());
+            let (own, below) = rest.split_at_row_mut(rows);
+            part.push((own, packed, first));
+            rest = below;
+        }
+    }
+    for_each(&mut parts, par, &|part| {
+        for (dst, packed, panel) in part {
+            times(dst.as_mut(), Start::Zero, packed, *panel, right);
         }
     });
+}
+
+/// Some rows of a product, from this panel on.
+fn times<T: Real>(mut dst: MatMut<'_, T>, start: Start<'_, T>, packed: &Packed<T>, panel: usize, right: MatRef<'_, T>) {
+    let (rows, columns) = dst.shape();
+    for column in (0..columns).step_by(COLUMNS) {
+        let count = COLUMNS.min(columns - column);
+        let term = Term { left: Left::Panels(packed, panel, rows), right: right.subcols(column, count) };
+        sum_of_products(dst.as_mut().subcols_mut(column, count), start, [term]);
+    }
 }
 
 /// Does `work` on rows of a product, given with the panel where they begin; threads share them where there is enough to do. Panels
@@ -90,8 +124,7 @@ fn columns_from<T: Real>(
     );
 }
 
-/// As many as there are to share.
-pub(crate) fn threads(par: Par) -> usize {
+fn threads(par: Par) -> usize {
     match par {
         Par::Seq => 1,
         Par::Rayon(threads) => threads.get(),
@@ -122,6 +155,13 @@ mod tests {
                     found
                 });
                 assert_eq!(found[0], found[1], "{rows} × {columns} × {depth}");
+                if !adds {
+                    let mut both = [start.clone(), start.clone()];
+                    let [one, other] = both.each_mut();
+                    let products = [(one.as_mut(), &packed), (other.as_mut(), &packed)];
+                    packed_products(products, b.as_ref(), Par::rayon(3));
+                    assert_eq!(both, [found[0].clone(), found[0].clone()]);
+                }
                 let expected = if adds { &expected + &start } else { expected.clone() };
                 assert!((&found[0] - &expected).norm_max() < 1e-3, "{rows} × {columns} × {depth}");
             }

@@ -62,24 +62,13 @@ pub(crate) fn cut(batch: &Batch, mut block: impl FnMut(usize, Extent)) -> usize 
 pub(crate) fn cut_sequences(
     sequences: usize,
     length: impl Fn(usize) -> usize,
-    block: impl FnMut(usize, Range<usize>),
+    mut block: impl FnMut(usize, Range<usize>),
 ) -> usize {
     let tokens: usize = (0..sequences).map(&length).sum();
     let wanted = match tokens.div_ceil(TOKENS) {
         0 | 1 => 1,
         several => several.next_multiple_of(2),
     };
-    share_out(sequences, length, wanted, block)
-}
-
-/// Cuts so many sequences, with as many tokens each as `length` says, into at most `wanted` blocks of about as many tokens.
-pub(crate) fn share_out(
-    sequences: usize,
-    length: impl Fn(usize) -> usize,
-    wanted: usize,
-    mut block: impl FnMut(usize, Range<usize>),
-) -> usize {
-    let tokens: usize = (0..sequences).map(&length).sum();
     let (mut count, mut first, mut end) = (0, 0, 0);
     for sequence in 0..sequences {
         end += length(sequence);

@@ -139,7 +139,6 @@ impl<T: Real> T5<T> {
         let (how, keys_values) = (self.attend(Some(bias), cache.is_some()), keys_values.as_ref());
         let mut context = scratch.context.write(config.queries(), tokens);
         if let Some((cache, l)) = cache {
-            let mut cache = cache.all();
             cache.append(l, batch, keys_values);
             let all = |sequence| cache.keys_values(l, batch, sequence);
             attend(how, batch, all, queries.as_ref(), context.as_mut(), par);

@@ -10,5 +10,9 @@ mod fuzz;
 mod nlg;
 mod ratings;
 mod report;
+// What only the tests of the sources ask of it is not used here.
+#[allow(dead_code)]
+#[path = "../../sources/tests/server.rs"]
+mod server;
 mod settings;
 mod smoke;

@@ -4,6 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use sources::Sha256;
+
+use crate::server::{COMMIT, Server};
+
 const TRAIN: &str = "mr,ref\n\
     \"name[Quay], food[Thai]\",Quay has Thai food.\n\
     \"name[Quay], food[Greek]\",Quay has Greek food.\n\
@@ -91,6 +95,48 @@ fn texts_are_written_scored_and_shown_for_each_meaning_representation() {
     // The first two texts of dev belong together: one more meaning representation would need another row.
     ended(&mut setup.nlg(&["data.meanings=1"]), 0);
     assert_eq!(setup.table("nlg.csv")[1].split(',').nth(11), Some("1"));
+}
+
+/// The profile of the paper's model, on a tiny T5 from a hub and the cleaned release: its files, its claim, its checkpoints.
+#[test]
+fn the_papers_profile_takes_a_t5_from_the_hub() {
+    let cleaned = [("train-fixed.no-ol.csv", TRAIN), ("devel-fixed.no-ol.csv", DEV)];
+    let (setup, server) = (Setup::new(&cleaned), Server::start());
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../adaptation/tests/fixtures/tiny-t5");
+    let mut hub = format!("repository=\"google-t5/t5-base\", revision=\"{COMMIT}\", files={{");
+    for name in ["config.json", "model.safetensors", "tokenizer.json"] {
+        let content = fs::read(fixture.join(name)).expect("a fixture");
+        hub += &format!("\"{name}\"=\"{}\", ", Sha256::of(&content));
+        server.state().files.insert(format!("google-t5/t5-base/{name}"), content);
+    }
+    let source = format!("sources.own.hub={{{hub}}}}}");
+    let settings = [
+        &source,
+        "models=[\"own\"]",
+        "examples=3",
+        "smallest_side=8",
+        "rank=2",
+        "data.most_tokens=40",
+        "methods.names=[\"lora\", \"compressed\"]",
+        "training={steps=4, batch=2, record_every=2, validate_every=2, checkpoint_every=2}",
+        "generation.most_tokens=6",
+    ];
+    let mut command =
+        setup.command(env!("CARGO_BIN_EXE_nlg"), &["--profile", "t5-base", "--trials", "1", "--data-dir"]);
+    command.arg(setup.path("data")).env("HF_ENDPOINT", &server.endpoint);
+    for setting in settings {
+        command.args(["--set", setting]);
+    }
+    ended(&mut command, 0);
+    let runs = fs::read_to_string(setup.path("results/t5-base/nlg.csv")).expect("a table");
+    // The frozen model and two runs.
+    assert_eq!(runs.lines().count(), 4, "{runs}");
+    assert!(runs.lines().skip(1).all(|run| run.starts_with("own,cleaned,")), "{runs}");
+    // Once more without the hub: model and runs are kept.
+    command.env("HF_ENDPOINT", "http://127.0.0.1:9");
+    let requests = server.requests().len();
+    ended(&mut command, 0);
+    assert_eq!((server.requests().len(), requests >= 3), (requests, true));
 }
 
 #[test]

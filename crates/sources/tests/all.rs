@@ -2,4 +2,5 @@
 
 mod hub;
 mod joined;
+mod server;
 mod source;

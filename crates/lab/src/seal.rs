@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -40,16 +40,7 @@ pub(crate) fn check(meta: &Path, results: &Results, accept_edited: bool) -> Resu
         tracing::warn!("{meta} has no hashes of its tables (an earlier version wrote it): they are drawn unchecked");
         return Ok(false);
     };
-    let mut differences = Vec::new();
-    for (file, seal) in &seals {
-        let path = results.file(file);
-        let how = match files::read(&path) {
-            Ok(bytes) => seal.difference(&bytes),
-            Err(error) if error.kind() == ErrorKind::NotFound => Some("it is missing".to_owned()),
-            Err(source) => return Err(LabError::Read { path, source }),
-        };
-        differences.extend(how.map(|how| format!("{} is not as its run wrote it ({how})", path.display())));
-    }
+    let differences = differences(&seals, |file| results.file(file))?;
     match differences.is_empty() {
         true => Ok(true),
         false if accept_edited => {
@@ -58,6 +49,30 @@ pub(crate) fn check(meta: &Path, results: &Results, accept_edited: bool) -> Resu
         }
         false => Err(LabError::TableDiffers { differences, command: results.command().to_owned() }),
     }
+}
+
+/// How tables in the directory of `meta` differ from those that its run wrote, file by file; nothing is known of a run without
+/// seals.
+///
+/// # Errors
+/// If a table that is there cannot be read.
+pub(crate) fn edited(meta: &Path, command: &str) -> Result<Vec<String>, LabError> {
+    let seals = read(meta, command).ok().flatten().unwrap_or_default();
+    differences(&seals, |file| meta.with_file_name(file))
+}
+
+fn differences(seals: &Seals, place: impl Fn(&str) -> PathBuf) -> Result<Vec<String>, LabError> {
+    let mut differences = Vec::new();
+    for (file, seal) in seals {
+        let path = place(file);
+        let how = match files::read(&path) {
+            Ok(bytes) => seal.difference(&bytes),
+            Err(error) if error.kind() == ErrorKind::NotFound => Some("it is missing".to_owned()),
+            Err(source) => return Err(LabError::Read { path, source }),
+        };
+        differences.extend(how.map(|how| format!("{} is not as its run wrote it ({how})", path.display())));
+    }
+    Ok(differences)
 }
 
 /// The seals in `meta`, if it has any.
@@ -92,6 +107,22 @@ impl Seal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tables_that_were_edited_or_deleted_are_found_beside_their_seals() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = |name: &str| directory.path().join(name);
+        let table = "x\n1\n";
+        let hash = Seal::new(1, table.as_bytes()).blake3;
+        let seals: String =
+            ["a", "b", "c"].map(|name| format!("\"{name}.csv\" = {{ rows = 1, blake3 = \"{hash}\" }}\n")).concat();
+        std::fs::write(place("a.meta.toml"), format!("[tables]\n{seals}")).unwrap();
+        std::fs::write(place("a.csv"), table).unwrap();
+        std::fs::write(place("b.csv"), "x\n2\n").unwrap();
+        let found = edited(&place("a.meta.toml"), "a").unwrap();
+        assert!(found.len() == 2 && found[0].contains("b.csv is not as") && found[1].contains("c.csv"), "{found:?}");
+        assert_eq!(edited(&place("none.meta.toml"), "a").unwrap(), [""; 0]);
+    }
 
     #[test]
     fn every_cut_and_every_changed_byte_is_a_difference() {

@@ -51,9 +51,12 @@ pub(super) fn findings(settings: &Settings, rows: &[Row], scores: &[ScoreRow]) -
 /// In every score against one reference, the mean of Deep LoRA − LoRA is above 0.
 fn leads(id: &'static str, model: &str, rows: &[Row], scores: &[ScoreRow]) -> Vec<Finding> {
     let own: Vec<ScoreRow> = scores.iter().filter(|row| row.model == model).cloned().collect();
+    let was_run = |method: &str| rows.iter().any(|row| row.model == model && row.method == method);
+    let were_run = was_run(CONTRAST.0) && was_run(CONTRAST.1);
     let finding = |name: String| {
         let here = |row: &ScoreRow| row.references == References::One && row.score == name;
         let finding = match difference(CONTRAST, rows, &own, here) {
+            None if !were_run => Finding::untested(id, "lora and deep-lora-narrow were not both run"),
             None => Finding::untested(id, "no pair of trained runs"),
             Some(estimate) => {
                 Finding::new(id, estimate.to_string(), Evidence::Direction { estimate, side: Side::Above, value: 0.0 })

@@ -140,10 +140,16 @@ pub struct TextRow {
     pub meaning: String,
     /// Who wrote it: a person, or a model and method.
     pub writer: String,
-    /// The text.
+    /// The text; control characters but line breaks are replaced by U+FFFD.
     pub text: String,
     /// Values that it lacks or has wrong.
     pub slot_errors: String,
+}
+
+/// A text with what nobody can see replaced by a mark: models write any character.
+fn printable(text: &str) -> String {
+    let seen = |c: char| if c.is_control() && c != '\n' { char::REPLACEMENT_CHARACTER } else { c };
+    text.chars().map(seen).collect()
 }
 
 /// The texts of people, the frozen model and the first run of every method for meaning representations that are spread evenly
@@ -158,7 +164,7 @@ fn texts(runs: &[FinishedRun], inputs: &Inputs, shown: usize) -> Vec<TextRow> {
             TextRow {
                 meaning: group.meaning.to_string(),
                 writer,
-                text: text.to_owned(),
+                text: printable(text),
                 slot_errors: errors.join("; "),
             }
         };

@@ -60,7 +60,11 @@ impl Report<'_> {
 /// If a table or figure that is there cannot be read, or the report not written.
 pub fn write(experiments: &[Entry], statements: &str, places: Places) -> Result<PathBuf, LabError> {
     let path = places.results.join(FILE);
-    files::write(&path, html(experiments, statements, places)?.as_bytes())?;
+    let report = gather(experiments, statements, places)?;
+    for difference in report.sections.iter().flat_map(|section| &section.edited) {
+        tracing::warn!("{difference}; the report says so");
+    }
+    files::write(&path, page::html(&report).into_string().as_bytes())?;
     Ok(path)
 }
 

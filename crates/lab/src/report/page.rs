@@ -148,6 +148,7 @@ fn experiment(section: &Section) -> Markup {
                     (PreEscaped(figure))
                 }
             }
+            @for difference in &section.edited { p { b { "Edited: " } (difference) "." } }
             (claims(&section.claims))
             @if let Some(texts) = &section.texts { (texts.html()) }
             @match &section.run {

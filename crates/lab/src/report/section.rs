@@ -9,7 +9,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use super::Places;
 use super::texts::Texts;
 use crate::claim::{self, Claim, Statement};
-use crate::{Entry, LabError, Results};
+use crate::{Entry, LabError, Results, seal};
 
 /// One experiment of the report.
 pub(super) struct Section {
@@ -24,6 +24,8 @@ pub(super) struct Section {
     pub(super) tables: Vec<Link>,
     /// Its settings file, if it is there.
     pub(super) settings: Option<Link>,
+    /// How its tables differ from those that its run wrote.
+    pub(super) edited: Vec<String>,
     /// What it was run with; `None` if it was not run.
     pub(super) run: Option<Run>,
 }
@@ -66,6 +68,7 @@ impl Section {
                 .collect::<Result<_, LabError>>()?,
             texts: Texts::read(&places.results.join(format!("{name}.texts.csv")))?,
             tables: named(places.results, name, "csv").into_iter().map(beside).collect(),
+            edited: seal::edited(&meta, name)?,
             settings: link_to(&places.experiments.join(format!("{name}.toml")), places.results),
             run: meta.is_file().then(|| read(&meta)).transpose()?.and_then(|text| run(&text, name, places)),
         })
@@ -167,13 +170,19 @@ fn differing(meta: &toml::Table, name: &str, places: Places) -> Vec<[String; 3]>
 /// What stands for the value of a key that is not there.
 const WITHOUT: &str = "not set";
 
-/// Dotted keys and their values; numbers of equal value look the same however they were written.
+/// Dotted keys and their values, of tables in a list with their places; numbers of equal value look the same however they were
+/// written. An empty list is no value: it is what an optional one is without.
 fn flatten(prefix: &str, value: &toml::Value, into: &mut BTreeMap<String, String>) {
     match value {
         toml::Value::Table(table) => {
             for (key, value) in table {
                 let key = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
                 flatten(&key, value, into);
+            }
+        }
+        toml::Value::Array(values) if values.iter().all(toml::Value::is_table) => {
+            for (place, value) in values.iter().enumerate() {
+                flatten(&format!("{prefix}.{place}"), value, into);
             }
         }
         other => {
@@ -231,14 +240,18 @@ mod tests {
     #[test]
     fn settings_that_differ() {
         let directory = tempfile::tempdir().unwrap();
-        let paper =
-            "seed = 1\nstep = 5e3\nlist = [1.0, 2]\n[problem]\nsize = 1000\n[profiles.quick]\nproblem.size = 9\n";
+        let paper = "seed = 1\nstep = 5e3\nlist = [1.0, 2]\ncases = [{ a = 1 }, { a = 2 }]\n[problem]\nsize = 1000\n[profiles.quick]\nproblem.size = 9\n";
         fs::write(directory.path().join("a.toml"), paper).unwrap();
         let path = directory.path();
         let places = Places { profile: "quick", results: path, figures: path, experiments: path };
-        let meta = "[settings]\nseed = 1\nlist = [1, 2]\n[settings.problem]\nmost = 3\nsize = 9\n";
+        let meta = "[settings]\nseed = 1\nlist = [1, 2]\ncases = [{ a = 1.0, b = [] }, { a = 3 }]\n[settings.problem]\nmost = 3\nsize = 9\n";
         let found = differing(&meta.parse().unwrap(), "a", places);
-        let expected = [["problem.most", "3", "not set"], ["problem.size", "9", "1000"], ["step", "not set", "5000"]];
+        let expected = [
+            ["cases.1.a", "3", "2"],
+            ["problem.most", "3", "not set"],
+            ["problem.size", "9", "1000"],
+            ["step", "not set", "5000"],
+        ];
         assert_eq!(found, expected.map(|row| row.map(str::to_owned)));
     }
 }

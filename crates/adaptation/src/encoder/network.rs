@@ -8,8 +8,9 @@ use super::LAYER_SITES;
 use super::block::{Pass, Scratch, SequenceGroup};
 use super::layer::layer_order;
 use super::pooling::Pooling;
+use crate::kernels::fork::for_each;
 use crate::parts::adapted::PreparedAdapters;
-use crate::parts::blocks::{Pool, cut, for_each};
+use crate::parts::blocks::{Pool, cut};
 use crate::parts::dropout::Dropout;
 use crate::{Adapters, Batch, Encoder, Head, Real, Site};
 

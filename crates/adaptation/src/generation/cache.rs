@@ -2,7 +2,7 @@
 
 use faer::{Mat, MatRef, Par};
 
-use crate::parts::blocks::for_each;
+use crate::kernels::fork::for_each;
 use crate::{Batch, DecoderConfig, Real};
 
 /// The keys (after their rotation) and values of some sequences.

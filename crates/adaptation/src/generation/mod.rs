@@ -13,7 +13,7 @@ use faer::{Mat, MatRef, Par};
 use self::beams::Beams;
 pub use self::cache::Cache;
 use crate::kernels::columns::{column, column_mut};
-use crate::parts::blocks::for_each;
+use crate::kernels::fork::for_each;
 use crate::{Batch, Real};
 
 /// How texts are searched for.

@@ -6,9 +6,11 @@
 //! | `columns` | columns as slices, buffers that are reused |
 //! | `product` | products of matrices, tile by tile |
 //! | `shared_product` | such with packed matrices, by several threads |
+//! | `fork` | what threads share out |
 //! | `reduce` | sums and softmax |
 
 pub(crate) mod columns;
+pub(crate) mod fork;
 pub(crate) mod lanes;
 pub(crate) mod product;
 pub(crate) mod reduce;

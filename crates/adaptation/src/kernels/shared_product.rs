@@ -2,9 +2,9 @@
 
 use faer::{MatMut, MatRef, Par};
 
+use super::fork::{for_each, threads};
 use super::product::{Left, Packed, Start, Term, sum_of_products};
 use crate::Real;
-use crate::parts::blocks::for_each;
 
 /// Columns of a product that are gone through at a time, so that they stay near while the weights pass.
 const COLUMNS: usize = 128;
@@ -122,13 +122,6 @@ fn columns_from<T: Real>(
         || columns_from(left, first, pieces / 2, work),
         || columns_from(right, first + half, pieces - pieces / 2, work),
     );
-}
-
-fn threads(par: Par) -> usize {
-    match par {
-        Par::Seq => 1,
-        Par::Rayon(threads) => threads.get(),
-    }
 }
 
 #[cfg(test)]

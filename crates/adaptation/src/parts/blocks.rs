@@ -6,7 +6,7 @@
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
-use faer::{MatMut, MatRef, Par};
+use faer::{MatMut, MatRef};
 
 use crate::Batch;
 
@@ -80,19 +80,6 @@ pub(crate) fn cut_sequences(
         }
     }
     count
-}
-
-/// Does `work` on every item, on several threads unless `par` is sequential.
-pub(crate) fn for_each<I: Send>(items: &mut [I], par: Par, work: &(impl Fn(&mut I) + Sync)) {
-    match (par, items) {
-        (_, []) => {}
-        (_, [one]) => work(one),
-        (Par::Seq, items) => items.iter_mut().for_each(work),
-        (_, items) => {
-            let (first, second) = items.split_at_mut(items.len() / 2);
-            rayon::join(|| for_each(first, par, work), || for_each(second, par, work));
-        }
-    }
 }
 
 /// Scratch buffers, one for every thread that works at the same time.

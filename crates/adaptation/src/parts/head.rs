@@ -7,9 +7,10 @@
 use faer::{Accum, ColMut, Mat, MatMut, MatRef, Par};
 
 use super::adapted::{Prepared, is_probe};
-use super::blocks::{Extent, for_each};
+use super::blocks::Extent;
 use crate::adapter::matmul;
 use crate::kernels::columns::{Buffer, column, column_mut};
+use crate::kernels::fork::for_each;
 use crate::kernels::product::{Packed, Start, Term, sum_of_products};
 use crate::kernels::reduce::cross_entropy;
 use crate::kernels::shared_product::{share_columns, share_rows};

@@ -8,8 +8,13 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::Places;
 use super::texts::Texts;
-use crate::claim::{self, Claim, Statement};
+use crate::claim::{self, Claim, Statement, Verdict};
 use crate::{Entry, LabError, Results, seal};
+
+/// The profile whose settings are the paper's.
+const PAPER: &str = "paper";
+/// Profiles with other models than that profile's, whose verdicts the report of `paper` takes in.
+const OTHER_MODELS: [&str; 3] = ["base", "bert-base", "t5-base"];
 
 /// One experiment of the report.
 pub(super) struct Section {
@@ -54,9 +59,7 @@ impl Section {
         let name = entry.name;
         let mine: Vec<Statement> =
             statements.iter().filter(|statement| statement.experiment == name).cloned().collect();
-        let results = Results::new(places.results, format!("{name} --profile {}", places.profile));
-        let stem = format!("{name}.claims");
-        let claims = if results.has(&stem) { results.read(&stem)? } else { not_run(&mine)? };
+        let claims = claims(name, &mine, places)?;
         let meta = places.results.join(format!("{name}.meta.toml"));
         Ok(Self {
             name,
@@ -101,6 +104,41 @@ fn link_to(file: &Path, from: &Path) -> Option<Link> {
 fn escaped(part: &str) -> String {
     const PLAIN: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
     utf8_percent_encode(part, &PLAIN).to_string()
+}
+
+/// The verdicts of an experiment: those of the profile and, beside the paper's, those of [`OTHER_MODELS`].
+fn claims(name: &str, statements: &[Statement], places: Places) -> Result<Vec<Claim>, LabError> {
+    let read = |profile: &str, directory: &Path| -> Result<Option<Vec<Claim>>, LabError> {
+        let results = Results::new(directory, format!("{name} --profile {profile}"));
+        let stem = format!("{name}.claims");
+        Ok(if results.has(&stem) { Some(results.read(&stem)?) } else { None })
+    };
+    let mut claims = match read(places.profile, places.results)? {
+        Some(claims) => claims,
+        None => not_run(statements)?,
+    };
+    if places.profile == PAPER {
+        for profile in OTHER_MODELS {
+            let theirs = read(profile, &places.results.with_file_name(profile))?.unwrap_or_default();
+            let tested = theirs.into_iter().filter(|claim| claim.verdict != Verdict::NotTested);
+            tested.for_each(|claim| take_in(&mut claims, claim));
+        }
+    }
+    Ok(claims)
+}
+
+/// Puts a verdict in the place of one that was not tested, of the same statement and case or of all its cases; else behind the
+/// others of its statement.
+fn take_in(claims: &mut Vec<Claim>, claim: Claim) {
+    let is_placeholder = |own: &&mut Claim| {
+        own.id == claim.id && own.verdict == Verdict::NotTested && (own.case == claim.case || own.case.is_empty())
+    };
+    if let Some(placeholder) = claims.iter_mut().find(is_placeholder) {
+        *placeholder = claim;
+        return;
+    }
+    let end = claims.iter().rposition(|own| own.id == claim.id).map_or(claims.len(), |last| last + 1);
+    claims.insert(end, claim);
 }
 
 /// The rows of statements whose experiment has no tables in this profile.
@@ -216,6 +254,29 @@ mod tests {
             fs::write(directory.path().join(file), "").unwrap();
         }
         assert_eq!(named(directory.path(), "a", "csv"), ["a.csv", "a.csv.csv", "a-layers.csv", "a.timing.csv"]);
+    }
+
+    /// In the place of what was not tested; behind what was; never what was not tested itself.
+    #[test]
+    fn verdicts_on_other_models_are_taken_in() {
+        let directory = tempfile::tempdir().unwrap();
+        let results = ["paper", "base"].map(|profile| directory.path().join(profile));
+        let header = "id,case,claim,source,paper,measured,n,low,high,adjusted_p,verdict,reason\n";
+        let rows = [
+            "a/x,,s,p,,,0,,,,not tested,r\na/y,one,s,p,,1,1,,,,holds,\na/z,,s,p,,,0,,,,not tested,r\n",
+            "a/x,other,s,p,,2,5,,,,differs,\na/y,two,s,p,,3,5,,,,inconclusive,\na/z,,s,p,,,0,,,,not tested,q\n",
+        ];
+        for (place, rows) in results.iter().zip(rows) {
+            fs::create_dir(place).unwrap();
+            fs::write(place.join("a.claims.csv"), format!("{header}{rows}")).unwrap();
+        }
+        let found = |profile: &str, place: &Path| -> Vec<String> {
+            let places = Places { profile, results: place, figures: place, experiments: place };
+            let claims = claims("a", &[], places).unwrap();
+            claims.into_iter().map(|claim| [claim.id, claim.case, claim.measured].join(" ")).collect()
+        };
+        assert_eq!(found("paper", &results[0]), ["a/x other 2", "a/y one 1", "a/y two 3", "a/z  "]);
+        assert_eq!(found("base", &results[1]).len(), 3);
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! The sizes of T5, and where its weights are.
 
-use super::weights::layer_of;
 use crate::parts::relative_position::RelativePositions;
 use crate::{SequenceError, Site};
 
@@ -167,5 +166,15 @@ impl T5Config {
             Some(place) => Err(SequenceError::UnknownToken { id: ids[place], place, limit: self.vocabulary }),
             None => Ok(()),
         }
+    }
+}
+
+/// The layer of a site within one.
+pub(super) fn layer_of(site: Site) -> Option<usize> {
+    match site {
+        Site::Query(l) | Site::Key(l) | Site::Value(l) | Site::AttentionOutput(l) => Some(l),
+        Site::CrossQuery(l) | Site::CrossKey(l) | Site::CrossValue(l) | Site::CrossOutput(l) => Some(l),
+        Site::Gate(l) | Site::Up(l) | Site::Down(l) => Some(l),
+        _ => None,
     }
 }

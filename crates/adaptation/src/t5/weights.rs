@@ -7,7 +7,7 @@ use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
 
 use super::T5Config;
-use super::config::{ATTENTION, CROSS};
+use super::config::{ATTENTION, CROSS, layer_of};
 use crate::kernels::product::Packed;
 use crate::parts::vocabulary::Vocabulary;
 use crate::{Adapters, Real, Site};
@@ -171,15 +171,5 @@ impl<T: Real> T5<T> {
             }
         }
         Self { vocabulary, layers: layers.into(), ..self.clone() }
-    }
-}
-
-/// The layer of a site within one.
-pub(super) fn layer_of(site: Site) -> Option<usize> {
-    match site {
-        Site::Query(l) | Site::Key(l) | Site::Value(l) | Site::AttentionOutput(l) => Some(l),
-        Site::CrossQuery(l) | Site::CrossKey(l) | Site::CrossValue(l) | Site::CrossOutput(l) => Some(l),
-        Site::Gate(l) | Site::Up(l) | Site::Down(l) => Some(l),
-        _ => None,
     }
 }

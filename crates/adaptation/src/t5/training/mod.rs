@@ -19,7 +19,7 @@ use faer::{Mat, Par};
 use self::block::{Block, Scratch};
 pub use self::pairs::PairBatch;
 use self::pass::Pass;
-use super::weights::layer_of;
+use super::config::layer_of;
 use super::{T5, T5Config};
 use crate::kernels::product::Packed;
 use crate::parts::adapted::PreparedAdapters;

@@ -14,7 +14,7 @@ use crate::parts::blocks::{Extent, Pool, part_mut};
 use crate::parts::dropout::{Dropout, DropoutSite, Mask, drop_columns};
 use crate::parts::relative_position::RelativeBias;
 use crate::parts::table::reduce_rows;
-use crate::t5::weights::layer_of;
+use crate::t5::config::layer_of;
 use crate::{Adapters, Batch, Real, Site, T5Config};
 
 /// What a pass is about.

@@ -111,6 +111,7 @@ fn run_all(list: &[Entry], statements: &str, options: &All) -> Result<u8, LabErr
         return print(&listing(list)).map(|()| 0);
     }
     if options.report {
+        logging::start(options.common.quiet, options.common.verbose);
         let path = write_report(list, statements, options)?;
         return print(&format!("{}\n", path.display())).map(|()| 0);
     }

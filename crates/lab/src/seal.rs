@@ -41,6 +41,8 @@ pub(crate) fn check(meta: &Path, results: &Results, accept_edited: bool) -> Resu
         return Ok(false);
     };
     let differences = differences(&seals, |file| results.file(file))?;
+    let said = |(path, how): (PathBuf, String)| format!("{} is not as its run wrote it ({how})", path.display());
+    let differences: Vec<String> = differences.into_iter().map(said).collect();
     match differences.is_empty() {
         true => Ok(true),
         false if accept_edited => {
@@ -51,17 +53,32 @@ pub(crate) fn check(meta: &Path, results: &Results, accept_edited: bool) -> Resu
     }
 }
 
-/// How tables in the directory of `meta` differ from those that its run wrote, file by file; nothing is known of a run without
-/// seals.
+/// What speaks against the tables of an experiment in a directory: no seal beside them, one that cannot be read, tables that are
+/// not those of the run. A file is named with its directory.
 ///
 /// # Errors
 /// If a table that is there cannot be read.
-pub(crate) fn edited(meta: &Path, command: &str) -> Result<Vec<String>, LabError> {
-    let seals = read(meta, command).ok().flatten().unwrap_or_default();
-    differences(&seals, |file| meta.with_file_name(file))
+pub(crate) fn doubts(directory: &Path, experiment: &str) -> Result<Vec<String>, LabError> {
+    let meta = directory.join(format!("{experiment}.meta.toml"));
+    if !meta.is_file() {
+        let has_tables = meta.with_file_name(format!("{experiment}.csv")).is_file();
+        let said = format!("{} is not there: the run did not finish, or the file was deleted", short(&meta));
+        return Ok(if has_tables { vec![said] } else { Vec::new() });
+    }
+    let Ok(seals) = read(&meta, experiment) else { return Ok(vec![format!("{} cannot be read", short(&meta))]) };
+    let differences = differences(&seals.unwrap_or_default(), |file| meta.with_file_name(file))?;
+    let said = |(path, how): (PathBuf, String)| format!("{} is not as its run wrote it ({how})", short(&path));
+    Ok(differences.into_iter().map(said).collect())
 }
 
-fn differences(seals: &Seals, place: impl Fn(&str) -> PathBuf) -> Result<Vec<String>, LabError> {
+/// A file with its directory.
+fn short(path: &Path) -> String {
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    format!("{}/{}", path.parent().map(name).unwrap_or_default(), name(path))
+}
+
+/// The tables that are not as they were sealed, and how.
+fn differences(seals: &Seals, place: impl Fn(&str) -> PathBuf) -> Result<Vec<(PathBuf, String)>, LabError> {
     let mut differences = Vec::new();
     for (file, seal) in seals {
         let path = place(file);
@@ -70,7 +87,7 @@ fn differences(seals: &Seals, place: impl Fn(&str) -> PathBuf) -> Result<Vec<Str
             Err(error) if error.kind() == ErrorKind::NotFound => Some("it is missing".to_owned()),
             Err(source) => return Err(LabError::Read { path, source }),
         };
-        differences.extend(how.map(|how| format!("{} is not as its run wrote it ({how})", path.display())));
+        differences.extend(how.map(|how| (path, how)));
     }
     Ok(differences)
 }
@@ -109,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tables_that_were_edited_or_deleted_are_found_beside_their_seals() {
+    fn doubts_about_tables() {
         let directory = tempfile::tempdir().unwrap();
         let place = |name: &str| directory.path().join(name);
         let table = "x\n1\n";
@@ -119,9 +136,12 @@ mod tests {
         std::fs::write(place("a.meta.toml"), format!("[tables]\n{seals}")).unwrap();
         std::fs::write(place("a.csv"), table).unwrap();
         std::fs::write(place("b.csv"), "x\n2\n").unwrap();
-        let found = edited(&place("a.meta.toml"), "a").unwrap();
-        assert!(found.len() == 2 && found[0].contains("b.csv is not as") && found[1].contains("c.csv"), "{found:?}");
-        assert_eq!(edited(&place("none.meta.toml"), "a").unwrap(), [""; 0]);
+        let found = doubts(directory.path(), "a").unwrap();
+        assert!(found.len() == 2 && found[0].contains("/b.csv is not as") && found[1].contains("c.csv"), "{found:?}");
+        assert_eq!(doubts(directory.path(), "none").unwrap(), [""; 0]);
+        assert!(doubts(directory.path(), "b").unwrap()[0].contains("/b.meta.toml is not there"));
+        std::fs::write(place("b.meta.toml"), "[tables").unwrap();
+        assert!(doubts(directory.path(), "b").unwrap()[0].ends_with("/b.meta.toml cannot be read"));
     }
 
     #[test]

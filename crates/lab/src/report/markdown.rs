@@ -7,9 +7,9 @@ use super::{Claim, Report, Verdict};
 pub(super) fn page(report: &Report) -> String {
     let counts = Verdict::ALL.map(|verdict| format!("{} {verdict}", report.count(verdict))).join(", ");
     let mut text = format!(
-        "# Claims\n\nEvery statement of the paper, and of what this repository adds, with its verdict from the tables of profile `{}`: {counts}. \
+        "# Claims\n\nEvery statement of the paper, and of what this repository adds, with its verdict from the tables of the profile {}: {counts}. \
          [How a verdict comes about](verdicts.md).\n\nThis page is generated: `just documents`.\n",
-        report.places.profile
+        report.profiles()
     );
     for section in &report.sections {
         text += &format!("\n## {}\n\n", section.name);

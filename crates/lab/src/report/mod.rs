@@ -49,6 +49,18 @@ impl Report<'_> {
         self.claims().filter(|claim| claim.id == id).collect()
     }
 
+    /// The profiles whose runs it shows, in words: the own one and, beside the paper's, those on other models.
+    fn profiles(&self) -> String {
+        let others = self.sections.iter().flat_map(|section| &section.others);
+        let mut names: Vec<&str> = others.copied().collect();
+        names.sort_unstable();
+        names.dedup();
+        match names.is_empty() {
+            true => self.places.profile.to_owned(),
+            false => format!("{} and, on other models, {}", self.places.profile, names.join(", ")),
+        }
+    }
+
     fn count(&self, verdict: Verdict) -> usize {
         self.claims().filter(|claim| claim.verdict == verdict).count()
     }
@@ -61,8 +73,8 @@ impl Report<'_> {
 pub fn write(experiments: &[Entry], statements: &str, places: Places) -> Result<PathBuf, LabError> {
     let path = places.results.join(FILE);
     let report = gather(experiments, statements, places)?;
-    for difference in report.sections.iter().flat_map(|section| &section.edited) {
-        tracing::warn!("{difference}; the report says so");
+    for doubt in report.sections.iter().flat_map(|section| &section.doubts) {
+        tracing::warn!("{doubt}; the report says so");
     }
     files::write(&path, page::html(&report).into_string().as_bytes())?;
     Ok(path)

@@ -31,9 +31,10 @@ pub(super) fn html(report: &Report) -> Markup {
                         a href="https://arxiv.org/abs/2406.04112" { "arXiv 2406.04112" }
                         ") show that a deep overparameterized factorization learns inside a small invariant subspace: a \
                          compressed one follows it at a fraction of the cost. This page tests their statements one by one, \
-                         with the runs of the profile " b { (profile) } "."
+                         with the runs of the profile " b { (report.profiles()) } "."
                     }
                     (counts(report))
+                    (doubts(report))
                 }
                 main {
                     (headlines(report))
@@ -42,6 +43,19 @@ pub(super) fn html(report: &Report) -> Markup {
                     (unimplemented(report))
                 }
                 script { (PreEscaped(FILTER)) }
+            }
+        }
+    }
+}
+
+/// Where tables are not those of their runs.
+fn doubts(report: &Report) -> Markup {
+    let doubted: Vec<&Section> = report.sections.iter().filter(|section| !section.doubts.is_empty()).collect();
+    html! {
+        @if !doubted.is_empty() {
+            p {
+                b { "Beware: " } "tables or verdicts of these are not as their runs left them: "
+                @for section in doubted { a href={ "#" (section.name) } { (section.name) } " " }
             }
         }
     }
@@ -148,11 +162,12 @@ fn experiment(section: &Section) -> Markup {
                     (PreEscaped(figure))
                 }
             }
-            @for difference in &section.edited { p { b { "Edited: " } (difference) "." } }
+            @for doubt in &section.doubts { p { b { "Beware: " } (doubt) "." } }
             (claims(&section.claims))
             @if let Some(texts) = &section.texts { (texts.html()) }
             @match &section.run {
                 Some(run) => { (settings(run)) (run_of(run)) },
+                None if !section.tables.is_empty() => {},
                 None => p.hint { "This experiment was not run in this profile." },
             }
             p.hint {

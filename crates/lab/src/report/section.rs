@@ -29,8 +29,10 @@ pub(super) struct Section {
     pub(super) tables: Vec<Link>,
     /// Its settings file, if it is there.
     pub(super) settings: Option<Link>,
-    /// How its tables differ from those that its run wrote.
-    pub(super) edited: Vec<String>,
+    /// What speaks against its tables and verdicts.
+    pub(super) doubts: Vec<String>,
+    /// Profiles on other models whose verdicts are among the claims.
+    pub(super) others: Vec<&'static str>,
     /// What it was run with; `None` if it was not run.
     pub(super) run: Option<Run>,
 }
@@ -59,7 +61,11 @@ impl Section {
         let name = entry.name;
         let mine: Vec<Statement> =
             statements.iter().filter(|statement| statement.experiment == name).cloned().collect();
-        let claims = claims(name, &mine, places)?;
+        let Verdicts { claims, others, mut doubts } = verdicts(name, &mine, places)?;
+        doubts.extend(seal::doubts(places.results, name)?);
+        for other in &others {
+            doubts.extend(seal::doubts(&places.results.with_file_name(other), name)?);
+        }
         let meta = places.results.join(format!("{name}.meta.toml"));
         Ok(Self {
             name,
@@ -71,7 +77,8 @@ impl Section {
                 .collect::<Result<_, LabError>>()?,
             texts: Texts::read(&places.results.join(format!("{name}.texts.csv")))?,
             tables: named(places.results, name, "csv").into_iter().map(beside).collect(),
-            edited: seal::edited(&meta, name)?,
+            doubts,
+            others,
             settings: link_to(&places.experiments.join(format!("{name}.toml")), places.results),
             run: meta.is_file().then(|| read(&meta)).transpose()?.and_then(|text| run(&text, name, places)),
         })
@@ -106,25 +113,41 @@ fn escaped(part: &str) -> String {
     utf8_percent_encode(part, &PLAIN).to_string()
 }
 
-/// The verdicts of an experiment: those of the profile and, beside the paper's, those of [`OTHER_MODELS`].
-fn claims(name: &str, statements: &[Statement], places: Places) -> Result<Vec<Claim>, LabError> {
+/// The verdicts of an experiment.
+struct Verdicts {
+    claims: Vec<Claim>,
+    /// Profiles on other models that some of them are of.
+    others: Vec<&'static str>,
+    /// What speaks against them.
+    doubts: Vec<String>,
+}
+
+/// The verdicts of the profile and, beside the paper's, those of [`OTHER_MODELS`].
+fn verdicts(name: &str, statements: &[Statement], places: Places) -> Result<Verdicts, LabError> {
     let read = |profile: &str, directory: &Path| -> Result<Option<Vec<Claim>>, LabError> {
         let results = Results::new(directory, format!("{name} --profile {profile}"));
         let stem = format!("{name}.claims");
         Ok(if results.has(&stem) { Some(results.read(&stem)?) } else { None })
     };
-    let mut claims = match read(places.profile, places.results)? {
-        Some(claims) => claims,
-        None => not_run(statements)?,
-    };
-    if places.profile == PAPER {
-        for profile in OTHER_MODELS {
-            let theirs = read(profile, &places.results.with_file_name(profile))?.unwrap_or_default();
-            let tested = theirs.into_iter().filter(|claim| claim.verdict != Verdict::NotTested);
-            tested.for_each(|claim| take_in(&mut claims, claim));
-        }
+    let own = read(places.profile, places.results)?;
+    let was_run = own.is_some();
+    let mut claims = own.unwrap_or_default();
+    let is_missing = |statement: &&Statement| claims.iter().all(|claim: &Claim| claim.id != statement.id);
+    let missing: Vec<Statement> = statements.iter().filter(is_missing).cloned().collect();
+    let mut doubts = Vec::new();
+    if was_run {
+        let said = |statement: &Statement| format!("{name}.claims.csv has no verdict on {}", statement.id);
+        doubts.extend(missing.iter().map(said));
     }
-    Ok(claims)
+    claims.extend(not_run(&missing)?);
+    let mut others = Vec::new();
+    for profile in OTHER_MODELS.into_iter().filter(|_| places.profile == PAPER) {
+        let theirs = read(profile, &places.results.with_file_name(profile))?.unwrap_or_default();
+        let tested: Vec<Claim> = theirs.into_iter().filter(|claim| claim.verdict != Verdict::NotTested).collect();
+        others.extend((!tested.is_empty()).then_some(profile));
+        tested.into_iter().for_each(|claim| take_in(&mut claims, claim));
+    }
+    Ok(Verdicts { claims, others, doubts })
 }
 
 /// Puts a verdict in the place of one that was not tested, of the same statement and case or of all its cases; else behind the
@@ -272,7 +295,8 @@ mod tests {
         }
         let found = |profile: &str, place: &Path| -> Vec<String> {
             let places = Places { profile, results: place, figures: place, experiments: place };
-            let claims = claims("a", &[], places).unwrap();
+            let Verdicts { claims, others, .. } = verdicts("a", &[], places).unwrap();
+            assert_eq!(others, if profile == "paper" { vec!["base"] } else { vec![] });
             claims.into_iter().map(|claim| [claim.id, claim.case, claim.measured].join(" ")).collect()
         };
         assert_eq!(found("paper", &results[0]), ["a/x other 2", "a/y one 1", "a/y two 3", "a/z  "]);

@@ -44,6 +44,9 @@ impl Differences {
     }
 }
 
+/// Room for the numbers beside the intervals, on both sides, in units of all that is shown.
+const ROOM: f64 = 0.15;
+
 /// A horizontal axis that is the same for all panels of these differences.
 pub fn difference_axis<'a>(label: &str, sets: impl IntoIterator<Item = &'a Differences>) -> Axis {
     let ends = |estimate: Estimate| {
@@ -51,7 +54,9 @@ pub fn difference_axis<'a>(label: &str, sets: impl IntoIterator<Item = &'a Diffe
         [low, high]
     };
     let all = sets.into_iter().flat_map(|set| set.values.iter().flatten().copied().flat_map(ends));
-    all.chain([0.0]).fold(Axis::linear(label), Axis::include)
+    let (low, high) = all.fold((0.0f64, 0.0f64), |(low, high), end| (low.min(end), high.max(end)));
+    let room = ROOM * (high - low);
+    Axis::linear(label).include(low - room).include(high + room)
 }
 
 /// The panel: a row for every name; values are written with so many decimals.

@@ -6,7 +6,7 @@ use lab::{Experiment, Results};
 
 use super::{FewShot, Settings};
 use crate::adaptation::*;
-use crate::authors;
+use crate::{authors, palette};
 
 /// The authors' name of the experiment.
 const AUTHORS: &str = "stsb_fewshot";
@@ -15,11 +15,9 @@ pub(super) fn figure(settings: &Settings, results: &Results) -> anyhow::Result<F
     let rows: Vec<RunRow> = results.read(FewShot::NAME)?;
     let tasks = distinct(&rows, |row| row.task.clone());
     let of = |task: &String| rows.iter().filter(|row| row.task == *task).collect::<Vec<&RunRow>>();
-    let mut differences = Vec::new();
-    for task in &tasks {
-        differences.push(difference_sets(settings, task, &of(task))?);
-    }
-    let axis = difference_axis("difference of scores", differences.iter().flatten());
+    let differences =
+        tasks.iter().map(|task| differences(settings, task, &of(task))).collect::<anyhow::Result<Vec<_>>>()?;
+    let axis = difference_axis("difference of scores", differences.iter().flat_map(|of_task| &of_task.sets));
     let mut figure = Figure::new("Few-shot fine-tuning: LoRA and Deep LoRA")
         .subtitle(format!("{}{}", settings.subtitle("paper: Section 5, few-shot STS-B"), what_failed(&rows)))
         .shared_legend();
@@ -36,9 +34,8 @@ pub(super) fn figure(settings: &Settings, results: &Results) -> anyhow::Result<F
     for task in &tasks {
         panels.push(loss_panel(task, &of(task), settings).x(x()).into());
     }
-    for (task, sets) in tasks.iter().zip(&differences) {
-        let names: Vec<String> = distinct(&of(task), |row| row.examples).iter().map(|n| format!("n = {n}")).collect();
-        panels.push(difference_panel(format!("{task}: differences"), &names, sets, axis.clone(), 3).into());
+    for (task, TasksDifferences { rows, sets }) in tasks.iter().zip(&differences) {
+        panels.push(difference_panel(format!("{task}: differences"), rows, sets, axis.clone(), 3).into());
     }
     Ok(figure.panels(panels))
 }
@@ -48,24 +45,30 @@ fn shows_paper(settings: &Settings, task: &str) -> bool {
     task == PAPERS_TASK && settings.encoder.is_pretrained()
 }
 
-/// Every contrast at every n, and the authors'.
-fn difference_sets(settings: &Settings, task: &str, rows: &[&RunRow]) -> anyhow::Result<Vec<Differences>> {
+/// The differences of a task: a row for every n and pair of methods that was run, and the authors' where they have one.
+struct TasksDifferences {
+    rows: Vec<String>,
+    sets: [Differences; 2],
+}
+
+fn differences(settings: &Settings, task: &str, rows: &[&RunRow]) -> anyhow::Result<TasksDifferences> {
     let sizes = distinct(rows, |row| row.examples);
-    let hues = settings.methods.hues();
-    let mut sets = Vec::new();
-    for contrast in CONTRASTS {
-        let at =
-            |&n: &usize| Compared::between(rows.iter().copied().filter(|row| row.examples == n), contrast).difference();
-        if let Some((_, hue)) = hues.iter().find(|(label, _)| *label == contrast.0) {
-            let label = format!("{} − {}", contrast.0, contrast.1);
-            sets.push(Differences::here(label, *hue, sizes.iter().map(at).collect()));
+    let methods = distinct(rows, |row| row.method.clone());
+    let was_run = |method: &str| methods.iter().any(|run| run == method);
+    let (mut names, mut here, mut theirs) = (Vec::new(), Vec::new(), Vec::new());
+    for &n in &sizes {
+        for (first, second) in CONTRASTS.into_iter().filter(|(first, second)| was_run(first) && was_run(second)) {
+            // Rows are narrow: the narrow form goes by that word.
+            let name = format!("{} − {second}", first.strip_prefix("Deep LoRA, ").unwrap_or(first));
+            names.push(if sizes.len() > 1 { format!("n = {n}: {name}") } else { name });
+            let of_size = rows.iter().copied().filter(|row| row.examples == n);
+            here.push(Compared::between(of_size, (first, second)).difference());
+            let is_authors = (first, second) == CONTRASTS[0] && shows_paper(settings, task);
+            theirs.push(if is_authors { authors::difference(AUTHORS, task, n)? } else { None });
         }
     }
-    if shows_paper(settings, task) {
-        let theirs: anyhow::Result<Vec<_>> = sizes.iter().map(|&n| authors::difference(AUTHORS, task, n)).collect();
-        sets.push(Differences::of_authors(theirs?));
-    }
-    Ok(sets)
+    let sets = [Differences::here("difference", palette::DEEP_LORA, here), Differences::of_authors(theirs)];
+    Ok(TasksDifferences { rows: names, sets })
 }
 
 fn of_method<'a>(rows: &[&'a RunRow], method: &str) -> Vec<&'a RunRow> {

@@ -9,7 +9,23 @@ use crate::text::{distinct, seconds, times};
 
 /// README's part: the newest run.
 pub fn newest(run: &Run) -> String {
-    format!("Run `{}`: {}.\n\n{}", run.name, machine(run), table(run))
+    format!("Run `{}`: {}.\n\n{}", run.name, machine(run), short_table(run))
+}
+
+/// A line per case: floor, our time, and the fastest peer with its ratio; all of one run.
+fn short_table(run: &Run) -> String {
+    let mut text = "| case | what | floor | here | the fastest other |\n|---|---|---|---|---|".to_owned();
+    for id in distinct(run.rows.iter().map(|row| row.id.as_str())) {
+        let rows: Vec<&PeerRow> = run.rows.iter().filter(|row| row.id == id).collect();
+        let what = case::find(id).map_or(String::new(), |case| case.description());
+        let [ours, theirs] =
+            [true, false].map(|is_ours| rows.iter().copied().filter(move |row| (row.peer == OURS) == is_ours));
+        let here: String = ours.map(|row| seconds(row.median_seconds)).collect();
+        let fastest = theirs.min_by(|a, b| a.ratio.total_cmp(&b.ratio));
+        let fastest = fastest.map_or(String::new(), |row| format!("{} {}", times(row.ratio), row.peer));
+        let _ = write!(text, "\n| `{id}` | {what} | {} | {here} | {fastest} |", seconds(rows[0].floor_seconds));
+    }
+    text
 }
 
 /// The part of `docs/performance.md`: every run with its chart, which is in `figures` as seen from there.
@@ -102,6 +118,13 @@ mod tests {
         let line = "| `original/d1000` | d = w = 1000, p = 0.2 | 72.0 ms | 80.0 ms | 200 ms (2.5 ×) | 160 ms (2.0 ×) | | 2.0 × |";
         assert_eq!(lines[2], line);
         assert!(lines[3].ends_with("| 250 ms | 300 ms | | | 750 ms (2.5 ×) | 2.5 × |"), "{table}");
+    }
+
+    #[test]
+    fn a_short_line_has_the_fastest_peer() {
+        let text = newest(&record::tests::run("2026-11-24"));
+        let line = "| `original/d1000` | d = w = 1000, p = 0.2 | 72.0 ms | 80.0 ms | 2.0 × JAX |";
+        assert!(text.lines().any(|found| found == line), "{text}");
     }
 
     #[test]

@@ -1,5 +1,4 @@
-//! The committed results of the profile paper are those that their runs wrote: each `NAME.meta.toml` has hash and number
-//! of rows of each table.
+//! The committed results are those that their runs wrote: each `NAME.meta.toml` has hash and number of rows of each table.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,8 +6,14 @@ use std::path::Path;
 
 #[test]
 fn every_committed_table_is_as_its_meta_says() {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../results/paper");
-    let entries = fs::read_dir(&directory).expect("committed results");
+    let results = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../results");
+    for profile in ["paper", "base"] {
+        check(&results.join(profile));
+    }
+}
+
+fn check(directory: &Path) {
+    let entries = fs::read_dir(directory).expect("committed results");
     let names = entries.map(|entry| entry.expect("an entry").file_name().into_string().expect("text"));
     let (metas, others): (Vec<String>, Vec<String>) = names.partition(|name| name.ends_with(".meta.toml"));
     let mut sealed = BTreeSet::new();

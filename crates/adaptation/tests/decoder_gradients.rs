@@ -346,13 +346,21 @@ fn ending_early_changes_nothing() {
     }
 }
 
-/// More targets than the head takes at a time: the same texts again and again have the same mean.
+/// Two texts as long as the decoder takes them, made of the tokens of the others.
+fn long_texts() -> [PromptedText; 2] {
+    let tokens: Vec<u32> = texts().iter().flat_map(|text| text.text.clone()).collect();
+    let of = |first: usize| tokens.iter().cycle().skip(first).copied();
+    [0, 5].map(|first| PromptedText { prompt: of(first).take(2).collect(), text: of(first + 2).take(60).collect() })
+}
+
+/// More blocks than are on their way at the same time, and more targets in two of them than the head takes: the same texts again
+/// and again have the same mean.
 #[test]
-fn the_head_in_parts_is_the_head_as_a_whole() {
-    let texts = texts();
-    let repeated: Vec<PromptedText> = (0..5).flat_map(|_| texts.clone()).collect();
-    let (once, often) = (pack(&texts), pack(&repeated));
-    assert!(once.targets() < 128 && often.targets() > 256);
+fn a_batch_in_parts_is_the_batch_as_a_whole() {
+    let repeated: Vec<PromptedText> = (0..10).flat_map(|_| long_texts()).collect();
+    let (once, often) = (pack(&long_texts()), pack(&repeated));
+    // Blocks have about 128 tokens; four are on their way on one thread.
+    assert!(once.targets() <= 128 && often.batch().tokens() > 9 * 128 && often.targets() > 9 * 100);
     for file in ["tiny-llama", "tiny-llama.gguf"] {
         let model = model::<f64>(file);
         for rank in [None, Some(3)] {
@@ -372,10 +380,14 @@ fn the_head_in_parts_is_the_head_as_a_whole() {
 #[test]
 fn the_same_bits_for_any_number_of_threads_and_used_buffers() {
     let texts = texts();
-    let batches = [pack(&texts[..2]), pack(&[&texts[..], &texts[..]].concat()), pack(&texts)];
+    let some = [&texts[..], &long_texts()].concat();
+    let many: Vec<PromptedText> = (0..9).flat_map(|_| some.clone()).collect();
+    let batches = [pack(&texts[..2]), pack(&many), pack(&texts)];
+    assert!(batches[1].batch().tokens() > 8 * 128, "more blocks than are on their way on two threads");
     for rank in [None, Some(3), Some(70)] {
         let model = model::<f64>("tiny-llama.gguf");
-        let (deltas, mut work, mut found) = (Deltas::random(&model, rank), TextActivations::new(), Vec::new());
+        let (deltas, mut work) = (Deltas::random(&model, rank), TextActivations::new());
+        let mut found = [const { Vec::new() }; 3];
         for threads in [1, 2, 3] {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
             let par = if threads == 1 { Par::Seq } else { Par::rayon(threads) };
@@ -383,13 +395,11 @@ fn the_same_bits_for_any_number_of_threads_and_used_buffers() {
                 let mut adapters = deltas.adapters();
                 let loss = pool.install(|| model.loss_and_gradient(batch, &mut adapters, &mut work, par));
                 assert_eq!(pool.install(|| model.loss(batch, &adapters, &mut work, par)), loss, "without a way back");
-                if place == 2 {
-                    let gradients: Vec<_> = sites(&model).iter().flat_map(|&site| gradient(&adapters, site)).collect();
-                    found.push((loss, gradients));
-                }
+                let gradients: Vec<_> = sites(&model).iter().flat_map(|&site| gradient(&adapters, site)).collect();
+                found[place].push((loss, gradients));
             }
         }
-        assert!(found.iter().all(|one| *one == found[0]), "{rank:?}");
+        assert!(found.iter().all(|same| same.iter().all(|one| *one == same[0])), "{rank:?}");
         assert!(work.bytes() > 0);
     }
 }

@@ -349,7 +349,7 @@ impl<T: Real> Pass<'_, T> {
                     };
                     (&block.partials[place], input)
                 });
-                reduce(shares, gradient, par);
+                reduce(shares, false, gradient, par);
             }
         }
     }

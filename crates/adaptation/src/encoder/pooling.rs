@@ -138,9 +138,9 @@ impl<T: Real> Pass<'_, T> {
                     let shares = blocks.iter().map(|block| {
                         (&block.partials[POOLER], block.hidden.read(hidden, block.extent.sequences.len()))
                     });
-                    reduce(shares, gradient, par);
+                    reduce(shares, false, gradient, par);
                 }
-                Pooling::Mean => reduce(std::iter::empty(), gradient, par),
+                Pooling::Mean => reduce(std::iter::empty(), false, gradient, par),
             }
         }
     }

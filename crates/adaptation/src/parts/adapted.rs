@@ -290,16 +290,19 @@ impl<T: Real> Partial<T> {
     }
 }
 
-/// Sums shares of the gradient of a dense layer's adapter, each given with the layer's input, in their order.
+/// Sums shares of the gradient of a dense layer's adapter, each given with the layer's input, in their order. Adds them to what is
+/// there if `adds`, of blocks that went before.
 pub(crate) fn reduce<'a, T: Real>(
     shares: impl Iterator<Item = (&'a Partial<T>, MatRef<'a, T>)>,
+    adds: bool,
     gradient: &mut AppliedGradient<T>,
     par: Par,
 ) {
+    if !adds {
+        clear(gradient);
+    }
     match gradient {
         AppliedGradient::Factored { left, right } => {
-            left.fill(T::of(0.0));
-            right.fill(T::of(0.0));
             let ((m, rank), n) = (left.shape(), right.ncols());
             for (partial, _) in shares {
                 *left += partial.left.read(m, rank);
@@ -307,7 +310,6 @@ pub(crate) fn reduce<'a, T: Real>(
             }
         }
         AppliedGradient::Merged(delta) => {
-            delta.fill(T::of(0.0));
             let m = delta.nrows();
             for (partial, input) in shares {
                 let d_y = partial.d_y.read(m, input.ncols());
@@ -315,6 +317,18 @@ pub(crate) fn reduce<'a, T: Real>(
                 faer::linalg::matmul::matmul(delta, Accum::Add, d_y, input.transpose(), one, par);
             }
         }
+        AppliedGradient::FactoredRows { .. } | AppliedGradient::MergedRows(_) => panic!("rows are those of embeddings"),
+    }
+}
+
+/// Makes the gradient of a dense weight 0.
+pub(crate) fn clear<T: Real>(gradient: &mut AppliedGradient<T>) {
+    match gradient {
+        AppliedGradient::Factored { left, right } => {
+            left.fill(T::of(0.0));
+            right.fill(T::of(0.0));
+        }
+        AppliedGradient::Merged(delta) => delta.fill(T::of(0.0)),
         AppliedGradient::FactoredRows { .. } | AppliedGradient::MergedRows(_) => panic!("rows are those of embeddings"),
     }
 }

@@ -1,12 +1,12 @@
 //! The head: logits, the loss and its gradient, for a few tokens at a time.
 //!
 //! The logits of a batch would be vocabulary × targets, more than all that is kept of a layer. So the states that a target is behind
-//! are gathered, and [`COLUMNS`] of them at a time go forward and back: logits, in their place the loss's gradient, and from that the
+//! are gathered, and at most [`COLUMNS`] of them at a time go forward and back: logits, in their place the loss's gradient, and from that the
 //! gradients of the states and of the head's adapter. Threads share the vocabulary, and the columns of the softmax.
 
 use faer::{Accum, ColMut, Mat, MatMut, MatRef, Par};
 
-use super::adapted::{Prepared, is_probe};
+use super::adapted::{Prepared, clear, is_probe};
 use super::blocks::Extent;
 use crate::adapter::matmul;
 use crate::kernels::columns::{Buffer, column, column_mut};
@@ -16,8 +16,8 @@ use crate::kernels::reduce::cross_entropy;
 use crate::kernels::shared_product::{share_columns, share_rows};
 use crate::{Applied, AppliedGradient, Real};
 
-/// Targets whose logits are held at a time.
-const COLUMNS: usize = 128;
+/// Most targets whose logits are held at a time.
+const COLUMNS: usize = 192;
 
 /// Buffers of the head.
 #[derive(Debug, Default)]
@@ -41,7 +41,7 @@ impl<T: Real> HeadWork<T> {
     }
 
     /// Gathers the states that a target is behind, hidden × targets, from blocks of tokens: each given with its tokens' states, in
-    /// the order of the rising `places`.
+    /// the order of the rising `places`, all of which are in one of the blocks.
     pub(crate) fn gather<'a>(
         &mut self,
         hidden: usize,
@@ -84,15 +84,19 @@ pub(crate) struct Head<'a, T: Real> {
     pub(crate) transposed: &'a Mat<T>,
     /// Its adapter.
     pub(crate) prepared: &'a Prepared<T>,
-    /// The targets.
+    /// The targets behind the states that were gathered.
     pub(crate) ids: &'a [u32],
+    /// Number of targets that the loss is the mean of, these among them.
+    pub(crate) targets: usize,
+    /// Whether the gradient of the adapter is added to what is there.
+    pub(crate) adds: bool,
     /// Whether a way back will follow.
     pub(crate) keep: bool,
 }
 
 impl<T: Real> Head<'_, T> {
-    /// The mean loss of the states that were [gathered](HeadWork::gather), given what is applied on the head. If a way back follows,
-    /// the states' gradient in their place, and that of the head's adapter, if there is one.
+    /// What the states that were [gathered](HeadWork::gather) add to the mean loss, given what is applied on the head. If a way back
+    /// follows, the states' gradient in their place, and that of the head's adapter, if there is one.
     pub(crate) fn loss(
         &self,
         work: &mut HeadWork<T>,
@@ -100,16 +104,19 @@ impl<T: Real> Head<'_, T> {
         mut gradient: Option<&mut AppliedGradient<T>>,
         par: Par,
     ) -> f64 {
-        gradient.iter_mut().for_each(|gradient| clear(gradient));
+        if !self.adds {
+            gradient.iter_mut().for_each(|gradient| clear(gradient));
+        }
         let mut sum = 0.0;
-        for (place, some) in self.ids.chunks(COLUMNS).enumerate() {
-            let first = place * COLUMNS;
+        let columns = self.ids.len().div_ceil(self.ids.len().div_ceil(COLUMNS));
+        for (place, some) in self.ids.chunks(columns).enumerate() {
+            let first = place * columns;
             sum += self.losses(first, some, work, applied, par);
             if self.keep {
                 self.backward(first, some.len(), work, applied, gradient.as_deref_mut(), par);
             }
         }
-        sum / self.ids.len() as f64
+        sum / self.targets as f64
     }
 
     /// (vocabulary, hidden).
@@ -141,7 +148,7 @@ impl<T: Real> Head<'_, T> {
         {
             matmul(logits.as_mut(), Accum::Add, delta, states, par);
         }
-        let scale = T::of(1.0 / self.ids.len() as f64);
+        let scale = T::of(1.0 / self.targets as f64);
         let losses = work.losses.list(ids.len());
         let columns = logits.col_iter_mut().map(|logits| slice(logits));
         let mut columns: Vec<_> = columns.zip(ids).zip(losses.iter_mut()).collect();
@@ -192,18 +199,6 @@ impl<T: Real> Head<'_, T> {
             matmul(states.as_mut(), Accum::Add, delta.transpose(), d_logits, par);
         }
         matmul(states, Accum::Add, self.transposed.as_ref(), d_logits, par);
-    }
-}
-
-/// Makes the gradient of a dense weight 0.
-fn clear<T: Real>(gradient: &mut AppliedGradient<T>) {
-    match gradient {
-        AppliedGradient::Factored { left, right } => {
-            left.fill(T::of(0.0));
-            right.fill(T::of(0.0));
-        }
-        AppliedGradient::Merged(delta) => delta.fill(T::of(0.0)),
-        AppliedGradient::FactoredRows { .. } | AppliedGradient::MergedRows(_) => panic!("rows are those of embeddings"),
     }
 }
 

@@ -15,7 +15,9 @@ pub(super) struct Pass<'a, T: Real> {
     pub(super) model: &'a LanguageModel<T>,
     pub(super) texts: &'a TextBatch,
     pub(super) prepared: &'a PreparedAdapters<T>,
-    pub(super) rotary: Rotary<T>,
+    pub(super) rotary: &'a Rotary<T>,
+    /// Whether blocks of the batch went before, to whose gradients those of these are added.
+    pub(super) adds: bool,
     /// Whether a way back will follow.
     pub(super) keep: bool,
 }
@@ -41,7 +43,7 @@ pub(super) struct Block<T: Real> {
     pub(super) gradient: Buffer<T>,
     /// Rows of the left factor of the embedding's adapter; rank × tokens.
     pub(super) embedded: Buffer<T>,
-    /// One per layer; of a pass without a way back, one for all.
+    /// One per layer; of a pass without a way back, one for all. Lent for the time of a pass.
     pub(super) layers: Vec<LayerState<T>>,
     pub(super) last: Standardized<T>,
     /// After the last RMSNorm, then their gradient; hidden × tokens.
@@ -105,20 +107,22 @@ pub(super) struct Scratch<T: Real> {
 }
 
 impl<T: Real> Block<T> {
-    /// Bytes of its buffers.
+    /// Bytes of its own buffers.
     pub(super) fn bytes(&self) -> usize {
-        let layer = |state: &LayerState<T>| {
-            let buffers = [&state.queries, &state.keys_values, &state.probabilities, &state.context];
-            let buffers = buffers.into_iter().chain([&state.gate, &state.up]).chain(&state.low);
-            let norms = state.attention_norm.bytes() + state.feed_forward_norm.bytes();
-            norms + buffers.map(Buffer::bytes).sum::<usize>()
-        };
         let inputs = [&self.inputs.attention, &self.inputs.feed_forward, &self.inputs.activated];
         let rest = [&self.hidden, &self.gradient, &self.embedded, &self.states].into_iter().chain(inputs);
         rest.map(Buffer::bytes).sum::<usize>()
-            + self.layers.iter().map(layer).sum::<usize>()
             + self.last.bytes()
             + self.partials.iter().chain([&self.embedding]).map(Partial::bytes).sum::<usize>()
+    }
+}
+
+impl<T: Real> LayerState<T> {
+    /// Bytes of its buffers.
+    pub(super) fn bytes(&self) -> usize {
+        let buffers = [&self.queries, &self.keys_values, &self.probabilities, &self.context, &self.gate, &self.up];
+        let norms = self.attention_norm.bytes() + self.feed_forward_norm.bytes();
+        norms + buffers.into_iter().chain(&self.low).map(Buffer::bytes).sum::<usize>()
     }
 }
 

@@ -202,7 +202,7 @@ impl<T: Real> Pass<'_, T> {
                     let (_, rows) = config.shape(site(l));
                     (&block.partials[place], inputs.read(rows, block.extent.count()))
                 });
-                reduce(shares, gradient, par);
+                reduce(shares, self.adds, gradient, par);
             }
         }
     }

@@ -92,7 +92,8 @@ impl<'a, T: Real> Pass<'a, T> {
         work.gather(hidden, places, sides.map(|side| (&side.extent, side.states.read(hidden, side.extent.count()))));
         let (frozen, transposed) = (self.model.t5.vocabulary.head(), &*self.model.head);
         let prepared = self.prepared.at(self.config().head());
-        let loss = Head { frozen, transposed, prepared, ids, keep: self.keep }.loss(work, applied, gradient, par);
+        let head = Head { frozen, transposed, prepared, ids, targets: ids.len(), adds: false, keep: self.keep };
+        let loss = head.loss(work, applied, gradient, par);
         if self.keep {
             let states = blocks.iter_mut().map(|Block { target: Side { extent, d_states, .. }, .. }| {
                 let count = extent.count();

@@ -90,7 +90,7 @@ impl<T: Real> Pass<'_, T> {
                 };
                 (&partials[place], input.read(rows, count))
             });
-            reduce(shares, gradient, par);
+            reduce(shares, false, gradient, par);
         }
     }
 

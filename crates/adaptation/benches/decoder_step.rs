@@ -68,7 +68,7 @@ fn measured(criterion: &mut Criterion) -> Result<(), Box<dyn Error + Send + Sync
             optimizer.catch_up(&mut adapters, batch.batch());
             model.loss_and_gradient(&batch, &mut adapters, &mut work, par);
             adapters.pull_back(par);
-            optimizer.step(&mut adapters, 1e-4);
+            optimizer.step(&mut adapters, 1e-4, par);
             adapters.refresh(par);
         });
     });

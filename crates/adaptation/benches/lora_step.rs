@@ -30,7 +30,7 @@ fn lora_step(criterion: &mut Criterion) {
                 Loss::MeanSquaredError.value_and_gradient(activations.logits(), &labels, d_logits.as_mut());
                 network.backward(&batch, d_logits.as_ref(), &mut adapters, &mut activations, par);
                 adapters.pull_back(par);
-                optimizer.step(&mut adapters, 1e-4);
+                optimizer.step(&mut adapters, 1e-4, par);
                 adapters.refresh(par);
                 step += 1;
             });

@@ -53,7 +53,7 @@ fn measured(criterion: &mut Criterion, directory: &Path) -> Result<(), Box<dyn E
             let dropout = Dropout::Seeded { seed: 0, step };
             model.loss_and_gradient(&batch, &mut adapters, &dropout, &mut work, par);
             adapters.pull_back(par);
-            optimizer.step(&mut adapters, 1e-4);
+            optimizer.step(&mut adapters, 1e-4, par);
             adapters.refresh(par);
             step += 1;
         });

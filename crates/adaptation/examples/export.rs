@@ -117,7 +117,7 @@ fn fine_tune(
         optimizer.catch_up(&mut adapters, &batch);
         gradients(&mut adapters);
         adapters.pull_back(Par::Seq);
-        optimizer.step(&mut adapters, STEP_SIZE);
+        optimizer.step(&mut adapters, STEP_SIZE, Par::Seq);
         adapters.after_step(step, STEPS);
         adapters.refresh(Par::Seq);
     }

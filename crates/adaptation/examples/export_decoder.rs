@@ -120,7 +120,7 @@ fn fine_tune(
         optimizer.catch_up(&mut adapters, texts.batch());
         model.loss_and_gradient(texts, &mut adapters, &mut work, Par::rayon(0));
         adapters.pull_back(Par::Seq);
-        optimizer.step(&mut adapters, STEP_SIZE);
+        optimizer.step(&mut adapters, STEP_SIZE, Par::Seq);
         adapters.refresh(Par::Seq);
     }
     optimizer.catch_up_all(&mut adapters);

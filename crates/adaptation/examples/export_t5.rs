@@ -71,7 +71,7 @@ fn fine_tune(
         model.catch_up(&mut optimizer, &mut adapters, batch);
         model.loss_and_gradient(batch, &mut adapters, &Dropout::Off, &mut work, Par::rayon(0));
         adapters.pull_back(Par::Seq);
-        optimizer.step(&mut adapters, STEP_SIZE);
+        optimizer.step(&mut adapters, STEP_SIZE, Par::Seq);
         adapters.refresh(Par::Seq);
     }
     optimizer.catch_up_all(&mut adapters);

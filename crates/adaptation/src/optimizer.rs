@@ -8,11 +8,12 @@
 //! batch looks up; before anything else is read, [`AdamW::catch_up_all`] for all of them. A row that never had a gradient has
 //! nothing to make up for, unless weights decay.
 
-use faer::Mat;
+use faer::{Mat, MatMut, MatRef, Par};
 use pulp::{Simd, WithSimd};
 use serde::{Deserialize, Serialize};
 
 use crate::adapter::Invalid;
+use crate::kernels::columns::{column, column_mut};
 use crate::{Adapters, Batch, Group, Parameter, Real, Site};
 
 /// Entries updated at once. Columns shorter than this are gathered to about as many, so that an r × n factor with r = 8 is
@@ -147,7 +148,7 @@ impl<T: Real> AdamW<T> {
     /// # Panics
     /// If the parameters are not those (in number and size) the optimizer was made for; if a row with a gradient was not
     /// [caught up](Self::catch_up) before.
-    pub fn step(&mut self, adapters: &mut Adapters<T>, step_size: f64) {
+    pub fn step(&mut self, adapters: &mut Adapters<T>, step_size: f64, par: Par) {
         self.steps += 1;
         let rules = self.rules_of(step_size);
         let mut moments = self.moments.iter_mut();
@@ -160,7 +161,7 @@ impl<T: Real> AdamW<T> {
                 Some(touched) => {
                     update_rows(&mut parameter.value, &parameter.gradient, touched, moments, self.steps, rule)
                 }
-                None => update(&mut parameter.value, &parameter.gradient, moments, rule),
+                None => update(parameter, moments, rule, par),
             }
         }
         if tables {
@@ -257,11 +258,15 @@ impl<T: Real> AdamW<T> {
     }
 }
 
+/// Entries of a matrix from which threads share its columns.
+const SHARED: usize = 1 << 16;
+
 /// Updates one matrix, block by block, with the machine's widest vectors.
-fn update<T: Real>(value: &mut Mat<T>, gradient: &Mat<T>, moments: &mut Moments<T>, rule: Rule<T>) {
-    let entries = value.nrows() * value.ncols();
-    assert_eq!(moments.first.len(), entries, "the optimizer was made for parameters of other sizes");
-    pulp::Arch::new().dispatch(Update { value, gradient, moments, rule });
+fn update<T: Real>(parameter: &mut Parameter<T>, moments: &mut Moments<T>, rule: Rule<T>, par: Par) {
+    let Parameter { value, gradient, .. } = parameter;
+    let Moments { first, second, .. } = moments;
+    assert_eq!(first.len(), value.nrows() * value.ncols(), "the optimizer was made for parameters of other sizes");
+    Update { value: value.as_mut(), gradient: gradient.as_ref(), first, second, rule }.run(par);
 }
 
 /// Updates the rows of a table that have a gradient.
@@ -337,12 +342,33 @@ impl<T: Real> WithSimd for MakeUp<'_, T> {
     }
 }
 
-/// The update of one matrix. A struct and not a closure, since a closure need not be inlined into the code for wide vectors.
+/// The update of some columns. A struct and not a closure, since a closure need not be inlined into the code for wide vectors.
 struct Update<'a, T: Real> {
-    value: &'a mut Mat<T>,
-    gradient: &'a Mat<T>,
-    moments: &'a mut Moments<T>,
+    value: MatMut<'a, T>,
+    gradient: MatRef<'a, T>,
+    first: &'a mut [T],
+    second: &'a mut [T],
     rule: Rule<T>,
+}
+
+impl<T: Real> Update<'_, T> {
+    /// Threads share the columns of a large matrix.
+    fn run(self, par: Par) {
+        let (rows, columns) = self.value.shape();
+        if par == Par::Seq || rows * columns < SHARED || columns < 2 {
+            return pulp::Arch::new().dispatch(self);
+        }
+        let Self { value, gradient, first, second, rule } = self;
+        let half = columns / 2;
+        let (value, values) = value.split_at_col_mut(half);
+        let (gradient, gradients) = gradient.split_at_col(half);
+        let (first, firsts) = first.split_at_mut(half * rows);
+        let (second, seconds) = second.split_at_mut(half * rows);
+        rayon::join(
+            || Update { value, gradient, first, second, rule }.run(par),
+            || Update { value: values, gradient: gradients, first: firsts, second: seconds, rule }.run(par),
+        );
+    }
 }
 
 impl<T: Real> WithSimd for Update<'_, T> {
@@ -350,15 +376,14 @@ impl<T: Real> WithSimd for Update<'_, T> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let Self { value, gradient, moments, rule } = self;
-        let (rows, columns) = value.shape();
+        let (rows, columns) = self.value.shape();
         if rows < BLOCK {
-            return update_gathered(value, gradient, moments, rule);
+            return update_gathered(self);
         }
-        for j in 0..columns {
-            let first = &mut moments.first[j * rows..(j + 1) * rows];
-            let second = &mut moments.second[j * rows..(j + 1) * rows];
-            update_column(value.col_as_slice_mut(j), gradient.col_as_slice(j), first, second, rule);
+        let Self { mut value, gradient, first, second, rule } = self;
+        let moments = first.chunks_exact_mut(rows).zip(second.chunks_exact_mut(rows));
+        for (j, (first, second)) in (0..columns).zip(moments) {
+            update_column(column_mut(value.as_mut(), j), column(gradient, j), first, second, rule);
         }
     }
 }
@@ -374,7 +399,7 @@ fn update_column<T: Real>(w: &mut [T], g: &[T], first: &mut [T], second: &mut [T
 
 /// Columns shorter than [`BLOCK`]: as many at a time as fit into it.
 #[inline(always)]
-fn update_gathered<T: Real>(value: &mut Mat<T>, gradient: &Mat<T>, moments: &mut Moments<T>, rule: Rule<T>) {
+fn update_gathered<T: Real>(Update { mut value, gradient, first, second, rule }: Update<'_, T>) {
     let (rows, columns) = value.shape();
     let mut w = [T::of(0.0); BLOCK];
     let mut g = [T::of(0.0); BLOCK];
@@ -382,15 +407,14 @@ fn update_gathered<T: Real>(value: &mut Mat<T>, gradient: &Mat<T>, moments: &mut
     for start in (0..columns).step_by(at_once) {
         let count = at_once.min(columns - start);
         for k in 0..count {
-            w[k * rows..(k + 1) * rows].copy_from_slice(value.col_as_slice(start + k));
-            g[k * rows..(k + 1) * rows].copy_from_slice(gradient.col_as_slice(start + k));
+            w[k * rows..(k + 1) * rows].copy_from_slice(column(value.as_ref(), start + k));
+            g[k * rows..(k + 1) * rows].copy_from_slice(column(gradient, start + k));
         }
         let (from, entries) = (start * rows, count * rows);
-        let first = &mut moments.first[from..from + entries];
-        let second = &mut moments.second[from..from + entries];
+        let (first, second) = (&mut first[from..from + entries], &mut second[from..from + entries]);
         update_block(&mut w[..entries], &g[..entries], first, second, rule);
         for k in 0..count {
-            value.col_as_slice_mut(start + k).copy_from_slice(&w[k * rows..(k + 1) * rows]);
+            column_mut(value.as_mut(), start + k).copy_from_slice(&w[k * rows..(k + 1) * rows]);
         }
     }
 }

@@ -81,7 +81,7 @@ impl<T: Real> Run<T> {
                 }
             }
             self.adapters.pull_back(Par::Seq);
-            self.optimizer.step(&mut self.adapters, 1e-2);
+            self.optimizer.step(&mut self.adapters, 1e-2, Par::Seq);
             self.adapters.refresh(Par::Seq);
         }
     }

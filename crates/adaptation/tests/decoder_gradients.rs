@@ -110,7 +110,7 @@ fn training_is_that_of_torch() {
             let expected = expected.as_f64().expect("a loss");
             assert!((loss - expected).abs() < 1e-9, "{kind}, step {step}: loss {loss}, expected {expected}");
             adapters.pull_back(Par::Seq);
-            optimizer.step(&mut adapters, report["step_size"].as_f64().expect("a step size"));
+            optimizer.step(&mut adapters, report["step_size"].as_f64().expect("a step size"), Par::Seq);
             adapters.refresh(Par::Seq);
         }
     }
@@ -165,7 +165,7 @@ fn every_method_is_trained() {
                 optimizer.catch_up(&mut adapters, batch.batch());
                 losses.push(model.loss_and_gradient(&batch, &mut adapters, &mut work, Par::Seq));
                 adapters.pull_back(Par::Seq);
-                optimizer.step(&mut adapters, 1e-2);
+                optimizer.step(&mut adapters, 1e-2, Par::Seq);
                 adapters.refresh(Par::Seq);
             }
             assert!(losses[7] < 0.95 * losses[0], "{method:?}, {file}: {losses:?}");

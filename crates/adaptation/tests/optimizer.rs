@@ -94,7 +94,7 @@ fn adamw_moves_as_pytorchs() {
         let mut optimizer = AdamW::new(settings, &adapters);
         for (gradient, expected) in fixture.gradients.iter().zip(&run.after_step) {
             set_gradients(&mut adapters, [matrix(&gradient.inner), matrix(&gradient.outer)]);
-            optimizer.step(&mut adapters, fixture.step_size);
+            optimizer.step(&mut adapters, fixture.step_size, Par::Seq);
             for ((_, parameter), expected) in adapters.parameters().zip([&expected.inner, &expected.outer]) {
                 let distance = (&parameter.value - matrix::<f64>(expected)).norm_max();
                 assert!(distance < 1e-14, "λ = {}, {}: off by {distance:e}", run.weight_decay, parameter.name);
@@ -104,11 +104,11 @@ fn adamw_moves_as_pytorchs() {
     }
 }
 
-/// Every entry moves by itself, so matrices of any shape move as their entries do in a 1 × 1 matrix.
+/// Every entry moves by itself, so matrices of any shape move as their entries do in a 1 × 1 matrix; large ones on two threads.
 #[test]
 fn shapes_do_not_matter() {
     let settings = AdamWSettings { weight_decay: 0.1, ..AdamWSettings::default() };
-    for (rows, columns) in [(1, 1), (8, 300), (255, 3), (256, 2), (1000, 3), (3, 1)] {
+    for (rows, columns) in [(1, 1), (8, 300), (255, 3), (256, 2), (1000, 3), (3, 1), (8, 9001), (300, 301)] {
         // Some entries never have a gradient, some only have one in the first step.
         let gradient = |i: usize, j: usize, step: usize| match (i / 100 + j) % 3 {
             0 => 0.0,
@@ -122,14 +122,14 @@ fn shapes_do_not_matter() {
             for step in 0..4 {
                 let gradients = [Mat::from_fn(rows, columns, |i, j| gradient(i, j, step)), Mat::zeros(1, 1)];
                 set_gradients(&mut whole, gradients);
-                optimizer.step(&mut whole, 1e-2);
+                optimizer.step(&mut whole, 1e-2, Par::rayon(2));
             }
             for (i, j) in [(0, 0), (rows - 1, columns - 1), (rows / 2, columns / 2), (rows / 3, 0)] {
                 let mut single = pair::<f32>(Mat::from_fn(1, 1, |_, _| value(i, j)), Mat::zeros(1, 1));
                 let mut optimizer = AdamW::new(settings, &single);
                 for step in 0..4 {
                     set_gradients(&mut single, [Mat::from_fn(1, 1, |_, _| gradient(i, j, step)), Mat::zeros(1, 1)]);
-                    optimizer.step(&mut single, 1e-2);
+                    optimizer.step(&mut single, 1e-2, Par::Seq);
                 }
                 let (of_whole, of_single) = (&whole.parameters().next().unwrap().1.value, single.parameters().next());
                 assert_eq!(of_whole[(i, j)], of_single.unwrap().1.value[(0, 0)], "{rows} × {columns} at ({i}, {j})");
@@ -144,7 +144,7 @@ fn a_discrepant_step_of_zero_leaves_the_bases_alone() {
     let mut adapters = pair::<f64>(Mat::full(2, 2, 1.0), Mat::full(2, 2, 1.0));
     let mut optimizer = AdamW::new(settings, &adapters);
     set_gradients(&mut adapters, [Mat::full(2, 2, 1.0), Mat::full(2, 2, 1.0)]);
-    optimizer.step(&mut adapters, 0.1);
+    optimizer.step(&mut adapters, 0.1, Par::Seq);
     let values: Vec<f64> = adapters.parameters().map(|(_, parameter)| parameter.value[(1, 1)]).collect();
     assert!(values[0] < 0.95 && values[1] == 1.0, "{values:?}");
 }
@@ -196,7 +196,7 @@ impl<T: Real> Tables<T> {
             }
         }
         let step_size = StepSchedule::Linear { to: 1e-3 }.at(number, 50, 1e-2);
-        self.optimizer.step(&mut self.adapters, step_size);
+        self.optimizer.step(&mut self.adapters, step_size, Par::Seq);
     }
 }
 

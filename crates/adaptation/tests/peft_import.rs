@@ -221,7 +221,7 @@ pub fn steps<T: Real>(
         optimizer.catch_up(adapters, batch);
         let loss = loss(adapters);
         adapters.pull_back(Par::Seq);
-        optimizer.step(adapters, case.check["step_size"].as_f64().expect("a step size"));
+        optimizer.step(adapters, case.check["step_size"].as_f64().expect("a step size"), Par::Seq);
         adapters.refresh(Par::Seq);
         loss
     };

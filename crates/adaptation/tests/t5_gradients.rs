@@ -138,7 +138,7 @@ fn training_is_that_of_torch() {
             let expected = expected.as_f64().expect("a loss");
             assert!((loss - expected).abs() < 1e-9, "{kind}, step {step}: loss {loss}, expected {expected}");
             adapters.pull_back(Par::Seq);
-            optimizer.step(&mut adapters, REPORT["step_size"].as_f64().expect("a step size"));
+            optimizer.step(&mut adapters, REPORT["step_size"].as_f64().expect("a step size"), Par::Seq);
             adapters.refresh(Par::Seq);
         }
     }
@@ -157,7 +157,7 @@ fn train<M: TextModel<f32>>(model: &M, of_writer: impl Fn(M::Writer) -> M, metho
         model.catch_up(&mut optimizer, &mut adapters, &batch);
         model.loss_and_gradient(&batch, &mut adapters, &Dropout::Seeded { seed: 1, step }, &mut work, Par::Seq);
         adapters.pull_back(Par::Seq);
-        optimizer.step(&mut adapters, 1e-2);
+        optimizer.step(&mut adapters, 1e-2, Par::Seq);
         optimizer.catch_up_all(&mut adapters);
         adapters.refresh(Par::Seq);
         losses.push(model.loss(&batch, &adapters, &mut work, Par::Seq));

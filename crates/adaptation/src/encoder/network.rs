@@ -97,7 +97,15 @@ impl<T: Real> Activations<T> {
     }
 
     /// Cuts a batch into blocks with a state for so many layers.
-    fn start(&mut self, network: &Network<T>, batch: &Batch, adapters: &Adapters<T>, dropout: Dropout, layers: usize) {
+    fn start(
+        &mut self,
+        network: &Network<T>,
+        batch: &Batch,
+        adapters: &Adapters<T>,
+        dropout: Dropout,
+        layers: usize,
+        par: Par,
+    ) {
         let blocks = &mut self.blocks;
         self.used = cut(batch, |place, extent| {
             if blocks.len() == place {
@@ -113,7 +121,7 @@ impl<T: Real> Activations<T> {
         let of_layers = (0..network.encoder.config().layers).flat_map(|l| LAYER_SITES.map(|site| site(l)));
         let sites = [Site::WordEmbeddings, Site::PositionEmbeddings, Site::Pooler].into_iter().chain(of_layers);
         let packed = |site| network.encoder.linear(site).map(|linear| (&linear.forward, &linear.backward));
-        self.prepared.refresh(sites.map(|site| (site, packed(site))), adapters);
+        self.prepared.refresh(sites.map(|site| (site, packed(site))), adapters, par);
         self.dropout = dropout;
         let outputs = network.head.outputs();
         if self.logits.nrows() != outputs || self.logits.ncols() < batch.sequences() {
@@ -159,7 +167,7 @@ impl<T: Real> Network<T> {
         par: Par,
     ) {
         let layers = self.encoder.config().layers;
-        activations.start(self, batch, adapters, dropout, if keep { layers } else { 1 });
+        activations.start(self, batch, adapters, dropout, if keep { layers } else { 1 }, par);
         activations.kept = keep;
         let Activations { blocks, used, prepared, scratch, dropout, logits, .. } = activations;
         let (blocks, pass) = (&mut blocks[..*used], Pass { network: self, batch, prepared, dropout, keep });

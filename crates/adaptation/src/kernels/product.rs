@@ -7,10 +7,11 @@
 
 use std::marker::PhantomData;
 
-use faer::{Mat, MatMut, MatRef};
+use faer::{Mat, MatMut, MatRef, Par};
 use pulp::{Arch, MemMask, Simd, WithSimd};
 
 use crate::Real;
+use crate::kernels::columns::{column, column_mut};
 
 /// Vectors of rows in a tile.
 const VECTORS: usize = 3;
@@ -34,7 +35,7 @@ impl<T: Real> Packed<T> {
         let (rows, columns) = matrix.shape();
         let height = tile_rows::<T>(machine);
         let mut packed = Self { panels: Mat::zeros(height, columns * rows.div_ceil(height)), rows, columns };
-        packed.fill(matrix);
+        packed.fill(matrix, Par::Seq);
         packed
     }
 
@@ -49,31 +50,34 @@ impl<T: Real> Packed<T> {
     }
 
     /// Packs another matrix, of the same shape as what is packed now.
-    pub(crate) fn fill(&mut self, matrix: MatRef<'_, T>) {
-        self.for_each_panel(matrix, |mut panel, rows| panel.copy_from(rows));
+    pub(crate) fn fill(&mut self, matrix: MatRef<'_, T>, par: Par) {
+        self.for_each_panel(matrix, par, &|_, panel, rows| combine(panel, rows, |entry, x| *entry = x));
     }
 
     /// Becomes `packed + delta`, all of the same shape.
-    pub(crate) fn fill_sum(&mut self, packed: &Self, delta: MatRef<'_, T>) {
-        self.panels.copy_from(&packed.panels);
-        self.add(delta);
+    pub(crate) fn fill_sum(&mut self, packed: &Self, delta: MatRef<'_, T>, par: Par) {
+        let columns = self.columns;
+        self.for_each_panel(delta, par, &|place, mut panel, rows| {
+            panel.copy_from(packed.panels.subcols(place * columns, columns));
+            combine(panel, rows, |entry, x| *entry += x);
+        });
     }
 
     /// Adds a matrix of the same shape.
     pub(crate) fn add(&mut self, delta: MatRef<'_, T>) {
-        self.for_each_panel(delta, |mut panel, rows| panel += rows);
+        self.for_each_panel(delta, Par::Seq, &|_, panel, rows| combine(panel, rows, |entry, x| *entry += x));
     }
 
-    /// Hands out the rows of a matrix of the same shape with the panel where they are packed.
-    fn for_each_panel(&mut self, matrix: MatRef<'_, T>, mut work: impl FnMut(MatMut<'_, T>, MatRef<'_, T>)) {
+    /// Hands out every panel with its place and the rows of a matrix of the same shape that are packed there.
+    fn for_each_panel(
+        &mut self,
+        matrix: MatRef<'_, T>,
+        par: Par,
+        work: &(impl Fn(usize, MatMut<'_, T>, MatRef<'_, T>) + Sync),
+    ) {
         assert_eq!(matrix.shape(), (self.rows, self.columns));
-        let height = self.height();
-        for first in (0..self.rows).step_by(height) {
-            let count = height.min(self.rows - first);
-            let start = first / height * self.columns;
-            let panel = self.panels.as_mut().subcols_mut(start, self.columns).subrows_mut(0, count);
-            work(panel, matrix.subrows(first, count));
-        }
+        let par = if self.rows * self.columns < SHARED { Par::Seq } else { par };
+        share_panels(self.panels.as_mut(), 0, matrix, par, work);
     }
 
     /// The matrix.
@@ -104,6 +108,60 @@ impl<T: Real> Packed<T> {
     /// The transposed matrix, packed.
     pub(crate) fn transposed(&self) -> Self {
         Self::new(self.to_matrix().transpose())
+    }
+}
+
+/// Entries of a matrix from which threads share the packing.
+const SHARED: usize = 1 << 16;
+
+/// Does `work` on panels, of which the first has this place, with the rows of the matrix that belong there.
+fn share_panels<T: Real>(
+    panels: MatMut<'_, T>,
+    first: usize,
+    matrix: MatRef<'_, T>,
+    par: Par,
+    work: &(impl Fn(usize, MatMut<'_, T>, MatRef<'_, T>) + Sync),
+) {
+    let (height, (rows, columns)) = (panels.nrows(), matrix.shape());
+    match rows.div_ceil(height) {
+        0 => {}
+        1 => work(first, panels, matrix),
+        count => {
+            let half = count / 2;
+            let (panels, others) = panels.split_at_col_mut(half * columns);
+            let (above, below) = matrix.split_at_row(half * height);
+            let halves = (
+                || share_panels(panels, first, above, par, work),
+                || share_panels(others, first + half, below, par, work),
+            );
+            match par {
+                Par::Seq => _ = (halves.0(), halves.1()),
+                Par::Rayon(_) => _ = rayon::join(halves.0, halves.1),
+            }
+        }
+    }
+}
+
+/// Columns of a panel that are gone through at a time where the matrix lies by rows: they stay near for all rows.
+const COLUMNS: usize = 64;
+
+/// Combines the entries of a panel with those of the rows that belong there.
+fn combine<T: Real>(mut panel: MatMut<'_, T>, rows: MatRef<'_, T>, with: impl Fn(&mut T, T)) {
+    let (height, columns) = rows.shape();
+    if rows.row_stride() == 1 {
+        for j in 0..columns {
+            let entries = &mut column_mut(panel.as_mut(), j)[..height];
+            entries.iter_mut().zip(column(rows, j)).for_each(|(entry, &x)| with(entry, x));
+        }
+        return;
+    }
+    for first in (0..columns).step_by(COLUMNS) {
+        let count = COLUMNS.min(columns - first);
+        let mut panel = panel.as_mut().subcols_mut(first, count);
+        for i in 0..height {
+            let row = rows.row(i).subcols(first, count);
+            panel.as_mut().row_mut(i).iter_mut().zip(row.iter()).for_each(|(entry, &x)| with(entry, x));
+        }
     }
 }
 
@@ -640,16 +698,25 @@ mod tests {
         assert_close(&whole, &expected, "a part");
     }
 
+    /// Small, and large enough for threads; given by columns and by rows.
     #[test]
     fn packed_matrices_are_summed_transposed_and_unpacked() {
-        let (a, delta, b) = (draw::<f32>(50, 20, "a"), draw::<f32>(50, 20, "delta"), draw::<f32>(20, 9, "b"));
-        let frozen = Packed::new(a.as_ref());
-        let mut packed = frozen.clone();
-        packed.fill_sum(&frozen, delta.as_ref());
-        assert_eq!((packed.to_matrix(), frozen.transposed().to_matrix()), (&a + &delta, a.transpose().to_owned()));
-        let mut found = Mat::zeros(50, 9);
-        sum_of_products(found.as_mut(), Start::Zero, [Term::packed(&packed, b.as_ref())]);
-        assert_close(&found, &((&a + &delta) * &b), "a + delta");
+        for (rows, columns) in [(50, 20), (311, 257)] {
+            let (a, delta) = (draw::<f32>(rows, columns, "a"), draw::<f32>(rows, columns, "delta"));
+            let (b, by_rows) = (draw::<f32>(columns, 9, "b"), delta.transpose().to_owned());
+            let frozen = Packed::new(a.as_ref());
+            assert_eq!(frozen.transposed().to_matrix(), a.transpose().to_owned());
+            for (delta, par) in [delta.as_ref(), by_rows.transpose()].into_iter().zip([Par::Seq, Par::rayon(2)]) {
+                let mut packed = frozen.clone();
+                packed.fill(delta, par);
+                assert_eq!(packed.to_matrix(), delta.to_owned());
+                packed.fill_sum(&frozen, delta, par);
+                assert_eq!(packed.to_matrix(), &a + delta);
+                let mut found = Mat::zeros(rows, 9);
+                sum_of_products(found.as_mut(), Start::Zero, [Term::packed(&packed, b.as_ref())]);
+                assert_close(&found, &((&a + delta) * &b), "a + delta");
+            }
+        }
     }
 
     fn inner<T: Real>(machine: Arch) {

@@ -2,6 +2,7 @@
 
 use faer::{Accum, Mat, MatMut, MatRef, Par};
 
+use crate::adapter::matmul;
 use crate::kernels::columns::Buffer;
 use crate::kernels::product::{Left, Packed, Start, Term, inner_products, sum_of_products};
 use crate::{Adapters, Applied, AppliedGradient, Real, Site};
@@ -72,12 +73,12 @@ impl<T: Real> Factor<T> {
         self.shape().1
     }
 
-    fn fill(&mut self, factor: MatRef<'_, T>) {
+    fn fill(&mut self, factor: MatRef<'_, T>, par: Par) {
         match self {
             Self::Narrow(own) => own.copy_from(factor),
             Self::Wide { plain, transposed, .. } => {
-                plain.fill(factor);
-                transposed.fill(factor.transpose());
+                plain.fill(factor, par);
+                transposed.fill(factor.transpose(), par);
             }
         }
     }
@@ -143,6 +144,7 @@ impl<T: Real> PreparedAdapters<T> {
         &mut self,
         sites: impl Iterator<Item = (Site, Option<(&'a Packed<T>, &'a Packed<T>)>)>,
         adapters: &Adapters<T>,
+        par: Par,
     ) {
         for (site, packed) in sites {
             if self.sites.len() <= place(site) {
@@ -150,9 +152,9 @@ impl<T: Real> PreparedAdapters<T> {
             }
             let prepared = &mut self.sites[place(site)];
             match (adapters.applied(site), packed) {
-                (Some(Applied::Factored { left, right }), _) => prepared.factored(site, left, right),
+                (Some(Applied::Factored { left, right }), _) => prepared.factored(site, left, right, par),
                 (Some(Applied::Merged(delta)), Some(_)) if is_probe(delta) => *prepared = Prepared::Probed,
-                (Some(Applied::Merged(delta)), Some((forward, backward))) => prepared.merged(forward, backward, delta),
+                (Some(Applied::Merged(delta)), Some(packed)) => prepared.merged(packed, delta, par),
                 (Some(Applied::Merged(_)), None) | (None, _) => *prepared = Prepared::Frozen,
             }
         }
@@ -165,7 +167,7 @@ pub(crate) fn is_probe<T: Real>(delta: MatRef<'_, T>) -> bool {
 }
 
 impl<T: Real> Prepared<T> {
-    fn factored(&mut self, site: Site, new_left: MatRef<'_, T>, new_right: MatRef<'_, T>) {
+    fn factored(&mut self, site: Site, new_left: MatRef<'_, T>, new_right: MatRef<'_, T>, par: Par) {
         let rows = if site.is_only_looked_up() { 0 } else { new_left.nrows() };
         let new_left = new_left.subrows(0, rows);
         let fits = matches!(self, Self::Factored { left, right }
@@ -175,18 +177,18 @@ impl<T: Real> Prepared<T> {
             *self = Self::Factored { left: Factor::zeros(rows, rank), right: Factor::zeros(columns, rank) };
         }
         if let Self::Factored { left, right } = self {
-            left.fill(new_left);
-            right.fill(new_right.transpose());
+            left.fill(new_left, par);
+            right.fill(new_right.transpose(), par);
         }
     }
 
-    fn merged(&mut self, frozen: &Packed<T>, transposed: &Packed<T>, delta: MatRef<'_, T>) {
+    fn merged(&mut self, (frozen, transposed): (&Packed<T>, &Packed<T>), delta: MatRef<'_, T>, par: Par) {
         if !matches!(self, Self::Merged { .. }) {
             *self = Self::Merged { forward: frozen.clone(), backward: transposed.clone() };
         }
         if let Self::Merged { forward, backward } = self {
-            forward.fill_sum(frozen, delta);
-            backward.fill_sum(transposed, delta.transpose());
+            forward.fill_sum(frozen, delta, par);
+            backward.fill_sum(transposed, delta.transpose(), par);
         }
     }
 
@@ -233,15 +235,21 @@ impl<T: Real> Prepared<T> {
         [Term { left: Left::Panels(frozen, panel, rows), right: x }].into_iter().chain(adapter)
     }
 
-    /// The gradient of the applied form from that of the result, `d_y`: of the two factors into `partial`, with `Lᵀ d_y` left in
-    /// its [`low`](Partial::low); of a merged one, the factors of a sum over all tokens, `d_y` itself, is copied.
+    /// The gradient of the applied form from that of the result, `d_y`: of two narrow factors into `partial`. Of wide ones and of a
+    /// merged form it is as large as the weight: what it is a product of is kept, for one sum over all blocks. `Lᵀ d_y` of a factored
+    /// one is left in [`d_low`](Partial::d_low).
     pub(crate) fn gradient(&self, x: MatRef<'_, T>, low: &Buffer<T>, d_y: MatRef<'_, T>, partial: &mut Partial<T>) {
         let tokens = x.ncols();
         match self {
             Self::Factored { left, right } => {
                 let rank = right.columns();
-                let (low, mut d_low) = (low.read(rank, tokens), partial.low.write(rank, tokens));
+                let (low, mut d_low) = (low.read(rank, tokens), partial.d_low.write(rank, tokens));
                 left.transposed_times(d_low.as_mut(), d_y);
+                if rank >= WIDE {
+                    partial.low.write(rank, tokens).copy_from(low);
+                    partial.d_y.write(d_y.nrows(), tokens).copy_from(d_y);
+                    return;
+                }
                 let d_left = partial.left.write(left.shape().0, rank);
                 sum_of_products(d_left, Start::Zero, [Term::columns(d_y, low.transpose())]);
                 let d_right = partial.right.write(right.shape().0, rank);
@@ -261,7 +269,7 @@ impl<T: Real> Prepared<T> {
     ) -> impl Iterator<Item = Term<'a, T>> {
         let (packed, low) = match self {
             Self::Factored { right, .. } => {
-                let d_low = partial.low.read(right.columns(), d_y.ncols());
+                let d_low = partial.d_low.read(right.columns(), d_y.ncols());
                 (transposed, Some(right.times(d_low)))
             }
             Self::Merged { backward, .. } => (backward, None),
@@ -274,19 +282,22 @@ impl<T: Real> Prepared<T> {
 /// A block's share of a site's gradient.
 #[derive(Debug, Default)]
 pub(crate) struct Partial<T: Real> {
-    /// Of L, m × k.
+    /// Of a narrow L, m × k.
     pub(crate) left: Buffer<T>,
-    /// Of Rᵀ, n × k.
+    /// Of a narrow Rᵀ, n × k.
     pub(crate) right: Buffer<T>,
     /// `Lᵀ d_y`, k × tokens.
+    pub(crate) d_low: Buffer<T>,
+    /// `R x` of wide factors, k × tokens.
     pub(crate) low: Buffer<T>,
-    /// Gradient of the layer's result, m × tokens; only of a merged adapter.
+    /// Gradient of the layer's result, m × tokens; only of wide factors and of a merged adapter.
     pub(crate) d_y: Buffer<T>,
 }
 
 impl<T: Real> Partial<T> {
     pub(crate) fn bytes(&self) -> usize {
-        self.left.bytes() + self.right.bytes() + self.low.bytes() + self.d_y.bytes()
+        let buffers = [&self.left, &self.right, &self.d_low, &self.low, &self.d_y];
+        buffers.into_iter().map(Buffer::bytes).sum()
     }
 }
 
@@ -298,11 +309,27 @@ pub(crate) fn reduce<'a, T: Real>(
     gradient: &mut AppliedGradient<T>,
     par: Par,
 ) {
-    if !adds {
-        clear(gradient);
+    let mut accumulate = if adds { Accum::Add } else { Accum::Replace };
+    let mut shares = shares.peekable();
+    if shares.peek().is_none() && !adds {
+        return clear(gradient);
     }
     match gradient {
+        AppliedGradient::Factored { left, right } if left.ncols() >= WIDE => {
+            let (m, rank) = left.shape();
+            for (partial, input) in shares {
+                let tokens = input.ncols();
+                let (low, d_low) = (partial.low.read(rank, tokens), partial.d_low.read(rank, tokens));
+                matmul(left.as_mut(), accumulate, partial.d_y.read(m, tokens), low.transpose(), par);
+                matmul(right.as_mut(), accumulate, d_low, input.transpose(), par);
+                accumulate = Accum::Add;
+            }
+        }
         AppliedGradient::Factored { left, right } => {
+            if !adds {
+                left.fill(T::of(0.0));
+                right.fill(T::of(0.0));
+            }
             let ((m, rank), n) = (left.shape(), right.ncols());
             for (partial, _) in shares {
                 *left += partial.left.read(m, rank);
@@ -313,8 +340,8 @@ pub(crate) fn reduce<'a, T: Real>(
             let m = delta.nrows();
             for (partial, input) in shares {
                 let d_y = partial.d_y.read(m, input.ncols());
-                let (delta, one) = (delta.as_mut(), T::of(1.0));
-                faer::linalg::matmul::matmul(delta, Accum::Add, d_y, input.transpose(), one, par);
+                matmul(delta.as_mut(), accumulate, d_y, input.transpose(), par);
+                accumulate = Accum::Add;
             }
         }
         AppliedGradient::FactoredRows { .. } | AppliedGradient::MergedRows(_) => panic!("rows are those of embeddings"),
@@ -347,7 +374,7 @@ mod tests {
             let factor = gaussian(rows, columns, &mut rng);
             let (x, y) = (gaussian(columns, 19, &mut rng), gaussian(rows, 19, &mut rng));
             for mut tested in [Factor::wide(rows, columns), Factor::Narrow(Mat::zeros(rows, columns))] {
-                tested.fill(factor.as_ref());
+                tested.fill(factor.as_ref(), Par::Seq);
                 assert_eq!(tested.shape(), (rows, columns));
                 let (mut plain, mut back) = (Mat::zeros(rows, 19), Mat::zeros(columns, 19));
                 sum_of_products(plain.as_mut(), Start::Zero, [tested.times(x.as_ref())]);

@@ -45,7 +45,7 @@ pub(crate) fn look_up_backward<T: Real>(
     if let Prepared::Factored { right, .. } = prepared {
         let (width, count) = gradient.shape();
         let low = low.read(right.columns(), count);
-        right.transposed_times(partial.low.write(right.columns(), count), gradient);
+        right.transposed_times(partial.d_low.write(right.columns(), count), gradient);
         let d_right = partial.right.write(width, right.columns());
         sum_of_products(d_right, Start::Zero, [Term::columns(gradient, low.transpose())]);
     }
@@ -102,7 +102,7 @@ fn sum_lows<'a, T: Real, R: Iterator<Item = (usize, usize)>>(
     mut sum: impl FnMut(usize, &[T]),
 ) {
     for share in shares {
-        let low = share.partial.low.read(rank, share.gradient.ncols());
+        let low = share.partial.d_low.read(rank, share.gradient.ncols());
         share.rows.for_each(|(token, row)| sum(row, column(low, token)));
     }
 }

@@ -168,7 +168,7 @@ impl<T: Real> Course<T> {
     pub fn finish(&mut self, par: Par) {
         let Self { adapters, optimizer, plan, step, .. } = self;
         adapters.pull_back(par);
-        optimizer.step(adapters, plan.schedule.at(*step, plan.steps, plan.step_size));
+        optimizer.step(adapters, plan.schedule.at(*step, plan.steps, plan.step_size), par);
         adapters.after_step(*step, plan.steps);
         adapters.refresh(par);
         *step += 1;

@@ -86,7 +86,7 @@ impl<T: Real> LanguageModel<T> {
     /// If there are no texts, or the decoder cannot take one (see [`DecoderConfig::check`](crate::DecoderConfig::check)).
     pub fn loss(&self, texts: &TextBatch, adapters: &Adapters<T>, work: &mut TextActivations<T>, par: Par) -> f64 {
         let TextActivations { blocks, layers, prepared, scratch, head } = work;
-        let (count, rotary) = self.start(texts, adapters, blocks, prepared);
+        let (count, rotary) = self.start(texts, adapters, blocks, prepared, par);
         let blocks = &mut blocks[..count];
         let pass = Pass { model: self, texts, prepared, rotary: &rotary, adds: false, keep: false };
         let (applied, mut loss) = (adapters.applied(self.decoder.config().head()), 0.0);
@@ -114,7 +114,7 @@ impl<T: Real> LanguageModel<T> {
             assert!(config.sites().any(|own| own == site), "the decoder has no {} to adapt", site.name());
         }
         let TextActivations { blocks, layers, prepared, scratch, head } = work;
-        let (count, rotary) = self.start(texts, adapters, blocks, prepared);
+        let (count, rotary) = self.start(texts, adapters, blocks, prepared, par);
         let blocks = &mut blocks[..count];
         let mut pass = Pass { model: self, texts, prepared, rotary: &rotary, adds: false, keep: true };
         let mut loss = 0.0;
@@ -138,6 +138,7 @@ impl<T: Real> LanguageModel<T> {
         adapters: &Adapters<T>,
         blocks: &mut Vec<Block<T>>,
         prepared: &mut PreparedAdapters<T>,
+        par: Par,
     ) -> (usize, Rotary<T>) {
         assert!(texts.targets() > 0, "a batch has texts");
         let (batch, config) = (texts.batch(), self.decoder.config());
@@ -155,7 +156,7 @@ impl<T: Real> LanguageModel<T> {
         });
         // Products with the head are not those of a layer: it is not merged.
         let ends = [config.embedding(), config.head()].map(|site| (site, None));
-        prepared.refresh(in_layers.chain(ends), adapters);
+        prepared.refresh(in_layers.chain(ends), adapters, par);
         (count, Rotary::new(config, batch, |_| 0))
     }
 

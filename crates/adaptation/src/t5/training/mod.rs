@@ -91,7 +91,7 @@ impl<T: Real> TextToText<T> {
     /// If there are no pairs, or T5 cannot take one (see [`T5Config::check`]).
     pub fn loss(&self, pairs: &PairBatch, adapters: &Adapters<T>, work: &mut PairActivations<T>, par: Par) -> f64 {
         let PairActivations { blocks, prepared, scratch, head } = work;
-        let count = self.start(pairs, adapters, blocks, prepared, false);
+        let count = self.start(pairs, adapters, blocks, prepared, false, par);
         let (blocks, pass) = (&mut blocks[..count], Pass::new(self, pairs, prepared, &Dropout::Off, false));
         pass.forward(adapters, blocks, scratch, par);
         pass.head(blocks, head, adapters.applied(self.config().head()), None, par)
@@ -115,7 +115,7 @@ impl<T: Real> TextToText<T> {
             assert!(config.sites().any(|own| own == site), "T5 has no {} to adapt", site.name());
         }
         let PairActivations { blocks, prepared, scratch, head } = work;
-        let count = self.start(pairs, adapters, blocks, prepared, true);
+        let count = self.start(pairs, adapters, blocks, prepared, true, par);
         let (blocks, pass) = (&mut blocks[..count], Pass::new(self, pairs, prepared, dropout, true));
         pass.forward(adapters, blocks, scratch, par);
         let (applied, gradient) = adapters.applied_and_gradient(config.head()).unzip();
@@ -132,6 +132,7 @@ impl<T: Real> TextToText<T> {
         blocks: &mut Vec<Block<T>>,
         prepared: &mut PreparedAdapters<T>,
         keep: bool,
+        par: Par,
     ) -> usize {
         assert!(pairs.targets().targets() > 0, "a batch has pairs");
         let (config, sources, targets) = (self.config(), pairs.sources(), pairs.targets().batch());
@@ -155,7 +156,7 @@ impl<T: Real> TextToText<T> {
         });
         // Products with the head are not those of a layer: it is not merged.
         let ends = [config.embedding(), config.head()].map(|site| (site, None));
-        prepared.refresh(in_layers.chain(ends), adapters);
+        prepared.refresh(in_layers.chain(ends), adapters, par);
         count
     }
 

@@ -88,7 +88,7 @@ fn values_out_of_range_name_key_value_and_what_is_allowed() {
         ("few-shot", "methods.names=[\"lora\", \"lora\"]", "each value once"),
         ("few-shot", "ranks=[4, 8]", "a list of one: the figure has no axis for it"),
         ("few-shot", "head.deviation=0", "\"lecun\" (1/√hidden), or a number greater than 0"),
-        ("few-shot", "head.draws=0", "a whole number from 1, each crossed with all trials"),
+        ("few-shot", "head.draws=0", "a whole number from 1 to 1000, each crossed with all trials"),
         ("few-shot", "encoder.pooler_scale=0", "greater than 0"),
         ("few-shot", "training.batch=17", "from 1 to 16 (the fewest examples: an incomplete batch is left out)"),
         ("few-shot", "training.sampling=\"both\"", "with-replacement"),

@@ -10,7 +10,9 @@ use clap::{Command, CommandFactory, FromArgMatches};
 use crate::cli::{All, Common, DEFAULT_RESULTS, Single, most_threads};
 use crate::session::{self, Ready, Report, Session, Work};
 use crate::settings::{self, Override, SettingsError};
-use crate::{Experiment, LabError, files, logging, provenance, provenance::Machine, report, signals, summary};
+use crate::{
+    Experiment, LabError, files, logging, prepared, provenance, provenance::Machine, report, signals, summary,
+};
 
 /// Loads an experiment's settings: file, profile, overrides.
 type Prepare = fn(&Path, &str, &[Override]) -> Result<Box<dyn Ready>, SettingsError>;
@@ -38,7 +40,7 @@ pub fn entry<E: Experiment>() -> Entry {
         name: E::NAME,
         about: E::ABOUT,
         long_about: E::LONG_ABOUT,
-        prepare: session::prepare::<E>,
+        prepare: prepared::prepare::<E>,
         redraw: session::redraw::<E>,
     }
 }
@@ -72,7 +74,7 @@ pub fn exit(result: Result<u8, LabError>) -> ExitCode {
     let code = result.unwrap_or_else(|error| {
         let code = error.exit_code();
         // If stderr is closed there is nobody to tell.
-        let _ = writeln!(std::io::stderr(), "error: {}", summary::chain(&error));
+        let _ = writeln!(std::io::stderr(), "error: {}", error.chain());
         code
     });
     ExitCode::from(code)
@@ -143,7 +145,7 @@ fn run_all(list: &[Entry], statements: &str, options: &All) -> Result<u8, LabErr
         }
         Err(error) if code == 0 => Err(error),
         Err(error) => {
-            tracing::error!("no report: {}", summary::chain(&error));
+            tracing::error!("no report: {}", error.chain());
             Ok(code)
         }
         Ok(_) => Ok(code),
@@ -158,7 +160,7 @@ fn conclude(reports: &[Report], options: &Common, table: impl FnOnce() -> String
         (None, shown) => shown.map(|()| 0),
         (Some(code), Ok(())) => Ok(code),
         (Some(code), Err(error)) => {
-            tracing::error!("{}", summary::chain(&error));
+            tracing::error!("{}", error.chain());
             Ok(code)
         }
     }
@@ -280,7 +282,7 @@ fn told(report: Report) -> Report {
         false => format!("{}: {text}", report.experiment),
     };
     for error in &report.errors {
-        tracing::error!("{}", named(summary::chain(error)));
+        tracing::error!("{}", named(error.chain()));
     }
     if let Some(why) = &report.left_out {
         tracing::warn!("left out: {}", named(why.clone()));

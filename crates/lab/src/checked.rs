@@ -122,6 +122,65 @@ checked!(
     Depth, usize, "a whole number from 2 to 10000", |n| (2..=10_000).contains(&n)
 );
 
+/// A whole number from 1 to `MOST`: how many of something there are, each of which takes time or memory.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub struct UpTo<const MOST: usize>(usize);
+
+impl<const MOST: usize> UpTo<MOST> {
+    /// The value.
+    pub const fn get(self) -> usize {
+        self.0
+    }
+}
+
+impl<const MOST: usize> Deref for UpTo<MOST> {
+    type Target = usize;
+
+    fn deref(&self) -> &usize {
+        &self.0
+    }
+}
+
+impl<const MOST: usize> fmt::Display for UpTo<MOST> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<const MOST: usize> Serialize for UpTo<MOST> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl<'de, const MOST: usize> Deserialize<'de> for UpTo<MOST> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Bounded<const MOST: usize>;
+        impl<const MOST: usize> Bounded<MOST> {
+            fn check<E: de::Error>(self, value: Option<usize>) -> Result<UpTo<MOST>, E> {
+                let allowed = value.filter(|value| (1..=MOST).contains(value)).map(UpTo);
+                allowed.ok_or_else(|| E::custom(format!("a whole number from 1 to {MOST}")))
+            }
+        }
+        impl<const MOST: usize> Visitor<'_> for Bounded<MOST> {
+            type Value = UpTo<MOST>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "a whole number from 1 to {MOST}")
+            }
+
+            fn visit_i64<E: de::Error>(self, value: i64) -> Result<UpTo<MOST>, E> {
+                self.check(value.try_into().ok())
+            }
+
+            fn visit_u64<E: de::Error>(self, value: u64) -> Result<UpTo<MOST>, E> {
+                self.check(value.try_into().ok())
+            }
+        }
+        deserializer.deserialize_any(Bounded)
+    }
+}
+
 /// Reads a number, whole or not, as TOML writes it.
 struct Number<T> {
     allowed: &'static str,
@@ -305,6 +364,10 @@ mod tests {
         assert!(!refused::<Depth>("2") && refused::<Depth>("1") && refused::<Depth>("10001"));
         assert!(!refused::<Momentum>("0") && refused::<Momentum>("1") && refused::<RelativeLoss>("1"));
         assert!(!refused::<Size>("4294967295") && refused::<Size>("4294967296") && refused::<Size>("0"));
+        assert!(!refused::<UpTo<9>>("1") && !refused::<UpTo<9>>("9"));
+        for value in ["0", "10", "-1", "1.0", "\"1\""] {
+            assert!(refused::<UpTo<9>>(value), "{value}");
+        }
         assert!(!refused::<Sample>("2") && refused::<Sample>("1") && refused::<Sample>("100000001"));
         assert!(!refused::<Trials>("10000") && refused::<Trials>("0") && refused::<Trials>("10001"));
     }

@@ -1,5 +1,7 @@
 //! Everything that can go wrong outside a trial, one sentence each, and the exit code it means.
 
+use std::error::Error;
+use std::fmt::Write;
 use std::path::PathBuf;
 
 use crate::echo::Echo;
@@ -210,6 +212,17 @@ pub enum LabError {
 }
 
 impl LabError {
+    /// The error and its causes on one line.
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            let _ = write!(text, ": {error}");
+            cause = error.source();
+        }
+        text
+    }
+
     /// 2 for input the user can correct, 1 for a failure.
     pub fn exit_code(&self) -> u8 {
         match self {

@@ -38,6 +38,7 @@ pub mod settings;
 mod shard;
 mod signals;
 pub mod statistics;
+mod stopping;
 pub mod store;
 mod summary;
 mod table;

@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::provenance::{self, Meta, Run};
 use crate::runner::{self, How, Ran, Survey};
 use crate::session::{Ready, Report, Session, Work, guarded, read_tables, reported};
-use crate::settings::Resolved;
+use crate::settings::{self, Override, Resolved, SettingsError};
 use crate::shard::Shard;
 use crate::store::Store;
 use crate::{BadInput, Experiment, FinishedOf, Gathering, Invalid, LabError, Plan, Table, files, seal, summary};
@@ -17,8 +18,18 @@ use crate::{BadInput, Experiment, FinishedOf, Gathering, Invalid, LabError, Plan
 const WAIT: Duration = Duration::from_secs(2);
 
 /// An experiment with its settings.
-pub(crate) struct Prepared<E: Experiment> {
+struct Prepared<E: Experiment> {
     resolved: Resolved<E::Settings>,
+}
+
+/// Loads the settings of `E`.
+pub(crate) fn prepare<E: Experiment>(
+    path: &Path,
+    profile: &str,
+    overrides: &[Override],
+) -> Result<Box<dyn Ready>, SettingsError> {
+    let resolved = settings::load(path, profile, overrides)?;
+    Ok(Box::new(Prepared::<E> { resolved }))
 }
 
 impl<E: Experiment> Ready for Prepared<E> {
@@ -45,10 +56,6 @@ struct Outlook<E: Experiment> {
 }
 
 impl<E: Experiment> Prepared<E> {
-    pub(crate) fn new(resolved: Resolved<E::Settings>) -> Self {
-        Self { resolved }
-    }
-
     /// The half that runs trials and writes tables and their provenance.
     fn make_tables(&self, session: &Session, report: &mut Report) -> Result<File, LabError> {
         let (started, clock) = (provenance::now(), Instant::now());
@@ -153,7 +160,7 @@ impl<E: Experiment> Prepared<E> {
             .gather(&Gathering::new(session.data_dir.as_deref(), session.style))
             .and_then(|inputs| self.outlook(&inputs, &store, false));
         let reason = match &outlook {
-            Err(error) => Some(summary::chain(error)),
+            Err(error) => Some(error.chain()),
             Ok(Outlook { second: None, .. }) if E::TWO_STAGES => {
                 Some("the second stage is planned when the first is finished".to_owned())
             }

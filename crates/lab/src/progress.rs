@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
-use crate::signals;
+use crate::stopping;
 
 /// Between two heartbeats of a trial in the log.
 const HEARTBEAT: Duration = Duration::from_secs(30);
@@ -90,14 +90,14 @@ impl TrialContext {
             return;
         }
         if !self.awaited.swap(true, Ordering::Relaxed) {
-            signals::await_checkpoint();
+            stopping::await_checkpoint();
         }
-        if signals::is_stopping() {
+        if stopping::is_stopping() {
             checkpoint();
             if self.awaited.swap(false, Ordering::Relaxed) {
-                signals::checkpoint_written();
+                stopping::checkpoint_written();
             }
-            signals::stay_if_stopping();
+            stopping::stay_if_stopping();
         }
     }
 
@@ -140,7 +140,7 @@ impl TrialContext {
 impl Drop for TrialContext {
     fn drop(&mut self) {
         if *self.awaited.get_mut() {
-            signals::checkpoint_written();
+            stopping::checkpoint_written();
         }
         if let Shown::Bar(bar) = &self.shown {
             bar.finish_and_clear();

@@ -1,16 +1,15 @@
 //! One experiment from its settings to its files.
 
 use std::marker::PhantomData;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::prepared::Prepared;
 use crate::progress::Style;
 use crate::provenance::{Machine, Run};
-use crate::settings::{self, Override, SettingsError};
+use crate::settings;
 use crate::shard::Shard;
 use crate::store::Store;
-use crate::{Claim, Drawing, Experiment, LabError, Results, Table, claim, files, panics, seal, summary};
+use crate::{Claim, Drawing, Experiment, LabError, Results, Table, claim, files, panics, seal};
 
 /// What is to be done with each experiment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,7 +116,7 @@ impl Report {
         if let [error] = &self.errors[..]
             && error.is_not_brought()
         {
-            self.left_out = Some(summary::chain(error));
+            self.left_out = Some(error.chain());
             self.errors.clear();
         }
         self
@@ -163,16 +162,6 @@ pub(crate) trait Ready {
 /// `E` to be drawn again from its tables, with the settings they were made with.
 pub(crate) fn redraw<E: Experiment>() -> Box<dyn Ready> {
     Box::new(Redraw::<E>(PhantomData))
-}
-
-/// Loads the settings of `E`.
-pub(crate) fn prepare<E: Experiment>(
-    path: &Path,
-    profile: &str,
-    overrides: &[Override],
-) -> Result<Box<dyn Ready>, SettingsError> {
-    let resolved = settings::load(path, profile, overrides)?;
-    Ok(Box::new(Prepared::<E>::new(resolved)))
 }
 
 struct Redraw<E>(PhantomData<E>);
@@ -274,7 +263,7 @@ mod tests {
             report.run.trials_run = 3;
             panic!("capacity overflow");
         });
-        let text = crate::summary::chain(&report.errors[0]);
+        let text = report.errors[0].chain();
         assert!(text.starts_with("toy: running: panicked") && text.ends_with(": capacity overflow"), "{text}");
         assert_eq!((report.exit_code(), report.run.trials_run), (1, 3));
     }

@@ -1,6 +1,5 @@
 //! The closing table on stdout.
 
-use std::error::Error;
 use std::fmt::Write;
 
 use indicatif::HumanBytes;
@@ -9,7 +8,7 @@ use crate::provenance::Run;
 use crate::session::{Report, Session};
 use crate::shard::Shard;
 use crate::store::{Packed, Standing};
-use crate::{Claim, LabError, Verdict};
+use crate::{Claim, Verdict};
 
 /// For a single experiment: its row, the files written, its claims.
 pub(crate) fn of_one(report: &Report) -> String {
@@ -126,17 +125,6 @@ fn claims(reports: &[Report], end: &str) -> String {
         let Claim { case, claim, paper, measured, .. } = claim;
         let case = if case.is_empty() { String::new() } else { format!(" [{case}]") };
         let _ = writeln!(text, "  differs: {experiment}: {claim}{case} (paper: {paper}; measured: {measured})");
-    }
-    text
-}
-
-/// An error and its causes on one line.
-pub(crate) fn chain(error: &LabError) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let _ = write!(text, ": {error}");
-        cause = error.source();
     }
     text
 }

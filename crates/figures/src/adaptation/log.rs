@@ -204,6 +204,7 @@ impl<'a> Log<'a> {
 
     /// The outcome of a run that diverged.
     pub fn diverged(self, step: u64) -> FineTuningOutcome {
+        tracing::warn!("{}: diverged at step {step}; its row has no score", self.context.label());
         FineTuningOutcome {
             constant_loss: self.constant_loss,
             reach: self.reach,

@@ -99,7 +99,11 @@ fn score_panel(settings: &Settings, model: &str, rows: &[Row], scores: &[ScoreRo
         let values: Vec<Option<Estimate>> =
             names.iter().map(|name| value(method, name)).chain([errors(method)]).collect();
         let number = |value: &Option<Estimate>| value.map_or(f64::NAN, |value| value.mean);
-        let span = |value: &Option<Estimate>| value.and_then(|value| value.interval()).unwrap_or((f64::NAN, f64::NAN));
+        // Of few seeds an interval can reach beyond what a score can be.
+        let span = |value: &Option<Estimate>| match value.and_then(|value| value.interval()) {
+            Some((low, high)) => (low.max(0.0), high.min(100.0)),
+            None => (f64::NAN, f64::NAN),
+        };
         let spans: Vec<(f64, f64)> = values.iter().map(span).collect();
         DotSet::new(method, values.iter().map(number).collect::<Vec<_>>()).spans(spans).hue(hue)
     };

@@ -81,7 +81,10 @@ impl NlgTrial {
         while run.steps_done() < tuning.steps {
             match run.step(par) {
                 Ok(loss) => log.observe(&mut run, loss),
-                Err(TrainingError::Diverged { step, .. }) => return Ok(log.outcome(Some(step), Vec::new())),
+                Err(TrainingError::Diverged { step, .. }) => {
+                    tracing::warn!("{}: diverged at step {step}; it has no texts", context.label());
+                    return Ok(log.outcome(Some(step), Vec::new()));
+                }
                 Err(error) => return Err(failed(error)),
             }
         }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use lab::checked::{Count, Distinct, Positive, Steps, Trials};
+use lab::checked::{Count, Distinct, Positive, Steps, Trials, UpTo};
 use lab::{Check, Invalid};
 use serde::{Deserialize, Serialize};
 use texts::e2e::Version;
@@ -24,8 +24,8 @@ pub struct Settings {
     pub band: Band,
     /// Sources of language models.
     pub models: Distinct<String>,
-    /// Training examples n.
-    pub examples: Count,
+    /// Training examples n; E2E has fewer rows than what is allowed.
+    pub examples: UpTo<1_000_000>,
     /// Inner width r, of the methods that have one.
     pub rank: Count,
     /// Step size η.
@@ -56,7 +56,7 @@ pub struct DataSettings {
     /// Which of the two releases.
     pub version: Version,
     /// Most tokens of a meaning representation, and of a text.
-    pub most_tokens: Count,
+    pub most_tokens: UpTo<MOST_TOKENS>,
     /// Meaning representations of dev that texts are written for, if not all.
     pub meanings: Option<Count>,
 }
@@ -113,10 +113,10 @@ pub struct TextTrainingSettings {
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GenerationSettings {
-    /// Beams; 1 is greedy search.
-    pub beams: Count,
+    /// Beams; 1 is greedy search. Every one of them keeps keys and values of its own.
+    pub beams: UpTo<100>,
     /// Most tokens of a text.
-    pub most_tokens: Count,
+    pub most_tokens: UpTo<MOST_TOKENS>,
     /// Power of the length that a beam's log-probability is divided by.
     pub length_penalty: f64,
 }
@@ -133,10 +133,6 @@ pub struct ScoreSettings {
     pub wordnet: Option<PathBuf>,
 }
 
-/// Most examples; E2E has fewer rows.
-const MOST_EXAMPLES: usize = 1_000_000;
-/// Most beams: every one of them keeps keys and values of its own.
-const MOST_BEAMS: usize = 100;
 /// Most tokens of a text; those of E2E have fewer than 100.
 const MOST_TOKENS: usize = 1000;
 
@@ -150,8 +146,6 @@ impl Check for Settings {
         let allowed = format!("models that are made in code ({}) only among themselves", made_up::MODELS.join(", "));
         Invalid::unless(all_or_none, "models", self.models.join(", "), allowed)?;
         let most = *self.examples;
-        let allowed = format!("a whole number from 1 to {MOST_EXAMPLES}");
-        Invalid::unless(most <= MOST_EXAMPLES, "examples", most, allowed)?;
         let allowed = format!("a whole number from 1 to the examples ({most}): an incomplete batch is left out");
         Invalid::unless(*training.batch <= most, "training.batch", training.batch, allowed)?;
         let steps = *training.steps;
@@ -164,13 +158,6 @@ impl Check for Settings {
         }
         let separator = &self.template.separator;
         Invalid::unless(!separator.is_empty(), "template.separator", "\"\"", "a text that is not empty")?;
-        for (key, value, most) in [
-            ("generation.beams", generation.beams, MOST_BEAMS),
-            ("generation.most_tokens", generation.most_tokens, MOST_TOKENS),
-            ("data.most_tokens", self.data.most_tokens, MOST_TOKENS),
-        ] {
-            Invalid::unless(*value <= most, key, value, format!("a whole number from 1 to {most}"))?;
-        }
         let penalty = generation.length_penalty;
         Invalid::unless(penalty.is_finite(), "generation.length_penalty", penalty, "a finite number")?;
         // There the ranks are a list.

@@ -8,7 +8,6 @@ use dynamics::{DynamicsError, LossForm, Measurements, Objective, Observed, Targe
 use faer::{Mat, Par};
 
 use super::settings::SensingProblem;
-use super::trial::SensingTrial;
 use crate::matrix::Start;
 
 /// The instance that was drawn last: the next trial often needs it again.
@@ -20,14 +19,19 @@ type Drawn = (Start, SensingProblem);
 
 impl LastInstance {
     /// The instance of a trial; another one is dropped before it is drawn, so that there are never two.
-    pub(super) fn of(&self, trial: &SensingTrial, par: Par) -> Result<Arc<Objective>, DynamicsError> {
+    pub(super) fn of(
+        &self,
+        start: &Start,
+        problem: &SensingProblem,
+        par: Par,
+    ) -> Result<Arc<Objective>, DynamicsError> {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (trial.start.clone(), trial.problem.clone());
+        let key = (start.clone(), problem.clone());
         if let Some((_, objective)) = last.as_ref().filter(|(known, _)| *known == key) {
             return Ok(objective.clone());
         }
         *last = None;
-        let objective = Arc::new(draw(&trial.start, &trial.problem, par)?);
+        let objective = Arc::new(draw(start, problem, par)?);
         *last = Some((key, objective.clone()));
         Ok(objective)
     }

@@ -6,7 +6,7 @@ use dynamics::{DeepFactorization, DynamicsError, Factorization, Initialization, 
 use faer::{Mat, Par, Scale};
 use serde::Serialize;
 
-use super::trial::SensingTrial;
+use crate::matrix::Start;
 
 /// A network, with what makes its initial factors beside depth and init scale.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -19,27 +19,44 @@ pub enum Network {
     Spectral { rank_guess: usize },
 }
 
-impl SensingTrial {
-    fn original(&self) -> Result<DeepFactorization, DynamicsError> {
-        let size = *self.problem.size;
-        let mut rng = self.start.network_stream("initial factors");
-        DeepFactorization::draw((size, size), self.depth, size, Initialization::Orthogonal, self.init_scale, &mut rng)
-    }
+/// What the initial factors of all networks of a trial are made of.
+pub(super) struct Seeds<'a> {
+    pub(super) start: &'a Start,
+    /// Rows and columns of the target.
+    pub(super) size: usize,
+    pub(super) depth: usize,
+    pub(super) init_scale: f64,
+}
 
-    /// The network of this trial, before training.
-    pub(super) fn model(&self, objective: &Objective, par: Par) -> Result<Box<dyn Factorization>, DynamicsError> {
-        Ok(match self.network {
-            Network::Original => Box::new(self.original()?),
-            Network::Compressed { rank_guess, discrepant_step } => {
-                let compressed = compress(&mut self.original()?, objective, rank_guess, discrepant_step, par)?;
+impl Seeds<'_> {
+    fn original(&self) -> Result<DeepFactorization, DynamicsError> {
+        let Self { start, size, depth, init_scale } = *self;
+        let mut rng = start.network_stream("initial factors");
+        DeepFactorization::draw((size, size), depth, size, Initialization::Orthogonal, init_scale, &mut rng)
+    }
+}
+
+impl Network {
+    /// The network before training.
+    pub(super) fn model(
+        self,
+        seeds: &Seeds<'_>,
+        objective: &Objective,
+        par: Par,
+    ) -> Result<Box<dyn Factorization>, DynamicsError> {
+        Ok(match self {
+            Self::Original => Box::new(seeds.original()?),
+            Self::Compressed { rank_guess, discrepant_step } => {
+                let compressed = compress(&mut seeds.original()?, objective, rank_guess, discrepant_step, par)?;
                 cheapest_form(compressed, objective)
             }
-            Network::Spectral { rank_guess } => {
-                let (width, scale) = (2 * rank_guess, Scale(self.init_scale));
-                let bases = spectral(objective, width, self.depth, self.init_scale, 0.0)?;
-                let mut factors = vec![Mat::<f64>::identity(width, width) * scale; self.depth];
+            Self::Spectral { rank_guess } => {
+                let Seeds { depth, init_scale, .. } = *seeds;
+                let (width, scale) = (2 * rank_guess, Scale(init_scale));
+                let bases = spectral(objective, width, depth, init_scale, 0.0)?;
+                let mut factors = vec![Mat::<f64>::identity(width, width) * scale; depth];
                 factors[0] = bases.right().transpose() * scale;
-                factors[self.depth - 1] = bases.left() * scale;
+                factors[depth - 1] = bases.left() * scale;
                 Box::new(DeepFactorization::new(factors)?)
             }
         })

@@ -9,7 +9,7 @@ use lab::{Memory, Trial, TrialContext, TrialError};
 use serde::{Deserialize, Serialize};
 
 use super::instance::LastInstance;
-use super::network::Network;
+use super::network::{Network, Seeds};
 use super::settings::SensingProblem;
 use crate::matrix::{Start, as_trial_error};
 
@@ -66,9 +66,11 @@ impl Trial for SensingTrial {
 
     fn run(&self, last: &LastInstance, context: &TrialContext) -> Result<SensingOutcome, TrialError> {
         let par = if context.threads > 1 { Par::rayon(context.threads) } else { Par::Seq };
-        let objective = last.of(self, par).context("making the problem")?;
+        let objective = last.of(&self.start, &self.problem, par).context("making the problem")?;
         let clock = Instant::now();
-        let mut model = self.model(&objective, par).context("making the network")?;
+        let (size, depth, init_scale) = (*self.problem.size, self.depth, self.init_scale);
+        let seeds = Seeds { start: &self.start, size, depth, init_scale };
+        let mut model = self.network.model(&seeds, &objective, par).context("making the network")?;
         let setup_seconds = clock.elapsed().as_secs_f64();
         let zeros = 0.5 * objective.weight() * objective.values().iter().map(|value| value * value).sum::<f64>();
         let schedule = Schedule {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{End, How, Job, describe};
 use crate::progress::Progress;
 use crate::store::{Claim, Store, Stored};
-use crate::{Experiment, Kernels, LabError, Planned, Trial, TrialError, files, panics, signals};
+use crate::{Experiment, Kernels, LabError, Planned, Trial, TrialError, files, panics, stopping};
 
 /// Between two looks at trials of other processes, at first and at most.
 const WAITS: [Duration; 2] = [Duration::from_millis(20), Duration::from_secs(2)];
@@ -87,7 +87,7 @@ impl<'a, E: Experiment> Work<'a, E> {
 
     /// Gives the job its end, unless another process runs it.
     fn attempt(&self, job: &Job<'_, E>, threads: usize) -> bool {
-        signals::stay_if_stopping();
+        stopping::stay_if_stopping();
         if self.stopped.load(Ordering::Relaxed) || self.ended_elsewhere(job) {
             return true;
         }

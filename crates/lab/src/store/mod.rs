@@ -38,7 +38,7 @@ use serde::{Serialize, de::DeserializeOwned};
 pub(crate) use self::failure::Failure;
 pub(crate) use self::lease::{Lease, Terms, release_all};
 use self::pack::Pack;
-use crate::{Experiment, LabError, TrialError, files, process, signals};
+use crate::{Experiment, LabError, TrialError, files, process, stopping};
 
 /// Raise it, and the number in [`CONTEXT`], when the layout of an entry or the making of a key changes: entries of other
 /// formats are not found.
@@ -166,7 +166,7 @@ impl Store {
         files::ensure_writable(&store.directory)?;
         probe::check(&store.directory)?;
         store.runs = true;
-        signals::experiment_started(experiment, &store.directory);
+        stopping::experiment_started(experiment, &store.directory);
         Ok(store)
     }
 
@@ -272,7 +272,7 @@ impl Store {
             false => files::write(&path, &bytes)?,
         }
         let _ = fs::remove_file(self.file(key, "failed"));
-        signals::trial_stored();
+        stopping::trial_stored();
         Ok(())
     }
 
@@ -444,7 +444,7 @@ impl Store {
 impl Drop for Store {
     fn drop(&mut self) {
         if self.runs {
-            signals::experiment_ended();
+            stopping::experiment_ended();
         }
     }
 }

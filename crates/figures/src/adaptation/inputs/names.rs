@@ -18,11 +18,11 @@ pub fn check_source_names(sources: &Sources, made_in_code: &[&str]) -> Result<()
 
 /// The encoder that is made in code and the task that is go together.
 pub(super) fn check_made_up(encoder: &EncoderSettings, tasks: &[String]) -> anyhow::Result<()> {
-    let made_up = tasks.iter().filter(|task| *task == made_up::TASK).count();
-    let fits = if encoder.source == made_up::ENCODER { made_up == tasks.len() } else { made_up == 0 };
-    let message = "the encoder \"tiny-random\" has no words: it goes with the task \"made-up\", and only with that";
-    if !fits {
-        return Err(BadInput(anyhow!(message)).into());
+    let is_made_up = encoder.source == made_up::ENCODER;
+    if let Some(task) = tasks.iter().find(|task| (*task == made_up::TASK) != is_made_up) {
+        let source = &encoder.source;
+        let why = "the task \"made-up\" has no words, so it goes with the encoder \"tiny-random\", and only with that";
+        return Err(BadInput(anyhow!("encoder.source = {source:?} with tasks = [{task:?}]: {why}")).into());
     }
     match encoder.max_tokens.filter(|_| encoder.source == made_up::ENCODER) {
         None => Ok(()),

@@ -1,7 +1,7 @@
 //! `[head]`: the frozen random head.
 
 use adaptation::Config;
-use lab::checked::{Count, Positive};
+use lab::checked::{Positive, UpTo};
 use serde::{Deserialize, Serialize};
 
 /// `[head]`: the frozen random head.
@@ -54,11 +54,11 @@ impl Deviation {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(
     untagged,
-    expecting = "a whole number from 1, each crossed with all trials (1: the authors'), or \"per-trial\""
+    expecting = "a whole number from 1 to 1000, each crossed with all trials (1: the authors'), or \"per-trial\""
 )]
 pub enum Draws {
     /// So many, each used by all trials.
-    Crossed(Count),
+    Crossed(UpTo<1000>),
     /// One for each trial.
     Named(PerTrial),
 }

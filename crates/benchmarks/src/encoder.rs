@@ -1,4 +1,5 @@
-//! The training step of adapters on an encoder, beside PyTorch (with PEFT for LoRA): the same batches, adapters, head and optimizer.
+//! The training step of adapters on an encoder, beside PyTorch (with PEFT for LoRA), whose batches are padded or packed: the same
+//! batches, adapters, head and optimizer.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,8 +24,8 @@ use crate::samples::{self, Contender, Measured, Plan};
 use crate::tensors;
 use crate::worker::Worker;
 
-/// The script of the peer.
-pub const SCRIPT: &str = "peft_peer.py";
+/// The scripts of the peers.
+pub const SCRIPTS: [&str; 2] = ["peft_peer.py", "packed_peer.py"];
 
 const RANK: usize = 8;
 /// ε of Deep LoRA's factors: large enough for their gradients to be compared in `f32`.
@@ -62,16 +63,16 @@ impl Pretrained {
     }
 }
 
-/// Measures a step here and in the peer, after checking that both compute the same gradients; `scratch` is a directory for
+/// Measures a step here and in the peers, after checking that all compute the same gradients; `scratch` is a directory for
 /// what they hand each other.
 ///
 /// # Errors
-/// If the peer fails, or computes something else.
+/// If a peer fails, or computes something else.
 pub fn measure(
     id: &str,
     step: Step,
     pretrained: &Pretrained,
-    worker: &mut Worker,
+    workers: &mut [Worker],
     plan: Plan,
     scratch: &Path,
 ) -> Result<Vec<Measured>> {
@@ -79,12 +80,20 @@ pub fn measure(
     let network = &pretrained.network;
     let examples = examples(batches, pretrained);
     let mut adapters = adapters(adapter, pretrained.config(), tokens(&batches))?;
-    worker.load(&load(&step, &examples, pretrained, &adapters, scratch)?)?;
-    let difference = agree((id, step.agreement), network, &mut adapters, &examples[..BATCH], worker, scratch)?;
+    let question = load(&step, &examples, pretrained, &adapters, scratch)?;
+    let mut differences = Vec::new();
+    for worker in workers.iter_mut() {
+        worker.load(&question)?;
+        differences.push(agree((id, step.agreement), network, &mut adapters, &examples[..BATCH], worker, scratch)?);
+    }
     let run = fine_tuning(network, &method(adapter), adapters, &examples)?;
     let mut ours = Ours { run, batches: batches.lengths.len(), steps: 0 };
-    let spreads = samples::take(&mut [&mut ours, worker], plan)?;
-    Ok(vec![Measured::ours(spreads[0]), worker.measured(spreads[1], difference)])
+    let mut contenders: Vec<&mut dyn Contender> = vec![&mut ours];
+    contenders.extend(workers.iter_mut().map(|worker| worker as &mut dyn Contender));
+    let spreads = samples::take(&mut contenders, plan)?;
+    let theirs = workers.iter().zip(&spreads[1..]).zip(differences);
+    let theirs = theirs.map(|((worker, spread), difference)| worker.measured(*spread, difference));
+    Ok(std::iter::once(Measured::ours(spreads[0])).chain(theirs).collect())
 }
 
 /// Sequences of drawn tokens and labels, all batches after one another. The draw is the same for all cases of an encoder: at some

@@ -151,10 +151,11 @@ impl Bench {
     fn steps(&mut self, cases: &[(Case, FineTuning)]) -> Result<()> {
         for cases in cases.chunk_by(|a, b| a.1.encoder == b.1.encoder) {
             let pretrained = Pretrained::load(cases[0].1.encoder, &say_what_is_fetched)?;
-            let mut worker = self.start(&matrix::scripts().join(encoder::SCRIPT))?;
+            let started = encoder::SCRIPTS.into_iter().map(|script| self.start(&matrix::scripts().join(script)));
+            let mut workers: Vec<Worker> = started.collect::<Result<_>>()?;
             for (case, step) in cases {
                 let (plan, scratch) = (self.plan, self.scratch.path());
-                let measured = encoder::measure(case.id, *step, &pretrained, &mut worker, plan, scratch)?;
+                let measured = encoder::measure(case.id, *step, &pretrained, &mut workers, plan, scratch)?;
                 self.take(*case, measured, pretrained.config().clone());
             }
         }

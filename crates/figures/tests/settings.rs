@@ -282,7 +282,7 @@ fn sizes_without_end_are_refused_at_once() {
         ("scaling", "equivalence.problem.size=1000000", "equivalence.problem.size"),
         ("few-shot", "training.batch=1000000000", "a whole number from 1 to 8"),
         ("few-shot", "methods.depth=1000000000", "a whole number from 2 to 10000"),
-        ("few-shot", "head.draws=9223372036854775807", "at most 100000 runs"),
+        ("few-shot", "head.draws=9223372036854775807", "a whole number from 1 to 1000"),
         ("step-size", "trials=9223372036854775807", trials),
         ("adaptation-subspaces", "methods.depth=1000000000", "a whole number from 2 to 10000"),
     ] {

@@ -87,6 +87,10 @@ impl Series {
     /// lower edge that is not positive lies at the axis' start. One without extent, as that of a single trial, is none.
     pub fn band(mut self, band: impl Into<Vec<(f64, f64, f64)>>) -> Self {
         self.band = band.into();
+        // At a single x it has no area.
+        if self.band.len() == 1 {
+            self.errors.append(&mut self.band);
+        }
         self
     }
 

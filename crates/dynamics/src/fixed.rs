@@ -123,11 +123,17 @@ impl Quadratic {
     ) -> Result<Self, DynamicsError> {
         let projected = measurements.projected(left, right);
         let values = objective.values();
+        // Not faer's operators: the bits of a matrix times a vector would depend on the number of threads.
+        let product = |lhs: MatRef<'_, f64>, rhs: MatRef<'_, f64>| {
+            let mut product = Mat::zeros(lhs.nrows(), rhs.ncols());
+            matmul(product.as_mut(), Accum::Replace, lhs, rhs, 1.0, Par::Seq);
+            product
+        };
         Self::least_squares(
-            &projected * projected.transpose(),
-            |residual| &projected * MatRef::from_column_major_slice(residual, residual.len(), 1),
+            product(projected.as_ref(), projected.transpose()),
+            |residual| product(projected.as_ref(), MatRef::from_column_major_slice(residual, residual.len(), 1)),
             |solution| {
-                let products = projected.transpose() * solution;
+                let products = product(projected.transpose(), solution.as_ref());
                 values.iter().enumerate().map(|(i, value)| value - products[(i, 0)]).collect()
             },
             objective,

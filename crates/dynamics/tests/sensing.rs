@@ -181,6 +181,32 @@ fn fixed_bases_project_the_measurements_once() {
     }
 }
 
+/// Enough of them that a product with a vector would be split over threads.
+#[test]
+fn fixed_bases_have_the_same_bits_for_any_number_of_threads() {
+    let objective = objective(60, 60, 1200, LossForm::Mean);
+    let mut rng = stream(83, &["bases"]);
+    let (left, right) = (haar(60, 10, &mut rng), haar(60, 10, &mut rng));
+    let model = CompressedFactorization::new(&left, &right, &[0.5; 3], 0.0).unwrap();
+    let run = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let par = Par::rayon(threads);
+            let mut fixed = cheapest_form(model.clone(), &objective);
+            let mut workspace = fixed.workspace(&objective);
+            let mut optimizer = Optimizer::gradient_descent(1e-3).unwrap();
+            let step = |_| {
+                let loss = fixed.loss_and_gradients(&objective, &mut workspace, par);
+                optimizer.step(&mut fixed, par);
+                loss
+            };
+            (0..20).map(step).collect::<Vec<_>>()
+        })
+    };
+    assert_eq!(run(1), run(2));
+    assert_eq!(run(1), run(3));
+}
+
 /// Fewer measurements than the core has entries: not the projected form.
 #[test]
 fn a_core_that_is_not_determined_stays_as_it_is() {

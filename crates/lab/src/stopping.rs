@@ -81,8 +81,8 @@ pub(crate) fn begin(signal: &str) {
 pub(crate) fn what_is_kept() -> String {
     match &*running() {
         Some(Running { experiment, store, stored }) => format!(
-            "{experiment}: {stored} trial{} of this run stored in {}, beside those of earlier runs; \
-             the same command without --fresh goes on from there",
+            "{experiment}: {stored} trial{} of this run stored in {}; the same command without --fresh goes on from there, \
+             and from the checkpoints of trials that make some",
             if *stored == 1 { "" } else { "s" },
             store.display()
         ),

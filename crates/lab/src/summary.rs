@@ -29,15 +29,19 @@ pub(crate) fn of_all(reports: &[Report], session: &Session) -> String {
 
 /// Of `--pack`.
 pub(crate) fn of_pack(experiment: &str, packed: &Packed) -> String {
-    let Packed { path, bytes, trials, planned, left_out, too_large, changed } = packed;
+    let Packed { path, bytes, trials, others, planned, left_out, too_large, changed } = packed;
     let path = path.display();
-    let trials_of = planned.map_or(format!("{trials} trials"), |planned| format!("{trials} of {planned} trials"));
+    let trials_of =
+        planned.map_or(format!("{trials} trials"), |planned| format!("{} of {planned} trials", trials - others));
     let mut text = match (trials, changed) {
         (0, _) if *too_large == 0 => format!("{experiment}: nothing packed, no trial of this plan is stored"),
         (0, _) => format!("{experiment}: nothing packed"),
         (_, true) => format!("{experiment}: {trials_of} packed into {path} ({})", HumanBytes(*bytes as u64)),
         (_, false) => format!("{experiment}: {trials_of} in {path}, as before"),
     };
+    if *others > 0 {
+        let _ = write!(text, "; beside them {others} of other settings, packed before");
+    }
     for (number, why) in [
         (left_out, "which these settings do not have"),
         (too_large, "whose outcomes have more than 1 MiB each, too much to be committed"),

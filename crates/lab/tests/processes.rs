@@ -28,8 +28,8 @@ fn a_signal_ends_a_run_with_what_is_stored_and_how_to_go_on() {
         let stored = place.stored().len();
         assert!(ran.code == Some(code) && (3..9).contains(&stored), "{:?}: {}", ran.code, ran.stderr);
         let start = format!("stopped by SIG{name}: toy-decay: ");
-        let end = " trials of this run stored in results/quick/.store/toy-decay, beside those of earlier runs; \
-            the same command without --fresh goes on from there\n";
+        let end = " trials of this run stored in results/quick/.store/toy-decay; the same command without --fresh goes on from \
+            there, and from the checkpoints of trials that make some\n";
         let said = without_revision(&ran.stderr).strip_prefix(&start).and_then(|rest| rest.strip_suffix(end));
         let said: usize = said.unwrap_or_else(|| panic!("{}", ran.stderr)).parse().unwrap();
         assert!(said <= stored && stored <= said + 2, "{said} of {stored}");

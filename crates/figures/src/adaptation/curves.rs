@@ -40,9 +40,7 @@ pub fn curve(label: impl Into<String>, points: impl IntoIterator<Item = RunPoint
     let around = |(x, values): &Group| band.around_runs(values).map(|(low, high)| (*x, low, high));
     let bands: Vec<(f64, f64, f64)> = groups.iter().filter_map(around).collect();
     let counts: Vec<usize> = groups.iter().map(|(_, values)| values.len()).collect();
-    let series = Series::new(label, means).counts(counts.clone());
-    // At a single x a band has no area.
-    let series = if groups.len() == 1 { series.errors(bands) } else { series.band(bands) };
+    let series = Series::new(label, means).band(bands).counts(counts.clone());
     if !(2..=MOST_DOTS).contains(&counts.into_iter().max().unwrap_or(0)) {
         return series;
     }

@@ -38,7 +38,7 @@ pub fn what_failed<'a>(rows: impl IntoIterator<Item = &'a RunRow> + Clone) -> St
         return String::new();
     }
     let without_score = if counts[0] + counts[1] > 0 { "; in a mean, one without a score counts as 0" } else { "" };
-    format!("; runs marked ×: {}{without_score}", said.join(", "))
+    format!("; runs that failed: {}{without_score}", said.join(", "))
 }
 
 #[cfg(test)]

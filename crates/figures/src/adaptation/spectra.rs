@@ -79,7 +79,7 @@ impl SubspaceLog {
         Self { steps, dimension, noted: Vec::new() }
     }
 
-    /// Notes the subspaces down, if this is one of the steps.
+    /// Notes the subspaces down, if this is one of the steps; of a run that is about to diverge there are none.
     ///
     /// # Errors
     /// If a decomposition does not converge.
@@ -89,6 +89,9 @@ impl SubspaceLog {
         }
         for site in adapters.sites() {
             let Some(applied) = adapters.applied(site) else { continue };
+            if !adapters.parameters().all(|(_, parameter)| parameter.value.norm_max().is_finite()) {
+                continue;
+            }
             let spectrum = Spectrum::new(applied)?;
             let left = spectrum.left(self.dimension);
             let basis = left.col_iter().flat_map(|column| column.iter().copied()).collect();

@@ -11,7 +11,7 @@ use crate::reference::{ReferenceRow, reference_points};
 const PAPERS_RANK: usize = 8;
 
 pub(super) fn figure(settings: &Settings, rows: &[Row], runs: &[RunRow], reference: &[ReferenceRow]) -> Figure {
-    let tasks = distinct(rows, |row| row.task.clone());
+    let tasks = distinct(runs, |run| run.task.clone());
     let most = *settings.ranks[0];
     let mut figure = Figure::new("Numerical ranks of the learned updates")
         .subtitle(format!("{}{}", settings.subtitle("paper: Section 5, learned ranks"), what_failed(runs)))

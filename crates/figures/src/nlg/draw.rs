@@ -45,12 +45,11 @@ fn subtitle(settings: &Settings, rows: &[Row]) -> String {
     let without = methods.without_embeddings();
     let left_out = if without.is_empty() { String::new() } else { format!(" ({without})") };
     let texts = rows.iter().map(|row| row.texts).max().unwrap_or(0);
-    let untrained = rows.iter().filter(|row| !row.is_trained()).count();
-    let failed = match untrained {
-        0 => String::new(),
-        1 => "; 1 run is not trained".to_owned(),
-        more => format!("; {more} runs are not trained"),
-    };
+    let diverged = rows.iter().filter(|row| row.diverged_at_step.is_some()).count();
+    let untrained = rows.iter().filter(|row| !row.is_trained()).count() - diverged;
+    let counts = [(diverged, "diverged"), (untrained, "not trained")].into_iter().filter(|(count, _)| *count > 0);
+    let counts: Vec<String> = counts.map(|(count, what)| format!("{count} ({what})")).collect();
+    let failed = if counts.is_empty() { String::new() } else { format!("; runs that failed: {}", counts.join(", ")) };
     format!(
         "paper: Section 5, E2E on T5-base; here {}, n = {examples}, r = {rank}, η = {}, {} steps of {}{left_out}, texts for {texts} \
          meaning representations by {} beams; {}{failed}",

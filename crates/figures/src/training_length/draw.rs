@@ -8,7 +8,9 @@ use crate::adaptation::*;
 
 pub(super) fn figure(settings: &Settings, rows: &[RecordRow]) -> Figure {
     let mut panels: Vec<Panel> = Vec::new();
-    for task in distinct(rows, |row| row.task.clone()) {
+    // Runs that diverged at once have no record, and still a panel.
+    let recorded = distinct(rows, |row| row.task.clone());
+    for task in if recorded.is_empty() { settings.tasks.to_vec() } else { recorded } {
         let rows: Vec<&RecordRow> = rows.iter().filter(|row| row.task == task).collect();
         let metric = metric_label(rows.first().map_or("", |row| &row.metric));
         let losses = lines(settings, format!("{task}: training loss"), &rows, |row| Some(row.training_loss));

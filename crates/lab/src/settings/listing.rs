@@ -99,7 +99,7 @@ fn collect(prefix: &str, table: &Table, others: &[Option<&dyn TableLike>], keys:
                     .unwrap_or_default();
                 keys.push(Listed {
                     key: format!("{key}[]"),
-                    paper: format!("{} tables", tables.len()),
+                    paper: shown(item),
                     others: values.iter().map(|item| item.as_ref().map(shown)).collect(),
                     purpose,
                 });
@@ -117,13 +117,16 @@ fn collect(prefix: &str, table: &Table, others: &[Option<&dyn TableLike>], keys:
     }
 }
 
+/// A list of tables is shown by their number.
+fn counted(tables: usize) -> String {
+    if tables == 1 { "1 table".to_owned() } else { format!("{tables} tables") }
+}
+
 /// A value on one line, without its comments.
 fn shown(item: &Item) -> String {
     match item {
-        Item::ArrayOfTables(tables) => format!("{} tables", tables.len()),
-        Item::Value(Value::Array(array)) if array.iter().any(Value::is_inline_table) => {
-            format!("{} tables", array.len())
-        }
+        Item::ArrayOfTables(tables) => counted(tables.len()),
+        Item::Value(Value::Array(array)) if array.iter().any(Value::is_inline_table) => counted(array.len()),
         Item::Value(value) => {
             let text = value.clone().decorated("", "").to_string();
             text.lines()

@@ -98,9 +98,11 @@ pub struct Packed {
     pub bytes: usize,
     /// Number of trials in it.
     pub trials: usize,
+    /// Number of those that the plan lacks: they were packed before.
+    pub others: usize,
     /// Number of different trials in the plan, if that is known.
     pub planned: Option<usize>,
-    /// Number of stored or packed trials that were left out of it because the plan lacks them.
+    /// Number of stored trials that were left out of it because the plan lacks them.
     pub left_out: usize,
     /// Number of trials of the plan that were left out because their outcomes have more than a mebibyte.
     pub too_large: usize,
@@ -341,6 +343,7 @@ impl Store {
         let old = Pack::read(&self.pack_path).map_err(|error| unread(&self.pack_path, error));
         let (mut pack, complaint) = old?;
         complaint.into_iter().for_each(|complaint| self.warn(complaint));
+        let before: HashSet<Key> = pack.keys().collect();
         for key in self.stored().map_err(|error| unread(&self.directory, error))? {
             match self.read(key) {
                 Ok(bytes) if entry::check(key, &bytes).is_ok() => pack.insert(key, bytes),
@@ -349,11 +352,13 @@ impl Store {
         }
         let all = pack.len();
         if let Some(planned) = planned {
-            pack.retain(|key| planned.contains(&key));
+            // A run with other settings costs nothing of what was packed before.
+            pack.retain(|key| planned.contains(&key) || before.contains(&key));
         }
         let wanted = pack.len();
         pack.drop_larger_than(LARGEST_PACKED);
         let bytes = pack.bytes();
+        let others = planned.map_or(0, |planned| pack.keys().filter(|key| !planned.contains(key)).count());
         let (trials, path) = (pack.len(), self.pack_path.clone());
         let changed = trials > 0 && files::read(&path).ok().as_ref() != Some(&bytes);
         if changed {
@@ -363,6 +368,7 @@ impl Store {
             path,
             bytes: bytes.len(),
             trials,
+            others,
             planned: planned.map(HashSet::len),
             left_out: all - wanted,
             too_large: wanted - trials,
@@ -505,7 +511,12 @@ mod tests {
             assert_eq!(store.load::<Vec<f64>>(key_of("a")), Some(Stored { seconds: 2.5, outcome: outcome() }));
             fs::write(&path, "").unwrap();
         }
-        // What is stored later replaces what was packed, and what is not planned stays only if there is no plan.
+        // A plan without it does not cost what was packed.
+        let store = Store::open(directory.path(), "toy", PATIENCE).unwrap();
+        let packed = store.pack(Some(&HashSet::from([key_of("c")]))).unwrap();
+        assert_eq!((packed.trials, packed.others, packed.changed), (1, 1, false));
+        drop(store);
+        // What is stored later replaces what was packed, and what was not is packed only if there is no plan.
         let store = Store::open(directory.path(), "toy", PATIENCE).unwrap();
         store.save(key_of("a"), 3.5, &outcome()).unwrap();
         assert_eq!(store.pack(None).unwrap().trials, 2);

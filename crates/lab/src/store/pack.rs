@@ -79,6 +79,11 @@ impl Pack {
         self.entries.insert(*key.0.as_bytes(), entry);
     }
 
+    /// The keys of all entries.
+    pub(super) fn keys(&self) -> impl Iterator<Item = Key> {
+        self.entries.keys().map(|key| Key(blake3::Hash::from_bytes(*key)))
+    }
+
     /// Keeps the entries whose key is wanted.
     pub(super) fn retain(&mut self, wanted: impl Fn(Key) -> bool) {
         self.entries.retain(|key, _| wanted(Key(blake3::Hash::from_bytes(*key))));

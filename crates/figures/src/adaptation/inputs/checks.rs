@@ -8,7 +8,7 @@ use lab::{Gathering, Invalid};
 
 use super::FineTuningInputs;
 use crate::adaptation::frozen::FrozenHead;
-use crate::adaptation::settings::{EncoderSettings, HeadSettings, PoolingChoice};
+use crate::adaptation::settings::{EncoderSettings, Examples, HeadSettings, PoolingChoice};
 use crate::adaptation::task::GatheredTask;
 use crate::adaptation::trial::part_of_dev;
 
@@ -27,7 +27,7 @@ impl FineTuningInputs {
     ///
     /// # Errors
     /// Naming the key `examples`.
-    pub fn check_pool(&self, examples: &[Count]) -> Result<(), Invalid> {
+    pub fn check_pool(&self, examples: &[Examples]) -> Result<(), Invalid> {
         for GatheredTask { name, train, .. } in &self.tasks {
             let allowed = format!("a whole number from 1 to the {} of the training pool of {name}", train.len());
             for (i, &n) in examples.iter().enumerate() {

@@ -1,7 +1,7 @@
 //! Names of encoders and tasks that do not go together.
 
 use anyhow::anyhow;
-use lab::BadInput;
+use lab::{BadInput, Invalid};
 use sources::Source;
 
 use crate::adaptation::made_up;
@@ -19,10 +19,15 @@ pub fn check_source_names(sources: &Sources, made_in_code: &[&str]) -> Result<()
 /// The encoder that is made in code and the task that is go together.
 pub(super) fn check_made_up(encoder: &EncoderSettings, tasks: &[String]) -> anyhow::Result<()> {
     let is_made_up = encoder.source == made_up::ENCODER;
-    if let Some(task) = tasks.iter().find(|task| (*task == made_up::TASK) != is_made_up) {
-        let source = &encoder.source;
-        let why = "the task \"made-up\" has no words, so it goes with the encoder \"tiny-random\", and only with that";
-        return Err(BadInput(anyhow!("encoder.source = {source:?} with tasks = [{task:?}]: {why}")).into());
+    if let Some((i, task)) = tasks.iter().enumerate().find(|(_, task)| (*task == made_up::TASK) != is_made_up) {
+        let (key, value, allowed) = match is_made_up {
+            true => (format!("tasks.{i}"), task, "\"made-up\" with the encoder \"tiny-random\", which knows no words"),
+            false => {
+                let allowed = "\"tiny-random\" with the task \"made-up\", which has no words";
+                ("encoder.source".to_owned(), &encoder.source, allowed)
+            }
+        };
+        return Err(Invalid::new(key, format!("{value:?}"), allowed).into());
     }
     match encoder.max_tokens.filter(|_| encoder.source == made_up::ENCODER) {
         None => Ok(()),

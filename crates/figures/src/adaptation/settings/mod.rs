@@ -13,7 +13,7 @@ use sources::Source;
 
 pub use encoder::{EncoderSettings, PoolingChoice};
 pub use head::{Deviation, Draws, HeadSettings};
-pub use training::{IncompleteBatch, Sampling, TrainingSettings};
+pub use training::{Examples, IncompleteBatch, Sampling, TrainingSettings};
 
 /// `[sources]`: sources of encoders by name, in addition to the built-in ones.
 pub type Sources = BTreeMap<String, Source>;

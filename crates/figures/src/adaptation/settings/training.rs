@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use lab::Invalid;
-use lab::checked::{Count, Positive, Steps};
+use lab::checked::{Count, Positive, Steps, UpTo};
 use serde::{Deserialize, Serialize};
 
 use super::known_tasks;
@@ -57,12 +57,15 @@ pub enum Sampling {
     WithoutReplacement,
 }
 
-/// Most examples of a step; the largest task has half as many.
+/// Most examples; the largest task has half as many.
 const MOST_EXAMPLES: usize = 1_000_000;
+
+/// A number of training examples.
+pub type Examples = UpTo<MOST_EXAMPLES>;
 
 impl TrainingSettings {
     /// Checks the section `[training]` of runs with so many examples.
-    pub fn check(&self, examples: &[Count]) -> Result<(), Invalid> {
+    pub fn check(&self, examples: &[Examples]) -> Result<(), Invalid> {
         let fewest = examples.iter().map(|n| n.get()).min().unwrap_or(MOST_EXAMPLES);
         let (most, why) = match self.incomplete_batch {
             IncompleteBatch::LeftOut => (fewest, " (the fewest examples: an incomplete batch is left out)"),

@@ -32,7 +32,7 @@ pub struct FineTuningSettings<E> {
     /// Names of tasks.
     pub tasks: Distinct<String>,
     /// Training examples n; without it the whole training pool.
-    pub examples: Option<Distinct<Count>>,
+    pub examples: Option<Distinct<Examples>>,
     /// Inner widths r, of the methods that have one.
     pub ranks: Distinct<Count>,
     /// Step sizes η.

@@ -1,19 +1,18 @@
 //! From the settings to inputs and plan.
 
-use lab::checked::Count;
 use lab::{Gathering, Planned};
 
 use super::{FineTuningSettings, Own};
 use crate::adaptation::inputs::FineTuningInputs;
 use crate::adaptation::methods::MethodName;
 use crate::adaptation::plan::{Common, Run, RunPoint};
-use crate::adaptation::settings::Sampling;
+use crate::adaptation::settings::{Examples, Sampling};
 use crate::adaptation::task::GatheredTask;
 use crate::adaptation::trial::FineTuningTrial;
 
 impl<E: Own> FineTuningSettings<E> {
     /// The numbers of examples; empty for the whole pool.
-    pub fn examples(&self) -> &[Count] {
+    pub fn examples(&self) -> &[Examples] {
         self.examples.as_deref().unwrap_or(&[])
     }
 

@@ -125,9 +125,14 @@ fn a_run_keeps_the_pack_up_to_date_if_there_is_one() {
     assert!(ran.stdout.contains(&format!("  {PACK}\n")), "{}", ran.stdout);
     lose_the_store(&place);
     assert_eq!(place.run(&["--trials", "2"]).decay(), (0, 6, 0));
-    // Of other settings' trials none are kept.
+    // A run with other settings costs nothing of it.
+    let pack = fs::read(place.path(PACK)).unwrap();
     assert_eq!(place.run(&["--trials", "1"]).decay(), (0, 3, 0));
-    assert_eq!(place.run(&["--trials", "2"]).decay(), (3, 3, 0));
+    assert_eq!(fs::read(place.path(PACK)).unwrap(), pack);
+    assert_eq!(place.run(&["--trials", "2"]).decay(), (0, 6, 0));
+    let packed = place.run(&["--trials", "1", "--pack"]);
+    let end = format!("3 of 3 trials in {PACK}, as before; beside them 3 of other settings, packed before\n");
+    assert!(packed.stdout.ends_with(&end), "{}", packed.stdout);
 }
 
 #[test]

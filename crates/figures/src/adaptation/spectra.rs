@@ -49,6 +49,11 @@ pub fn spectra(adapters: &Adapters<f32>) -> anyhow::Result<Vec<SiteSpectrum>> {
     Ok(spectra)
 }
 
+/// Whether a `ΔW` has neither NaN nor ∞.
+fn is_finite(adapters: &Adapters<f32>, site: Site) -> bool {
+    adapters.delta(site).is_some_and(|delta| delta.col_iter().all(|column| column.iter().all(|x| x.is_finite())))
+}
+
 /// The leading left singular subspace of one `ΔW` at one step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Subspace {
@@ -89,10 +94,11 @@ impl SubspaceLog {
         }
         for site in adapters.sites() {
             let Some(applied) = adapters.applied(site) else { continue };
-            if !adapters.parameters().all(|(_, parameter)| parameter.value.norm_max().is_finite()) {
-                continue;
-            }
-            let spectrum = Spectrum::new(applied)?;
+            let spectrum = match Spectrum::new(applied) {
+                Ok(spectrum) => spectrum,
+                Err(_) if !is_finite(adapters, site) => continue,
+                Err(error) => return Err(error.into()),
+            };
             let left = spectrum.left(self.dimension);
             let basis = left.col_iter().flat_map(|column| column.iter().copied()).collect();
             self.noted.push(Subspace { step, site, dimension: left.ncols(), basis });

@@ -11,6 +11,12 @@ use crate::{authors, palette};
 /// The authors' name of the experiment.
 const AUTHORS: &str = "stsb_fewshot";
 
+/// Least height of the panels.
+const PANEL_HEIGHT: u32 = 340;
+/// Of that, what a row of differences takes, and what is around all of them.
+const ROW_HEIGHT: u32 = 24;
+const AROUND_ROWS: u32 = 90;
+
 pub(super) fn figure(settings: &Settings, results: &Results) -> anyhow::Result<Figure> {
     let rows: Vec<RunRow> = results.read(FewShot::NAME)?;
     let tasks = distinct(&rows, |row| row.task.clone());
@@ -23,7 +29,9 @@ pub(super) fn figure(settings: &Settings, results: &Results) -> anyhow::Result<F
         .shared_legend();
     // One task is one row; of several, each is a column, so that what is compared stands side by side.
     figure = match tasks.len() {
-        1 => figure.columns(3).panel_size(420, 340),
+        1 => figure
+            .columns(3)
+            .panel_size(420, PANEL_HEIGHT.max(AROUND_ROWS + ROW_HEIGHT * differences[0].rows.len() as u32)),
         columns => figure.columns(columns).panel_size(420, 320).shared_y(SharedY::Rows),
     };
     let x = || Axis::log("training examples n").ticks(settings.examples().iter().map(|n| n.get() as f64));
@@ -57,10 +65,11 @@ fn differences(settings: &Settings, task: &str, rows: &[&RunRow]) -> anyhow::Res
     let was_run = |method: &str| methods.iter().any(|run| run == method);
     let (mut names, mut here, mut theirs) = (Vec::new(), Vec::new(), Vec::new());
     for &n in &sizes {
-        for (first, second) in CONTRASTS.into_iter().filter(|(first, second)| was_run(first) && was_run(second)) {
-            // Rows are narrow: the narrow form goes by that word.
+        let pairs = CONTRASTS.into_iter().filter(|(first, second)| was_run(first) && was_run(second));
+        for (place, (first, second)) in pairs.enumerate() {
+            // Rows are narrow: the narrow form goes by that word, and n stands before the first of its rows alone.
             let name = format!("{} − {second}", first.strip_prefix("Deep LoRA, ").unwrap_or(first));
-            names.push(if sizes.len() > 1 { format!("n = {n}: {name}") } else { name });
+            names.push(if sizes.len() > 1 && place == 0 { format!("n = {n}: {name}") } else { name });
             let of_size = rows.iter().copied().filter(|row| row.examples == n);
             here.push(Compared::between(of_size, (first, second)).difference());
             let is_authors = (first, second) == CONTRASTS[0] && shows_paper(settings, task);

@@ -1,8 +1,8 @@
 //! The head: logits, the loss and its gradient, for a few tokens at a time.
 //!
 //! The logits of a batch would be vocabulary × targets, more than all that is kept of a layer. So the states that a target is behind
-//! are gathered, and at most [`COLUMNS`] of them at a time go forward and back: logits, in their place the loss's gradient, and from that the
-//! gradients of the states and of the head's adapter. Threads share the vocabulary, and the columns of the softmax.
+//! are gathered, and at most [`COLUMNS`] of them at a time go forward and back: logits, in their place the loss's gradient, and
+//! from that the gradients of the states and of the head's adapter. Threads share the vocabulary, and the columns of the softmax.
 
 use faer::{Accum, ColMut, Mat, MatMut, MatRef, Par};
 

@@ -21,6 +21,7 @@ mod pretrained;
 mod spectrum;
 mod t5;
 mod t5_gradients;
+mod text_gradients;
 mod text_tuning;
 mod tokens;
 mod training;

@@ -26,16 +26,22 @@ pub struct Axis {
     range: Option<(f64, f64)>,
     included: Vec<f64>,
     ticks: Option<Vec<f64>>,
+    whole: bool,
 }
 
 impl Axis {
     fn new(label: String, scale: Scale) -> Self {
-        Self { label, scale, range: None, included: Vec::new(), ticks: None }
+        Self { label, scale, range: None, included: Vec::new(), ticks: None, whole: false }
     }
 
     /// A linear axis.
     pub fn linear(label: impl Into<String>) -> Self {
         Self::new(label.into(), Scale::Linear)
+    }
+
+    /// A linear axis of whole numbers, such as steps: ticks are at whole numbers only.
+    pub fn counts(label: impl Into<String>) -> Self {
+        Self { whole: true, ..Self::linear(label) }
     }
 
     /// A base-ten logarithmic axis; values that are not positive have no place on it.
@@ -118,6 +124,7 @@ impl Axis {
         match &self.ticks {
             Some(values) => domain.ticks_at(values),
             None if domain.scale == Scale::Log => ticks::logarithmic(domain.lo, domain.hi, room),
+            None if self.whole => ticks::whole(domain.lo, domain.hi, room),
             None => ticks::linear(domain.lo, domain.hi, room),
         }
     }
@@ -254,6 +261,16 @@ mod tests {
     }
 
     #[test]
+    fn an_axis_of_counts_has_ticks_at_whole_numbers() {
+        for (lo, hi) in [(0.0, 2.0), (1.0, 2.0), (3.0, 3.0), (0.0, 500.0)] {
+            let axis = Axis::counts("step");
+            let ticks = axis.ticks_over(&axis.fit([lo, hi]).unwrap(), 6).major;
+            assert!(!ticks.is_empty(), "{lo} to {hi}");
+            assert!(ticks.iter().all(|tick| tick.at.fract() == 0.0 && !tick.label.contains('.')), "{ticks:?}");
+        }
+    }
+
+    #[test]
     fn a_useless_range_is_ignored() {
         let fitted = Axis::log("").fit([1.0, 10.0]);
         assert_eq!(Axis::log("").range(0.0, 5.0).fit([1.0, 10.0]), fitted);
@@ -283,7 +300,7 @@ mod tests {
         ) {
             let neighbour = f64::from_bits(values[0].to_bits() + ulps);
             let with_neighbour = values.iter().copied().chain([neighbour]);
-            for plain in [Axis::linear("a"), Axis::log("a")] {
+            for plain in [Axis::linear("a"), Axis::counts("a"), Axis::log("a")] {
                 for axis in [plain.clone(), plain.clone().include(include), plain.range(from, to)] {
                     let fitted = [axis.fit(with_neighbour.clone()), axis.fit_tightly(with_neighbour.clone())];
                     for domain in fitted.into_iter().flatten() {

@@ -16,7 +16,7 @@ use crate::trajectory::Trajectory;
 const MARGIN: f64 = 10.0;
 const TITLE_HEIGHT: f64 = 26.0;
 const SUBTITLE_HEIGHT: f64 = 19.0;
-const MOST_SUBTITLE_LINES: usize = 3;
+const MOST_SUBTITLE_LINES: usize = 5;
 const LEGEND_MARGIN: f64 = 6.0;
 const LEAST_PANEL: (u32, u32) = (160, 140);
 const MOST_PIXELS: u64 = 100_000_000;

@@ -17,6 +17,8 @@ const TRIAL_RADIUS: f64 = 2.0;
 const TRIAL_OPACITY: f64 = 0.4;
 /// Distance of the crosses of failed runs from the panel's edge, and of each series' from another's.
 const FAILURE_STEP: f64 = 10.0;
+/// Distance of whiskers that would lie on each other.
+const DODGE: f64 = 8.0;
 /// An SVG says what a point is if a series has no more points than this, so that files stay small.
 const MOST_TIPS: usize = 200;
 /// Half the side of the square a reader points at.
@@ -167,6 +169,14 @@ impl Series {
     /// Published values get larger rings, so that they show around measured dots in the same place.
     fn marker_radius(&self) -> f64 {
         if self.paper { 1.55 * MARKER_RADIUS } else { MARKER_RADIUS }
+    }
+
+    /// Where its only point lies, if it has whiskers there.
+    fn single_place(&self) -> Option<f64> {
+        match (self.points.as_slice(), self.errors.as_slice()) {
+            (&[(x, _)], &[(at, lo, hi)]) => (x == at && lo < hi).then_some(x),
+            _ => None,
+        }
     }
 
     fn has_band(&self) -> bool {
@@ -350,6 +360,7 @@ impl Lines {
                 *lane += usize::from(!curve.crosses.is_empty());
             }
             curve.tips = self.tips(series, frame);
+            curve.shift(self.dodge(position));
             drawn.obstacles.lines.extend(curve.lines.iter().cloned());
             drawn.obstacles.lines.extend(curve.markers.iter().chain(&curve.trials).map(|&point| vec![point]));
             drawn.obstacles.lines.extend(curve.whiskers.iter().cloned());
@@ -361,6 +372,14 @@ impl Lines {
         }
         self.trace_references(frame, &mut drawn);
         drawn
+    }
+
+    /// How far a series is moved to the right, so that whiskers of several at one x are side by side.
+    fn dodge(&self, position: usize) -> f64 {
+        let place = |series: &Series| series.single_place();
+        let Some(x) = place(&self.series[position]) else { return 0.0 };
+        let beside = |series: &[Series]| series.iter().filter(|series| place(series) == Some(x)).count();
+        DODGE * (beside(&self.series[..position]) as f64 - 0.5 * (beside(&self.series) as f64 - 1.0))
     }
 
     /// Places the reference lines, then their labels beside them.
@@ -501,6 +520,13 @@ impl Curve {
         Self { style, lines, markers, trials, crosses, areas, whiskers, tips }
     }
 
+    /// Moves what is drawn of a single x to the right.
+    fn shift(&mut self, right: f64) {
+        let points = self.markers.iter_mut().chain(&mut self.trials).chain(self.whiskers.iter_mut().flatten());
+        let tips = self.tips.iter_mut().map(|(at, _)| at);
+        points.chain(tips).for_each(|at| at.0 += right);
+    }
+
     fn paint(&self, scene: &mut Scene) {
         let colour = Rgba { rgb: self.style.rgb, opacity: self.style.opacity };
         for &trial in &self.trials {
@@ -621,6 +647,17 @@ mod tests {
                 assert!(!zone.contains(frame.place(x, y).unwrap()), "({x}, {y}) lies in {zone:?}");
             }
         }
+    }
+
+    #[test]
+    fn whiskers_at_one_x_are_side_by_side() {
+        let series = |y: f64| Series::new("a", vec![(3.0, y)]).band(vec![(3.0, y - 1.0, y + 1.0)]);
+        let panel = Lines::new("").many([series(1.0), series(1.1), series(1.2)]);
+        let frame = panel.plan(Rect { left: 0.0, top: 0.0, right: 420.0, bottom: 320.0 }).unwrap();
+        let middle = frame.place(3.0, 1.0).unwrap().0;
+        let curves = panel.trace(&frame).curves;
+        let xs: Vec<f64> = curves.iter().map(|(_, curve)| curve.whiskers[0][0].0 - middle).collect();
+        assert_eq!(xs, [-DODGE, 0.0, DODGE]);
     }
 
     #[test]

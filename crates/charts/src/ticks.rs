@@ -42,6 +42,17 @@ pub(crate) fn linear(lo: f64, hi: f64, at_most: usize) -> Ticks {
     Ticks { major, minor: Vec::new(), factor }
 }
 
+/// Like [`linear`], at whole numbers only; none if there is none within `[lo, hi]`.
+pub(crate) fn whole(lo: f64, hi: f64, at_most: usize) -> Ticks {
+    let ticks = linear(lo, hi, at_most);
+    if ticks.major.iter().all(|tick| tick.at.fract() == 0.0) {
+        return ticks;
+    }
+    // The steps are below one, so there are fewer whole numbers than ticks.
+    let values: Vec<f64> = ticks.major.into_iter().map(|tick| tick.at).filter(|at| at.fract() == 0.0).collect();
+    exactly(&values)
+}
+
 /// The multiples `first` to `last` of `mantissa × 10^exponent`.
 struct Steps {
     mantissa: f64,

@@ -69,6 +69,7 @@ fn values_out_of_range_name_key_value_and_what_is_allowed() {
         ("scaling", "problem.target=gaussian", "\"factors\" for sizes above 5000"),
         ("scaling", "network.rank_guess=501", "a whole number from 1 to half the size (500)"),
         ("scaling", "held_out_entries=1", "a whole number from 2"),
+        ("scaling", "sizes=[{ size = 3000 }]", "sizes.0 = 3000 is not allowed; allowed: with one of sampled, explicit"),
         ("sensing", "problem.measurements=0", "a whole number from 1"),
         ("sensing", "problem.rank=101", "a whole number from 1 to half the size (100)"),
         ("nlg", "training.batch=17", "a whole number from 1 to the examples (16)"),
@@ -402,6 +403,16 @@ fn diverged_runs_are_rows_and_their_difference_is_empty() {
     }
     let claims = rows(directory.path(), "few-shot.claims");
     assert!(claims.iter().all(|row| row["verdict"] == "not tested"), "{claims:?}");
+}
+
+#[test]
+fn a_run_that_diverges_has_the_costs_of_the_steps_before() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let output = smoke("costs", directory.path(), &["--set", "step_sizes=[1e30]"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("its costs are of the steps before"), "{said}");
+    let costs = rows(directory.path(), "costs.timing");
+    assert!(!costs.is_empty() && costs.iter().all(|row| !row["seconds_per_step"].is_empty()), "{costs:?}");
 }
 
 #[test]

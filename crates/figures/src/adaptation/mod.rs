@@ -41,6 +41,7 @@ pub use notes::Notes;
 pub use outcome::Escape;
 pub use plan::RunPoint;
 pub use rows::{FinishedRun, RecordRow, RunRow, distinct, ends, metric_label, timing_table};
+pub use run::failed;
 pub use settings::{Deviation, PoolingChoice, Sampling, Sources};
 pub(crate) use sweep::no_keys;
 pub use sweep::{FineTuningSettings, NoKeys, Own, Varied};

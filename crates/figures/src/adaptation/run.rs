@@ -45,7 +45,8 @@ impl Trial for FineTuningTrial {
     }
 }
 
-fn failed(error: TrainingError) -> TrialError {
+/// A trial that cannot go on.
+pub fn failed(error: TrainingError) -> TrialError {
     match error {
         TrainingError::Diverged { step, loss } => TrialError::Diverged { iteration: step, loss },
         other => TrialError::Failed(other.into()),

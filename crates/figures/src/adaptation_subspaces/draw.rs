@@ -66,7 +66,7 @@ fn spectrum_panel(spectra: &[&SpectrumRow]) -> Lines {
 fn cosine_panel(rows: &[&Row], dimension: usize) -> Lines {
     let title = format!("Cosine of top-{dimension} left subspaces, at step and end");
     let y = Axis::linear("largest cosine (authors'; dashed: mean of all)").range(0.0, 1.02);
-    let mut panel = Lines::new(title).x(Axis::linear("step")).y(y);
+    let mut panel = Lines::new(title).x(Axis::counts("step")).y(y);
     let drawn = drawn(rows);
     let of = |rows: &[&Row], kind: usize, cosine: fn(&Row) -> f64| {
         let points = rows.iter().filter(|row| self::kind(&row.matrix) == kind);
@@ -87,7 +87,7 @@ fn loss_panel(losses: &[&RecordRow], band: Band) -> Lines {
     let untrained: Vec<f64> = ends.iter().filter(|end| !end.is_trained()).map(|end| end.step as f64).collect();
     let loss = curve("", losses.iter().map(|row| (row.key(), row.step as f64, row.training_loss)), band);
     let loss = loss.trials(Vec::new()).hue(palette::DEEP_LORA).failed(untrained, Edge::Top, "not trained");
-    let panel = Lines::new("Training loss").x(Axis::linear("step")).y(Axis::linear("training loss").include(0.0));
+    let panel = Lines::new("Training loss").x(Axis::counts("step")).y(Axis::linear("training loss").include(0.0));
     let constants: Vec<f64> = ends.iter().map(|end| end.constant_loss).collect();
     match lab::statistics::mean(&constants) {
         Some(constant) => panel

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use adaptation::AdamW;
-use adaptation::training::{self, FineTuning};
+use adaptation::training::{self, FineTuning, TrainingError};
 use anyhow::Context;
 use faer::Par;
 use lab::statistics::median;
@@ -11,7 +11,7 @@ use lab::{Memory, Trial, TrialContext, TrialError};
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
-use crate::adaptation::{FineTuningInputs, FineTuningTrial};
+use crate::adaptation::{FineTuningInputs, FineTuningTrial, failed};
 use crate::memory::Watch;
 
 /// The first steps of a fine-tuning run.
@@ -43,17 +43,24 @@ impl Trial for CostTrial {
         let (examples, loss, plan) = (trial.training(task)?, task.loss(), trial.plan());
         let (sites, seed) = (trial.sites(encoder.config()), trial.stream("adapters").random());
         let (watch, clock) = (Watch::start(), Instant::now());
-        let adapters = training::adapters(&trial.method, &sites, &network, &examples, loss, &plan, seed, par)
-            .map_err(anyhow::Error::from)?;
+        let adapters =
+            training::adapters(&trial.method, &sites, &network, &examples, loss, &plan, seed, par).map_err(failed)?;
         let parameters = adapters.parameters().map(|(_, one)| one.value.nrows() * one.value.ncols()).sum();
         let optimizer = AdamW::new(trial.optimizer(), &adapters);
-        let mut tuning =
-            FineTuning::new(&network, adapters, optimizer, &examples, loss, plan).map_err(anyhow::Error::from)?;
+        let mut tuning = FineTuning::new(&network, adapters, optimizer, &examples, loss, plan).map_err(failed)?;
         let setup_seconds = clock.elapsed().as_secs_f64();
         let mut seconds = Vec::new();
         for step in 0..trial.steps {
             let clock = Instant::now();
-            let loss = tuning.step(par).map_err(anyhow::Error::from)?;
+            let loss = match tuning.step(par) {
+                Ok(loss) => loss,
+                // What the steps before cost is known.
+                Err(TrainingError::Diverged { step, .. }) if !seconds.is_empty() => {
+                    tracing::warn!("{}: diverged at step {step}; its costs are of the steps before", context.label());
+                    break;
+                }
+                Err(error) => return Err(failed(error)),
+            };
             seconds.push(clock.elapsed().as_secs_f64());
             context.progress(step + 1, trial.steps, loss);
         }

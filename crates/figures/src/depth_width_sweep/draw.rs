@@ -13,7 +13,7 @@ use crate::reference::{ReferenceRow, reference_points};
 use crate::statements::points;
 
 pub(super) fn figure(settings: &Settings, rows: &[Row], targets: &[Row], reference: &[ReferenceRow]) -> Figure {
-    let panel = |title: &str, y: &str| Lines::new(title).x(Axis::linear("width")).y(Axis::linear(y).include(0.0));
+    let panel = |title: &str, y: &str| Lines::new(title).x(Axis::counts("width")).y(Axis::linear(y).include(0.0));
     // Depth 2 is slow for reasons of its own where it overfits; the paper shows the deepest network's iterations only.
     let deepest = settings.depths.iter().map(|case| *case.depth).max().unwrap_or_default();
     let mut errors = panel("Recovery error", "recovery error");
@@ -60,7 +60,7 @@ fn by_target(settings: &Settings, rows: &[Row], targets: &[Row]) -> Lines {
     let points: Vec<_> = errors.iter().enumerate().map(|(i, error)| (i as f64 + 1.0, *error)).collect();
     let label = format!("depth {depth}, other targets");
     let panel = Lines::new(format!("Other targets, depth {depth}, width {width}"))
-        .x(Axis::linear("target, by its error"))
+        .x(Axis::counts("target, by its error"))
         .y(Axis::linear("recovery error").include(0.0))
         .series(Series::new(label, points).hue(palette::depth(depth)).scatter());
     match mean(&at(rows)) {

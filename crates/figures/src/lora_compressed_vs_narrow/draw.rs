@@ -53,7 +53,7 @@ fn loss_panel(settings: &Settings, task: &str, rows: &[&RecordRow]) -> Lines {
     let (least, most) = (losses().fold(f64::INFINITY, f64::min), losses().fold(f64::NEG_INFINITY, f64::max));
     // The losses of two tasks are not compared, and a band in logarithms may reach far below every run.
     let y = Axis::log("training loss").range(least / 1.1, most * 1.1);
-    let mut panel = Lines::new(format!("{task}: training loss")).x(Axis::linear("step")).y(y);
+    let mut panel = Lines::new(format!("{task}: training loss")).x(Axis::counts("step")).y(y);
     for (method, name, hue) in NETWORKS {
         let rows: Vec<&RecordRow> = rows.iter().copied().filter(|row| row.method == method).collect();
         let ends = ends(&rows);
@@ -75,7 +75,7 @@ fn loss_panel(settings: &Settings, task: &str, rows: &[&RecordRow]) -> Lines {
 
 fn score_panel(settings: &Settings, task: &str, rows: &[&RecordRow]) -> anyhow::Result<Lines> {
     let mut panel = Lines::new(format!("{task}: dev score"))
-        .x(Axis::linear("step"))
+        .x(Axis::counts("step"))
         .y(Axis::linear(rows.first().map_or("", |row| metric_label(&row.metric))));
     let every = settings.training.evaluate_every.map_or(u64::MAX, |every| *every);
     let is_evaluated = |row: &&&RecordRow| row.step.is_multiple_of(every) || row.step == *settings.training.steps;

@@ -16,8 +16,8 @@ mod trajectory;
 mod trial;
 
 pub use comparison::{
-    Compared, ComparedPoint, Comparison, against_time, banded, comparison_tables, first_and_range, iterations_below,
-    last_values, over_trials, path, speed_finding, unfit,
+    Compared, ComparedPoint, Comparison, Stall, against_time, banded, comparison_tables, first_and_range,
+    iterations_below, last_values, over_trials, path, speed_finding, unfit,
 };
 pub use curve::{CurveRow, TimingRow, curve_rows, timing_rows};
 pub use evolution::{EvolutionRow, EvolutionTrial, Movement, Side, by_index, evolution_rows};

@@ -58,7 +58,7 @@ impl ComparisonPanels {
         let title = format!("End-to-end product, last {records} records");
         let mut paths = Trajectory::new(title).axes("PC 1", "PC 2", "PC 3");
         let lines = |title: String, x| Lines::new(title).x(x).y(Axis::log(quantity.to_lowercase()));
-        let mut by_iteration = lines(format!("{quantity} against iterations"), Axis::linear("iteration t"));
+        let mut by_iteration = lines(format!("{quantity} against iterations"), Axis::counts("iteration t"));
         let mut by_time = lines(format!("{quantity} against time, first trial"), Axis::log("time with set-up (s)"));
         let mut last = 0.0_f64;
         for network in networks {

@@ -77,7 +77,7 @@ fn loss_panel(settings: &Settings, title: String, losses: &[&LossRow], split: &s
         (!points.is_empty()).then(|| curve(method, points, settings.band).trials(Vec::new()).hue(hue))
     };
     let series = settings.methods.hues().into_iter().filter_map(of);
-    Lines::new(title).x(Axis::linear("step")).y(Axis::log("loss of a token")).many(series)
+    Lines::new(title).x(Axis::counts("step")).y(Axis::log("loss of a token")).many(series)
 }
 
 /// The scores' names, in their order.

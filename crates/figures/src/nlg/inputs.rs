@@ -186,15 +186,15 @@ impl GatheredModel {
 fn check_fit(name: &str, network: &Network, settings: &Settings) -> Result<(), Invalid> {
     let limit = *settings.data.most_tokens;
     if let Some(positions) = network.positions() {
-        // A meaning representation, and behind it a text: people's own, or the model's.
-        for (key, most) in [("data.most_tokens", limit), ("generation.most_tokens", *settings.generation.most_tokens)] {
-            let needed = limit.saturating_add(most);
-            let allowed = format!(
-                "so few that with the data.most_tokens ({limit}) before them, {needed} in all, they are at most the positions of \
-                 {name} ({positions})"
-            );
-            Invalid::unless(needed <= positions, key, most, allowed)?;
-        }
+        let half = positions / 2;
+        let allowed = format!(
+            "at most {half}: a meaning representation and a text behind it, of so many tokens each, must fit into the \
+             {positions} positions of {name}"
+        );
+        Invalid::unless(limit <= half, "data.most_tokens", limit, allowed)?;
+        let (left, most) = (positions - limit, *settings.generation.most_tokens);
+        let allowed = format!("at most {left}: the {positions} positions of {name} less data.most_tokens ({limit})");
+        Invalid::unless(most <= left, "generation.most_tokens", most, allowed)?;
     }
     let sites = network.sites_from(*settings.smallest_side);
     let sides = sites.iter().map(|&site| <[usize; 2]>::from(network.shape(site)).into_iter().min());

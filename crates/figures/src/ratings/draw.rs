@@ -64,7 +64,7 @@ fn along(curves: &[CurveRow], data: &str) -> Lines {
     let least = shown().map(|row| row.validation_rmse).fold(start, f64::min);
     let margin = 0.2 * (start - least).max(1e-3);
     let panel = Lines::new("Validation error along training, first split")
-        .x(Axis::linear("iteration"))
+        .x(Axis::counts("iteration"))
         .y(Axis::linear("root mean square error").range(least - margin, start + margin));
     let mut names: Vec<&str> = Vec::new();
     for row in shown() {

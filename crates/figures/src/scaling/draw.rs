@@ -16,7 +16,7 @@ pub(super) fn figure(settings: &Settings, rows: &[Row], costs: &[Cost], draws: &
     let [by_iteration, by_time] = held_out(settings, rows, costs);
     let draws = Lines::new("Iterations of all draws, in order")
         .x(Axis::linear("share of draws that need no more").range(0.0, 1.0))
-        .y(Axis::linear("iterations to tolerance"))
+        .y(Axis::counts("iterations to tolerance"))
         .many(equivalence_series(draws));
     let pace = |cost: &Cost| cost.seconds_per_iteration;
     Figure::new("Width without end: the compressed network of a network that is never built")
@@ -80,7 +80,7 @@ fn held_out(settings: &Settings, rows: &[Row], costs: &[Cost]) -> [Lines; 2] {
         |title: &str, x: Axis| Lines::new(title).x(x).y(Axis::log("held-out error / its start").include(lowest));
     let [by_iteration, by_time] = curves;
     [
-        panel("Held-out error", Axis::linear("iteration t")).many(by_iteration),
+        panel("Held-out error", Axis::counts("iteration t")).many(by_iteration),
         panel("The same against time, sampled construction", Axis::log("time with set-up (s)")).many(by_time),
     ]
 }

@@ -39,6 +39,9 @@ impl Check for Settings {
         for (i, size) in self.sizes.iter().enumerate() {
             let known = self.sizes[..i].iter().any(|other| other.size == size.size);
             Invalid::unless(!known, format!("sizes.{i}.size"), size.size, "each size once")?;
+            let runs = [&size.sampled, &size.explicit, &size.original].iter().any(|iterations| iterations.is_some());
+            let allowed = "with one of sampled, explicit and original at least, whose iterations it gives";
+            Invalid::unless(runs, format!("sizes.{i}"), size.size, allowed)?;
             self.problem.check("problem", size.size)?;
             self.network.check("network", size.size)?;
         }

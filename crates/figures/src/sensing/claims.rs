@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use lab::Finding;
 
 use super::settings::{FIXED, ORIGINAL, SPECTRAL, Settings};
-use crate::matrix::{CurveRow, TimingRow, first_and_range, iterations_below, last_values};
+use crate::matrix::{CurveRow, Stall, TimingRow, first_and_range, iterations_below};
 use crate::statements::{NOT_RECOVERED, Outcome, every_trial};
 
 const RECOVERS: &str = "sensing/recovers-alike";
@@ -29,8 +29,13 @@ pub(super) fn findings(settings: &Settings, curves: &[CurveRow], clock: &[Timing
             below.map(|(trial, iteration)| (trial, iteration.map(|iteration| iteration as f64))).collect()
         }),
         seconds,
-        fixed_bases_stall(curves, &moving, trials),
+        stall(&moving).finding(STALLS, curves, trials),
     ]
+}
+
+/// What counts as a stall of the compressed network with fixed bases beside the one with moving bases.
+fn stall(moving: &str) -> Stall<'_> {
+    Stall { original: ORIGINAL, moving, fixed: FIXED, recovered: RECOVERED, factor: 100.0 }
 }
 
 /// The first iteration at which the target is recovered, for every trial of a network.
@@ -90,28 +95,6 @@ fn fewer(id: &'static str, unit: &str, trials: usize, spent: impl Fn(&str) -> BT
         format!("{:.2} times as many ({slow:.0} and {fast:.0} {unit} to a relative error of {RECOVERED})", slow / fast)
     };
     every_trial(id, first_and_range(&pairs, text, |(slow, fast)| slow / fast), &outcomes)
-}
-
-/// In every trial whose original recovers the target, the compressed network with fixed bases ends at a relative error more than a hundred times
-/// that of the moving one.
-fn fixed_bases_stall(curves: &[CurveRow], moving: &str, trials: usize) -> Finding {
-    let recovered = below(curves, ORIGINAL);
-    let last = |name: &str| last_values(curves, name, |row| row.recovery_error);
-    let (fixed, moving) = (last(FIXED), last(moving));
-    let mut pairs = Vec::new();
-    let judged = |trial| {
-        if recovered.get(&trial).copied().flatten().is_none() {
-            return Outcome::LeftOut(NOT_RECOVERED);
-        }
-        let (Some(stalled), Some(moved)) = (fixed.get(&trial), moving.get(&trial)) else {
-            return Outcome::Failed;
-        };
-        pairs.push((*stalled, *moved));
-        Outcome::of(*stalled > 100.0 * moved)
-    };
-    let outcomes: Vec<Outcome> = (0..trials).map(judged).collect();
-    let text = |(stalled, moved): &(f64, f64)| format!("{stalled:.2e} with γ = 0, {moved:.2e} with γ > 0, at the end");
-    every_trial(STALLS, first_and_range(&pairs, text, |(stalled, moved)| stalled / moved), &outcomes)
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ pub(super) fn figure(settings: &Settings, rows: &[Row], clock: &[TimingRow]) -> 
 /// The panels of one quantity.
 fn panels(settings: &Settings, rows: &[CurveRow], clock: &[TimingRow], (name, value): Quantity) -> [Lines; 2] {
     let lines = |title: String, x| Lines::new(title).x(x).y(Axis::log(name.to_lowercase()));
-    let mut by_iteration = lines(format!("{name} against iterations"), Axis::linear("iteration t"));
+    let mut by_iteration = lines(format!("{name} against iterations"), Axis::counts("iteration t"));
     let mut by_time = lines(format!("{name} against time, first trial"), Axis::log("time with set-up (s)"));
     for network in settings.networks() {
         // The original wide, so that what runs on it can be seen.

@@ -4,6 +4,7 @@ use charts::{Axis, Figure, Hue, Legend, Lines, Series, SharedY, significant};
 
 use super::Settings;
 use crate::adaptation::*;
+use crate::summary::averaged;
 
 pub(super) fn figure(settings: &Settings, rows: &[RunRow]) -> Figure {
     let tasks = distinct(rows, |row| row.task.clone());
@@ -38,7 +39,8 @@ fn series(rows: &[&RunRow], &(method, hue): &(&str, Hue), band: Band) -> Option<
 
 /// The step size of the best mean score, in words; `None` without scores.
 fn best(rows: &[&RunRow]) -> Option<String> {
-    let points = rows.iter().filter(|row| row.score.is_some()).map(|row| (row.step_size, row.counted()));
-    let best = crate::summary::averaged(points).mean.into_iter().max_by(|a, b| a.1.total_cmp(&b.1));
+    let has_score = |at: f64| rows.iter().any(|row| row.step_size == at && row.score.is_some());
+    let means = averaged(rows.iter().map(|row| (row.step_size, row.counted()))).mean;
+    let best = means.into_iter().filter(|&(at, _)| has_score(at)).max_by(|a, b| a.1.total_cmp(&b.1));
     best.map(|(step_size, _)| significant(step_size, 1))
 }

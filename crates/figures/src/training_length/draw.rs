@@ -41,5 +41,5 @@ fn lines(settings: &Settings, title: String, rows: &[&RecordRow], value: fn(&Rec
         curve(method, points, settings.band).trials(Vec::new()).hue(hue)
     };
     let series: Vec<_> = settings.methods.hues().into_iter().map(of).collect();
-    Lines::new(title).x(Axis::linear("step")).many(series)
+    Lines::new(title).x(Axis::counts("step")).many(series)
 }

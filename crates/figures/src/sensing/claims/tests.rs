@@ -71,7 +71,7 @@ fn seconds_are_those_of_the_record_with_the_set_up() {
 
 #[test]
 fn fixed_bases_stall_beside_moving_ones() {
-    let evidence = |fixed| fixed_bases_stall(&trial(0, [GOOD[0], GOOD[1], fixed, GOOD[3]]), MOVING, 1).evidence;
+    let evidence = |fixed| stall(MOVING).finding(STALLS, &trial(0, [GOOD[0], GOOD[1], fixed, GOOD[3]]), 1).evidence;
     assert_eq!(evidence([1.0, 0.6]), Evidence::EveryTrial { holding: 1, n: 1 });
     assert_eq!(evidence([1.0, 1e-4]), Evidence::EveryTrial { holding: 0, n: 1 });
 }
@@ -83,7 +83,7 @@ fn a_run_that_is_missing_is_a_trial_in_which_it_does_not_hold() {
     for found in [
         recovers_alike(&curves, [MOVING, SPECTRAL], 3),
         spectral_iterations(&curves, 3),
-        fixed_bases_stall(&curves, MOVING, 3),
+        stall(MOVING).finding(STALLS, &curves, 3),
     ] {
         assert_eq!(found.evidence, Evidence::EveryTrial { holding: 1, n: 2 });
         assert_eq!(found.note, "1 of 3 originals do not recover the target; 1 of 3 runs failed");

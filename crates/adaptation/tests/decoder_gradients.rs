@@ -43,9 +43,7 @@ fn module(site: Site) -> String {
 /// The adapters of the fixture.
 fn adapters<T: Real>(kind: &str, method: Method, model: &LanguageModel<T>) -> Adapters<T> {
     let tensors = Tensors::open("gradients-llama.safetensors");
-    let config = model.decoder().config();
-    let shape = |site| config.shape(site);
-    let mut adapters = method.adapters(&sites(model), shape, |_| 100, None, 1).expect("adapters");
+    let mut adapters = method.adapters(&model.sites(), |site| model.shape(site), |_| 100, None, 1).expect("adapters");
     for (site, parameter) in adapters.parameters_mut() {
         let value = tensors.matrix(&format!("factor/{kind}/{}/{}", module(site), parameter.name));
         let value = if parameter.touched.is_some() { value.transpose().to_owned() } else { value };

@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use crate::encoder::{Tensors, difference, integers, json};
+use crate::encoder::{Tensors, difference, json};
 use crate::fixed::Fixed;
 use crate::t5::{KINDS, tiny};
 use crate::text_gradients::{DEEP, LORA, Tiny, run};

@@ -84,8 +84,8 @@ impl<T: Real> Tiny<T> for TextToText<T> {
 /// Makes a check of all four models, by name.
 macro_rules! all_models {
     ($check:ident) => {
-        <LanguageModel<f64> as Tiny<f64>>::NAMES.map($check::<LanguageModel<f64>>);
-        <TextToText<f64> as Tiny<f64>>::NAMES.map($check::<TextToText<f64>>);
+        <LanguageModel<f64> as Tiny<f64>>::NAMES.into_iter().for_each($check::<LanguageModel<f64>>);
+        <TextToText<f64> as Tiny<f64>>::NAMES.into_iter().for_each($check::<TextToText<f64>>);
     };
 }
 
@@ -140,6 +140,7 @@ pub fn gradient(adapters: &Adapters<f64>, site: Site) -> Vec<Mat<f64>> {
         AppliedGradient::Factored { left, right } => vec![left.clone(), right.clone()],
         AppliedGradient::Merged(delta) => vec![delta.clone()],
         AppliedGradient::MergedRows(rows) => vec![rows.to_dense()],
+        AppliedGradient::FactoredRows { .. } => unreachable!("made of whole matrices"),
     }
 }
 

@@ -164,7 +164,11 @@ fn what_does_not_fit_is_named() {
     let setup =
         Setup::new(&[("trainset.csv", TRAIN), ("devset.csv", DEV), ("devel-fixed.no-ol.csv", "mr,ref\nname,x\n")]);
     for (settings, expected) in [
-        (vec!["data.most_tokens=60"], "120 in all, they are at most the positions of own (96)"),
+        (vec!["data.most_tokens=60"], "data.most_tokens = 60 is not allowed; allowed: at most 48"),
+        (
+            vec!["generation.most_tokens=50", "data.most_tokens=48"],
+            "at most 48: the 96 positions of own less data.most_tokens",
+        ),
         (vec!["data.most_tokens=1"], "so many that a row of train is short enough for own"),
         (vec!["smallest_side=300"], "at most the sides of some 2-D weight of own"),
         (vec!["rank=13"], "from 1 to the smallest side of an adapted weight of own (12)"),

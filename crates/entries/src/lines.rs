@@ -15,6 +15,8 @@ pub struct Lines<R> {
     places: Vec<usize>,
     /// What the header calls them, or their numbers.
     titles: Vec<String>,
+    /// The columns of the header, or of the first line without one: no line has more.
+    width: usize,
 }
 
 impl<R: Read> Lines<R> {
@@ -32,13 +34,14 @@ impl<R: Read> Lines<R> {
             .flexible(true)
             .trim(Trim::All)
             .from_reader(source);
-        let mut lines =
-            Self { file: file.to_owned(), reader, record: StringRecord::new(), places: Vec::new(), titles: Vec::new() };
+        let (record, places, titles) = (StringRecord::new(), Vec::new(), Vec::new());
+        let mut lines = Self { file: file.to_owned(), reader, record, places, titles, width: 0 };
         let mut header = None;
         for _ in 0..format.header_lines {
             if !lines.advance()? {
                 return Err(refuse(format!("it ends within its header (header lines: {})", format.header_lines)));
             }
+            lines.width = lines.width.max(lines.record.len());
             header.get_or_insert_with(|| lines.record.clone());
         }
         for column in wanted {
@@ -66,15 +69,31 @@ impl<R: Read> Lines<R> {
     /// The next line's number (from 1) and wanted columns; `None` at the end. Empty lines are passed over.
     ///
     /// # Errors
-    /// If it cannot be read, is not UTF-8 or has too few columns.
+    /// If it cannot be read, is not UTF-8, has too few columns or more than the header (a decimal comma makes two of one), or
+    /// if a wanted column goes over several lines: a quote without its pair takes the lines up to the next quote away.
     pub fn next_line(&mut self) -> Result<Option<(u64, Vec<&str>)>, EntriesError> {
         if !self.advance()? {
             return Ok(None);
         }
         let line = self.record.position().map_or(0, csv::Position::line);
+        if self.width == 0 {
+            self.width = self.record.len();
+        }
+        if self.record.iter().skip(self.width).any(|text| !text.is_empty()) {
+            let what = format!("it has {} columns, and the file {}", self.record.len(), self.width);
+            return Err(
+                self.wrong(line, what + "; a number has a point, not a comma, and a text with the delimiter quotes")
+            );
+        }
         let texts: Option<Vec<&str>> = self.places.iter().map(|place| self.record.get(*place)).collect();
         let needed = self.places.iter().max().map_or(0, |place| place + 1);
         let what = || format!("it has {} columns, and {needed} are needed", self.record.len());
+        if let Some(text) = texts.iter().flatten().find(|text| text.contains(['\n', '\r'])) {
+            let start: String = text.chars().take_while(|c| !['\n', '\r'].contains(c)).take(40).collect();
+            return Err(
+                self.wrong(line, format!("{start:?} goes on over several lines: is there a quote without its pair?"))
+            );
+        }
         texts.map(|texts| Some((line, texts))).ok_or_else(|| self.wrong(line, what()))
     }
 

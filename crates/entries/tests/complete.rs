@@ -13,6 +13,8 @@ fn folder(ratings: &str) -> TempDir {
     fs::write(folder.path().join("ratings.csv"), ratings).unwrap();
     fs::write(folder.path().join("pairs.csv"), "user,film\nu3,\"film, 4\"\nu3,nobody\nnobody,nothing\n").unwrap();
     fs::write(folder.path().join("header.csv"), "u3,\"film, 4\"\n").unwrap();
+    fs::write(folder.path().join("swapped.csv"), "film,user\n\"film, 4\",u3\n").unwrap();
+    fs::write(folder.path().join("half.csv"), "who,user\nu3,\"film, 4\"\n").unwrap();
     fs::write(folder.path().join("below.csv"), "user,film\n1,2\n-1,0\n").unwrap();
     folder
 }
@@ -59,6 +61,10 @@ fn a_matrix_is_completed() {
     let some = fs::read_to_string(folder.path().join("some.csv")).unwrap();
     assert_eq!(some.lines().count(), 4);
     let pair = some.lines().nth(1).unwrap();
+    let swapped = ["ratings.csv", "--rank", "3,1", "--predict", "swapped.csv", "--output", "swapped-out.csv"];
+    assert!(run(&folder, &swapped).status.success());
+    let swapped = fs::read_to_string(folder.path().join("swapped-out.csv")).unwrap();
+    assert_eq!(swapped, format!("user,film,stars\n{pair}\n"), "the header says which column is which");
     assert!(pair.starts_with("u3,\"film, 4\",") && (written.contains(pair) || csv.contains("u3,\"film, 4\",")));
 }
 
@@ -88,6 +94,9 @@ fn wrong_input_is_refused_and_nothing_is_written() {
     let no_header: String = csv.lines().skip(1).fold(String::new(), |all, line| all + line + "\n");
     let huge = format!("{csv}big,\"film, 3\",1e100\n");
     let counted = (0..90).fold("u,f,r\n".to_owned(), |all, n| all + &format!("{},{},{}\n", n % 10, n / 10, n % 7));
+    let first = csv.lines().nth(1).unwrap();
+    let comma = csv.replacen(first, &format!("{first},5"), 1);
+    let quote = csv.replacen(first, &format!("\"{}", first.replace('"', "")), 1);
     let few: String = csv.lines().take(5).fold(String::new(), |all, line| all + line + "\n");
     for (ratings, arguments, words) in [
         (
@@ -141,6 +150,14 @@ fn wrong_input_is_refused_and_nothing_is_written() {
             &["--rank", "1", "--index", "from0", "--predict", "below.csv"],
             "below.csv, line 3: row \"-1\", column \"0\": allowed is a whole number from 0 to 99999999",
         ),
+        (
+            &csv,
+            &["--rank", "2", "--predict", "half.csv"],
+            "half.csv: its first two columns are called who and user; allowed: both names of the entries' row and column, user and \
+             film, in any order, or neither",
+        ),
+        (&comma, &["--rank", "2"], "ratings.csv, line 2: it has 4 columns, and the file 3; a number has a point"),
+        (&quote, &["--rank", "2"], "ratings.csv, line 2: \"u0,"),
         (&constant, &["--rank", "2"], "known values are 3: there is nothing to learn from them"),
         (&few, &["--rank", "1"], "ratings.csv: "),
         (&csv.replacen(",\"film, 3\",", ",\"film, 3\",x", 1), &["--rank", "2"], "not a number"),
@@ -174,6 +191,19 @@ fn a_matrix_of_the_rank_guess_is_completed_though_its_centred_one_has_a_higher_r
     let said = text(&output.stdout);
     let error: f64 = said.trim_end().rsplit(' ').next().unwrap().parse().unwrap();
     assert!(said.contains("rank 2, nothing taken away") && error < 1e-3, "{said}");
+}
+
+/// On a diagonal with this step size the values as they are diverge; without their mean they do not.
+#[test]
+fn a_centering_that_diverges_leaves_the_others() {
+    let diagonal = (0..40).fold("row,column,value\n".to_owned(), |all, n| all + &format!("{n},{n},{n}\n"));
+    let folder = folder(&diagonal);
+    let output = run(&folder, &["ratings.csv", "--rank", "2", "--step-size", "1.5", "--output", "all.csv"]);
+    let said = text(&output.stdout);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(said.contains("nothing taken away (a smaller --step-size or --init-scale may help): diverged"), "{said}");
+    assert!(said.contains("about the mean: validation error"), "{said}");
+    assert_eq!(fs::read_to_string(folder.path().join("all.csv")).unwrap().lines().count(), 1 + 40 * 40 - 40);
 }
 
 /// What is said is lost, the predictions are not.

@@ -32,6 +32,19 @@ fn values_out_of_range_name_key_value_and_what_is_allowed() {
         ("completion", "problem.rank=2000", "a whole number from 1 to the size (1000)"),
         ("completion", "problem.observed_fraction=0", "a number in (0, 1]"),
         ("completion", "problem.observed_fraction=1.5", "a number in (0, 1]"),
+        ("completion", "problem.observed_fraction=1", "above 0 and below 1: with all entries observed"),
+        ("depth-width-sweep", "problem.observed_fraction=1", "above 0 and below 1"),
+        ("compressed-vs-narrow", "problem.observed_fraction=1", "above 0 and below 1"),
+        (
+            "ablations",
+            "vary.observed_fractions=[0.5, 1]",
+            "vary.observed_fractions.1 = 1 is not allowed; allowed: above 0",
+        ),
+        (
+            "ratings",
+            "files.movielens-100k.path=\"mine.csv\"",
+            "files.movielens-100k = movielens-100k is not allowed; allowed: a name",
+        ),
         ("completion", "rank_guess=501", "a whole number from 1 to half the size (500)"),
         ("completion", "discrepant_steps=[-0.1]", "a number from 0"),
         ("completion", "depth=1", "a whole number from 2 to 10000"),
@@ -166,10 +179,23 @@ fn networks_may_be_sampled() {
         let table = std::fs::read_to_string(table).expect("a table");
         assert!(table.lines().any(|row| row.contains("compressed")), "{experiment}");
     }
-    let (code, text) =
-        error("completion", &["--set", "initialization=sampled", "--set", "problem.observed_fraction=1"]);
-    assert_eq!(code, Some(2), "{text}");
-    assert!(text.contains("\"explicit\" under full observation"), "{text}");
+}
+
+#[test]
+fn a_rank_guess_below_the_rank_tests_no_claim() {
+    let directory = tempfile::tempdir().expect("a directory");
+    for (experiment, settings) in [
+        ("sensing", &["problem.rank=2", "rank_guess=1"][..]),
+        ("completion", &["problem.rank=2", "rank_guess=1", "schedule.max_iterations=20"]),
+    ] {
+        let settings: Vec<&str> = settings.iter().flat_map(|setting| ["--set", setting]).collect();
+        let output = smoke(experiment, directory.path(), &settings);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let claims = directory.path().join(format!("r/smoke/{experiment}.claims.csv"));
+        let claims = std::fs::read_to_string(claims).expect("a table of claims");
+        let untested = claims.matches("not tested,rank_guess is below the rank").count();
+        assert_eq!(untested, claims.lines().count() - 1, "{claims}");
+    }
 }
 
 #[test]

@@ -75,7 +75,7 @@ pub(crate) struct Common {
     /// Where pictures go: DIR/PROFILE/NAME.png and .svg
     #[arg(long, value_name = "DIR", default_value = "figures")]
     pub(crate) figures: PathBuf,
-    /// Directory of data sets that are not downloaded (README: Models and data)
+    /// Directory of data sets that are not downloaded (docs/models-and-data.md)
     #[arg(long, value_name = "DIR", value_parser = directory, conflicts_with = "plot_only")]
     pub(crate) data_dir: Option<PathBuf>,
     /// Run every trial again, ignoring stored and packed ones

@@ -5,7 +5,9 @@ use lab::{Check, Invalid};
 use serde::{Deserialize, Serialize};
 
 use crate::checks::{check_init_scale, check_runs};
-use crate::matrix::{InitializationSettings, Law, ProblemSettings, ScheduleSettings, check_rank_guess};
+use crate::matrix::{
+    InitializationSettings, Law, ProblemSettings, ScheduleSettings, check_partly_observed, check_rank_guess,
+};
 
 /// `experiments/ablations.toml`.
 #[derive(Serialize, Deserialize)]
@@ -65,13 +67,14 @@ impl Check for Settings {
     fn check(&self) -> Result<(), Invalid> {
         check_runs(*self.trials, &[2, self.vary.values()])?;
         self.problem.check("problem")?;
+        check_partly_observed("problem.observed_fraction", self.problem.observed_fraction)?;
+        for (i, fraction) in self.vary.observed_fractions.iter().enumerate() {
+            check_partly_observed(&format!("vary.observed_fractions.{i}"), *fraction)?;
+        }
         let Base { depth, init_scale, rank_guess, initialization, .. } = &self.base;
         check_init_scale("base.init_scale", **init_scale, **depth)?;
         check_rank_guess("base.rank_guess", *rank_guess, self.problem.size)?;
-        let fractions = self.vary.observed_fractions.iter().copied();
-        let most = fractions.fold(self.problem.observed_fraction, |most, p| if p > most { p } else { most });
-        initialization
-            .check("base.initialization", &ProblemSettings { observed_fraction: most, ..self.problem.clone() })?;
+        initialization.check("base.initialization", &self.problem)?;
         for (i, scale) in self.vary.init_scales.iter().enumerate() {
             check_init_scale(&format!("vary.init_scales.{i}"), **scale, **depth)?;
         }

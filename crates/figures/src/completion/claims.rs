@@ -18,6 +18,10 @@ pub(super) fn findings(settings: &Settings, curves: &[CurveRow], clock: &[Timing
         let reason = "discrepant_steps has no γ above 0";
         return Ok([RECOVERS, FASTER, STALLS].map(|id| Finding::untested(id, reason)).into());
     };
+    if *settings.rank_guess < *settings.problem.rank {
+        let reason = "rank_guess is below the rank";
+        return Ok([RECOVERS, FASTER, STALLS].map(|id| Finding::untested(id, reason)).into());
+    }
     let (moving, threshold) = (compressed(step), *settings.original_tolerance);
     let (names, trials) = ([ORIGINAL, moving.as_str()], *settings.trials);
     let faster = match settings.at_papers_size() {

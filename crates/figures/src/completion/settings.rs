@@ -32,6 +32,7 @@ pub struct Settings {
 
 impl Check for Settings {
     fn check(&self) -> Result<(), Invalid> {
+        check_partly_observed("problem.observed_fraction", self.problem.observed_fraction)?;
         self.problem.check_drawn(Completion::NAME, self.seed, *self.trials)?;
         self.problem.draw.check_value("depth".to_owned(), *self.depth, &[recipe::DEPTH])?;
         self.schedule.check("schedule", &self.problem)?;

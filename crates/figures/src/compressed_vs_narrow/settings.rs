@@ -8,7 +8,7 @@ use super::CompressedVsNarrow;
 use crate::checks::{check_init_scale, check_runs};
 use crate::matrix::{
     DrawSettings, InitializationSettings, LossSettings, Network, ProblemSettings, ScheduleSettings, Start,
-    check_rank_guess, of_means, recipe,
+    check_partly_observed, check_rank_guess, of_means, recipe,
 };
 use crate::palette;
 
@@ -31,6 +31,7 @@ pub struct Settings {
 
 impl Check for Settings {
     fn check(&self) -> Result<(), Invalid> {
+        check_partly_observed("problem.observed_fraction", self.problem.observed_fraction)?;
         check_runs(*self.trials, &[3, self.rank_guesses.len()])?;
         self.problem.check_drawn(CompressedVsNarrow::NAME, self.seed, *self.trials)?;
         let draw = self.problem.draw;

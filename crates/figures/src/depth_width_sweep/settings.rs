@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::DepthWidthSweep;
 use crate::checks::{check_init_scale, check_runs};
-use crate::matrix::{DrawSettings, LossSettings, ProblemSettings, ScheduleSettings, of_means, recipe};
+use crate::matrix::{
+    DrawSettings, LossSettings, ProblemSettings, ScheduleSettings, check_partly_observed, of_means, recipe,
+};
 
 /// `experiments/depth-width-sweep.toml`.
 #[derive(Serialize, Deserialize)]
@@ -40,6 +42,7 @@ pub(super) struct OtherTargets {
 
 impl Check for Settings {
     fn check(&self) -> Result<(), Invalid> {
+        check_partly_observed("problem.observed_fraction", self.problem.observed_fraction)?;
         check_runs(*self.trials, &[self.depths.len(), self.widths.len()])?;
         check_runs(*self.other_targets.targets, &[self.depths.len(), self.other_targets.widths.len()])?;
         self.problem.check_drawn(DepthWidthSweep::NAME, self.seed, *self.trials)?;

@@ -26,7 +26,7 @@ pub use panels::{ComparisonPanels, mean_series, of_means};
 pub use scale::{RelativeNetwork, ScaleMethod, ScaleOutcome, ScaleTrial, TargetSettings, WideProblem};
 pub use settings::{
     DrawSettings, InitializationSettings, LossSettings, ProblemSettings, ScheduleSettings, as_the_authors_count,
-    check_rank_guess, check_tolerance,
+    check_partly_observed, check_rank_guess, check_tolerance,
 };
 pub use theorem::{
     BlockRow, DistanceRow, Points, TheoremCase, TheoremTrial, block_rows, distance_rows, have_learned, largest,

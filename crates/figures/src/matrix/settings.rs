@@ -141,10 +141,7 @@ impl InitializationSettings {
 
     /// Checks the value of `key` for a problem.
     pub fn check(self, key: &str, problem: &ProblemSettings) -> Result<(), Invalid> {
-        let explicit = self == Self::Explicit;
-        let fits = explicit || *problem.observed_fraction < 1.0;
-        Invalid::unless(fits, key, "\"sampled\"", "\"explicit\" under full observation")?;
-        let drawn = explicit || problem.draw.is_seeded();
+        let drawn = self == Self::Explicit || problem.draw.is_seeded();
         Invalid::unless(drawn, key, "\"sampled\"", "\"explicit\" with problem.draw = \"authors\"")
     }
 }
@@ -195,6 +192,16 @@ pub fn check_tolerance(key: &str, tolerance: NotNegative, problem: &ProblemSetti
     };
     let allowed = format!("a number from 0 to below {start}: the loss that training starts at is below that");
     Invalid::unless(*tolerance < start, key, format!("{tolerance:e}"), allowed)
+}
+
+/// Checks an observed fraction where recovery is measured: with all entries observed there are none to recover.
+pub fn check_partly_observed(key: &str, fraction: Fraction) -> Result<(), Invalid> {
+    Invalid::unless(
+        *fraction < 1.0,
+        key,
+        fraction,
+        "above 0 and below 1: with all entries observed none is left to recover",
+    )
 }
 
 /// Checks a rank guess r̂: `1 ≤ r̂ ≤ size / 2`.

@@ -154,6 +154,9 @@ impl Settings {
             Invalid::unless(known.contains(&name.as_str()), format!("data.{i}"), name, allowed)?;
         }
         for (name, file) in &self.files {
+            let own = Known::ALL.map(Known::name).into_iter().chain([MADE_UP]).all(|known| known != name);
+            let allowed = "a name of your own: verdicts go by those of the data that the program knows";
+            Invalid::unless(own, format!("files.{name}"), name, allowed)?;
             let is_one = Format::delimiter_of(&file.delimiter).is_some();
             Invalid::unless(is_one, format!("files.{name}.delimiter"), &file.delimiter, Format::DELIMITERS)?;
         }

@@ -17,6 +17,10 @@ const STALLS: &str = "sensing/fixed-bases-stall";
 const RECOVERED: f64 = 1e-3;
 
 pub(super) fn findings(settings: &Settings, curves: &[CurveRow], clock: &[TimingRow]) -> Vec<Finding> {
+    if *settings.rank_guess < *settings.problem.rank {
+        let reason = "rank_guess is below the rank";
+        return [RECOVERS, ITERATIONS, SECONDS, STALLS].map(|id| Finding::untested(id, reason)).into();
+    }
     let (moving, trials) = (settings.moving(), *settings.trials);
     let seconds = match settings.at_papers_size() {
         true => fewer(SECONDS, "s", trials, |name| seconds_below(curves, clock, name)),

@@ -16,7 +16,11 @@ pub(super) fn figure(settings: &Settings, results: &Results) -> anyhow::Result<F
     let effects: Vec<EffectRow> = results.read("what-matters.effects")?;
     let escapes: Vec<EscapeRow> = results.read("what-matters.escapes")?;
     let mut figure = Figure::new("What Deep LoRA's advantage rests on")
-        .subtitle(format!("{}{}", settings.subtitle("not in the paper"), what_failed(&rows)))
+        .subtitle(format!(
+            "{}{}",
+            settings.subtitle_behind("not in the paper", "poolers and heads as named"),
+            what_failed(&rows)
+        ))
         .columns(2)
         .panel_size(700, 420)
         .shared_legend();

@@ -82,7 +82,7 @@ pub struct Options {
     #[arg(long, default_value = ",", value_parser = delimiter, value_name = "CHARACTER")]
     pub delimiter: char,
 
-    /// Lines above the first entry; the first of them names the columns
+    /// Lines above the first entry, and above the first pair; the first of them names the columns
     #[arg(long, default_value_t = 1, value_parser = from_zero, value_name = "N", allow_negative_numbers = true)]
     pub header_lines: usize,
 

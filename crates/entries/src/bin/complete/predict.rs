@@ -48,9 +48,7 @@ impl Wanted {
             );
             return Ok(Self::Missing);
         };
-        let source = File::open(path).with_context(|| format!("{} cannot be read", path.display()))?;
-        let wanted: Vec<String> = ["1", "2"].map(str::to_owned).to_vec();
-        let mut lines = Lines::new(BufReader::new(source), &path.display().to_string(), format, &wanted)?;
+        let mut lines = pairs_of(path, format, &table.titles)?;
         let find = |row: &str, column: &str| -> Result<Places, String> {
             Ok((table.rows.find(row)?, table.columns.find(column)?))
         };
@@ -106,6 +104,33 @@ impl Wanted {
         file.persist(&options.output).map_err(|error| error.error).with_context(failed)?;
         Ok(count)
     }
+}
+
+/// The lines of the file of pairs. If its header has the names of the entries' row and column, these are read wherever they
+/// are; if it has neither, the first two columns are.
+fn pairs_of(path: &Path, format: &Format, titles: &[String; 3]) -> Result<Lines<BufReader<File>>> {
+    let file = path.display().to_string();
+    let open = |columns: [&str; 2]| -> Result<Lines<BufReader<File>>> {
+        let source = File::open(path).with_context(|| format!("{file} cannot be read"))?;
+        Ok(Lines::new(BufReader::new(source), &file, format, &columns.map(str::to_owned))?)
+    };
+    let first = open(["1", "2"])?;
+    let names = [titles[0].as_str(), titles[1].as_str()];
+    // A number is a place, never a name.
+    if format.header_lines == 0 || first.titles() == names || names.iter().any(|name| name.parse::<usize>().is_ok()) {
+        return Ok(first);
+    }
+    if let Ok(named) = open(names) {
+        return Ok(named);
+    }
+    let [row, column] = names;
+    ensure!(
+        names.iter().all(|name| !first.titles().iter().any(|title| title == name)),
+        "{file}: its first two columns are called {}; allowed: both names of the entries' row and column, {row} and {column}, in \
+         any order, or neither",
+        first.titles().join(" and ")
+    );
+    Ok(first)
 }
 
 /// The prediction; of a row or column that has no known entry, without its bias and its factor.

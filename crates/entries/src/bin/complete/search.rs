@@ -32,7 +32,7 @@ fn words(centering: Centering) -> &'static str {
     }
 }
 
-/// Trains at every rank and centering.
+/// Trains at every rank and centering. One that diverges is said, and is none of the best.
 pub fn best(options: &Options, messages: &Messages, shape: (usize, usize), split: &Split, par: Par) -> Result<Found> {
     let biases = Centering::Biases(Shrinkage::default());
     let centerings: &[Centering] = match options.center {
@@ -42,6 +42,7 @@ pub fn best(options: &Options, messages: &Messages, shape: (usize, usize), split
         Center::None => &[Centering::None],
     };
     let mut best: Option<(f64, Found)> = None;
+    let mut diverged = None;
     for &rank in &options.rank {
         for &centering in centerings {
             let completion = completion(options, rank, centering);
@@ -55,7 +56,15 @@ pub fn best(options: &Options, messages: &Messages, shape: (usize, usize), split
             if centerings.len() > 1 && matches!(&attempt, Err(error) if is_nothing_left(error)) {
                 continue;
             }
-            let completed = attempt?;
+            // Another rank or centering may do better; if none does, the first divergence is the answer.
+            let completed = match attempt {
+                Err(error) if is_divergence(&error) => {
+                    messages.say(format_args!("{error:#}"));
+                    diverged.get_or_insert(error);
+                    continue;
+                }
+                other => other?,
+            };
             let error = completed.best.validation_error.context("there are validation entries")?;
             let last = completed.checks.last().is_some_and(|check| check.iteration >= options.max_iterations);
             let hint = if last { " (ended by --max-iterations)" } else { "" };
@@ -68,7 +77,12 @@ pub fn best(options: &Options, messages: &Messages, shape: (usize, usize), split
             }
         }
     }
-    best.map(|(_, found)| found).ok_or_else(|| anyhow!("nothing could be trained"))
+    let none = || diverged.unwrap_or_else(|| anyhow!("nothing could be trained"));
+    best.map(|(_, found)| found).ok_or_else(none)
+}
+
+fn is_divergence(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(DynamicsError::Diverged { .. }))
 }
 
 fn is_nothing_left(error: &anyhow::Error) -> bool {

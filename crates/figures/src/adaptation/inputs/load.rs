@@ -41,7 +41,7 @@ pub(super) fn tiny_encoder() -> anyhow::Result<GatheredEncoder> {
 
 pub(super) fn load_encoder(name: &str, sources: &Sources, gathering: &Gathering) -> anyhow::Result<GatheredEncoder> {
     let unknown = || {
-        let known = "those of the repository (README: Models and data), those of [sources], tiny-random";
+        let known = "those of the repository (docs/models-and-data.md), those of [sources], tiny-random";
         BadInput(anyhow!("encoder.source = {name:?} is not allowed; allowed: {known}"))
     };
     let source = sources.get(name).cloned().or_else(|| Source::named(name)).ok_or_else(unknown)?;

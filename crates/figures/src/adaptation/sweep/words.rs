@@ -30,17 +30,20 @@ impl<E: Own> FineTuningSettings<E> {
 
     /// What it was run with, for the figure, after its place in the paper.
     pub fn subtitle(&self, place: &str) -> String {
-        let Self { encoder, head, training, .. } = self;
+        self.subtitle_behind(place, &format!("{}, {}", self.encoder.pooling.words(), self.head.deviation.words()))
+    }
+
+    /// The same, of an experiment that has poolers and heads of its own.
+    pub fn subtitle_behind(&self, place: &str, pooler_and_head: &str) -> String {
+        let Self { encoder, training, .. } = self;
         let single = |name: &str, values: Vec<String>| {
             if let [value] = &values[..] { format!(", {name} = {value}") } else { String::new() }
         };
         let ranked = self.methods.names.iter().any(|name| name.is_ranked());
         let ranks = self.ranks.iter().filter(|_| ranked).map(|rank| rank.to_string()).collect();
         format!(
-            "{place}; {}, {}, {}, {}{}{}{}, {} steps of {}; {}",
+            "{place}; {}, {pooler_and_head}, {}{}{}{}, {} steps of {}; {}",
             encoder.source,
-            encoder.pooling.words(),
-            head.deviation.words(),
             self.adapted_in_words(),
             single("n", self.examples().iter().map(|n| n.to_string()).collect()),
             single("r", ranks),

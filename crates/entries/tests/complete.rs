@@ -131,6 +131,8 @@ fn wrong_input_is_refused_and_nothing_is_written() {
         (&csv, &["--rank", "2", "--predict", "nowhere.csv"], "nowhere.csv cannot be read"),
         (&csv, &["--rank", "2", "--predict", "ratings.csv", "--output", "./ratings.csv"], "is also what is read"),
         (&csv, &["--rank", "2", "--output", "nowhere/out.csv"], "there is no directory nowhere"),
+        #[cfg(target_os = "linux")]
+        (&csv, &["--rank", "2", "--output", "/proc/out.csv"], "--output /proc/out.csv: no file can be made in /proc: "),
         (&repeated, &["--rank", "2"], "is given already in line 2"),
         (
             &numbers,
@@ -139,7 +141,11 @@ fn wrong_input_is_refused_and_nothing_is_written() {
         ),
         (&one_row, &["--rank", "1"], "a 1 × "),
         (&no_header, &["--rank", "2"], "ratings.csv, line 1: the value's column is called"),
-        (&huge, &["--rank", "2"], "the largest of the known values is 1e100 in size; allowed: from 1e-60 to 1e60"),
+        (
+            &huge,
+            &["--rank", "2"],
+            "ratings.csv: the largest of the known values is 1e100 in size; allowed: from 1e-60 to 1e60",
+        ),
         (
             &csv,
             &["--rank", "2", "--predict", "header.csv"],
@@ -227,6 +233,22 @@ fn predictions_are_written_when_nobody_reads_what_is_said() {
     fs::write(folder.path().join("any"), "").unwrap();
     let mode = |path| fs::metadata(path).unwrap().permissions().mode();
     assert_eq!(mode(written), mode(folder.path().join("any")));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn factors_larger_than_memory_are_refused() {
+    let entries = "row,column,value\n0,0,1\n1,1,2\n2,3,3\n999999,999999,4\n";
+    let folder = folder(entries);
+    let text = format!(
+        "ulimit -v 4000000 && exec {:?} ratings.csv --index from0 --rank 400000 --output out.csv",
+        env!("CARGO_BIN_EXE_complete")
+    );
+    let output = Command::new("sh").args(["-c", &text]).current_dir(folder.path()).output().unwrap();
+    let said = self::text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("error: --rank 400000: factors of a 1000000 × 1000000 matrix"), "{said}");
+    assert!(said.contains("need at least 34.92 TiB, and the system does not give so much"), "{said}");
 }
 
 /// The file is renamed into its place, where nothing else may be.

@@ -114,7 +114,11 @@ fn run_all(list: &[Entry], statements: &str, options: &All) -> Result<u8, LabErr
     }
     if options.report {
         logging::start(options.common.quiet, options.common.verbose);
-        let path = write_report(list, statements, options)?;
+        let (directory, profile) = (options.common.results_directory(), options.common.profile.clone());
+        if !directory.is_dir() {
+            return Err(LabError::NoResults { directory, profile });
+        }
+        let path = write_report(list, statements, options, &[])?;
         return print(&format!("{}\n", path.display())).map(|()| 0);
     }
     let selected = select(list, &options.only, &options.skip)?;
@@ -134,7 +138,9 @@ fn run_all(list: &[Entry], statements: &str, options: &All) -> Result<u8, LabErr
     if session.work != Work::Everything {
         return conclude(&reports, &options.common, || reports.iter().map(|report| report.said.as_str()).collect());
     }
-    let report = write_report(list, statements, options);
+    let failed = |report: &Report| report.errors.first().map(|error| (report.experiment, error.chain()));
+    let failed: Vec<_> = reports.iter().filter_map(failed).collect();
+    let report = write_report(list, statements, options, &failed);
     let line = report.as_ref().map_or_else(|_| String::new(), |path| format!("report: {}\n", path.display()));
     let code = conclude(&reports, &options.common, || format!("{}{line}", summary::of_all(&reports, &session)))?;
     match report {
@@ -167,18 +173,20 @@ fn conclude(reports: &[Report], options: &Common, table: impl FnOnce() -> String
 }
 
 /// Writes the report of the profile from what is on disk: also of experiments that this run did not touch.
-fn write_report(list: &[Entry], statements: &str, options: &All) -> Result<PathBuf, LabError> {
-    let profile = options.common.profile.as_str();
-    report::write(
-        list,
-        statements,
-        report::Places {
-            profile,
-            results: &options.common.results.join(profile),
-            figures: &options.common.figures.join(profile),
-            experiments: &options.experiments,
-        },
-    )
+fn write_report(
+    list: &[Entry],
+    statements: &str,
+    options: &All,
+    failed: &[(&str, String)],
+) -> Result<PathBuf, LabError> {
+    let common = &options.common;
+    let places = report::Places {
+        profile: &common.profile,
+        results: &common.results_directory(),
+        figures: &common.figures_directory(),
+        experiments: &options.experiments,
+    };
+    report::write(list, statements, places, failed)
 }
 
 fn listing(list: &[Entry]) -> String {
@@ -244,8 +252,8 @@ fn start(options: &Common) -> Result<Session, LabError> {
     })?;
     let session = Session {
         options: repeated(options),
-        results: options.results.join(&options.profile),
-        figures: options.figures.join(&options.profile),
+        results: options.results_directory(),
+        figures: options.figures_directory(),
         data_dir: options.data_dir.clone(),
         threads,
         fresh: options.fresh,

@@ -72,6 +72,12 @@ checked!(
     Positive, f64, "a number greater than 0", |x| x > 0.0 && x.is_finite()
 );
 checked!(
+    /// A number greater than 0 that is one in single precision too.
+    PositiveSingle, f64,
+    "a number greater than 0 (in single precision: from 1.2e-38 to 3.4e38)",
+    |x| (1.2e-38..=3.4e38).contains(&x)
+);
+checked!(
     /// A finite number from 0: a factor that may switch something off.
     NotNegative, f64, "a number from 0", |x| x >= 0.0 && x.is_finite()
 );
@@ -355,6 +361,12 @@ mod tests {
         assert!(!refused::<Positive>("5e-324") && !refused::<Positive>("3"));
         for value in ["0", "0.0", "-1", "inf", "nan", "\"1\""] {
             assert!(refused::<Positive>(value), "{value}");
+        }
+        for value in ["1.2e-38", "3.4e38", "1"] {
+            assert!(!refused::<PositiveSingle>(value) && value.parse::<f32>().unwrap().is_normal(), "{value}");
+        }
+        for value in ["1e-39", "1e39", "0", "-1", "nan"] {
+            assert!(refused::<PositiveSingle>(value), "{value}");
         }
         assert!(!refused::<NotNegative>("0") && refused::<NotNegative>("-1e-9"));
         assert!(refused::<ProperFraction>("1") && refused::<ProperFraction>("0"));

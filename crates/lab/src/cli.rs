@@ -42,7 +42,7 @@ pub(crate) struct All {
     #[arg(long)]
     pub(crate) list: bool,
     /// Run nothing; write the report of the profile from the tables and figures that are there
-    #[arg(long, conflicts_with_all = ["only", "skip", "list", "plot_only", "fresh", "pack", "shard", "status"])]
+    #[arg(long, conflicts_with_all = ["only", "skip", "list", "plot_only", "fresh", "force", "pack", "shard", "status", "set", "seed", "trials", "data_dir"])]
     pub(crate) report: bool,
     /// Directory of the settings files, one NAME.toml per experiment
     #[arg(long, value_name = "DIR", default_value = "experiments")]
@@ -130,6 +130,16 @@ impl Common {
             None if self.pack => Work::Pack,
             None => Work::Everything,
         }
+    }
+
+    /// Where the tables of the profile are.
+    pub(crate) fn results_directory(&self) -> PathBuf {
+        self.results.join(&self.profile)
+    }
+
+    /// Where the pictures of the profile are.
+    pub(crate) fn figures_directory(&self) -> PathBuf {
+        self.figures.join(&self.profile)
     }
 
     /// Number of threads to use.

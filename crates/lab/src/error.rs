@@ -115,12 +115,22 @@ pub enum LabError {
         source: std::io::Error,
     },
     /// A table could not be understood.
-    #[error("cannot read {path} as a table")]
+    #[error("{path} is no table of this version, or damaged: {fault}; make it again with: {command}")]
     ReadTable {
         /// The file.
         path: PathBuf,
         /// What is wrong, and where.
-        source: csv::Error,
+        fault: String,
+        /// What to type.
+        command: String,
+    },
+    /// `--report` of a profile without results.
+    #[error("{directory}: there are no results of this profile; run it first, with: reproduce-all --profile {profile}")]
+    NoResults {
+        /// `results/PROFILE`.
+        directory: PathBuf,
+        /// The profile.
+        profile: String,
     },
     /// A file or directory could not be written. Nothing half-written is left behind.
     #[error("cannot write {path}")]
@@ -236,6 +246,8 @@ impl LabError {
             | Self::FileSystem { .. }
             | Self::MissingTable { .. }
             | Self::EmptyTable { .. }
+            | Self::ReadTable { .. }
+            | Self::NoResults { .. }
             | Self::Unfinished { .. }
             | Self::TableDiffers { .. }
             | Self::ReadSeal { .. } => 2,
@@ -246,6 +258,15 @@ impl LabError {
             _ => 1,
         }
     }
+
+    /// The error without the step in which it was found.
+    pub(crate) fn cause(&self) -> String {
+        match self {
+            Self::Step { source, .. } => format!("{source:#}"),
+            other => other.chain(),
+        }
+    }
+
     /// Whether all that is wrong is that the user has not brought some data.
     pub(crate) fn is_not_brought(&self) -> bool {
         matches!(self, Self::Step { source, .. } if source.is::<NotBrought>())

@@ -208,7 +208,10 @@ pub(crate) fn reported(experiment: &'static str, work: impl FnOnce(&mut Report) 
 pub(crate) fn read_tables<E: Experiment>(settings: &E::Settings, session: &Session, report: &mut Report) {
     for step in [judge::<E>, draw::<E>] {
         if let Err(error) = step(settings, session, report) {
-            report.errors.push(error);
+            // Both read the same tables: what is wrong with one is said once.
+            if report.errors.iter().all(|said| said.cause() != error.cause()) {
+                report.errors.push(error);
+            }
         }
     }
 }

@@ -106,7 +106,12 @@ impl Results {
     pub fn read<R: DeserializeOwned>(&self, stem: &str) -> anyhow::Result<Vec<R>> {
         let (path, bytes) = self.bytes(stem)?;
         let rows: Result<Vec<R>, csv::Error> = csv::Reader::from_reader(bytes.as_slice()).deserialize().collect();
-        rows.map_err(|source| LabError::ReadTable { path, source }.into())
+        rows.map_err(|error| self.unreadable(path, &bytes, &error).into())
+    }
+
+    /// That a table at `path` cannot be understood.
+    pub(crate) fn unreadable(&self, path: PathBuf, bytes: &[u8], error: &csv::Error) -> LabError {
+        LabError::ReadTable { path, fault: fault(bytes, error), command: self.command.clone() }
     }
 
     /// Makes sure that `STEM.csv` is there.
@@ -139,7 +144,7 @@ impl Results {
     }
 
     /// Path and content of `STEM.csv`, which has at least a header.
-    fn bytes(&self, stem: &str) -> Result<(PathBuf, Vec<u8>), LabError> {
+    pub(crate) fn bytes(&self, stem: &str) -> Result<(PathBuf, Vec<u8>), LabError> {
         let path = self.path(stem);
         match files::read(&path) {
             Ok(bytes) if bytes.is_empty() => {
@@ -156,6 +161,19 @@ impl Results {
     fn path(&self, stem: &str) -> PathBuf {
         self.directory.join(format!("{stem}.csv"))
     }
+}
+
+/// What is wrong with a table, and where: line, column, cell.
+fn fault(bytes: &[u8], error: &csv::Error) -> String {
+    let csv::ErrorKind::Deserialize { pos: Some(position), err } = error.kind() else { return error.to_string() };
+    let cell = || {
+        let (field, row) = (usize::try_from(err.field()?).ok()?, usize::try_from(position.record()).ok()?);
+        let mut reader = csv::Reader::from_reader(bytes);
+        let column = reader.headers().ok()?.get(field)?.to_owned();
+        let record = reader.records().nth(row.checked_sub(1)?)?.ok()?;
+        Some(format!(", column {column}: {:?}", record.get(field)?))
+    };
+    format!("line {}{}: {}", position.line(), cell().unwrap_or_default(), err.kind())
 }
 
 /// Number of rows below the header, whatever is in them.
@@ -221,12 +239,24 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_column_names_the_file_and_line() {
+    fn a_wrong_cell_is_named_with_its_place() {
         let directory = tempfile::tempdir().unwrap();
-        std::fs::write(directory.path().join("x.csv"), "width,loss,seconds,method\n1,fast,,a\n").unwrap();
-        let error = Results::new(directory.path(), "").read::<Row>("x").unwrap_err();
-        let error = format!("{error:#}");
-        assert!(error.contains("x.csv as a table") && error.contains("line: 2"), "{error}");
+        for (table, place) in [
+            (
+                "width,loss,seconds,method\n1,2,,\"a\nb\"\n1,fast,,a\n",
+                "line 4, column loss: \"fast\": invalid float literal",
+            ),
+            ("method,seconds,loss,width\na,,1,-2\n", "line 2, column width: \"-2\": "),
+            ("width,seconds,method\n1,2,a\n", "line 2: missing field `loss`"),
+            ("width,loss,seconds,method\n1,2,a\n", "found record with 3 fields, but the previous record has 4 fields"),
+        ] {
+            std::fs::write(directory.path().join("x.csv"), table).unwrap();
+            let error = Results::new(directory.path(), "make it").read::<Row>("x").unwrap_err();
+            let text = error.to_string();
+            assert!(text.contains("x.csv is no table of this version, or damaged: "), "{text}");
+            assert!(text.contains(place) && text.ends_with("; make it again with: make it"), "{text}");
+            assert_eq!(error.downcast::<LabError>().unwrap().exit_code(), 2);
+        }
     }
 
     #[test]

@@ -67,7 +67,11 @@ fn all_gives_each_experiment_the_overrides_it_has_keys_for() {
 #[test]
 fn all_goes_on_after_a_failed_experiment() {
     let place = Place::new();
+    place.run_all(&["--only", "toy-decay"]);
+    let said = "the last run of toy-decay ended with an error (toy-decay: no trial finished";
+    assert!(!place.read("results/quick/report.html").contains(said));
     let ran = place.run_all(&["--set", "steps=[3]"]);
+    assert!(place.read("results/quick/report.html").contains(said), "what it shows is of the run before");
     assert_eq!(ran.code, Some(1));
     assert_eq!((ran.decay(), ran.counts("toy-power")), ((0, 0, 3), (4, 0, 0)));
     assert!(place.path("results/quick/toy-power.csv").exists());
@@ -91,6 +95,23 @@ fn all_goes_on_after_an_experiment_that_cannot_be_run_or_drawn() {
     assert_eq!(ran.code, Some(2));
     assert!(ran.stderr.contains("error: results/quick/toy-decay.csv is not as its run"), "{}", ran.stderr);
     assert!(place.path("results/quick/toy-power.claims.csv").exists());
+
+    fs::write(place.path("results/quick/toy-decay.csv"), "label,step,x\na,1,two\n").unwrap();
+    let ran = place.run_all(&["--plot-only", "--accept-edited", "--quiet"]);
+    assert_eq!(ran.code, Some(2));
+    let fault =
+        "toy-decay.csv is no table of this version, or damaged: line 2, column x: \"two\": invalid float literal";
+    assert_eq!(ran.stderr.matches(fault).count(), 1, "{}", ran.stderr);
+}
+
+#[test]
+fn a_report_needs_results() {
+    let place = Place::new();
+    let message =
+        "results/quik: there are no results of this profile; run it first, with: reproduce-all --profile quik";
+    place.run_all(&["--report", "--profile", "quik"]).assert_refused(message);
+    let ran = place.run_all(&["--report", "--seed", "3"]);
+    assert!(ran.code == Some(2) && ran.stderr.contains("'--report' cannot be used with"), "{}", ran.stderr);
 }
 
 #[test]

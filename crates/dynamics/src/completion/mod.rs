@@ -111,7 +111,7 @@ impl Completion {
         par: Par,
     ) -> Result<Completed, DynamicsError> {
         let clock = Instant::now();
-        check(shape, training, validation)?;
+        check_entries(shape, training, validation)?;
         let biases = Biases::fit(shape, training, self.centering);
         let residual = biases.without(training);
         let zeros = 0.5 * residual.iter().map(|entry| entry.2.powi(2)).sum::<f64>();
@@ -136,8 +136,16 @@ const SMALLEST: f64 = 1e-60;
 /// … to here: fourth powers of singular values are formed, and must neither overflow nor vanish.
 const LARGEST: f64 = 1e60;
 
-/// Checks what biases and errors rely on; [`Objective::of_entries`] finds entries that are there twice.
-fn check((d_out, d_in): (usize, usize), training: &[Entry], validation: &[Entry]) -> Result<(), DynamicsError> {
+/// Checks what biases and errors rely on, without training; [`Objective::of_entries`] finds entries that are there twice.
+///
+/// # Errors
+/// If an entry is outside the matrix or not finite, or the training entries are none, all the same, all too small, or one too
+/// large.
+pub fn check_entries(
+    (d_out, d_in): (usize, usize),
+    training: &[Entry],
+    validation: &[Entry],
+) -> Result<(), DynamicsError> {
     if let Some(&(row, column, _)) = training.iter().chain(validation).find(|entry| entry.0 >= d_out || entry.1 >= d_in)
     {
         return Err(DynamicsError::Outside { row, column, d_out, d_in });

@@ -110,7 +110,7 @@ impl<'a> Compared<'a> {
     /// What a reader must know beside a difference: pairs left out, and what [`Notes::scores`] says of the others.
     pub fn notes(&self) -> String {
         let kept: Vec<&RunRow> = self.first.iter().chain(&self.second).copied().collect();
-        let notes = Notes::default().count(self.not_trained, "pairs with a run that is not trained are left out");
+        let notes = Notes::default().count(self.not_trained, "pairs with a run that is not trained, left out");
         notes.scores(&kept).text()
     }
 }

@@ -37,13 +37,13 @@ pub fn by_encoder(
 #[cfg(test)]
 mod tests {
     use lab::Evidence;
-    use lab::checked::Positive;
+    use lab::checked::PositiveSingle;
 
     use super::super::settings::PoolingChoice;
     use super::*;
 
     fn found(source: &str) -> Vec<(&'static str, String, bool)> {
-        let pooler_scale = Positive::new(1.0).expect("above 0");
+        let pooler_scale = PositiveSingle::new(1.0).expect("above 0");
         let (source, pooling) = (source.into(), PoolingChoice::Pooler);
         let encoder = EncoderSettings { source, pooling, pooler_scale, max_tokens: None };
         let find = |id| vec![Finding::new(id, "", Evidence::Exact { holds: true, n: 1 }).case("stsb")];

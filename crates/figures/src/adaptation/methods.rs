@@ -5,7 +5,7 @@ use adaptation::adapter::{Adalora, Compressed, DeepLora, Lora, SineLora, Width, 
 use adaptation::method::Recipe;
 use charts::Hue;
 use lab::Invalid;
-use lab::checked::{Count, Depth, Distinct, Fraction, NotNegative, Positive, Steps};
+use lab::checked::{Count, Depth, Distinct, Fraction, NotNegative, PositiveSingle, Steps};
 use serde::{Deserialize, Serialize};
 
 use crate::checks::{check_depth_from, check_init_scale_single};
@@ -102,13 +102,13 @@ pub struct MethodSettings {
     /// L of Deep LoRA.
     pub depth: Depth,
     /// ε of Deep LoRA.
-    pub init_scale: Positive,
+    pub init_scale: PositiveSingle,
     /// η of the compressed adapter, where it is not that of the others.
-    pub compressed_step_size: Option<Positive>,
+    pub compressed_step_size: Option<PositiveSingle>,
     /// γ of the compressed adapter.
     pub discrepant_step: Option<NotNegative>,
     /// ω of sine LoRA.
-    pub sine_frequency: Option<Positive>,
+    pub sine_frequency: Option<PositiveSingle>,
     /// What AdaLoRA has beside its rank.
     pub adalora: Option<AdaloraSettings>,
 }
@@ -118,7 +118,7 @@ pub struct MethodSettings {
 #[serde(deny_unknown_fields)]
 pub struct AdaloraSettings {
     /// Rank at the start, in units of r.
-    pub initial_ranks: Positive,
+    pub initial_ranks: PositiveSingle,
     /// Fraction of the steps before the budget falls.
     pub warmup: NotNegative,
     /// Fraction of the steps after it has fallen.
@@ -126,9 +126,9 @@ pub struct AdaloraSettings {
     /// Steps between two choices of what is kept.
     pub interval: Steps,
     /// β₁ of the importance.
-    pub beta1: Positive,
+    pub beta1: PositiveSingle,
     /// β₂ of the importance.
-    pub beta2: Positive,
+    pub beta2: PositiveSingle,
     /// γ of the penalty.
     pub orthogonality: NotNegative,
 }
@@ -192,7 +192,7 @@ impl MethodSettings {
     /// A method with its settings and inner width `rank`, which is 0 in tables where there is none.
     pub fn method(&self, name: MethodName, rank: usize) -> (Method, usize) {
         let (depth, init_scale) = (*self.depth, *self.init_scale);
-        let number = |number: Option<Positive>| number.map_or(1.0, |number| *number);
+        let number = |number: Option<PositiveSingle>| number.map_or(1.0, |number| *number);
         let factor = |number: Option<NotNegative>| number.map_or(1.0, |number| *number);
         let method = match name {
             MethodName::Lora => Method::Lora(Lora { rank, zero: ZeroFactor::Input }),

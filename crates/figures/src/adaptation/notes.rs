@@ -1,5 +1,6 @@
 //! What a reader must know beside a finding from runs.
 
+use charts::significant;
 use lab::statistics::mean;
 
 use super::rows::{RunRow, distinct};
@@ -17,20 +18,28 @@ impl Notes {
 
     /// Runs that are not trained and left out.
     pub fn untrained(self, count: usize) -> Self {
-        self.count(count, "runs are not trained and left out")
+        self.count(count, "runs not trained, left out")
     }
 
     /// On the scores of runs that a finding is from: those that count as 0, whether it is known that the runs are trained,
     /// unequal fit.
     pub fn scores(self, kept: &[&RunRow]) -> Self {
         let undefined = kept.iter().filter(|row| row.score.is_none()).count();
-        self.count(undefined, "undefined scores count as 0").fit(kept)
+        self.count(undefined, "undefined scores, counted as 0").fit(kept)
     }
 
     /// A number of things, and what is the matter with them.
     pub fn count(mut self, count: usize, what: &str) -> Self {
         if count > 0 {
-            self.0.push(format!("{count} {what}"));
+            self.0.push(format!("{what}: {count}"));
+        }
+        self
+    }
+
+    /// The same, of how many in all.
+    pub fn part(mut self, count: usize, all: usize, what: &str) -> Self {
+        if count > 0 {
+            self.0.push(format!("{what}: {count} of {all}"));
         }
         self
     }
@@ -48,7 +57,8 @@ impl Notes {
         let largest = losses.iter().map(|loss| loss.1).fold(0.0, f64::max);
         let smallest = losses.iter().map(|loss| loss.1).fold(f64::INFINITY, f64::min);
         if losses.len() > 1 && largest > 2.0 * smallest {
-            let said: Vec<String> = losses.iter().map(|(method, loss)| format!("{loss:.3} ({method})")).collect();
+            let said: Vec<String> =
+                losses.iter().map(|(method, loss)| format!("{} ({method})", significant(*loss, 2))).collect();
             self.0.push(format!("at equal steps, not at equal fit: training loss {}", said.join(" and ")));
         }
         self
@@ -78,8 +88,8 @@ mod tests {
         let rows = [run(LORA, 0, None, 0.1), run(DEEP_LORA, 0, Some(0.5), 0.3), run(LORA, 1, Some(0.1), f64::NAN)];
         assert_eq!(
             Notes::of_runs(&rows).text(),
-            "1 runs are not trained and left out; 1 undefined scores count as 0; at equal steps, not at equal fit: training \
-             loss 0.100 (LoRA) and 0.300 (Deep LoRA)"
+            "runs not trained, left out: 1; undefined scores, counted as 0: 1; at equal steps, not at equal fit: training \
+             loss 0.10 (LoRA) and 0.30 (Deep LoRA)"
         );
     }
 }

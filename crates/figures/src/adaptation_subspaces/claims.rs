@@ -48,8 +48,8 @@ fn low_rank(id: &'static str, trained: &TrainedRuns<'_>, count: usize) -> Findin
     let shares: Vec<(f64, f64)> =
         asked.iter().filter_map(|first| Some((first.trial as f64, last(first)? / first.singular_value))).collect();
     let notes = trained
-        .notes("count as low rank")
-        .count(asked.len() - shares.len(), &format!("matrices have no σ_{count} in the table and are left out"));
+        .notes("counted as low rank")
+        .count(asked.len() - shares.len(), &format!("matrices without σ_{count} in the table, left out"));
     let of_rank_0 = trained.of_rank_0();
     let judged = shares.iter().map(|share| share.0).chain(of_rank_0.iter().map(|first| first.trial as f64));
     let runs = distinct(&judged.collect::<Vec<_>>(), |run| *run);
@@ -97,7 +97,7 @@ fn found_early(id: &'static str, trained: &TrainedRuns<'_>, steps: u64) -> Findi
         0 => Finding::untested(id, "no trained run with an update above rank 0 that the authors would draw"),
         n => Finding::new(id, measured, Evidence::EveryTrial { holding: theirs.iter().filter(|one| one.0).count(), n }),
     }
-    .note(trained.notes("are left out").text())
+    .note(trained.notes("left out").text())
 }
 
 /// The rows of the matrices that the authors draw.

@@ -46,8 +46,8 @@ impl<'a> TrainedRuns<'a> {
 
     /// What must be known of its runs, and what becomes of the matrices of rank 0.
     pub fn notes(&self, rank_0: &str) -> Notes {
-        let what = format!("of {} matrices have rank 0 (σ_1 at most {ZERO_NORM:e}) and {rank_0}", self.first().len());
-        Notes::default().untrained(self.untrained).count(self.of_rank_0().len(), &what)
+        let what = format!("matrices of rank 0 (σ_1 at most {ZERO_NORM:e}), {rank_0}");
+        Notes::default().untrained(self.untrained).part(self.of_rank_0().len(), self.first().len(), &what)
     }
 }
 

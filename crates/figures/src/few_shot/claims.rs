@@ -133,7 +133,7 @@ mod tests {
     fn leads_are_compared_at_the_two_n_that_are_said() {
         let found = lead(Some(0.125), 0.5);
         assert!(found.measured.starts_with("the lead at n = 16 minus that at n = 256: +0.125"), "{}", found.measured);
-        assert_eq!((found.case.as_str(), found.note.as_str()), ("t", "n = 256: 1 undefined scores count as 0"));
+        assert_eq!((found.case.as_str(), found.note.as_str()), ("t", "n = 256: undefined scores, counted as 0: 1"));
     }
 
     #[test]
@@ -141,6 +141,6 @@ mod tests {
         assert!(matches!(lead(None, 0.5).evidence, Evidence::None { .. }));
         let untrained = lead(Some(0.125), 2.0);
         assert!(matches!(untrained.evidence, Evidence::None { .. }));
-        assert_eq!(untrained.note, "n = 256: 1 pairs with a run that is not trained are left out");
+        assert_eq!(untrained.note, "n = 256: pairs with a run that is not trained, left out: 1");
     }
 }

@@ -106,7 +106,7 @@ mod tests {
         assert_eq!(reason(&of("movie-sentiment", 0.5)), "no task of GLUE was run");
         let untrained = of("rte", 2.0);
         assert_eq!(reason(&untrained), "no pair of trained runs with a score on a task of GLUE");
-        assert!(untrained.note.ends_with("2 runs are not trained and left out"), "{}", untrained.note);
+        assert!(untrained.note.ends_with("runs not trained, left out: 2"), "{}", untrained.note);
         assert!(of("rte", 0.5).measured.ends_with("over 1 of 8 tasks"));
     }
 }

@@ -109,7 +109,7 @@ mod tests {
         let (trained, untrained) = (run(0, 0.5), run(1, 2.0));
         let rows = [matrix(0, 8), matrix(0, 7), matrix(1, 0)];
         assert_eq!(ranks(&rows, &[&trained, &untrained]), [[8, 7]]);
-        assert_eq!(notes(&[&trained, &untrained]), "1 runs are not trained and left out");
+        assert_eq!(notes(&[&trained, &untrained]), "runs not trained, left out: 1");
         assert_eq!(notes(&[&trained]), "");
         assert!(matches!(full_rank("id", &ranks(&rows, &[&untrained]), 8).evidence, Evidence::None { .. }));
     }

@@ -45,9 +45,9 @@ fn trained<'a>(rows: &[&'a RecordRow]) -> (Vec<&'a RecordRow>, String) {
     let left: Vec<&RecordRow> = rows.iter().copied().filter(|row| runs.contains(&row.key())).collect();
     let without = |method: &str| runs.iter().filter(|&&run| !learned(run, method)).count();
     let notes = Notes::default()
-        .count(untrained.len(), "seeds whose original is not trained are left out")
-        .count(without(COMPRESSED), "seeds count although the compressed network is not trained")
-        .count(without(DEEP_LORA_NARROW), "seeds count although the narrow network is not trained");
+        .count(untrained.len(), "seeds whose original is not trained, left out")
+        .count(without(COMPRESSED), "seeds whose compressed network is not trained, counted")
+        .count(without(DEEP_LORA_NARROW), "seeds whose narrow network is not trained, counted");
     (left, notes.text())
 }
 
@@ -122,7 +122,8 @@ mod tests {
         let rows = [row(0, DEEP_LORA, 0.5), row(0, DEEP_LORA_NARROW, 3.0), row(1, DEEP_LORA, 2.0)];
         let (left, note) = trained(&rows.iter().collect::<Vec<_>>());
         assert_eq!((left.len(), left[0].trial, left[1].trial), (2, 0, 0));
-        let said = "1 seeds whose original is not trained are left out; 1 seeds count although the narrow network is not trained";
+        let said =
+            "seeds whose original is not trained, left out: 1; seeds whose narrow network is not trained, counted: 1";
         assert_eq!(note, said);
         let broken = row(0, DEEP_LORA, f64::NAN);
         assert!(trained(&[&broken]).0.is_empty(), "a loss that is not a number is no trained run's");

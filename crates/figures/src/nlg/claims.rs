@@ -1,5 +1,6 @@
 //! What the paper says of generation, and whether the tables bear it out.
 
+use charts::significant;
 use lab::statistics::mean;
 use lab::{Evidence, Finding, Side};
 use texts::e2e::Version;
@@ -75,15 +76,18 @@ fn notes(model: &str, rows: &[Row]) -> String {
     let untrained = first.iter().chain(&second).filter(|row| !row.is_trained()).count();
     let mut notes = Vec::new();
     if untrained > 0 {
-        notes.push(format!("{untrained} runs are not trained and left out"));
+        notes.push(format!("runs not trained, left out: {untrained}"));
     }
     let loss = |rows: &[&Row]| mean(&rows.iter().filter_map(|row| row.training_loss).collect::<Vec<_>>());
     if let (Some(one), Some(other)) = (loss(&first), loss(&second))
         && one.max(other) > 2.0 * one.min(other)
     {
         notes.push(format!(
-            "at equal steps, not at equal fit: training loss {one:.3} ({}) and {other:.3} ({})",
-            CONTRAST.0, CONTRAST.1
+            "at equal steps, not at equal fit: training loss {} ({}) and {} ({})",
+            significant(one, 2),
+            CONTRAST.0,
+            significant(other, 2),
+            CONTRAST.1
         ));
     }
     notes.join("; ")

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use lab::checked::{Count, Distinct, Positive, Steps, Trials, UpTo};
+use lab::checked::{Count, Distinct, PositiveSingle, Steps, Trials, UpTo};
 use lab::{Check, Invalid};
 use serde::{Deserialize, Serialize};
 use texts::e2e::Version;
@@ -29,7 +29,7 @@ pub struct Settings {
     /// Inner width r, of the methods that have one.
     pub rank: Count,
     /// Step size η.
-    pub step_size: Positive,
+    pub step_size: PositiveSingle,
     /// Adapted are the 2-D weights with both sides of at least this length.
     pub smallest_side: Count,
     /// The E2E data.
@@ -100,7 +100,7 @@ pub struct TextTrainingSettings {
     /// Whether the model's dropout is on.
     pub dropout: bool,
     /// AdamW's ϵ.
-    pub epsilon: Positive,
+    pub epsilon: PositiveSingle,
     /// Steps between two records of the training loss.
     pub record_every: Steps,
     /// Steps between two measurements of the loss on dev; without it only at the end.

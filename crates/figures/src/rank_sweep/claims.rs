@@ -75,9 +75,9 @@ mod tests {
     fn runs_without_a_score_are_not_level() {
         let found = change_between(None, None);
         assert_eq!(found.evidence, Evidence::None { reason: "no run has a score" });
-        assert_eq!(found.note, "2 undefined scores count as 0");
+        assert_eq!(found.note, "undefined scores, counted as 0: 2");
         let found = change_between(Some(0.5), None);
         assert!(found.measured.starts_with("from 0.50 at r = 8 to 0.00 at r = 64"), "{}", found.measured);
-        assert_eq!(found.note, "1 undefined scores count as 0");
+        assert_eq!(found.note, "undefined scores, counted as 0: 1");
     }
 }

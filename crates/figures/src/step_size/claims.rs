@@ -61,7 +61,7 @@ fn notes(rows: &[&RunRow]) -> String {
     let runs = || rows.iter().filter(|row| [LORA, DEEP_LORA_NARROW].contains(&row.method.as_str()));
     let without = runs().filter(|row| row.is_trained() && row.score.is_none()).count();
     let notes = Notes::default().untrained(runs().filter(|row| !row.is_trained()).count());
-    notes.count(without, "runs without a score are left out").text()
+    notes.count(without, "runs without a score, left out").text()
 }
 
 #[cfg(test)]
@@ -82,7 +82,7 @@ mod tests {
         let good = [row(0.1, Some(0.5), 0.5), row(0.2, Some(0.46), 0.5), row(0.3, Some(0.1), 0.5)];
         assert_eq!(near(&good), (Some(2.0), String::new()));
         let bad = [row(0.4, Some(0.9), 2.0), row(0.5, None, 0.5)];
-        let said = "1 runs are not trained and left out; 1 runs without a score are left out".to_owned();
+        let said = "runs not trained, left out: 1; runs without a score, left out: 1".to_owned();
         assert_eq!(near(&[good.to_vec(), bad.to_vec()].concat()), (Some(2.0), said.clone()));
         assert_eq!(near(&bad), (None, said));
     }

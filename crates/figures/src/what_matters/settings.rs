@@ -1,6 +1,6 @@
 //! `experiments/what-matters.toml`: the keys of its own, and the plan.
 
-use lab::checked::{Distinct, Positive};
+use lab::checked::{Distinct, PositiveSingle};
 use lab::{Invalid, Planned};
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +16,7 @@ pub struct Factors {
     /// Poolers and heads.
     pub(super) networks: Vec<FrozenNetwork>,
     /// AdamW's ϵ: the first with all poolers and heads, the others with the last of them.
-    pub(super) epsilons: Distinct<Positive>,
+    pub(super) epsilons: Distinct<PositiveSingle>,
 }
 
 /// A pooler and a head.

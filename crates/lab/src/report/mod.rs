@@ -66,15 +66,28 @@ impl Report<'_> {
     }
 }
 
-/// Writes [`FILE`] beside the tables of a profile, and says where.
+/// Writes [`FILE`] beside the tables of a profile, and says where. Of an experiment whose run just `failed`, with its error, the
+/// report says that what it shows may be of an earlier one.
 ///
 /// # Errors
 /// If a table or figure that is there cannot be read, or the report not written.
-pub fn write(experiments: &[Entry], statements: &str, places: Places) -> Result<PathBuf, LabError> {
+pub fn write(
+    experiments: &[Entry],
+    statements: &str,
+    places: Places,
+    failed: &[(&str, String)],
+) -> Result<PathBuf, LabError> {
     let path = places.results.join(FILE);
-    let report = gather(experiments, statements, places)?;
+    let mut report = gather(experiments, statements, places)?;
     for doubt in report.sections.iter().flat_map(|section| &section.doubts) {
         tracing::warn!("{doubt}; the report says so");
+    }
+    // Their errors were said when they happened. Of what shows nothing there is nothing to doubt.
+    for section in report.sections.iter_mut().filter(|section| section.run.is_some()) {
+        let failures = failed.iter().filter(|(name, _)| *name == section.name);
+        section.doubts.extend(failures.map(|(name, error)| {
+            format!("the last run of {name} ended with an error ({error}): what it did not write is of an earlier one")
+        }));
     }
     files::write(&path, page::html(&report).into_string().as_bytes())?;
     Ok(path)
@@ -144,7 +157,7 @@ mod tests {
         let statements = "[[claim]]\nid = \"a/b\"\nexperiment = \"a\"\nstatement = \"x < y & z\"\nsource = \"Table 1\"\n\
             missing = \"no such experiment yet\"\nheadline = true\n";
         assert_eq!(counts(&[], statements, places).unwrap(), [0, 0, 0, 1]);
-        let html = std::fs::read_to_string(write(&[], statements, places).unwrap()).unwrap();
+        let html = std::fs::read_to_string(write(&[], statements, places, &[]).unwrap()).unwrap();
         assert!(html.contains("x &lt; y &amp; z") && html.contains("no such experiment yet"), "{html}");
         let table = markdown(&[], statements, places).unwrap();
         assert!(table.contains("| x < y & z | Table 1 |"), "{table}");

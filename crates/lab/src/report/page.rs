@@ -266,7 +266,10 @@ fn anchor(claim: &Claim) -> String {
 
 pub(super) fn interval(claim: &Claim) -> String {
     match (claim.low, claim.high) {
-        (Some(low), Some(high)) => format!("{} to {}", short(low), short(high)),
+        (Some(low), Some(high)) => {
+            let largest = low.abs().max(high.abs());
+            format!("{} to {}", short(low, largest), short(high, largest))
+        }
         _ => String::new(),
     }
 }
@@ -279,12 +282,15 @@ fn p_value(claim: &Claim) -> String {
     }
 }
 
-/// A number of three digits or so, with the sign of subtraction.
-fn short(x: f64) -> String {
-    let text = match x.abs() {
-        magnitude if magnitude >= 1000.0 => format!("{x:.0}"),
-        magnitude if magnitude >= 1e-3 || magnitude == 0.0 => format!("{x:.3}"),
-        _ => format!("{x:.1e}"),
+/// An end of an interval with the sign of subtraction; `largest` is the larger end. Never rounded to 0, and in short intervals
+/// with digits enough to tell the ends apart.
+fn short(x: f64, largest: f64) -> String {
+    let text = if largest >= 1000.0 {
+        format!("{x:.0}")
+    } else if x == 0.0 || (x.abs() >= 1e-3 && largest >= 1e-2) {
+        format!("{x:.3}")
+    } else {
+        format!("{x:.1e}")
     };
     text.replacen('-', "−", usize::from(x < 0.0))
 }

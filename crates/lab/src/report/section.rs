@@ -75,7 +75,7 @@ impl Section {
                 .into_iter()
                 .map(|file| Ok((file.clone(), drawing(&file, &read(&places.figures.join(&file))?))))
                 .collect::<Result<_, LabError>>()?,
-            texts: Texts::read(&places.results.join(format!("{name}.texts.csv")))?,
+            texts: Texts::read(&tables(name, places.profile, places.results), &format!("{name}.texts"))?,
             tables: named(places.results, name, "csv").into_iter().map(beside).collect(),
             doubts,
             others,
@@ -113,6 +113,11 @@ fn escaped(part: &str) -> String {
     utf8_percent_encode(part, &PLAIN).to_string()
 }
 
+/// The tables of an experiment in the directory of a profile.
+fn tables(name: &str, profile: &str, directory: &Path) -> Results {
+    Results::new(directory, format!("{name} --profile {profile}"))
+}
+
 /// The verdicts of an experiment.
 struct Verdicts {
     claims: Vec<Claim>,
@@ -125,7 +130,7 @@ struct Verdicts {
 /// The verdicts of the profile and, beside the paper's, those of [`OTHER_MODELS`].
 fn verdicts(name: &str, statements: &[Statement], places: Places) -> Result<Verdicts, LabError> {
     let read = |profile: &str, directory: &Path| -> Result<Option<Vec<Claim>>, LabError> {
-        let results = Results::new(directory, format!("{name} --profile {profile}"));
+        let results = tables(name, profile, directory);
         let stem = format!("{name}.claims");
         Ok(if results.has(&stem) { Some(results.read(&stem)?) } else { None })
     };

@@ -1,10 +1,8 @@
 //! Texts that the report shows as they are: `NAME.texts.csv`, whose rows of the same first column belong together.
 
-use std::path::Path;
-
 use maud::{Markup, html};
 
-use crate::LabError;
+use crate::{LabError, Results};
 
 /// Texts, a block for each value of the first column.
 pub(super) struct Texts {
@@ -19,13 +17,13 @@ struct Block {
 }
 
 impl Texts {
-    /// Of a file; `None` if it is not there or has no rows.
-    pub(super) fn read(path: &Path) -> Result<Option<Self>, LabError> {
-        if !path.is_file() {
+    /// Of `STEM.csv`; `None` if it is not there or has no rows.
+    pub(super) fn read(results: &Results, stem: &str) -> Result<Option<Self>, LabError> {
+        if !results.has(stem) {
             return Ok(None);
         }
-        let bytes = std::fs::read(path).map_err(|source| LabError::Read { path: path.to_owned(), source })?;
-        Self::parse(&bytes).map_err(|source| LabError::ReadTable { path: path.to_owned(), source })
+        let (path, bytes) = results.bytes(stem)?;
+        Self::parse(&bytes).map_err(|error| results.unreadable(path, &bytes, &error))
     }
 
     fn parse(bytes: &[u8]) -> Result<Option<Self>, csv::Error> {

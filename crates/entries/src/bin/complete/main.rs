@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use dynamics::completion::{Centering, Completion, Stopping};
+use dynamics::completion::{Centering, Completion, Stopping, check_entries};
 use dynamics::random;
 use entries::{Split, Table};
 use faer::Par;
@@ -47,6 +47,8 @@ fn run(options: &Options) -> Result<()> {
         messages.say(format_args!("lines that give an entry again: {}", table.repeated));
     }
     options.check(&table)?;
+    // Held-out entries too: the last run learns from all of them.
+    check_entries(table.shape(), &table.entries, &[]).with_context(|| options.entries.display().to_string())?;
     let wanted = predict::Wanted::new(options, &table, &format)?;
 
     let mut rng = random::stream(options.seed, &["complete", "split"]);

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 use clap::{Parser, ValueEnum};
 use entries::{Duplicates, Format, Index, Table};
+use indicatif::HumanBytes;
 
 use crate::values::{
     Columns, columns, cores, delimiter, depth, fraction, from_one, from_zero, positive, seed, steps, threads,
@@ -14,6 +15,8 @@ use crate::values::{
 const SPARSE: usize = 1_000_000;
 /// So many rows or columns for each entry are a mistake, beyond that.
 const MOST_LINES_PER_ENTRY: usize = 10;
+/// Training holds the two factors, which are twice as wide as the rank guess, their gradients, and the best two so far.
+const COPIES: usize = 3;
 
 /// Completes a matrix of which some entries are known, by a compressed deep factorization.
 ///
@@ -181,7 +184,21 @@ impl Options {
             let allowed = format!("from 1 to {most}, half the shorter side of the {rows} × {columns} matrix");
             ensure!((1..=most).contains(rank), "--rank {rank} is not allowed; allowed: {allowed}");
         }
+        self.check_memory(table.shape())?;
         ensure!(self.validation + self.test < 1.0, "--validation and --test together leave nothing to train on");
+        Ok(())
+    }
+
+    /// Refuses a rank whose factors the system would not give the memory for: an allocation that fails ends the program.
+    fn check_memory(&self, (rows, columns): (usize, usize)) -> Result<()> {
+        let rank = self.rank.iter().copied().max().unwrap_or(1);
+        let numbers = COPIES.saturating_mul(2 * rank).saturating_mul(rows + columns);
+        ensure!(
+            Vec::<f64>::new().try_reserve_exact(numbers).is_ok(),
+            "--rank {rank}: factors of a {rows} × {columns} matrix, their gradients and the best of them need at least {}, and the \
+             system does not give so much; allowed: a smaller rank",
+            HumanBytes(numbers.saturating_mul(size_of::<f64>()) as u64)
+        );
         Ok(())
     }
 

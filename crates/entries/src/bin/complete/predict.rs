@@ -180,6 +180,9 @@ fn check_output(output: &Path, inputs: [Option<&std::path::PathBuf>; 2]) -> Resu
     {
         bail!("--output {} is also what is read", input.display());
     }
+    if let Err(error) = new_file(directory) {
+        bail!("--output {}: no file can be made in {}: {error}", output.display(), directory.display());
+    }
     Ok(())
 }
 

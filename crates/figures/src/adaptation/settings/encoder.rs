@@ -1,7 +1,7 @@
 //! `[encoder]` and what pools its hidden states.
 
 use adaptation::Pooling;
-use lab::checked::Positive;
+use lab::checked::PositiveSingle;
 use serde::{Deserialize, Serialize};
 
 use crate::adaptation::made_up;
@@ -15,7 +15,7 @@ pub struct EncoderSettings {
     /// What of the last hidden states goes to the head.
     pub pooling: PoolingChoice,
     /// What the standard deviation of a random pooler is multiplied with.
-    pub pooler_scale: Positive,
+    pub pooler_scale: PositiveSingle,
     /// Most tokens of an example, those at the beginning and the end of sentences included; longer ones are left out.
     /// Without it the paper's 128, or the encoder's positions where it has fewer.
     pub max_tokens: Option<usize>,

@@ -1,7 +1,7 @@
 //! `[head]`: the frozen random head.
 
 use adaptation::Config;
-use lab::checked::{Positive, UpTo};
+use lab::checked::{PositiveSingle, UpTo};
 use serde::{Deserialize, Serialize};
 
 /// `[head]`: the frozen random head.
@@ -16,12 +16,12 @@ pub struct HeadSettings {
 
 /// The key `deviation` of a head.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged, expecting = "\"lecun\" (1/√hidden), or a number greater than 0")]
+#[serde(untagged, expecting = "\"lecun\" (1/√hidden), or a number greater than 0 in single precision")]
 pub enum Deviation {
     /// By name.
     Named(NamedDeviation),
     /// As a number.
-    Number(Positive),
+    Number(PositiveSingle),
 }
 
 /// A standard deviation with a name.

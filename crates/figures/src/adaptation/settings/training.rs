@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use lab::Invalid;
-use lab::checked::{Count, Positive, Steps, UpTo};
+use lab::checked::{Count, PositiveSingle, Steps, UpTo};
 use serde::{Deserialize, Serialize};
 
 use super::known_tasks;
@@ -26,7 +26,7 @@ pub struct TrainingSettings {
     /// Whether the encoder's dropout is on.
     pub dropout: bool,
     /// AdamW's ϵ.
-    pub epsilon: Positive,
+    pub epsilon: PositiveSingle,
     /// Steps between two records of the training loss.
     pub record_every: Steps,
     /// Steps between two evaluations on the way; without it only at the end.

@@ -9,7 +9,7 @@ mod words;
 use std::fmt::Debug;
 
 use adaptation::Selection;
-use lab::checked::{Count, Distinct, Positive, Trials};
+use lab::checked::{Count, Distinct, PositiveSingle, Trials};
 use lab::{Check, Invalid};
 use serde::{Deserialize, Serialize};
 
@@ -36,7 +36,7 @@ pub struct FineTuningSettings<E> {
     /// Inner widths r, of the methods that have one.
     pub ranks: Distinct<Count>,
     /// Step sizes η.
-    pub step_sizes: Distinct<Positive>,
+    pub step_sizes: Distinct<PositiveSingle>,
     /// Adapted matrices.
     pub adapted: Selection,
     /// The pretrained encoder.

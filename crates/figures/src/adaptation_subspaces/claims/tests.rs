@@ -36,7 +36,7 @@ fn matrices_that_learned_nothing_count_as_low_rank() {
     let found = judge(&[&learned[..], &rounding].concat());
     assert_eq!(found.evidence, Evidence::EveryTrial { holding: 2, n: 2 });
     assert_eq!(found.measured, "1.0e-2 to 1.0e-2 of σ_1");
-    assert_eq!(found.note, "2 of 3 matrices have rank 0 (σ_1 at most 1e-3) and count as low rank");
+    assert_eq!(found.note, "matrices of rank 0 (σ_1 at most 1e-3), counted as low rank: 2 of 3");
     let flat = judge(&[value(0, "a", 1, 2e-3), value(0, "a", 2, 1e-3)]);
     assert_eq!(flat.evidence, Evidence::EveryTrial { holding: 0, n: 1 });
 }
@@ -45,7 +45,7 @@ fn matrices_that_learned_nothing_count_as_low_rank() {
 fn a_matrix_without_the_last_singular_value_is_said() {
     let found = low_rank("id", &TrainedRuns::new(&[], &[value(0, "a", 1, 1.0)], &[], "t"), 2);
     assert!(matches!(found.evidence, Evidence::None { .. }));
-    assert_eq!(found.note, "1 matrices have no σ_2 in the table and are left out");
+    assert_eq!(found.note, "matrices without σ_2 in the table, left out: 1");
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn a_run_whose_loss_is_not_a_number_is_left_out() {
     let spectra = [value(0, "a", 1, 1.0), value(0, "a", 2, 0.01)];
     let found = low_rank("id", &TrainedRuns::new(&[], &spectra, &losses, "t"), 2);
     assert!(matches!(found.evidence, Evidence::None { .. }));
-    assert_eq!(found.note, "1 runs are not trained and left out");
+    assert_eq!(found.note, "runs not trained, left out: 1");
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn only_matrices_that_learned_something_have_a_subspace_to_find() {
     let rows = [cosine("a", 30, 0.95), cosine("b", 30, 0.1), cosine("a", 100, 1.0), cosine("b", 100, 1.0)];
     let found = found_early("id", &TrainedRuns::new(&rows, &spectra, &losses, "t"), 100);
     assert_eq!(found.evidence, Evidence::EveryTrial { holding: 1, n: 1 });
-    assert_eq!(found.note, "1 of 2 matrices have rank 0 (σ_1 at most 1e-3) and are left out");
+    assert_eq!(found.note, "matrices of rank 0 (σ_1 at most 1e-3), left out: 1 of 2");
     let rows = [cosine("a", 30, 0.6), cosine("a", 100, 1.0)];
     let late = found_early("id", &TrainedRuns::new(&rows, &spectra, &losses, "t"), 100);
     assert_eq!(late.evidence, Evidence::EveryTrial { holding: 0, n: 1 });

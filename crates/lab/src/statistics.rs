@@ -138,10 +138,13 @@ impl fmt::Display for Estimate {
     }
 }
 
-/// The value in the middle, or the lower of the two there; `None` of none.
+/// The value in the middle, or the mean of the two there; `None` of none.
 pub fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
-    values.get(values.len().checked_sub(1)? / 2).copied()
+    let below = *values.get(values.len().checked_sub(1)? / 2)?;
+    let above = values[values.len() / 2];
+    // Halves first: no sum overflows, and infinities of one sign stay.
+    Some(if below == above { below } else { below / 2.0 + above / 2.0 })
 }
 
 /// The exponent a of the power law `y ∝ xᵃ` that fits points (x, y) of positive numbers best, by least squares in logarithms, and
@@ -371,7 +374,17 @@ mod tests {
 
     #[test]
     fn medians() {
-        assert_eq!((median(vec![3.0, 1.0, 9.0]), median(vec![2.0, 1.0]), median(vec![])), (Some(3.0), Some(1.0), None));
+        let cases: [(&[f64], Option<f64>); 6] = [
+            (&[], None),
+            (&[5.0], Some(5.0)),
+            (&[3.0, 1.0, 9.0], Some(3.0)),
+            (&[2.0, 1.0], Some(1.5)),
+            (&[f64::MAX, f64::MAX, 1.0, f64::MAX], Some(f64::MAX)),
+            (&[1.0, f64::INFINITY, f64::INFINITY, 2.0], Some(f64::INFINITY)),
+        ];
+        for (values, expected) in cases {
+            assert_eq!(median(values.to_vec()), expected, "{values:?}");
+        }
     }
 
     /// The values of `scipy.stats.mannwhitneyu(a, b, method="asymptotic")`.

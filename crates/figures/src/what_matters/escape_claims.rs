@@ -124,6 +124,6 @@ mod tests {
         let found = floors(&rows, &[1e-6, 1e-10], "case");
         let Evidence::Equivalence { estimate, .. } = &found[0].evidence else { panic!("no evidence") };
         assert!((estimate.mean - 0.75).abs() < 1e-12, "the mean of 1 and 1/2");
-        assert!(found[0].measured.contains("10 steps + 4.0 × predicted"), "{}", found[0].measured);
+        assert!(found[0].measured.contains("15 steps + 4.0 × predicted"), "{}", found[0].measured);
     }
 }

@@ -4,7 +4,7 @@ use lab::statistics::{Estimate, mean, paired_by_key};
 use serde::{Deserialize, Serialize};
 
 use super::methods::{DEEP_LORA, DEEP_LORA_NARROW, LORA, LORA_PEFT};
-use super::notes::Notes;
+use super::notes::{Notes, UNDEFINED};
 use super::rows::{RunRow, distinct};
 
 /// What is subtracted from what: the second of each from the first.
@@ -59,6 +59,9 @@ pub struct DifferenceRow {
     pub second_training_loss: Option<f64>,
 }
 
+/// Why a pair is not compared.
+const PAIRS_LEFT_OUT: &str = "pairs with a run that is not trained, left out";
+
 /// Two methods at one place of a table, run by run.
 pub struct Compared<'a> {
     first: Vec<&'a RunRow>,
@@ -97,6 +100,7 @@ impl<'a> Compared<'a> {
         Estimate::crossed(&self.by_run()).filter(|_| self.undefined() < self.first.len() + self.second.len())
     }
 
+    /// Scores that are not defined, among those compared.
     fn undefined(&self) -> usize {
         self.first.iter().chain(&self.second).filter(|row| row.score.is_none()).count()
     }
@@ -107,10 +111,18 @@ impl<'a> Compared<'a> {
         paired_by_key(&scores(&self.first), &scores(&self.second))
     }
 
+    /// What a reader must know beside a comparison of this difference with another: pairs left out, and scores that count as 0,
+    /// in both.
+    pub fn notes_beside(&self, other: &Self) -> String {
+        let left_out = self.not_trained + other.not_trained;
+        let undefined = self.undefined() + other.undefined();
+        Notes::default().count(left_out, PAIRS_LEFT_OUT).count(undefined, UNDEFINED).text()
+    }
+
     /// What a reader must know beside a difference: pairs left out, and what [`Notes::scores`] says of the others.
     pub fn notes(&self) -> String {
         let kept: Vec<&RunRow> = self.first.iter().chain(&self.second).copied().collect();
-        let notes = Notes::default().count(self.not_trained, "pairs with a run that is not trained, left out");
+        let notes = Notes::default().count(self.not_trained, PAIRS_LEFT_OUT);
         notes.scores(&kept).text()
     }
 }
@@ -217,6 +229,17 @@ mod tests {
         let by_run = Compared::of(&rows).by_run();
         assert_eq!(by_run.iter().map(|(key, _)| *key).collect::<Vec<_>>(), [(1, 0), (0, 0), (0, 1)]);
         assert!(by_run.iter().zip([0.25, 0.1, 0.9]).all(|((_, found), expected)| (found - expected).abs() < 1e-12));
+    }
+
+    #[test]
+    fn what_two_differences_leave_out_is_counted_together() {
+        let untrained = RunRow { training_loss: 2.0, ..row(LORA, 0, Some(0.0)) };
+        let one = [untrained, row(DEEP_LORA, 0, Some(0.9)), row(LORA, 1, None), row(DEEP_LORA, 1, Some(0.5))];
+        let other = [row(LORA, 1, Some(0.1)), row(DEEP_LORA, 1, None)];
+        let said = Compared::of(&one).notes_beside(&Compared::of(&other));
+        assert_eq!(said, "pairs with a run that is not trained, left out: 1; undefined scores, counted as 0: 2");
+        let whole = [row(LORA, 1, Some(0.1)), row(DEEP_LORA, 1, Some(0.2))];
+        assert_eq!(Compared::of(&whole).notes_beside(&Compared::of(&whole)), "");
     }
 
     #[test]

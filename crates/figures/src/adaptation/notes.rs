@@ -5,6 +5,9 @@ use lab::statistics::mean;
 
 use super::rows::{RunRow, distinct};
 
+/// What becomes of scores that are not defined, of constant predictions.
+pub const UNDEFINED: &str = "undefined scores, counted as 0";
+
 /// Notes on runs, in the order in which they are to be read; what is not the case is not said.
 #[derive(Default)]
 pub struct Notes(Vec<String>);
@@ -25,7 +28,7 @@ impl Notes {
     /// unequal fit.
     pub fn scores(self, kept: &[&RunRow]) -> Self {
         let undefined = kept.iter().filter(|row| row.score.is_none()).count();
-        self.count(undefined, "undefined scores, counted as 0").fit(kept)
+        self.count(undefined, UNDEFINED).fit(kept)
     }
 
     /// A number of things, and what is the matter with them.

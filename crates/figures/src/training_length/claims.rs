@@ -29,7 +29,8 @@ pub(super) fn findings(settings: &Settings, rows: &[RecordRow]) -> Vec<Finding> 
             for step in AFTER.into_iter().filter(|step| *step <= *settings.training.steps) {
                 let scores = |method: &str| at_step(&rows, method, step, |row| row.score);
                 let finding = above(STEPS, &paired_by_key(&scores(DEEP_LORA), &scores(other)));
-                findings.push(finding.case(format!("{case}, after {step} steps")));
+                let note = Notes::default().untrained(untrained(&rows, &[DEEP_LORA, other], step)).text();
+                findings.push(finding.note(note).case(format!("{case}, after {step} steps")));
             }
             findings.push(above(LOSS, &at_equal_loss(&rows, other, |row| row.score)).case(&case));
         }
@@ -65,6 +66,12 @@ fn above(id: &'static str, differences: &[(Key, f64)]) -> Finding {
 fn at_step(rows: &[&RecordRow], method: &str, step: u64, value: fn(&RecordRow) -> Option<f64>) -> Vec<(Key, f64)> {
     let rows = rows.iter().filter(|row| row.method == method && row.step == step && row.is_trained());
     rows.filter_map(|row| Some((row.key(), value(row)?))).collect()
+}
+
+/// How many runs of some methods are not trained after so many steps.
+fn untrained(rows: &[&RecordRow], methods: &[&str], step: u64) -> usize {
+    let here = rows.iter().filter(|row| row.step == step && methods.contains(&row.method.as_str()));
+    here.filter(|row| !row.is_trained()).count()
 }
 
 /// Deep LoRA's value minus the other method's, for every seed, where each first reaches the lowest training loss that both
@@ -116,5 +123,8 @@ mod tests {
         let found = at_equal_loss(&rows.iter().collect::<Vec<_>>(), LORA, |row| row.score);
         assert_eq!(found.len(), 1);
         assert!((found[0].1 - 0.3).abs() < 1e-12, "0.7 and 0.4, at a loss of 0.2");
+        let lost = row(LORA, 1, 1.5, Some(0.1));
+        let rows = [&rows[3], &lost];
+        assert_eq!((untrained(&rows, &[LORA, DEEP_LORA], 1), untrained(&rows, &[DEEP_LORA], 1)), (1, 0));
     }
 }

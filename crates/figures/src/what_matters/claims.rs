@@ -68,11 +68,12 @@ fn direction(id: &'static str, rows: &[&RunRow], contrast: (&str, &str)) -> Find
 
 /// Deep LoRA's lead is larger under one condition than under another, paired by seed.
 fn interaction(id: &'static str, rows: &[&RunRow], others: &[&RunRow]) -> Finding {
-    let lead = |rows: &[&RunRow]| Compared::of(rows.iter().copied()).by_run();
-    match Estimate::crossed(&paired_by_key(&lead(rows), &lead(others))) {
+    let [one, other] = [rows, others].map(|rows| Compared::of(rows.iter().copied()));
+    match Estimate::crossed(&paired_by_key(&one.by_run(), &other.by_run())) {
         None => Finding::untested(id, "no seed with trained runs under both conditions"),
         Some(estimate) => {
             Finding::new(id, estimate.to_string(), Evidence::Direction { estimate, side: Side::Above, value: 0.0 })
         }
     }
+    .note(one.notes_beside(&other))
 }

@@ -114,9 +114,10 @@ fn run_all(list: &[Entry], statements: &str, options: &All) -> Result<u8, LabErr
     }
     if options.report {
         logging::start(options.common.quiet, options.common.verbose);
-        let (directory, profile) = (options.common.results_directory(), options.common.profile.clone());
+        let directory = options.common.results_directory();
         if !directory.is_dir() {
-            return Err(LabError::NoResults { directory, profile });
+            let others = report::profiles(&options.common.results, list).join(", ");
+            return Err(LabError::NoResults { directory, others });
         }
         let path = write_report(list, statements, options, &[])?;
         return print(&format!("{}\n", path.display())).map(|()| 0);

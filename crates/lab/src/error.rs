@@ -125,12 +125,12 @@ pub enum LabError {
         command: String,
     },
     /// `--report` of a profile without results.
-    #[error("{directory}: there are no results of this profile; run it first, with: reproduce-all --profile {profile}")]
+    #[error("{directory}: there are no results of this profile; profiles with results: {}", if others.is_empty() { "none" } else { others })]
     NoResults {
         /// `results/PROFILE`.
         directory: PathBuf,
-        /// The profile.
-        profile: String,
+        /// Profiles that have some.
+        others: String,
     },
     /// A file or directory could not be written. Nothing half-written is left behind.
     #[error("cannot write {path}")]

@@ -107,9 +107,13 @@ fn all_goes_on_after_an_experiment_that_cannot_be_run_or_drawn() {
 #[test]
 fn a_report_needs_results() {
     let place = Place::new();
-    let message =
-        "results/quik: there are no results of this profile; run it first, with: reproduce-all --profile quik";
-    place.run_all(&["--report", "--profile", "quik"]).assert_refused(message);
+    let refused = |others: &str| {
+        let message = format!("results/quik: there are no results of this profile; profiles with results: {others}");
+        place.run_all(&["--report", "--profile", "quik"]).assert_refused(&message);
+    };
+    refused("none");
+    place.run_all(&["--only", "toy-power"]);
+    refused("quick");
     let ran = place.run_all(&["--report", "--seed", "3"]);
     assert!(ran.code == Some(2) && ran.stderr.contains("'--report' cannot be used with"), "{}", ran.stderr);
 }

@@ -93,6 +93,17 @@ pub fn write(
     Ok(path)
 }
 
+/// The profiles that have tables of some experiment, sorted: the directories below `results` with an `NAME.csv`.
+pub(crate) fn profiles(results: &Path, experiments: &[Entry]) -> Vec<String> {
+    let has_tables =
+        |directory: &Path| experiments.iter().any(|entry| directory.join(format!("{}.csv", entry.name)).is_file());
+    let directories = std::fs::read_dir(results).into_iter().flatten().flatten();
+    let profiles = directories.filter(|entry| has_tables(&entry.path()));
+    let mut names: Vec<String> = profiles.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    names.sort();
+    names
+}
+
 /// The text of the report.
 ///
 /// # Errors

@@ -1,6 +1,6 @@
 //! The lines of a delimited file, as texts of the wanted columns, with their numbers.
 
-use std::io::Read;
+use std::io::{self, BufRead, BufReader, Read};
 
 use csv::{ReaderBuilder, StringRecord, Trim};
 
@@ -9,12 +9,15 @@ use crate::{EntriesError, Format};
 /// Reads a file line by line and takes the wanted columns out of each.
 pub struct Lines<R> {
     file: String,
-    reader: csv::Reader<R>,
+    /// Behind the header.
+    reader: csv::Reader<BufReader<R>>,
     record: StringRecord,
     /// Where the wanted columns are, from 0.
     places: Vec<usize>,
     /// What the header calls them, or their numbers.
     titles: Vec<String>,
+    /// Lines of the header.
+    above: u64,
     /// The columns of the header, or of the first line without one: no line has more.
     width: usize,
 }
@@ -28,25 +31,35 @@ impl<R: Read> Lines<R> {
         let refuse = |what: String| EntriesError::File { file: file.to_owned(), what };
         let delimiter = u8::try_from(format.delimiter).ok().filter(u8::is_ascii);
         let allowed = || refuse(format!("the delimiter {:?} is not one ASCII character", format.delimiter));
-        let reader = ReaderBuilder::new()
-            .delimiter(delimiter.ok_or_else(allowed)?)
-            .has_headers(false)
-            .flexible(true)
-            .trim(Trim::All)
-            .from_reader(source);
-        let (record, places, titles) = (StringRecord::new(), Vec::new(), Vec::new());
-        let mut lines = Self { file: file.to_owned(), reader, record, places, titles, width: 0 };
-        let mut header = None;
+        let mut builder = ReaderBuilder::new();
+        builder.delimiter(delimiter.ok_or_else(allowed)?).has_headers(false).flexible(true).trim(Trim::All);
+        let (mut source, mut above) = (BufReader::new(source), Vec::new());
         for _ in 0..format.header_lines {
-            if !lines.advance()? {
+            // Not by the reader of records, which passes over empty lines.
+            let before = above.len();
+            read_line(&mut source, &mut above)
+                .map_err(|source| EntriesError::Unreadable { file: file.to_owned(), source })?;
+            if above.len() == before {
                 return Err(refuse(format!("it ends within its header (header lines: {})", format.header_lines)));
             }
-            lines.width = lines.width.max(lines.record.len());
-            header.get_or_insert_with(|| lines.record.clone());
         }
+        let mut headers = Vec::new();
+        for record in builder.from_reader(&above[..]).into_records() {
+            headers.push(record.map_err(|error| unreadable(file, 0, error))?);
+        }
+        let (header, width) = (headers.first(), headers.iter().map(StringRecord::len).max().unwrap_or(0));
+        let mut lines = Self {
+            file: file.to_owned(),
+            reader: builder.from_reader(source),
+            record: StringRecord::new(),
+            places: Vec::new(),
+            titles: Vec::new(),
+            above: format.header_lines as u64,
+            width,
+        };
         for column in wanted {
-            let (place, title) = find(column, header.as_ref())
-                .map_err(|what| refuse(what + &other_delimiter(header.as_ref(), format.delimiter)))?;
+            let (place, title) =
+                find(column, header).map_err(|what| refuse(what + &other_delimiter(header, format.delimiter)))?;
             if let Some(other) = lines.places.iter().position(|other| *other == place) {
                 return Err(refuse(format!("columns {:?} and {column:?} are the same", wanted[other])));
             }
@@ -75,7 +88,7 @@ impl<R: Read> Lines<R> {
         if !self.advance()? {
             return Ok(None);
         }
-        let line = self.record.position().map_or(0, csv::Position::line);
+        let line = self.above + self.record.position().map_or(0, csv::Position::line);
         if self.width == 0 {
             self.width = self.record.len();
         }
@@ -103,14 +116,35 @@ impl<R: Read> Lines<R> {
     }
 
     fn advance(&mut self) -> Result<bool, EntriesError> {
-        self.reader.read_record(&mut self.record).map_err(|error| {
-            let line = error.position().map_or(0, csv::Position::line);
-            match error.into_kind() {
-                csv::ErrorKind::Io(source) => EntriesError::Unreadable { file: self.file.clone(), source },
-                csv::ErrorKind::Utf8 { .. } => self.wrong(line, "it is not UTF-8".to_owned()),
-                other => self.wrong(line, format!("{other:?}")),
-            }
-        })
+        self.reader.read_record(&mut self.record).map_err(|error| unreadable(&self.file, self.above, error))
+    }
+}
+
+/// What keeps a record from being read; so many lines of the file lie above the reader's.
+fn unreadable(file: &str, above: u64, error: csv::Error) -> EntriesError {
+    let (file, line) = (file.to_owned(), above + error.position().map_or(0, csv::Position::line));
+    match error.into_kind() {
+        csv::ErrorKind::Io(source) => EntriesError::Unreadable { file, source },
+        csv::ErrorKind::Utf8 { .. } => EntriesError::Line { file, line, what: "it is not UTF-8".to_owned() },
+        other => EntriesError::Line { file, line, what: format!("{other:?}") },
+    }
+}
+
+/// Appends a line with its end, which may be that of any system; nothing at the end of the file.
+fn read_line(source: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<()> {
+    loop {
+        let bytes = source.fill_buf()?;
+        let end = bytes.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
+        let (count, returned) = (end.map_or(bytes.len(), |end| end + 1), end.is_some_and(|end| bytes[end] == b'\r'));
+        line.extend_from_slice(&bytes[..count]);
+        source.consume(count);
+        if returned && source.fill_buf()?.first() == Some(&b'\n') {
+            line.push(b'\n');
+            source.consume(1);
+        }
+        if end.is_some() || count == 0 {
+            return Ok(());
+        }
     }
 }
 

@@ -25,6 +25,8 @@ fn formats() {
             "u f r\nc c c\nrow=1 col=1 class\n1 1 5\n1 2 4.5\n2 1 -1e-3\n",
             Format { delimiter: ' ', header_lines: 3, index: Index::From1, ..format() },
         ),
+        ("u,f,r\r\n\r\na,x,5\r\na,y,4.5\r\nb,x,-1e-3\r\n", Format { header_lines: 2, ..format() }),
+        ("u,f,r\ra,x,5\ra,y,4.5\rb,x,-1e-3\r", format()),
     ] {
         let table = read(text, &format).unwrap();
         assert_eq!(table.entries, expected, "{text}");

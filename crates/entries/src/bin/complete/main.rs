@@ -54,6 +54,7 @@ fn run(options: &Options) -> Result<()> {
     let mut rng = random::stream(options.seed, &["complete", "split"]);
     let split = Split::draw(table.entries.clone(), options.validation, options.test, &mut rng)
         .with_context(|| options.entries.display().to_string())?;
+    rayon::ThreadPoolBuilder::new().num_threads(options.threads()).build_global().context("--threads")?;
     let par = if options.threads() > 1 { Par::rayon(options.threads()) } else { Par::Seq };
     let found = search::best(options, &messages, table.shape(), &split, par)?;
     report(&messages, &table, &split, &found);

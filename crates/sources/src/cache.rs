@@ -6,6 +6,7 @@
 
 use std::fmt::Write;
 use std::fs::{self, File};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -89,21 +90,22 @@ impl Cache {
     ) -> Result<Files, SourceError> {
         let cache = self.directory()?;
         let directory = cache.join(key);
-        if is_intact(&directory) {
+        if is_intact(&directory)? {
             return Ok(Files { directory });
         }
         fs::create_dir_all(&cache).map_err(io_error("create", &cache))?;
         let _lock = lock(&cache.join(format!("{key}.lock")))?;
         // Another process may have filled the entry while this one waited.
-        if is_intact(&directory) {
+        if is_intact(&directory)? {
             return Ok(Files { directory });
         }
-        remove(&directory)?;
         let work = cache.join(format!("{key}.partial"));
         let files = work.join("files");
         fs::create_dir_all(&files).map_err(io_error("create", &files))?;
         fill(&work, &files)?;
         write_sums(&files)?;
+        // A damaged entry, only now that there is another.
+        remove(&directory)?;
         fs::rename(&files, &directory).map_err(io_error("create", &directory))?;
         remove(&work)?;
         Ok(Files { directory })
@@ -131,17 +133,28 @@ fn lock(path: &Path) -> Result<File, SourceError> {
     Ok(file)
 }
 
-/// Whether all files listed in the entry's sums are there with the content they were written with.
-fn is_intact(entry: &Path) -> bool {
-    let Ok(sums) = fs::read_to_string(entry.join(SUMS)) else {
-        return false;
-    };
-    !sums.is_empty()
-        && sums.lines().all(|line| {
-            line.split_once("  ").is_some_and(|(digest, name)| {
-                Sha256::of_file(&entry.join(name)).is_ok_and(|found| found.to_string() == digest)
-            })
-        })
+/// Whether all files listed in the entry's sums are there with the content they were written with. A file that the system does
+/// not let this process read is an error: it may be as good as ever.
+fn is_intact(entry: &Path) -> Result<bool, SourceError> {
+    let path = entry.join(SUMS);
+    let Some(sums) = found(fs::read_to_string(&path), &path)? else { return Ok(false) };
+    for line in sums.lines() {
+        let Some((digest, name)) = line.split_once("  ") else { return Ok(false) };
+        let path = entry.join(name);
+        if found(Sha256::of_file(&path), &path)?.is_none_or(|found| found.to_string() != digest) {
+            return Ok(false);
+        }
+    }
+    Ok(!sums.is_empty())
+}
+
+/// What was read of a file; `None` if that is not there, or is no such file.
+fn found<T>(read: io::Result<T>, path: &Path) -> Result<Option<T>, SourceError> {
+    use ErrorKind::{InvalidData, IsADirectory, NotADirectory, NotFound};
+    match read {
+        Err(error) if matches!(error.kind(), NotFound | NotADirectory | IsADirectory | InvalidData) => Ok(None),
+        read => read.map(Some).map_err(io_error("read", path)),
+    }
 }
 
 fn write_sums(directory: &Path) -> Result<(), SourceError> {

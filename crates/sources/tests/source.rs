@@ -164,6 +164,24 @@ fn a_damaged_entry_is_made_again() {
     }
 }
 
+/// It may be as good as ever, and there may be no network to fetch it again.
+#[cfg(unix)]
+#[test]
+fn an_entry_that_cannot_be_read_now_is_kept() {
+    let setup = small_wheel();
+    let source = setup.source(CONFIG);
+    let path = setup.fetch(&source).unwrap().path("config.json").unwrap();
+    let aside = path.with_extension("aside");
+    fs::rename(&path, &aside).unwrap();
+    std::os::unix::fs::symlink(&path, &path).unwrap();
+    let error = setup.fetch(&source).unwrap_err().to_string();
+    assert!(error.starts_with("cannot read") && error.contains("config.json"), "{error}");
+    fs::rename(&aside, &path).unwrap();
+    let calls = setup.calls().len();
+    setup.fetch(&source).unwrap();
+    assert_eq!((setup.calls().len(), fs::read(&path).unwrap()), (calls, b"{}".to_vec()));
+}
+
 #[test]
 fn another_declaration_is_another_entry() {
     let setup = small_wheel();

@@ -88,5 +88,6 @@ pub fn score(metric: Metric, predicted: &Mat<f64>, examples: &[Labelled]) -> Opt
 
 /// The first of the largest logits; NaN is never the largest.
 fn largest(logits: faer::ColRef<'_, f64>) -> usize {
-    (1..logits.nrows()).fold(0, |best, class| if logits[class] > logits[best] { class } else { best })
+    let is_larger = |class: usize, than: usize| logits[class] > logits[than] || logits[than].is_nan();
+    (1..logits.nrows()).fold(0, |best, class| if is_larger(class, best) { class } else { best })
 }

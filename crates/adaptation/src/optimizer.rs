@@ -155,8 +155,8 @@ impl<T: Real> AdamW<T> {
         let mut tables = false;
         for (_, parameter) in adapters.parameters_mut() {
             let moments = moments.next().expect("one pair of moments per parameter");
-            let Some(rule) = rules.of(parameter.group) else { continue };
             tables |= parameter.touched.is_some();
+            let Some(rule) = rules.of(parameter.group) else { continue };
             match &parameter.touched {
                 Some(touched) => {
                     update_rows(&mut parameter.value, &parameter.gradient, touched, moments, self.steps, rule)

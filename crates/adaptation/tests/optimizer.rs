@@ -160,13 +160,17 @@ struct Tables<T: Real> {
 
 impl<T: Real> Tables<T> {
     fn new(settings: AdamWSettings, by_rows: bool) -> Self {
+        Self::in_groups(settings, by_rows, [Group::Inner, Group::Outer])
+    }
+
+    fn in_groups(settings: AdamWSettings, by_rows: bool, groups: [Group; 2]) -> Self {
         let value = Mat::<T>::from_fn(TABLE.0, TABLE.1, |i, j| T::of(((i * 13 + j * 5) % 19) as f64 / 19.0 - 0.3));
         let parameter = |name, group| match by_rows {
             true => Parameter::table(name, value.as_ref(), group),
             false => Parameter::new(name, value.transpose(), group),
         };
         let mut adapters = Adapters::new();
-        let pair = Pair([parameter("inner", Group::Inner), parameter("outer", Group::Outer)]);
+        let pair = Pair([parameter("first", groups[0]), parameter("second", groups[1])]);
         adapters.insert(Site::WordEmbeddings, Box::new(pair));
         let optimizer = AdamW::new(settings, &adapters);
         Self { adapters, optimizer }
@@ -235,6 +239,19 @@ fn rows_that_are_put_off_move_bit_for_bit_as_whole_tables() {
         rows_move_as_whole_tables::<f32>(settings);
         rows_move_as_whole_tables::<f64>(settings);
     }
+}
+
+/// As the tables of a compressed embedding at γ = 0.
+#[test]
+fn tables_that_do_not_move_need_no_catching_up() {
+    let settings = AdamWSettings { weight_decay: 0.1, discrepant_step: 0.0, ..AdamWSettings::default() };
+    let mut rows = Tables::<f64>::in_groups(settings, true, [Group::Outer; 2]);
+    let before: Vec<Mat<f64>> = rows.adapters.parameters().map(|(_, one)| one.value.clone()).collect();
+    for number in 0..20 {
+        rows.step(&rows_of_step(number), number, true);
+    }
+    rows.optimizer.catch_up_all(&mut rows.adapters);
+    assert!(rows.adapters.parameters().zip(&before).all(|((_, after), before)| after.value == *before));
 }
 
 #[test]

@@ -27,6 +27,7 @@ pub(super) struct Row {
     task: String,
     method: String,
     rank: usize,
+    head_draw: usize,
     trial: usize,
     /// Trained numbers.
     parameters: usize,
@@ -41,6 +42,7 @@ pub(super) struct Cost {
     task: String,
     method: String,
     rank: usize,
+    head_draw: usize,
     trial: usize,
     /// Of making adapters and optimizer.
     setup_seconds: f64,
@@ -82,6 +84,7 @@ impl Experiment for Costs {
             task: at.task.clone(),
             method: at.method.clone(),
             rank: at.rank,
+            head_draw: at.head_draw,
             trial: at.trial,
             parameters: outcome.parameters,
             optimizer_mib: mib(2 * size_of::<f32>() * outcome.parameters),
@@ -91,6 +94,7 @@ impl Experiment for Costs {
             task: at.task.clone(),
             method: at.method.clone(),
             rank: at.rank,
+            head_draw: at.head_draw,
             trial: at.trial,
             setup_seconds: outcome.setup_seconds,
             seconds_per_step: outcome.seconds_per_step,

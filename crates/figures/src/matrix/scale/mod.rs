@@ -6,13 +6,12 @@ mod settings;
 use std::time::Instant;
 
 use anyhow::Context;
-use dynamics::dense::matmul;
 use dynamics::random::{Generator, stream};
 use dynamics::{
     CompressedFactorization, DeepFactorization, DynamicsError, HeldOut, Initialization, LossForm, Objective, Observed,
     Target, compression,
 };
-use faer::{Accum, Mat, Par};
+use faer::Par;
 use lab::{Memory, Trial, TrialContext, TrialError};
 use serde::{Deserialize, Serialize};
 
@@ -71,7 +70,6 @@ impl Trial for ScaleTrial {
     /// The peak memory is right if no other trial runs at the same time.
     fn run(&self, (): &(), context: &TrialContext) -> Result<ScaleOutcome, TrialError> {
         let par = if context.threads > 1 { Par::rayon(context.threads) } else { Par::Seq };
-        prepare_products();
         let (watch, clock) = (Watch::start(), Instant::now());
         let objective = self.objective().context("making the problem")?;
         let held_out = HeldOut::draw(&objective, self.held_out_entries, &mut self.instance_stream("held-out entries"))
@@ -87,15 +85,6 @@ impl Trial for ScaleTrial {
         }?;
         Ok(ScaleOutcome { problem_seconds, peak_bytes: watch.peak() as u64, ..outcome })
     }
-}
-
-/// The first product of a thread makes a buffer that is kept for all later ones, as large as the last cache; no trial is to be
-/// charged with them.
-fn prepare_products() {
-    rayon::broadcast(|_| {
-        let (factor, mut square) = (Mat::<f64>::identity(256, 256), Mat::zeros(256, 256));
-        matmul(square.as_mut(), Accum::Replace, factor.as_ref(), factor.as_ref(), 1.0, Par::Seq);
-    });
 }
 
 impl ScaleTrial {

@@ -51,24 +51,19 @@ impl Estimate {
     /// The mean over two crossed random factors, such as draws of a head and seeds; `None` of no values.
     ///
     /// Its variance is that of the two-way model with random effects and one value for each pair: (MS_rows + MS_columns −
-    /// MS_rest) / n, where a component that comes out negative is taken as 0; degrees of freedom by Satterthwaite. Pairs
-    /// that make no full table are cut to the columns that all rows have. With one row, one column, or pairs that share
-    /// nothing (a head of its own for every seed), the values are independent, and it is [`Self::of`].
+    /// MS_rest) / n, where a component that comes out negative is taken as 0; degrees of freedom by Satterthwaite. It is of the
+    /// values in the [`full_table`]. With one row, one column, or pairs that share nothing (a head of its own for every seed), the
+    /// values are independent, and it is [`Self::of`].
     pub fn crossed<R: PartialEq + Copy, C: PartialEq + Copy>(values: &[((R, C), f64)]) -> Option<Self> {
-        let (rows, mut columns) = (distinct(values.iter().map(|v| v.0.0)), distinct(values.iter().map(|v| v.0.1)));
+        let values = full_table(values);
+        let (rows, columns) = (distinct(values.iter().map(|v| v.0.0)), distinct(values.iter().map(|v| v.0.1)));
         let at = |row: R, column: C| values.iter().find(|(key, _)| *key == (row, column)).map(|value| value.1);
-        let independent = || Self::of(&values.iter().map(|value| value.1).collect::<Vec<_>>());
-        if rows.len() < 2 || columns.len() < 2 {
-            return independent();
+        if rows.len() < 2 || columns.len() < 2 || rows.len() * columns.len() > values.len() {
+            return Self::of(&values.iter().map(|value| value.1).collect::<Vec<_>>());
         }
-        columns.retain(|&column| rows.iter().all(|&row| at(row, column).is_some()));
         let table: Vec<Vec<f64>> =
             rows.iter().map(|&row| columns.iter().filter_map(|&column| at(row, column)).collect()).collect();
-        match columns.len() {
-            0 => independent(),
-            1 => Self::of(&table.concat()),
-            _ => Some(Self::two_way(&table)),
-        }
+        Some(Self::two_way(&table))
     }
 
     /// The mean of a full table with at least two rows and columns.
@@ -85,8 +80,8 @@ impl Estimate {
         let rest = (squares(&all, total) - rows - columns).max(0.0);
         let degrees = [a - 1.0, b - 1.0, (a - 1.0) * (b - 1.0)];
         let [of_rows, of_columns, of_rest] = [rows / degrees[0], columns / degrees[1], rest / degrees[2]];
-        let (variance, degrees) = if of_rows.min(of_columns) >= of_rest && of_rest > 0.0 {
-            let sum = of_rows + of_columns - of_rest;
+        let sum = of_rows + of_columns - of_rest;
+        let (variance, degrees) = if of_rows.min(of_columns) >= of_rest && sum > 0.0 {
             let parts =
                 [of_rows, of_columns, of_rest].iter().zip(degrees).map(|(part, df)| part * part / df).sum::<f64>();
             (sum, sum * sum / parts)
@@ -184,6 +179,45 @@ pub fn paired<K: PartialEq + Copy>(a: &[(K, f64)], b: &[(K, f64)]) -> Vec<f64> {
 pub fn paired_by_key<K: PartialEq + Copy>(a: &[(K, f64)], b: &[(K, f64)]) -> Vec<(K, f64)> {
     let partner = |key: &K| b.iter().find(|(other, _)| other == key);
     a.iter().filter_map(|(key, value)| Some((*key, value - partner(key)?.1))).collect()
+}
+
+/// Of values by two keys, those of a table without holes: rows and columns are left out until there is none, each time the one that
+/// lacks the largest share. All of them if no two share a key.
+pub fn full_table<R: PartialEq + Copy, C: PartialEq + Copy>(values: &[((R, C), f64)]) -> Vec<((R, C), f64)> {
+    let (mut rows, mut columns) = (distinct(values.iter().map(|v| v.0.0)), distinct(values.iter().map(|v| v.0.1)));
+    if rows.len() == values.len() && columns.len() == values.len() {
+        return values.to_vec();
+    }
+    let is_hole = |row: R, column: C| !values.iter().any(|value| value.0 == (row, column));
+    loop {
+        let in_rows = rows.iter().map(|&row| columns.iter().filter(|&&column| is_hole(row, column)).count());
+        let in_columns = columns.iter().map(|&column| rows.iter().filter(|&&row| is_hole(row, column)).count());
+        let ((in_row, row), (in_column, column)) = (largest(in_rows), largest(in_columns));
+        if in_row == 0 {
+            return values
+                .iter()
+                .filter(|value| rows.contains(&value.0.0) && columns.contains(&value.0.1))
+                .copied()
+                .collect();
+        }
+        // As shares of their lengths; of equal ones the column's.
+        if in_row * rows.len() > in_column * columns.len() {
+            rows.remove(row);
+        } else {
+            columns.remove(column);
+        }
+    }
+}
+
+/// The mean of the values whose keys are among those of `others`: of what a paired difference is made from.
+pub fn mean_among<K: PartialEq>(values: &[(K, f64)], others: &[(K, f64)]) -> Option<f64> {
+    let shared = values.iter().filter(|value| others.iter().any(|other| other.0 == value.0));
+    mean(&shared.map(|value| value.1).collect::<Vec<_>>())
+}
+
+/// The largest number and its place; of equal ones the last.
+fn largest(numbers: impl Iterator<Item = usize>) -> (usize, usize) {
+    numbers.enumerate().map(|(place, number)| (number, place)).max().unwrap_or_default()
 }
 
 fn distinct<T: PartialEq>(values: impl Iterator<Item = T>) -> Vec<T> {
@@ -306,6 +340,20 @@ mod tests {
         let noise = [((0, 0), 1.0), ((0, 1), -1.0), ((1, 0), -1.0), ((1, 1), 1.0), ((0, 2), 9.0)];
         let found = Estimate::crossed(&noise).unwrap();
         assert_eq!((found.n, found.mean, found.error.unwrap()), (4, 0.0, StandardError { size: 1.0, degrees: 1.0 }));
+        // Values that are the sum of a row's and a column's: there is no rest.
+        let sums = [((0, 0), 0.0), ((0, 1), 1.0), ((1, 0), 1.0), ((1, 1), 2.0)];
+        let error = Estimate::crossed(&sums).unwrap().error.unwrap();
+        assert_eq!(error, StandardError { size: 0.5f64.sqrt(), degrees: 2.0 });
+        // No column is complete, and the first row has the holes but one: that row, then one column is left out.
+        let holes = [(0, 0), (0, 1), (1, 2)];
+        let gappy: Vec<_> = (0..3)
+            .flat_map(|i| (0..3).map(move |j| ((i, j), (3 * i + j * j) as f64)))
+            .filter(|value| !holes.contains(&value.0))
+            .collect();
+        let cut: Vec<_> = gappy.iter().copied().filter(|&((i, j), _)| i > 0 && j < 2).collect();
+        assert_eq!((full_table(&gappy), cut.len()), (cut.clone(), 4));
+        assert_eq!(Estimate::crossed(&gappy), Estimate::crossed(&cut));
+        assert_eq!(mean_among(&[((2, 0), 1.0), ((2, 1), 3.0), ((0, 0), 99.0)], &cut), Some(2.0));
         // A head of its own for every seed: independent values.
         let own = [((0, 0), 1.0), ((1, 1), 2.0), ((2, 2), 3.0)];
         assert_eq!(Estimate::crossed(&own), Estimate::of(&[1.0, 2.0, 3.0]));

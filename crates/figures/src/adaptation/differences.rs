@@ -1,6 +1,6 @@
 //! One method against another: paired differences, and what must be known beside them.
 
-use lab::statistics::{Estimate, mean, paired_by_key};
+use lab::statistics::{Estimate, full_table, mean, paired_by_key};
 use serde::{Deserialize, Serialize};
 
 use super::methods::{DEEP_LORA, DEEP_LORA_NARROW, LORA, LORA_PEFT};
@@ -37,7 +37,7 @@ pub struct DifferenceRow {
     pub step_size: f64,
     /// AdamW's ϵ.
     pub epsilon: f64,
-    /// Pairs of trained runs.
+    /// Pairs of trained runs that the mean is over: with several draws, those of a full table of draws and seeds.
     pub pairs: usize,
     /// Draws of pooler and head among them.
     pub head_draws: usize,
@@ -61,6 +61,7 @@ pub struct DifferenceRow {
 
 /// Why a pair is not compared.
 const PAIRS_LEFT_OUT: &str = "pairs with a run that is not trained, left out";
+const OUTSIDE: &str = "other pairs, left out with a draw or a seed that lacks some";
 
 /// Two methods at one place of a table, run by run.
 pub struct Compared<'a> {
@@ -68,6 +69,8 @@ pub struct Compared<'a> {
     second: Vec<&'a RunRow>,
     /// Pairs of the same number of which one is not trained.
     not_trained: usize,
+    /// Trained pairs outside the [`full_table`] of draws and numbers.
+    outside: usize,
     /// Runs without a partner of the same number.
     unpaired: usize,
 }
@@ -78,7 +81,8 @@ impl<'a> Compared<'a> {
         Self::between(rows, CONTRASTS[0])
     }
 
-    /// The pairs of runs of the same draw and number among these rows, those with a run that is not trained counted apart.
+    /// The pairs of runs of the same draw and number among these rows. Those with a run that is not trained, and those outside the
+    /// full table of draws and numbers, are counted apart.
     pub fn between(rows: impl IntoIterator<Item = &'a RunRow>, (one, other): (&str, &str)) -> Self {
         let rows = rows.into_iter().filter(|row| [one, other].contains(&row.method.as_str()));
         let (mut first, mut second): (Vec<&RunRow>, Vec<&RunRow>) = rows.partition(|row| row.method == one);
@@ -92,7 +96,12 @@ impl<'a> Compared<'a> {
             first.iter().chain(&second).filter(|row| !row.is_trained()).map(|row| row.key()).collect();
         first.retain(|row| !untrained.contains(&row.key()));
         second.retain(|row| !untrained.contains(&row.key()));
-        Self { not_trained: all - first.len(), unpaired, first, second }
+        let trained = first.len();
+        let keyed: Vec<_> = first.iter().map(|row| (row.key(), 0.0)).collect();
+        let kept: Vec<_> = full_table(&keyed).into_iter().map(|(key, _)| key).collect();
+        first.retain(|row| kept.contains(&row.key()));
+        second.retain(|row| kept.contains(&row.key()));
+        Self { not_trained: all - trained, outside: trained - first.len(), unpaired, first, second }
     }
 
     /// The mean of the differences over the pairs; `None` without pairs, or if no score of any pair is defined.
@@ -116,13 +125,14 @@ impl<'a> Compared<'a> {
     pub fn notes_beside(&self, other: &Self) -> String {
         let left_out = self.not_trained + other.not_trained;
         let undefined = self.undefined() + other.undefined();
-        Notes::default().count(left_out, PAIRS_LEFT_OUT).count(undefined, UNDEFINED).text()
+        let notes = Notes::default().count(left_out, PAIRS_LEFT_OUT).count(self.outside + other.outside, OUTSIDE);
+        notes.count(undefined, UNDEFINED).text()
     }
 
     /// What a reader must know beside a difference: pairs left out, and what [`Notes::scores`] says of the others.
     pub fn notes(&self) -> String {
         let kept: Vec<&RunRow> = self.first.iter().chain(&self.second).copied().collect();
-        let notes = Notes::default().count(self.not_trained, PAIRS_LEFT_OUT);
+        let notes = Notes::default().count(self.not_trained, PAIRS_LEFT_OUT).count(self.outside, OUTSIDE);
         notes.scores(&kept).text()
     }
 }
@@ -225,10 +235,13 @@ mod tests {
             of(0, row(DEEP_LORA, 1, Some(0.9))),
         ];
         let found = differences(&rows);
-        assert_eq!((found.len(), found[0].pairs, found[0].undefined, found[0].head_draws), (1, 3, 1, 2));
-        let by_run = Compared::of(&rows).by_run();
-        assert_eq!(by_run.iter().map(|(key, _)| *key).collect::<Vec<_>>(), [(1, 0), (0, 0), (0, 1)]);
-        assert!(by_run.iter().zip([0.25, 0.1, 0.9]).all(|((_, found), expected)| (found - expected).abs() < 1e-12));
+        // The second draw lacks number 1, so that is left out of the first one too.
+        assert_eq!((found.len(), found[0].pairs, found[0].undefined, found[0].head_draws), (1, 2, 0, 2));
+        let compared = Compared::of(&rows);
+        let by_run = compared.by_run();
+        assert_eq!(by_run.iter().map(|(key, _)| *key).collect::<Vec<_>>(), [(1, 0), (0, 0)]);
+        assert!(by_run.iter().zip([0.25, 0.1]).all(|((_, found), expected)| (found - expected).abs() < 1e-12));
+        assert_eq!(compared.notes(), "other pairs, left out with a draw or a seed that lacks some: 1");
     }
 
     #[test]

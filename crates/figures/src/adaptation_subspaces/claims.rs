@@ -22,7 +22,7 @@ pub(super) fn findings(settings: &Settings, results: &Results) -> anyhow::Result
     }
     let tasks = distinct(&rows, |row| row.task.clone());
     let of_tasks: Vec<(&String, TrainedRuns)> =
-        tasks.iter().map(|task| (task, TrainedRuns::new(&rows, &spectra, &losses, task))).collect();
+        tasks.iter().map(|task| (task, TrainedRuns::new(&rows, &spectra, &losses, task, *settings.trials))).collect();
     let low = |id: &'static str| {
         of_tasks
             .iter()
@@ -61,7 +61,7 @@ fn low_rank(id: &'static str, trained: &TrainedRuns<'_>, count: usize) -> Findin
     };
     match runs.len() {
         0 => Finding::untested(id, "no trained run with these singular values"),
-        n => Finding::new(id, measured, Evidence::EveryTrial { holding, n }),
+        n => Finding::new(id, measured, Evidence::EveryTrial { holding, n: n + trained.failed }),
     }
     .note(notes.text())
 }
@@ -95,7 +95,10 @@ fn found_early(id: &'static str, trained: &TrainedRuns<'_>, steps: u64) -> Findi
     );
     match theirs.len() {
         0 => Finding::untested(id, "no trained run with an update above rank 0 that the authors would draw"),
-        n => Finding::new(id, measured, Evidence::EveryTrial { holding: theirs.iter().filter(|one| one.0).count(), n }),
+        n => {
+            let holding = theirs.iter().filter(|one| one.0).count();
+            Finding::new(id, measured, Evidence::EveryTrial { holding, n: n + trained.failed })
+        }
     }
     .note(trained.notes("left out").text())
 }

@@ -15,14 +15,23 @@ pub struct TrainedRuns<'a> {
     pub losses: Vec<&'a RecordRow>,
     /// Runs that are not trained, which are left out.
     untrained: usize,
+    /// Runs without a record. No statement holds in every run then.
+    pub failed: usize,
 }
 
 impl<'a> TrainedRuns<'a> {
-    /// Those of `task`.
-    pub fn new(rows: &'a [Row], spectra: &'a [SpectrumRow], losses: &'a [RecordRow], task: &str) -> Self {
+    /// Those of `task`, on which so many were planned.
+    pub fn new(
+        rows: &'a [Row],
+        spectra: &'a [SpectrumRow],
+        losses: &'a [RecordRow],
+        task: &str,
+        planned: usize,
+    ) -> Self {
         let losses = of_task(losses, task, |row| &row.task);
         let end = |run: usize| losses.iter().rfind(|row| row.trial == run);
         let mut untrained = distinct(&losses, |row| row.trial);
+        let failed = planned.saturating_sub(untrained.len());
         untrained.retain(|&run| end(run).is_some_and(|end| !end.is_trained()));
         let is_kept = |run: usize| !untrained.contains(&run);
         Self {
@@ -30,6 +39,7 @@ impl<'a> TrainedRuns<'a> {
             spectra: of_task(spectra, task, |row| &row.task).into_iter().filter(|row| is_kept(row.trial)).collect(),
             losses: losses.iter().copied().filter(|row| is_kept(row.trial)).collect(),
             untrained: untrained.len(),
+            failed,
         }
     }
 
@@ -47,7 +57,11 @@ impl<'a> TrainedRuns<'a> {
     /// What must be known of its runs, and what becomes of the matrices of rank 0.
     pub fn notes(&self, rank_0: &str) -> Notes {
         let what = format!("matrices of rank 0 (σ_1 at most {ZERO_NORM:e}), {rank_0}");
-        Notes::default().untrained(self.untrained).part(self.of_rank_0().len(), self.first().len(), &what)
+        Notes::default().count(self.failed, "runs failed").untrained(self.untrained).part(
+            self.of_rank_0().len(),
+            self.first().len(),
+            &what,
+        )
     }
 }
 

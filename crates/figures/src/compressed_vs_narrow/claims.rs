@@ -1,6 +1,6 @@
 //! What Figure 6 says, and whether the tables bear it out.
 
-use lab::statistics::{Estimate, paired};
+use lab::statistics::{Estimate, mean_among, paired, paired_by_key};
 use lab::{Evidence, Finding, Side};
 
 use super::rows::{Row, Timing, iterations_of, seconds_of};
@@ -66,7 +66,8 @@ fn fewer_iterations(rows: &[Row]) -> Vec<Finding> {
         let finding = match Estimate::of(&paired(&narrow, &compressed)) {
             None => Finding::untested(FEWER, "no pair of runs met the tolerance"),
             Some(estimate) => {
-                let [a, b] = [&narrow, &compressed].map(|x| x.iter().map(|x| x.1).sum::<f64>() / x.len() as f64);
+                let pairs = paired_by_key(&narrow, &compressed);
+                let [a, b] = [&narrow, &compressed].map(|of| mean_among(of, &pairs).unwrap_or(f64::NAN));
                 let measured = format!("{a:.0} against {b:.0}, {:.2} times", a / b);
                 Finding::new(FEWER, measured, Evidence::Direction { estimate, side: Side::Above, value: 0.0 })
             }

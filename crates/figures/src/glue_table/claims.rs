@@ -66,7 +66,8 @@ fn overall(id: &'static str, runs: &[RunRow]) -> Finding {
             Finding::new(id, measured, Evidence::Direction { estimate, side: Side::Above, value: 0.0 })
         }
     };
-    let notes = ["the tasks are the sample, not the seeds".to_owned(), Notes::of_runs(&glue).text()];
+    let compared = glue.iter().filter(|run| [DEEP_LORA, LORA].contains(&run.method.as_str()));
+    let notes = ["the tasks are the sample, not the seeds".to_owned(), Notes::of_runs(compared).text()];
     finding.note(notes.into_iter().filter(|note| !note.is_empty()).collect::<Vec<_>>().join("; "))
 }
 

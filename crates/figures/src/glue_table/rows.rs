@@ -12,6 +12,10 @@ pub(super) const NOT_RUN: &str = "not run: no data";
 const FAILED: &str = "failed: a method has no finished run";
 /// The status of a task of which no pair of runs bears a comparison.
 const NOT_TRAINED: &str = "not trained: no pair of runs ends below the best constant's loss";
+/// The status of a task whose trained runs predict constants, so that Pearson's or Matthews's correlation is not defined.
+const NO_SCORE: &str = "no score: the predictions are constant";
+/// The status of a task on which both methods have finished runs, but of other seeds.
+const NOT_PAIRED: &str = "not paired: no seed has a finished run of both methods";
 
 /// One task: a row of `glue-table.csv`, in the percents of the usual tables.
 #[derive(Debug, Serialize, Deserialize)]
@@ -48,8 +52,10 @@ pub(super) fn row(encoder: &str, task: &str, runs: &[&RunRow], difference: Optio
         metric: runs.first().map_or(String::new(), |run| run.metric.clone()),
         status: match difference {
             Some(difference) if difference.pairs > 0 => RUN,
-            _ if lora_mean_percent.is_some() && deep_lora_mean_percent.is_some() => NOT_TRAINED,
-            _ => FAILED,
+            _ if lora_mean_percent.is_none() || deep_lora_mean_percent.is_none() => FAILED,
+            Some(difference) if difference.undefined > 0 => NO_SCORE,
+            Some(difference) if difference.not_trained > 0 => NOT_TRAINED,
+            _ => NOT_PAIRED,
         }
         .to_owned(),
         trials: difference.map_or(0, |row| row.pairs),

@@ -1,6 +1,6 @@
 //! What the paper says of the compressed adapter, and whether the tables bear it out.
 
-use lab::statistics::{Estimate, mean, paired_by_key};
+use lab::statistics::{Estimate, full_table, mean, mean_among, paired_by_key};
 use lab::{Evidence, Finding, Side};
 
 use super::Settings;
@@ -75,8 +75,8 @@ fn gaps(
 fn tracks(id: &'static str, rows: &[&RecordRow], value: fn(&RecordRow) -> Option<f64>) -> Finding {
     let distance = |method| gaps(rows, method, value, |a, b| (a - b).abs());
     let (near, far) = (distance(COMPRESSED), distance(DEEP_LORA_NARROW));
-    let of = |gaps: &[(Key, f64)]| mean(&gaps.iter().map(|gap| gap.1).collect::<Vec<_>>());
-    match (Estimate::crossed(&paired_by_key(&far, &near)), of(&near).zip(of(&far))) {
+    let pairs = full_table(&paired_by_key(&far, &near));
+    match (Estimate::crossed(&pairs), mean_among(&near, &pairs).zip(mean_among(&far, &pairs))) {
         (Some(estimate), Some((near, far))) => Finding::new(
             id,
             format!("mean distance {near:.3} (compressed), {far:.3} (narrow)"),

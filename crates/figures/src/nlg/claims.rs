@@ -1,7 +1,7 @@
 //! What the paper says of generation, and whether the tables bear it out.
 
 use charts::significant;
-use lab::statistics::mean;
+use lab::statistics::mean_among;
 use lab::{Evidence, Finding, Side};
 use texts::e2e::Version;
 
@@ -68,7 +68,7 @@ fn leads(id: &'static str, model: &str, rows: &[Row], scores: &[ScoreRow]) -> Ve
     distinct(&own, |row| row.score.clone()).into_iter().map(finding).collect()
 }
 
-/// What must be known beside a difference: runs left out, unequal fit.
+/// What must be known beside a difference: runs left out, unequal fit of the pairs that are compared.
 fn notes(model: &str, rows: &[Row]) -> String {
     let of =
         |method: &str| -> Vec<&Row> { rows.iter().filter(|row| row.model == model && row.method == method).collect() };
@@ -78,8 +78,12 @@ fn notes(model: &str, rows: &[Row]) -> String {
     if untrained > 0 {
         notes.push(format!("runs not trained, left out: {untrained}"));
     }
-    let loss = |rows: &[&Row]| mean(&rows.iter().filter_map(|row| row.training_loss).collect::<Vec<_>>());
-    if let (Some(one), Some(other)) = (loss(&first), loss(&second))
+    let of_trained = |rows: &[&Row]| -> Vec<(usize, f64)> {
+        let trained = rows.iter().filter(|row| row.is_trained());
+        trained.filter_map(|row| Some((row.trial, row.training_loss?))).collect()
+    };
+    let (first, second) = (of_trained(&first), of_trained(&second));
+    if let (Some(one), Some(other)) = (mean_among(&first, &second), mean_among(&second, &first))
         && one.max(other) > 2.0 * one.min(other)
     {
         notes.push(format!(

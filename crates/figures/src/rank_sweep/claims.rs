@@ -1,6 +1,6 @@
 //! What the paper says of the rank, and whether the tables bear it out.
 
-use lab::statistics::{Estimate, mean, paired_by_key};
+use lab::statistics::{Estimate, full_table, mean_among, paired_by_key};
 use lab::{Evidence, Finding, Side};
 
 use super::Settings;
@@ -46,10 +46,11 @@ fn change(id: &'static str, rows: &[&RunRow], method: &str, evidence: fn(Estimat
         rows.map(|row| (row.key(), row.counted())).collect()
     };
     let (first, last) = (scores(small), scores(large));
-    let of = |scores: &[((usize, usize), f64)]| mean(&scores.iter().map(|score| score.1).collect::<Vec<_>>());
+    let pairs = full_table(&paired_by_key(&last, &first));
     // Without any score the difference would be one of zeros, and "level".
     let has_score = ends().any(|row| row.is_trained() && row.score.is_some());
-    let finding = match (Estimate::crossed(&paired_by_key(&last, &first)), of(&first).zip(of(&last))) {
+    let means = mean_among(&first, &pairs).zip(mean_among(&last, &pairs));
+    let finding = match (Estimate::crossed(&pairs), means) {
         (Some(_), Some(_)) if !has_score => Finding::untested(id, "no run has a score"),
         (Some(estimate), Some((a, b))) => {
             let measured = format!("from {a:.2} at r = {small} to {b:.2} at r = {large}: {estimate}");

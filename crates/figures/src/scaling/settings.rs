@@ -55,6 +55,12 @@ impl Settings {
         self.sizes.iter().map(|size| *size.size).max().unwrap_or(0)
     }
 
+    /// Runs of the sampled construction at a size; 0 if it is not run there.
+    pub(super) fn sampled_runs(&self, size: usize) -> usize {
+        let is_run = self.sizes.iter().any(|at| *at.size == size && at.sampled.is_some());
+        if is_run { *self.trials } else { 0 }
+    }
+
     pub(super) fn subtitle(&self) -> String {
         let WideProblem { rank, observed_per_row, .. } = self.problem;
         let RelativeNetwork { depth, rank_guess, .. } = self.network;

@@ -1,6 +1,6 @@
 //! How many step sizes serve each method. The paper's "simplified setting of hyperparameters" is a wording, not a number.
 
-use lab::statistics::{Estimate, mean, paired_by_key};
+use lab::statistics::{Estimate, full_table, mean_among, paired_by_key};
 use lab::{Evidence, Finding, Side};
 
 use super::Settings;
@@ -25,11 +25,11 @@ pub(super) fn findings(settings: &Settings, rows: &[RunRow]) -> Vec<Finding> {
             seeds.iter().filter_map(|&seed| Some((seed, near_best(&rows, method, seed)?))).collect()
         };
         let (lora, deep) = (near(LORA), near(DEEP_LORA_NARROW));
-        match Estimate::crossed(&paired_by_key(&deep, &lora)) {
+        let pairs = full_table(&paired_by_key(&deep, &lora));
+        match Estimate::crossed(&pairs) {
             None => Finding::untested(ROBUST, "no pair of seeds with a trained run and a score above 0"),
             Some(estimate) => {
-                let of = |near: &[((usize, usize), f64)]| mean(&near.iter().map(|near| near.1).collect::<Vec<_>>());
-                let (deep, lora) = (of(&deep).unwrap_or(0.0), of(&lora).unwrap_or(0.0));
+                let [deep, lora] = [&deep, &lora].map(|near| mean_among(near, &pairs).unwrap_or(0.0));
                 let of = settings.step_sizes.len();
                 let measured =
                     format!("{deep:.1} of {of} step sizes (Deep LoRA), {lora:.1} of {of} (LoRA): {estimate}");

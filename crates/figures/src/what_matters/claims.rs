@@ -69,8 +69,10 @@ fn direction(id: &'static str, rows: &[&RunRow], contrast: (&str, &str)) -> Find
 /// Deep LoRA's lead is larger under one condition than under another, paired by seed.
 fn interaction(id: &'static str, rows: &[&RunRow], others: &[&RunRow]) -> Finding {
     let [one, other] = [rows, others].map(|rows| Compared::of(rows.iter().copied()));
-    match Estimate::crossed(&paired_by_key(&one.by_run(), &other.by_run())) {
-        None => Finding::untested(id, "no seed with trained runs under both conditions"),
+    // Where no score is defined there is no lead, not one of 0.
+    let has_lead = one.difference().is_some() && other.difference().is_some();
+    match Estimate::crossed(&paired_by_key(&one.by_run(), &other.by_run())).filter(|_| has_lead) {
+        None => Finding::untested(id, "no seed with trained runs and a score under both conditions"),
         Some(estimate) => {
             Finding::new(id, estimate.to_string(), Evidence::Direction { estimate, side: Side::Above, value: 0.0 })
         }

@@ -1,6 +1,6 @@
 //! Main effects: what one choice changes, on average over the others, paired by seed.
 
-use lab::statistics::{Estimate, mean, paired_by_key};
+use lab::statistics::{Estimate, full_table, mean, paired_by_key};
 use serde::{Deserialize, Serialize};
 
 use super::settings::Settings;
@@ -89,7 +89,7 @@ fn effect(rows: &[&RunRow], label: String, over: &str, after: Level<'_>, before:
             |key| mean(&rows.iter().filter(|row| row.key() == key).map(|row| row.counted()).collect::<Vec<_>>());
         distinct(&rows, |row| row.key()).into_iter().filter_map(|key| Some((key, scores(key)?))).collect()
     };
-    let differences = paired_by_key(&level(after), &level(before));
+    let differences = full_table(&paired_by_key(&level(after), &level(before)));
     let estimate = Estimate::crossed(&differences)?;
     let interval = estimate.interval();
     let used = rows.iter().filter(|row| after(row) || before(row));

@@ -45,8 +45,12 @@ submit() {
     id=$(sbatch --parsable "${defaults[@]}" --output="results/.slurm/$1.out" "${given[@]}" "${@:2}")
     echo "${id%%;*}"
 }
-job=(experiments/slurm/array.sbatch "$shards" "$binary" --profile "$profile" "$@")
-first=$(submit %x-%A-%a --array="1-$shards" "${job[@]}")
+job=(experiments/slurm/array.sbatch "$shards" "$binary" --profile "$profile")
+first=$(submit %x-%A-%a --array="1-$shards" "${job[@]}" "$@")
+# What --fresh set aside was run by the first array.
+for option in "$@"; do
+    [[ $option == --fresh ]] || job+=("$option")
+done
 second=$(submit %x-%A-%a --array="1-$shards" --dependency="afterany:$first" "${job[@]}")
 last=$(submit %x-%j --dependency="afterany:$second" "${job[@]}")
 echo "jobs $first and $second: $shards shares each; job $last gathers; their output is in results/.slurm"

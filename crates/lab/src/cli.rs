@@ -78,7 +78,7 @@ pub(crate) struct Common {
     /// Directory of data sets that are not downloaded (docs/models-and-data.md)
     #[arg(long, value_name = "DIR", value_parser = directory, conflicts_with = "plot_only")]
     pub(crate) data_dir: Option<PathBuf>,
-    /// Run every trial again, ignoring stored and packed ones
+    /// Set stored and packed trials aside, and run all of them again
     #[arg(long, conflicts_with = "plot_only")]
     pub(crate) fresh: bool,
     /// Run trials even if they may need more memory than there is

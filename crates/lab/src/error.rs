@@ -59,7 +59,7 @@ pub enum LabError {
         /// What the system said.
         reason: String,
     },
-    /// A table to draw from, or the settings it was made with, is not there.
+    /// A table to draw from is not there.
     #[error("{path}: no such file; make it with: {command}")]
     MissingTable {
         /// The file looked for.
@@ -216,7 +216,7 @@ pub enum LabError {
         /// Why it failed.
         source: anyhow::Error,
     },
-    /// For [`crate::Experiment::tables`] to report its own failures with `?`.
+    /// What has no case of its own: its causes say it.
     #[error(transparent)]
     Other(#[from] anyhow::Error),
 }

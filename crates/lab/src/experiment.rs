@@ -11,7 +11,7 @@ pub trait Experiment: Sized + 'static {
     /// What `experiments/NAME.toml` holds. Always has the top-level keys `seed: u64` and `trials: usize`; derive
     /// `Deserialize` with `#[serde(deny_unknown_fields)]`, here and on every nested struct.
     type Settings: Serialize + DeserializeOwned + Check;
-    /// What [`gather`](Self::gather) finds: encoders, data. `()` for most.
+    /// What [`gather`](Self::gather) finds: encoders, data; `()` for none.
     type Inputs: Sync;
     /// What is varied: all that a table's row and a figure's label are made from, beside the outcome (method, task, n,
     /// width, trial …). It comes back with the outcome. Its text names the trial, so it must be unique in the plan:

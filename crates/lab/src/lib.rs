@@ -4,7 +4,7 @@
 //! (CSV), and the tables into drawings (PNG, SVG) and claims. Everything around that is here, and the same for all:
 //! command line, profiles, running trials side by side, reusing finished ones, progress, files and their provenance.
 //!
-//! A figure's binary is one line, `lab::main(lab::entry::<Completion>())`; `reproduce-all` is `lab::main_all(&[...])`.
+//! A figure's binary is one line, `lab::main(lab::entry::<Completion>())`; `reproduce-all` calls [`main_all`].
 //! A whole experiment, as small as one can be, is `examples/toy/mod.rs`.
 //!
 //! Invariants the modules rely on:

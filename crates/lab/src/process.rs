@@ -81,7 +81,10 @@ fn started(number: u32) -> Option<String> {
 
 #[cfg(not(target_os = "linux"))]
 fn started(number: u32) -> Option<String> {
-    let output = Command::new("ps").args(["-o", "lstart=", "-p", &number.to_string()]).output();
+    let mut command = Command::new("ps");
+    // The same text from every shell.
+    command.args(["-o", "lstart=", "-p", &number.to_string()]).env("LC_ALL", "C").env("TZ", "UTC");
+    let output = command.output();
     match output {
         Ok(output) if output.status.success() => Some(String::from_utf8_lossy(&output.stdout).trim().to_owned()),
         Ok(_) => None,

@@ -37,6 +37,30 @@ fn a_signal_ends_a_run_with_what_is_stored_and_how_to_go_on() {
     }
 }
 
+/// What it had not come to is run by the next command too, and is not taken from before.
+#[test]
+fn a_fresh_run_that_is_stopped_is_completed_by_fresh_trials() {
+    let place = Place::new();
+    let slow = ["--set", "pause_ms=50", "--threads", "2"];
+    assert_eq!(place.run(&slow).decay(), (9, 0, 0));
+    place.run(&[&slow[..], &["--pack"]].concat());
+    let child = place.start(&[&slow[..], &["--fresh"]].concat());
+    let stale = || place.in_store("stale").len();
+    while stale() < 9 {
+        thread::sleep(Duration::from_millis(1));
+    }
+    while stale() > 6 {
+        thread::sleep(Duration::from_millis(1));
+    }
+    signal(&child, "TERM");
+    let stopped = Ran::from(child.wait_with_output().unwrap());
+    assert_eq!(stopped.code, Some(143), "{}", stopped.stderr);
+    let left = stale();
+    assert!((1..=6).contains(&left), "{left}");
+    assert_eq!(place.run(&slow).decay(), (left, 9 - left, 0));
+    assert_eq!((stale(), place.run(&slow).decay()), (0, (0, 9, 0)));
+}
+
 /// Nobody reads stderr, so the first signal's line waits with all the others.
 #[cfg(target_os = "linux")]
 #[test]

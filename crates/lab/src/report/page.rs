@@ -285,7 +285,7 @@ fn p_value(claim: &Claim) -> String {
 /// An end of an interval with the sign of subtraction; `largest` is the larger end. Never rounded to 0, and in short intervals
 /// with digits enough to tell the ends apart.
 fn short(x: f64, largest: f64) -> String {
-    let text = if largest >= 1000.0 {
+    let text = if largest >= 1000.0 && (x == 0.0 || x.abs() >= 0.5) {
         format!("{x:.0}")
     } else if x == 0.0 || (x.abs() >= 1e-3 && largest >= 1e-2) {
         format!("{x:.3}")

@@ -15,7 +15,7 @@ use crate::memory::{self, Need};
 use crate::progress::Style;
 use crate::shard::Shard;
 use crate::store::{self, Failure, Key, Store, Stored};
-use crate::{Experiment, Finished, FinishedOf, LabError, Plan, Planned, Trial, TrialError, files};
+use crate::{Experiment, Finished, FinishedOf, LabError, Plan, Planned, Trial, TrialError};
 
 /// What became of a plan.
 pub(crate) struct Ran<E: Experiment> {
@@ -54,7 +54,7 @@ impl<E: Experiment> Ran<E> {
 pub(crate) struct How {
     /// Number of threads.
     pub(crate) threads: usize,
-    /// Stored trials are run again, and replaced.
+    /// Stored trials are set aside at the start, so that all are run.
     pub(crate) fresh: bool,
     /// Whatever memory they may need.
     pub(crate) force: bool,
@@ -147,25 +147,22 @@ fn jobs<'a, E: Experiment>(
     let job = |place: usize| {
         let (key, first) = (keys[place], firsts[place]);
         let own = own[first];
-        let end = if own { known::<E>(store, key, how.fresh) } else { None };
         if how.fresh && own {
-            files::remove_directory(&store.scratch(key));
+            store.set_aside(key)?;
         }
+        let end = if own { known::<E>(store, key) } else { None };
         let same_as = (end.is_none() && first != place).then_some(first);
         let failed_before = if own && end.is_none() { store.failure(key) } else { None };
         if let (Some(End { result: Err(error), .. }), true) = (&end, first == place) {
             tracing::error!("{}: {}: {}", E::NAME, labels[place], describe(error));
         }
-        Job { planned: &plan[place], label: &labels[place], key, own, same_as, failed_before, end: Mutex::new(end) }
+        Ok(Job { planned: &plan[place], label: &labels[place], key, own, same_as, failed_before, end: Mutex::new(end) })
     };
-    Ok((0..plan.len()).map(job).collect())
+    (0..plan.len()).map(job).collect()
 }
 
 /// The end of a trial that an earlier run knows: an outcome, or that it diverges.
-fn known<E: Experiment>(store: &Store, key: Key, fresh: bool) -> Option<End<E>> {
-    if fresh {
-        return None;
-    }
+fn known<E: Experiment>(store: &Store, key: Key) -> Option<End<E>> {
     let stored = || store.load(key).map(|stored| End { result: Ok(stored), reused: true });
     let diverged = || store.failure(key).filter(Failure::is_lasting);
     stored().or_else(|| diverged().map(|failure| End { result: Err(failure.error()), reused: true }))

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{End, How, Job, describe};
 use crate::progress::Progress;
-use crate::store::{Claim, Store, Stored};
+use crate::store::{Store, Stored, Turn};
 use crate::{Experiment, Kernels, LabError, Planned, Trial, TrialError, files, panics, stopping};
 
 /// Between two looks at trials of other processes, at first and at most.
@@ -92,10 +92,14 @@ impl<'a, E: Experiment> Work<'a, E> {
             return true;
         }
         match self.store.claim(job.key) {
-            Claim::Elsewhere => false,
-            Claim::Mine(_lease) => {
+            Turn::Elsewhere => false,
+            Turn::Mine(_lease) => {
                 // Another process may have stored it between the look and the claim.
                 if !self.ended_elsewhere(job) {
+                    if self.how.fresh {
+                        // What another process, which had the trial when all was set aside, left to go on from.
+                        files::remove_directory(&self.store.scratch(job.key));
+                    }
                     job.set(End { result: self.run_one(job, threads), reused: false });
                 }
                 true
@@ -105,9 +109,6 @@ impl<'a, E: Experiment> Work<'a, E> {
 
     /// Takes the end that another process has given the trial since this one began, if one has.
     fn ended_elsewhere(&self, job: &Job<'_, E>) -> bool {
-        if self.how.fresh {
-            return false;
-        }
         let result = match self.store.load(job.key) {
             Some(stored) => Ok(stored),
             None => match self.store.failure(job.key) {
@@ -147,7 +148,7 @@ impl<'a, E: Experiment> Work<'a, E> {
     where
         O: serde::Serialize + serde::de::DeserializeOwned,
     {
-        let first = if self.how.fresh { None } else { self.store.load(job.key) };
+        let first = self.store.load(job.key);
         let saved = match &first {
             Some(_) => Ok(()),
             None => self.store.save(job.key, new.seconds, &new.outcome),

@@ -240,7 +240,11 @@ pub(crate) fn load_stored<S: DeserializeOwned + Check>(path: &Path) -> Result<S,
     let meta = parse(path)?;
     let missing =
         || SettingsError::MissingKey { origin: whole_file(&meta), key: "settings".into(), allowed: "a table".into() };
-    checked(meta.get("settings").ok_or_else(missing)?)
+    let settings = meta.get("settings").ok_or_else(missing)?;
+    match settings.content {
+        Content::Table(_) => checked(settings),
+        _ => Err(not_a_table("settings", settings)),
+    }
 }
 
 /// What the settings file at `path` says of its keys.

@@ -381,6 +381,7 @@ fn stored_settings_are_read_back_and_their_mistakes_located() {
         read("profile = \"smoke\"\n"),
         Err("toy.meta.toml: the key settings is missing; allowed: a table".into())
     );
+    assert_eq!(read("settings = 1\n"), Err("toy.meta.toml:1: settings = 1 is not allowed; allowed: a table".into()));
     let message = read(&stored.replace("seed = 1", "sed = 1")).unwrap_err();
     assert!(message.starts_with("toy.meta.toml:3: unknown key sed (did you mean seed?)"), "{message}");
     let message = read(&stored.replace("rank = 10", "rank = 31")).unwrap_err();

@@ -3,8 +3,8 @@
 //!
 //! A lease is a file beside the entry that is to come, `HASH.lease`, made only if it is not there (by a hard link, which
 //! brings the content with it). It has the process, and
-//! a number that the process raises every [`beat`](Terms::beat), as long as it lives. A lease is abandoned when its process
-//! was on this machine and is no more, or when the number has not changed for [`PATIENCE`] beats *while this process
+//! a number that the process raises every [beat](Terms::beat_seconds), as long as it lives. A lease is abandoned when its process
+//! was on this machine and is no more, or when the number has not changed for [`BEATS`] beats *while this process
 //! looked*: no clocks are compared. Then it is renamed out of the way, which only one of several can do.
 //!
 //! None of this is needed for correct results. If a stopped process wakes and goes on with a trial that another has taken
@@ -24,7 +24,7 @@ use crate::process::{self, Process};
 use crate::{files, provenance};
 
 /// Beats without a change after which a lease is abandoned.
-pub(crate) const PATIENCE: u32 = 6;
+pub(crate) const BEATS: u32 = 6;
 /// Of a lease that cannot be read: its process may have died while it wrote.
 const UNREADABLE: Duration = Duration::from_secs(60);
 
@@ -63,12 +63,12 @@ impl Terms {
     /// Without a change for so long, the lease is abandoned.
     pub(crate) fn patience(&self) -> Duration {
         // From a file: any number.
-        Duration::try_from_secs_f64(self.beat_seconds * f64::from(PATIENCE)).unwrap_or(UNREADABLE)
+        Duration::try_from_secs_f64(self.beat_seconds * f64::from(BEATS)).unwrap_or(UNREADABLE)
     }
 }
 
-/// What became of a claim.
-pub(super) enum Claim {
+/// Whose turn it is to run a trial.
+pub(super) enum Turn {
     /// The trial is this process's to run, until this is dropped.
     Mine(Lease),
     /// Another process runs it; `None` if its lease cannot be read.
@@ -96,12 +96,12 @@ impl Drop for Lease {
 pub(super) struct Seen(Mutex<HashMap<PathBuf, (Vec<u8>, Instant)>>);
 
 /// Claims what `path` is the lease of.
-pub(super) fn claim(path: &Path, beat: Duration, seen: &Seen) -> io::Result<Claim> {
+pub(super) fn claim(path: &Path, beat: Duration, seen: &Seen) -> io::Result<Turn> {
     // Each time round, another process has just released or taken over the lease.
     for _ in 0..3 {
         match create(path, beat) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-            created => return created.map(Claim::Mine),
+            created => return created.map(Turn::Mine),
         }
         let bytes = match fs::read(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => continue,
@@ -109,14 +109,14 @@ pub(super) fn claim(path: &Path, beat: Duration, seen: &Seen) -> io::Result<Clai
         };
         let terms = Terms::parse(&bytes);
         if !seen.is_abandoned(path, &bytes, terms.as_ref()) {
-            return Ok(Claim::Elsewhere(terms));
+            return Ok(Turn::Elsewhere(terms));
         }
         if let Some(terms) = &terms {
             tracing::info!("taking over a trial of {}, which gives no sign of life", terms.process);
         }
         take_away(path, &bytes)?;
     }
-    Ok(Claim::Elsewhere(None))
+    Ok(Turn::Elsewhere(None))
 }
 
 impl Seen {
@@ -332,8 +332,8 @@ mod tests {
         toml::to_string(&terms).unwrap()
     }
 
-    fn is_mine(claimed: &io::Result<Claim>) -> bool {
-        matches!(claimed, Ok(Claim::Mine(_)))
+    fn is_mine(claimed: &io::Result<Turn>) -> bool {
+        matches!(claimed, Ok(Turn::Mine(_)))
     }
 
     #[test]
@@ -345,7 +345,7 @@ mod tests {
             let threads: Vec<_> = (0..16).map(|_| scope.spawn(one)).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
         });
-        let (mine, others): (Vec<_>, Vec<_>) = claims.into_iter().partition(|claim| matches!(claim, Claim::Mine(_)));
+        let (mine, others): (Vec<_>, Vec<_>) = claims.into_iter().partition(|claim| matches!(claim, Turn::Mine(_)));
         assert_eq!((mine.len(), others.len()), (1, 15));
         drop(mine);
         assert!(!path.exists());
@@ -370,7 +370,7 @@ mod tests {
         let seen = Seen::default();
         let begin = Instant::now();
         while begin.elapsed() < 2 * terms.patience() {
-            assert!(matches!(claim(&path, BEAT, &seen), Ok(Claim::Elsewhere(Some(_)))));
+            assert!(matches!(claim(&path, BEAT, &seen), Ok(Turn::Elsewhere(Some(_)))));
             std::thread::sleep(BEAT / 4);
         }
     }
@@ -389,7 +389,7 @@ mod tests {
         while !is_mine(&claim(&path, BEAT, &seen)) {
             std::thread::sleep(BEAT / 4);
         }
-        assert!(begin.elapsed() > PATIENCE * BEAT, "{:?}", begin.elapsed());
+        assert!(begin.elapsed() > BEATS * BEAT, "{:?}", begin.elapsed());
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0, "released, and nothing is left aside");
     }
 

@@ -15,7 +15,8 @@
 //!
 //! - `HASH.lease`, while a process runs the trial: see `lease.rs`;
 //! - `HASH.scratch`, a directory in which a trial may keep what it needs to go on after a kill, until it is finished;
-//! - `HASH.failed`, why it failed when it last did.
+//! - `HASH.failed`, why it failed when it last did;
+//! - `HASH.stale`, if the outcome here or in the pack was set aside by `--fresh`, until there is another.
 //!
 //! Several processes, on several machines that share the directory, may work on one store. Entries can be packed into one
 //! file, `results/PROFILE/NAME.trials`, to be committed: what has no entry of its own is looked for there.
@@ -71,8 +72,8 @@ pub struct Store {
     runs: bool,
 }
 
-/// What became of the wish to run a trial.
-pub(crate) enum Claim {
+/// Who runs a trial.
+pub(crate) enum Turn {
     /// This process runs it, and tells the others so until this is dropped.
     Mine(Option<Lease>),
     /// Another process runs it.
@@ -164,7 +165,7 @@ impl Store {
     /// [`LabError::Write`] if it cannot be written; [`LabError::FileSystem`] if it lies where it cannot be safe.
     pub fn open(results: &Path, experiment: &'static str, patience: Duration) -> Result<Self, LabError> {
         let mut store = Self::look(results, experiment);
-        store.beat = patience / lease::PATIENCE;
+        store.beat = patience / lease::BEATS;
         files::ensure_writable(&store.directory)?;
         probe::check(&store.directory)?;
         store.runs = true;
@@ -172,27 +173,37 @@ impl Store {
         Ok(store)
     }
 
-    /// Removes what killed processes of this machine left, and leases of trials that are finished. It looks at all files.
+    /// Removes what killed processes of this machine left, and leases of finished trials that dead processes of other machines
+    /// did not release. It looks at all files.
     pub fn clean(&self) {
         files::remove_partial(&self.directory, "");
         for (_, directory) in files::list(&self.directory).unwrap_or_default() {
             files::remove_partial(&directory, "");
             for (name, path) in files::list(&directory).unwrap_or_default() {
-                if name.ends_with(".lease") && (path.with_extension("trial").exists() || lease::is_of_the_dead(&path)) {
+                if name.ends_with(".lease") && (self.is_finished(&path) || lease::is_of_the_dead(&path)) {
                     let _ = fs::remove_file(&path);
                 }
             }
         }
     }
 
-    /// The same, to read entries and pack them. Creates nothing.
+    /// Whether there is a whole outcome, not set aside, of the trial that has this file: nobody need run it.
+    fn is_finished(&self, file: &Path) -> bool {
+        let entry = file.with_extension("trial");
+        let key = entry.file_name().and_then(|name| key_of_entry(name.to_str()?));
+        key.is_some_and(|key| {
+            !self.is_set_aside(key) && self.read(key).is_ok_and(|bytes| entry::check(key, &bytes).is_ok())
+        })
+    }
+
+    /// The store, to read entries and pack them. Creates nothing but a lock where one is asked for.
     pub fn look(results: &Path, experiment: &str) -> Self {
         Self {
             directory: results.join(".store").join(experiment),
             pack_path: results.join(format!("{experiment}.trials")),
             pack: OnceLock::new(),
             warned: Mutex::default(),
-            beat: PATIENCE / lease::PATIENCE,
+            beat: PATIENCE / lease::BEATS,
             seen: lease::Seen::default(),
             flat: OnceLock::new(),
             runs: false,
@@ -230,9 +241,12 @@ impl Store {
         Ok(lock)
     }
 
-    /// The outcome stored under `key`, if there is one and it is undamaged: an entry of its own, else a packed one. A
+    /// The outcome stored under `key`, if there is one, undamaged and not set aside: an entry of its own, else a packed one. A
     /// damaged one is reported as a warning.
     pub fn load<O: DeserializeOwned>(&self, key: Key) -> Option<Stored<O>> {
+        if self.is_set_aside(key) {
+            return None;
+        }
         let path = self.path(key);
         let damage = match self.read(key).map(|bytes| entry::decode(key, &bytes)) {
             Ok(Ok(stored)) => return Some(stored),
@@ -273,13 +287,40 @@ impl Store {
             true => files::write_unflushed(&path, &bytes)?,
             false => files::write(&path, &bytes)?,
         }
-        let _ = fs::remove_file(self.file(key, "failed"));
+        for extension in ["stale", "failed"] {
+            let _ = fs::remove_file(self.file(key, extension));
+        }
         stopping::trial_stored();
         Ok(())
     }
 
+    /// Sets the outcome under `key` aside, stored or packed: it does not count until another replaces it, so that a run which is
+    /// stopped half-way is not completed with what it was to replace. The same for why it failed; and for what it keeps to go on
+    /// from, unless a process runs it now.
+    ///
+    /// # Errors
+    /// [`LabError::Write`] if that cannot be noted.
+    pub(crate) fn set_aside(&self, key: Key) -> Result<(), LabError> {
+        if self.read(key).is_ok() || self.packed().get(key).is_some() {
+            let (path, text) = (self.file(key, "stale"), "set aside by --fresh until there is another outcome\n");
+            path.parent()
+                .map_or(Ok(()), fs::create_dir_all)
+                .map_err(|source| LabError::Write { path: path.clone(), source })?;
+            files::write_unflushed(&path, text.as_bytes())?;
+        }
+        let _ = fs::remove_file(self.file(key, "failed"));
+        if !matches!(self.standing(key), Standing::Running(_)) {
+            files::remove_directory(&self.scratch(key));
+        }
+        Ok(())
+    }
+
+    fn is_set_aside(&self, key: Key) -> bool {
+        self.file(key, "stale").exists()
+    }
+
     /// Claims the trial under `key`. Its outcome may have been stored by another process just before.
-    pub(crate) fn claim(&self, key: Key) -> Claim {
+    pub(crate) fn claim(&self, key: Key) -> Turn {
         let path = self.file(key, "lease");
         let claim = || lease::claim(&path, self.beat, &self.seen);
         let claimed = match claim() {
@@ -289,15 +330,15 @@ impl Store {
             claimed => claimed,
         };
         match claimed {
-            Ok(lease::Claim::Mine(lease)) => Claim::Mine(Some(lease)),
-            Ok(lease::Claim::Elsewhere(terms)) => {
+            Ok(lease::Turn::Mine(lease)) => Turn::Mine(Some(lease)),
+            Ok(lease::Turn::Elsewhere(terms)) => {
                 terms.iter().for_each(|terms| process::warn_of_other_code(&terms.process));
-                Claim::Elsewhere
+                Turn::Elsewhere
             }
             Err(error) => {
                 let path = path.display();
                 self.warn(format!("cannot make {path} ({error}): another process may run the same trials again"));
-                Claim::Mine(None)
+                Turn::Mine(None)
             }
         }
     }
@@ -331,21 +372,23 @@ impl Store {
         self.pack_path.exists()
     }
 
-    /// Packs the whole entries that are stored now, and those that were packed before: those of `planned`, or all if the
-    /// plan is not known, but none above a mebibyte. Where an entry is in both, the stored one is taken. Needs no lock. A file is written only if
-    /// there is something to be packed.
+    /// Packs the whole entries that are stored now, but for those set aside, and those that were packed before: those of `planned`,
+    /// or all if the plan is not known, but none above a mebibyte. Where an entry is in both, the stored one is taken. A file is
+    /// written only if there is something to be packed; of several processes one at a time does it.
     ///
     /// # Errors
     /// [`LabError::Read`] if the earlier pack or the directory cannot be read, [`LabError::Write`] if the new one cannot
     /// be written; the earlier one is there still.
     pub fn pack(&self, planned: Option<&HashSet<Key>>) -> Result<Packed, LabError> {
         let unread = |path: &Path, source| LabError::Read { path: path.to_owned(), source };
+        let _alone = self.lock_pack();
         let old = Pack::read(&self.pack_path).map_err(|error| unread(&self.pack_path, error));
         let (mut pack, complaint) = old?;
         complaint.into_iter().for_each(|complaint| self.warn(complaint));
         let before: HashSet<Key> = pack.keys().collect();
         for key in self.stored().map_err(|error| unread(&self.directory, error))? {
             match self.read(key) {
+                _ if self.is_set_aside(key) => {}
                 Ok(bytes) if entry::check(key, &bytes).is_ok() => pack.insert(key, bytes),
                 _ => self.warn(format!("the stored trial {} is damaged; it is not packed", self.path(key).display())),
             }
@@ -374,6 +417,13 @@ impl Store {
             too_large: wanted - trials,
             changed,
         })
+    }
+
+    /// Waits until no other process packs; none does while the file is open. Without entries there is nothing to wait for.
+    fn lock_pack(&self) -> Option<File> {
+        let lock = File::create(self.directory.join("pack.lock")).ok()?;
+        lock.lock().ok()?;
+        Some(lock)
     }
 
     /// Where the trial under `key` may keep what it needs to go on after a kill. Not made here.
@@ -607,11 +657,48 @@ mod tests {
     }
 
     #[test]
+    fn what_is_set_aside_does_not_count_until_it_is_replaced() {
+        let (directory, store, path) = filled();
+        let ([a, b], diverged) = (["a", "b"].map(key_of), TrialError::Diverged { iteration: 3, loss: 1.0 });
+        store.pack(None).unwrap();
+        store.fail(b, &diverged);
+        fs::create_dir_all(store.scratch(a)).unwrap();
+        [a, b].iter().for_each(|key| store.set_aside(*key).unwrap());
+        assert!(!store.scratch(a).exists() && store.failure(b).is_none());
+        // Neither what is stored nor what is packed, for no process; and it is not packed again.
+        for stored in [true, false] {
+            assert_eq!(Store::look(directory.path(), "toy").load::<Vec<f64>>(a), None, "{stored}");
+            assert!(!store.pack(None).unwrap().changed);
+            let _ = fs::remove_file(&path);
+        }
+        store.save(a, 3.5, &outcome()).unwrap();
+        assert_eq!(store.load::<Vec<f64>>(a).unwrap().seconds, 3.5);
+        assert!(store.pack(None).unwrap().changed);
+    }
+
+    #[test]
+    fn what_a_process_runs_anew_stays_its_own() {
+        let (_directory, store, path) = filled();
+        let key = key_of("a");
+        store.set_aside(key).unwrap();
+        let Turn::Mine(lease) = store.claim(key) else { panic!("nobody else runs it") };
+        fs::create_dir_all(store.scratch(key)).unwrap();
+        store.clean();
+        store.set_aside(key).unwrap();
+        assert!(path.with_extension("lease").exists() && store.scratch(key).exists());
+        // Another process did not release what it has finished.
+        store.save(key, 1.0, &outcome()).unwrap();
+        store.clean();
+        assert!(!path.with_extension("lease").exists());
+        drop(lease);
+    }
+
+    #[test]
     fn a_failure_is_kept_until_the_trial_is_finished() {
         let (_directory, store, _) = filled();
         let key = key_of("b");
         assert!(matches!(store.standing(key), Standing::Waiting));
-        let Claim::Mine(lease) = store.claim(key) else { panic!("nobody else runs it") };
+        let Turn::Mine(lease) = store.claim(key) else { panic!("nobody else runs it") };
         assert!(matches!(store.standing(key), Standing::Running(Some(_))));
         store.fail(key, &TrialError::Diverged { iteration: 3, loss: 1.0 / 3.0 });
         drop(lease);

@@ -62,6 +62,8 @@ impl Experiment for Costs {
     type Trial = CostTrial;
 
     const NAME: &'static str = "costs";
+    // 2: the peak memory is without the buffers that threads keep.
+    const VERSION: u32 = 2;
     const ABOUT: &'static str = "Fine-tuning: parameters, memory and seconds a step of every method (section 5)";
     const LONG_ABOUT: &'static str = "Runs a few steps of every method on a frozen encoder, one run at a time, and shows the number \
         of trained parameters, the memory of the optimizer, the seconds of a step and the peak memory.";

@@ -26,6 +26,8 @@ impl Experiment for Ratings {
     type Trial = RatingTrial;
 
     const NAME: &'static str = "ratings";
+    // 2: the peak memory is without the buffers that threads keep.
+    const VERSION: u32 = 2;
     const ABOUT: &'static str = "Compressed completion of real ratings, beside ALS and soft-impute";
     const LONG_ABOUT: &'static str = "Completes MovieLens-100K and FilmTrust, or your own file, by compressed, spectral and \
         narrow networks of depth 2 and 3, and by the original where it fits, about the biases of rows and columns. Beside \

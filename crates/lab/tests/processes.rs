@@ -44,14 +44,16 @@ fn a_fresh_run_that_is_stopped_is_completed_by_fresh_trials() {
     let slow = ["--set", "pause_ms=50", "--threads", "2"];
     assert_eq!(place.run(&slow).decay(), (9, 0, 0));
     place.run(&[&slow[..], &["--pack"]].concat());
-    let child = place.start(&[&slow[..], &["--fresh"]].concat());
+    let mut child = place.start(&[&slow[..], &["--fresh"]].concat());
     let stale = || place.in_store("stale").len();
-    while stale() < 9 {
-        thread::sleep(Duration::from_millis(1));
-    }
-    while stale() > 6 {
-        thread::sleep(Duration::from_millis(1));
-    }
+    let mut wait_until = |is_so: &dyn Fn() -> bool| {
+        while !is_so() {
+            assert_eq!(child.try_wait().unwrap(), None, "it must still run");
+            thread::sleep(Duration::from_millis(1));
+        }
+    };
+    wait_until(&|| stale() == 9);
+    wait_until(&|| stale() <= 6);
     signal(&child, "TERM");
     let stopped = Ran::from(child.wait_with_output().unwrap());
     assert_eq!(stopped.code, Some(143), "{}", stopped.stderr);

@@ -71,3 +71,27 @@ pub(super) fn row(encoder: &str, task: &str, runs: &[&RunRow], difference: Optio
         difference_high_percent: difference.and_then(|row| row.high).map(percent),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adaptation::{any_row, differences};
+
+    #[test]
+    fn why_there_is_no_difference_is_said() {
+        let run = |method: &str, trial, score, training_loss| RunRow {
+            method: method.into(),
+            training_loss,
+            ..any_row(trial, 16, score)
+        };
+        let status =
+            |runs: &[RunRow]| row("e", "t", &runs.iter().collect::<Vec<_>>(), differences(runs).first()).status;
+        let (some, fitted, untrained) = (Some(0.5), 0.5, 2.0);
+        let lora = run(LORA, 0, some, fitted);
+        assert_eq!(status(&[lora.clone(), run(DEEP_LORA, 0, some, fitted)]), RUN);
+        assert_eq!(status(&[lora.clone(), run(DEEP_LORA, 0, some, untrained)]), NOT_TRAINED);
+        assert_eq!(status(&[lora.clone(), run(DEEP_LORA, 1, some, fitted)]), NOT_PAIRED);
+        assert_eq!(status(&[run(LORA, 0, None, fitted), run(DEEP_LORA, 0, None, fitted)]), NO_SCORE);
+        assert_eq!(status(&[lora]), FAILED);
+    }
+}

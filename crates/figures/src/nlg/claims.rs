@@ -96,3 +96,38 @@ fn notes(model: &str, rows: &[Row]) -> String {
     }
     notes.join("; ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fit_is_that_of_the_pairs_that_are_compared() {
+        let row = |method: &str, trial, training_loss| Row {
+            model: "m".into(),
+            data: "original".into(),
+            method: method.into(),
+            rank: 8,
+            trial,
+            examples: 16,
+            steps: 400,
+            step_size: 1e-4,
+            initial_loss: Some(3.0),
+            training_loss: Some(training_loss),
+            validation_loss: None,
+            texts: 0,
+            finished_texts: 0,
+            slots: 0,
+            missing_slots: 0,
+            wrong_slots: 0,
+            diverged_at_step: None,
+        };
+        let rows = |second: f64| {
+            let (one, other) = CONTRAST;
+            [row(one, 0, 0.1), row(other, 0, 0.1), row(one, 1, 5.0), row(other, 1, second)]
+        };
+        assert_eq!(notes("m", &rows(0.9)), "runs not trained, left out: 1");
+        let unequal = [row(CONTRAST.0, 0, 0.5), row(CONTRAST.1, 0, 0.1)];
+        assert!(notes("m", &unequal).starts_with("at equal steps, not at equal fit: training loss 0.50 ("));
+    }
+}

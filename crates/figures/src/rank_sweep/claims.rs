@@ -73,6 +73,16 @@ mod tests {
     }
 
     #[test]
+    fn the_scores_that_are_said_are_those_of_the_pairs() {
+        let row = |rank, trial, score, training_loss| RunRow { rank, training_loss, ..any_row(trial, 16, Some(score)) };
+        let untrained = row(64, 1, 0.9, 2.0);
+        let rows = [row(8, 0, 0.5, 0.5), row(8, 1, 0.1, 0.5), row(64, 0, 0.25, 0.5), untrained];
+        let falls = |estimate| Evidence::Direction { estimate, side: Side::Below, value: 0.0 };
+        let found = change("id", &rows.iter().collect::<Vec<_>>(), "m", falls);
+        assert!(found.measured.starts_with("from 0.50 at r = 8 to 0.25 at r = 64: -0.250"), "{}", found.measured);
+    }
+
+    #[test]
     fn runs_without_a_score_are_not_level() {
         let found = change_between(None, None);
         assert_eq!(found.evidence, Evidence::None { reason: "no run has a score" });

@@ -79,3 +79,20 @@ fn interaction(id: &'static str, rows: &[&RunRow], others: &[&RunRow]) -> Findin
     }
     .note(one.notes_beside(&other))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_without_any_score_have_no_lead_to_compare() {
+        let row = |method: &str, score| RunRow { method: method.into(), ..any_row(0, 64, score) };
+        let [scored, undefined] =
+            [[Some(0.5), Some(0.25)], [None, None]].map(|[lora, deep]| [row(LORA, lora), row(DEEP_LORA, deep)]);
+        let of = |one: &[RunRow], other: &[RunRow]| {
+            interaction("id", &one.iter().collect::<Vec<_>>(), &other.iter().collect::<Vec<_>>())
+        };
+        assert!(matches!(of(&undefined, &scored).evidence, Evidence::None { .. }));
+        assert!(matches!(of(&scored, &scored).evidence, Evidence::Direction { .. }));
+    }
+}

@@ -91,6 +91,17 @@ pub struct Encoded {
     pub dropped: usize,
 }
 
+/// The tokens of an input with those that a tokenizer puts around it: for a first look at a tokenizer. The library panics where
+/// a template names a token or a sentence that is not there.
+pub(crate) fn framed<'a>(
+    tokenizer: &tokenizers::Tokenizer,
+    input: impl Into<EncodeInput<'a>>,
+) -> tokenizers::Result<Encoding> {
+    let encode = || tokenizer.encode_fast(input, true);
+    let lacking = |_| Err("its post_processor names tokens or sentences that are not there".into());
+    catch_unwind(AssertUnwindSafe(encode)).unwrap_or_else(lacking)
+}
+
 /// A model's tokenizer, without the padding and truncation its file may ask for.
 #[derive(Clone)]
 pub struct Tokenizer(tokenizers::Tokenizer);
@@ -133,11 +144,8 @@ impl Tokenizer {
         inner.with_truncation(None).map_err(bad)?;
         inner.with_padding(None);
         let tokenizer = Self(inner);
-        // Likely a word of no vocabulary, which needs the token for unknown ones. The library panics where a template names
-        // a token or a sentence that is not there.
-        let encode = || tokenizer.0.encode_fast("\u{2603}", true).and_then(|_| tokenizer.0.encode_fast(("", ""), true));
-        let lacking = |_| Err("its post_processor names tokens or sentences that are not there".into());
-        catch_unwind(AssertUnwindSafe(encode)).unwrap_or_else(lacking).map_err(bad)?;
+        // Likely a word of no vocabulary, which needs the token for unknown ones.
+        framed(&tokenizer.0, "\u{2603}").and_then(|_| framed(&tokenizer.0, ("", ""))).map_err(bad)?;
         let frame = architecture.frame().iter().map(|token| tokenizer.0.token_to_id(token)).collect::<Option<Vec<_>>>();
         let found = tokenizer.encode("", Some("")).ok();
         let types_fit =

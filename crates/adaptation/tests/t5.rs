@@ -251,6 +251,35 @@ fn whatever_would_change_the_numbers_is_refused_by_key_and_value() {
     assert!(warnings.len() == 1 && warnings[0].ends_with("they are ignored: frobnicate"), "{warnings:?}");
 }
 
+/// Of several tokens that end a text, the tokenizer's own ends sources and targets, as with transformers.
+#[test]
+fn the_end_that_the_tokenizer_puts_behind_a_text_comes_first() {
+    let directory = with_key(KINDS[0], "eos_token_id", json!([5, 1]));
+    assert_eq!(load::<f32>(directory.path()).expect("T5").ends, [1, 5]);
+}
+
+#[test]
+fn a_template_that_names_a_token_that_is_not_there_is_refused() {
+    let directory = copy(KINDS[0]);
+    let path = directory.path().join("tokenizer.json");
+    let mut tokenizer: Value = serde_json::from_slice(&fs::read(&path).expect("read")).expect("JSON");
+    tokenizer["post_processor"]["special_tokens"] = json!({});
+    fs::write(&path, tokenizer.to_string()).expect("written");
+    let text = message(directory.path());
+    assert!(text.contains("tokenizer.json") && text.contains("names tokens or sentences that are not there"), "{text}");
+}
+
+/// Outcomes are kept by this hash, and texts depend on the tokenizer.
+#[test]
+fn the_hash_is_of_weights_and_tokenizer() {
+    let hash = |path: &Path| load::<f32>(path).expect("T5").hash;
+    let directory = copy(KINDS[0]);
+    assert_eq!(hash(directory.path()), hash(&fixture(KINDS[0])));
+    let path = directory.path().join("tokenizer.json");
+    fs::write(&path, fs::read_to_string(&path).expect("read") + "\n").expect("written");
+    assert_ne!(hash(directory.path()), hash(&fixture(KINDS[0])));
+}
+
 /// What transformers takes where a key is missing.
 #[test]
 fn missing_keys_have_the_values_of_transformers() {

@@ -153,7 +153,8 @@ fn sites_are_chosen_by_their_sides() {
 
 #[test]
 fn a_source_ends_as_a_text_does() {
-    let (pretrained, template) = (tiny::<f32>(KINDS[0]), Template { separator: String::new(), end: 1 });
+    // The separator is for decoders.
+    let (pretrained, template) = (tiny::<f32>(KINDS[0]), Template { separator: " =>".to_owned(), end: 1 });
     let (tokenizer, model): (&TextTokenizer, _) = (&pretrained.tokenizer, TextToText::new(pretrained.t5.clone()));
     let prompted = model.prompted(tokenizer, &template, "name[The Mill]", "The film is good.").expect("tokens");
     assert_eq!(prompted.text, [&tokenizer.encode("The film is good.").expect("tokens")[..], &[1]].concat());

@@ -18,6 +18,11 @@ const DEV: &str = "mr,ref\n\
     \"name[Elm], food[Thai]\",Thai food at Elm.\n\
     name[Elm],Elm is here.\n";
 
+/// As the cleaned release has it: with more columns, and all values that the texts say.
+const CLEANED_DEV: &str = "mr,ref,fixed,orig_mr\n\
+    \"name[Elm], area[city centre], area[riverside]\",\"Elm is by the river, in the city centre.\",1,name[Elm]\n\
+    name[Elm],Elm is here.,0,name[Elm]\n";
+
 /// A directory with data in `data/e2e`.
 struct Setup(tempfile::TempDir);
 
@@ -100,7 +105,7 @@ fn texts_are_written_scored_and_shown_for_each_meaning_representation() {
 /// The profile of the paper's model, on a tiny T5 from a hub and the cleaned release: its files, its claim, its checkpoints.
 #[test]
 fn the_papers_profile_takes_a_t5_from_the_hub() {
-    let cleaned = [("train-fixed.no-ol.csv", TRAIN), ("devel-fixed.no-ol.csv", DEV)];
+    let cleaned = [("train-fixed.no-ol.csv", TRAIN), ("devel-fixed.no-ol.csv", CLEANED_DEV)];
     let (setup, server) = (Setup::new(&cleaned), Server::start());
     let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../adaptation/tests/fixtures/tiny-t5");
     let mut hub = format!("repository=\"google-t5/t5-base\", revision=\"{COMMIT}\", files={{");
@@ -116,7 +121,7 @@ fn the_papers_profile_takes_a_t5_from_the_hub() {
         "examples=3",
         "smallest_side=8",
         "rank=2",
-        "data.most_tokens=40",
+        "data.most_tokens=60",
         "methods.names=[\"lora\", \"compressed\"]",
         "training={steps=4, batch=2, record_every=2, validate_every=2, checkpoint_every=2}",
         "generation.most_tokens=6",
@@ -172,6 +177,14 @@ fn what_does_not_fit_is_named() {
         (vec!["data.most_tokens=1"], "so many that a row of train is short enough for own"),
         (vec!["smallest_side=300"], "at most the sides of some 2-D weight of own"),
         (vec!["rank=13"], "from 1 to the smallest side of an adapted weight of own (12)"),
+        (
+            vec![
+                "methods.names=[\"adalora\"]",
+                "methods.adalora={initial_ranks=20, warmup=0.2, final_phase=0.4, interval=1, beta1=0.85, beta2=0.85, \
+                 orthogonality=0.1}",
+            ],
+            "so small that the initial rank (40) is at most the smallest side of an adapted weight (12)",
+        ),
         (vec!["models=[\"gpt\"]"], "smollm2-135m-instruct"),
         (vec!["scores.wordnet=\"nowhere\""], "scores.wordnet"),
         (vec!["data.version=\"cleaned\""], "train-fixed.no-ol.csv"),

@@ -58,6 +58,21 @@ fn what_names_say_is_not_said_of_the_place() {
 }
 
 #[test]
+fn each_value_of_a_repeated_slot_is_right_and_must_be_said() {
+    let areas = "area[city centre], area[riverside]";
+    assert_eq!(said("It lies by the river in the city centre.", areas), [""; 0]);
+    assert_eq!(said("It lies by the river.", areas), ["missing area[city centre]"]);
+    let kinds = "eatType[coffee shop], eatType[restaurant]";
+    assert_eq!(said("A restaurant and coffee shop.", kinds), [""; 0]);
+    assert_eq!(
+        said("A restaurant and pub.", kinds),
+        ["wrong eatType[coffee shop]: says pub", "wrong eatType[restaurant]: says pub"]
+    );
+    let near = "near[The French Mill], near[Raja Indian Cuisine], food[Italian]";
+    assert_eq!(said("Italian food near the French Mill and Raja Indian Cuisine.", near), [""; 0]);
+}
+
+#[test]
 fn areas() {
     right("in the City Center", "area[city centre]");
     right("in the centre of the city", "area[city centre]");

@@ -18,7 +18,7 @@ pub struct PretrainedDecoder<T: Real> {
     pub tokenizer: TextTokenizer,
     /// Ids of the tokens that end a text.
     pub ends: Vec<u32>,
-    /// Hash of the GGUF file, or of `config.json` and all files of weights (BLAKE3, in hexadecimal digits).
+    /// Hash of the GGUF file, or of `config.json`, `tokenizer.json` and all files of weights (BLAKE3, in hexadecimal digits).
     pub hash: String,
     /// How its weights were changed while they were loaded, if they were: `Q4_1, Q8_0 converted to F32`.
     pub converted: Option<String>,
@@ -54,11 +54,13 @@ impl<T: Real> PretrainedDecoder<T> {
         let names = unknown.join(", ");
         let warning = format!("{}: nothing is known about these keys, they are ignored: {names}", path.display());
         let warnings = if unknown.is_empty() { Vec::new() } else { vec![warning] };
-        let tokenizer = TextTokenizer::load(&directory.join("tokenizer.json"), config.vocabulary)?;
+        let tokens = directory.join("tokenizer.json");
+        let tokenizer = TextTokenizer::load(&tokens, config.vocabulary)?;
         let single = directory.join("model.safetensors");
         let weights = if single.is_file() { single } else { directory.join("model.safetensors.index.json") };
         let weights = WeightFiles::read(&weights)?;
-        let hash = hash([files::bytes(&path)?.as_slice()].into_iter().chain(weights.contents()));
+        let hash =
+            hash([files::bytes(&path)?.as_slice(), &files::bytes(&tokens)?].into_iter().chain(weights.contents()));
         let (decoder, converted) = Decoder::of_files(config, &weights)?;
         Ok(Self { decoder, tokenizer, ends, hash, converted, warnings })
     }

@@ -12,7 +12,7 @@ use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use crate::gguf::{Gguf, Metadata};
 use crate::model_error::ModelError;
 use crate::model_files as files;
-use crate::tokens::TokenError;
+use crate::tokens::{TokenError, framed};
 
 /// The tokenizer of a model that writes texts. It adds nothing before or behind a text.
 #[derive(Clone)]
@@ -38,16 +38,33 @@ impl TextTokenizer {
     /// # Errors
     /// If the file cannot be read, is no tokenizer, has too many tokens, or adds tokens to a text.
     pub fn load(path: &Path, vocabulary: usize) -> Result<Self, ModelError> {
-        Self::parse(path, &files::bytes(path)?, vocabulary, &[])
+        Self::parse(path, &files::bytes(path)?, vocabulary)
     }
 
-    /// As [`load`](Self::load), of a tokenizer that puts one of these tokens behind a text, which is left out here.
-    pub(crate) fn load_ending(path: &Path, vocabulary: usize, ends: &[u32]) -> Result<Self, ModelError> {
-        Self::parse(path, &files::bytes(path)?, vocabulary, ends)
+    /// A tokenizer that adds nothing to a text.
+    fn parse(path: &Path, json: &[u8], vocabulary: usize) -> Result<Self, ModelError> {
+        let (tokenizer, added) = Self::read(path, json, vocabulary)?;
+        if added.is_empty() {
+            return Ok(tokenizer);
+        }
+        let reason = "it adds tokens to a text, which is not known".to_owned();
+        Err(ModelError::Tokenizer { path: path.to_owned(), reason })
     }
 
-    /// `ends`: tokens of which one is put behind a text; none if nothing is.
-    fn parse(path: &Path, json: &[u8], vocabulary: usize, ends: &[u32]) -> Result<Self, ModelError> {
+    /// As [`load`](Self::load), of a tokenizer that puts one of these tokens behind a text. It is left out here, and returned.
+    pub(crate) fn load_ending(path: &Path, vocabulary: usize, ends: &[u32]) -> Result<(Self, u32), ModelError> {
+        let (tokenizer, added) = Self::read(path, &files::bytes(path)?, vocabulary)?;
+        match added[..] {
+            [end] if ends.contains(&end) => Ok((tokenizer, end)),
+            _ => {
+                let reason = "it must put the token that ends a text behind it, and nothing else".to_owned();
+                Err(ModelError::Tokenizer { path: path.to_owned(), reason })
+            }
+        }
+    }
+
+    /// A tokenizer, and the tokens that it adds to a text, which are left out here.
+    fn read(path: &Path, json: &[u8], vocabulary: usize) -> Result<(Self, Vec<u32>), ModelError> {
         let bad = |reason: String| ModelError::Tokenizer { path: path.to_owned(), reason: excerpt(&reason) };
         let mut inner = tokenizers::Tokenizer::from_bytes(json).map_err(|error| bad(error.to_string()))?;
         inner.with_truncation(None).map_err(|error| bad(error.to_string()))?;
@@ -56,14 +73,8 @@ impl TextTokenizer {
         if tokens > vocabulary {
             return Err(ModelError::Vocabulary { path: path.to_owned(), tokens, vocabulary });
         }
-        let empty = inner.encode_fast("", true).map_err(|error| bad(error.to_string()))?;
-        match empty.get_ids() {
-            [] if ends.is_empty() => {}
-            [end] if ends.contains(end) => {}
-            _ if ends.is_empty() => return Err(bad("it adds tokens to a text, which is not known".to_owned())),
-            _ => return Err(bad("it must put the token that ends a text behind it, and nothing else".to_owned())),
-        }
-        Ok(Self(inner))
+        let empty = framed(&inner, "").map_err(|error| bad(error.to_string()))?;
+        Ok((Self(inner), empty.get_ids().to_vec()))
     }
 
     /// A tokenizer whose tokens are the bytes of a text, and one more, 256, that ends it: for tests.
@@ -96,7 +107,7 @@ impl TextTokenizer {
         }
         let json = byte_level(keys)?.to_string();
         let vocabulary = keys.texts(TOKENS)?.len();
-        let tokenizer = Self::parse(keys.path(), json.as_bytes(), vocabulary, &[])?;
+        let tokenizer = Self::parse(keys.path(), json.as_bytes(), vocabulary)?;
         let (end, allowed) = ("tokenizer.ggml.eos_token_id", "the id of a token");
         if keys.get(end).is_none() {
             return Ok((tokenizer, Vec::new()));

@@ -28,9 +28,9 @@ pub struct PretrainedT5<T: Real> {
     pub t5: T5<T>,
     /// Its tokenizer. It leaves out the `</s>` that T5's put behind a text: [`prompt`](crate::TextModel::prompt) adds it.
     pub tokenizer: TextTokenizer,
-    /// Ids of the tokens that end a text.
+    /// Ids of the tokens that end a text; first the one that the tokenizer puts there.
     pub ends: Vec<u32>,
-    /// Hash of `config.json` and all files of weights (BLAKE3, in hexadecimal digits).
+    /// Hash of `config.json`, `tokenizer.json` and all files of weights (BLAKE3, in hexadecimal digits).
     pub hash: String,
     /// How its weights were changed while they were loaded, if they were: `BF16 converted to F32`.
     pub converted: Option<String>,
@@ -53,15 +53,18 @@ impl<T: Real> PretrainedT5<T> {
     /// If a file is missing, cannot be read or is damaged, or if it is not one of T5.
     pub fn load(directory: &Path) -> Result<Self, ModelError> {
         let path = directory.join("config.json");
-        let keys::Read { config, ends, unknown } = keys::read(&path)?;
+        let keys::Read { config, mut ends, unknown } = keys::read(&path)?;
         let names = unknown.join(", ");
         let warning = format!("{}: nothing is known about these keys, they are ignored: {names}", path.display());
         let warnings = if unknown.is_empty() { Vec::new() } else { vec![warning] };
-        let tokenizer = TextTokenizer::load_ending(&directory.join("tokenizer.json"), config.vocabulary, &ends)?;
+        let tokens = directory.join("tokenizer.json");
+        let (tokenizer, end) = TextTokenizer::load_ending(&tokens, config.vocabulary, &ends)?;
+        ends.sort_by_key(|&other| other != end);
         let single = directory.join("model.safetensors");
         let weights = if single.is_file() { single } else { directory.join("model.safetensors.index.json") };
         let weights = WeightFiles::read(&weights)?;
-        let hash = hash([files::bytes(&path)?.as_slice()].into_iter().chain(weights.contents()));
+        let hash =
+            hash([files::bytes(&path)?.as_slice(), &files::bytes(&tokens)?].into_iter().chain(weights.contents()));
         let mut origin = Origin { config: &config, tensors: weights.tensors("transformer")? };
         let t5 = origin.t5()?;
         origin.check_all_read()?;

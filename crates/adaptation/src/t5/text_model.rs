@@ -27,9 +27,9 @@ impl<T: Real> TextModel<T> for TextToText<T> {
         self.config().shape(site)
     }
 
-    /// The source ends as a text does.
+    /// The source ends as a text does. The separator is a decoder's: a source and its text are not one sequence.
     fn prompt(&self, tokenizer: &TextTokenizer, template: &Template, prompt: &str) -> Result<Vec<u32>, TokenError> {
-        let mut ids = template.prompt(tokenizer, prompt)?;
+        let mut ids = tokenizer.encode(prompt)?;
         ids.push(template.end);
         Ok(ids)
     }

@@ -219,12 +219,12 @@ impl MethodSettings {
         }
     }
 
-    /// Refuses initial ranks that no matrix of this hidden size has.
-    pub fn check_initial_ranks(&self, ranks: &[Count], hidden: usize) -> Result<(), Invalid> {
+    /// Refuses initial ranks above the smallest side of the adapted matrices, which goes by this name.
+    pub fn check_initial_ranks(&self, ranks: &[Count], smallest: usize, name: &str) -> Result<(), Invalid> {
         let Some(own) = self.adalora.filter(|_| self.names.contains(&MethodName::Adalora)) else { return Ok(()) };
         let most = ranks.iter().map(|rank| own.with_rank(rank.get()).initial_rank).max().unwrap_or(0);
-        let allowed = format!("so small that the initial rank ({most}) is at most the hidden size ({hidden})");
-        Invalid::unless(most <= hidden, "methods.adalora.initial_ranks", own.initial_ranks, allowed)
+        let allowed = format!("so small that the initial rank ({most}) is at most the {name} ({smallest})");
+        Invalid::unless(most <= smallest, "methods.adalora.initial_ranks", own.initial_ranks, allowed)
     }
 
     /// The methods that leave embeddings as they are, in words; empty if all adapt them.

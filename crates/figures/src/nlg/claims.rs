@@ -39,8 +39,10 @@ pub(super) fn findings(settings: &Settings, rows: &[Row], scores: &[ScoreRow]) -
         };
         findings.extend(leads(id, &model, rows, scores).into_iter().map(named));
     }
-    let reasons =
-        [(PAPER, "needs t5-base and the cleaned release: --profile t5-base"), (HERE, "this is the paper's model")];
+    let reasons = [
+        (PAPER, "needs t5-base and the cleaned release: --profile t5-base"),
+        (HERE, "this is the paper's model and release"),
+    ];
     for (id, reason) in reasons {
         if !findings.iter().any(|finding| finding.id == id) {
             findings.push(Finding::untested(id, reason));
@@ -52,6 +54,9 @@ pub(super) fn findings(settings: &Settings, rows: &[Row], scores: &[ScoreRow]) -
 /// In every score against one reference, the mean of Deep LoRA − LoRA is above 0.
 fn leads(id: &'static str, model: &str, rows: &[Row], scores: &[ScoreRow]) -> Vec<Finding> {
     let own: Vec<ScoreRow> = scores.iter().filter(|row| row.model == model).cloned().collect();
+    if own.is_empty() {
+        return vec![Finding::untested(id, "no run wrote texts").note(notes(model, rows))];
+    }
     let was_run = |method: &str| rows.iter().any(|row| row.model == model && row.method == method);
     let were_run = was_run(CONTRAST.0) && was_run(CONTRAST.1);
     let finding = |name: String| {

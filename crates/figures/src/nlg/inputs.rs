@@ -13,6 +13,7 @@ use texts::meteor::{Meteor, WordNet};
 use super::made_up;
 use super::network::{Loaded, Network, load};
 use super::settings::Settings;
+use super::trial::NlgTrial;
 use crate::adaptation::{Sampling, check_source_names};
 
 /// Models with their data, and METEOR.
@@ -72,12 +73,13 @@ impl Inputs {
         Ok(Self { models, meteor: Mutex::new(meteor) })
     }
 
-    /// The model of this hash.
+    /// The model of a trial, with the trial's data.
     ///
     /// # Errors
     /// If it was not gathered.
-    pub fn model(&self, hash: &str) -> anyhow::Result<&GatheredModel> {
-        self.models.iter().find(|model| model.hash == hash).context("no such model was gathered")
+    pub fn model(&self, trial: &NlgTrial) -> anyhow::Result<&GatheredModel> {
+        let is_it = |model: &&GatheredModel| model.hash == trial.model && model.data == trial.data;
+        self.models.iter().find(is_it).context("no such model was gathered")
     }
 }
 
@@ -203,7 +205,8 @@ fn check_fit(name: &str, network: &Network, settings: &Settings) -> Result<(), I
         return Err(Invalid::new("smallest_side", settings.smallest_side, allowed));
     };
     let allowed = format!("a whole number from 1 to the smallest side of an adapted weight of {name} ({narrowest})");
-    Invalid::unless(*settings.rank <= narrowest, "rank", settings.rank, allowed)
+    Invalid::unless(*settings.rank <= narrowest, "rank", settings.rank, allowed)?;
+    settings.methods.check_initial_ranks(&[settings.rank], narrowest, "smallest side of an adapted weight")
 }
 
 /// Whether there are enough training examples, where each is drawn once.

@@ -25,7 +25,7 @@ impl Trial for NlgTrial {
     }
 
     fn run(&self, inputs: &Inputs, context: &TrialContext) -> Result<NlgOutcome, TrialError> {
-        let model = inputs.model(&self.model)?;
+        let model = inputs.model(self)?;
         let par = if context.threads > 1 { Par::rayon(context.threads) } else { Par::Seq };
         match &model.network {
             Network::Decoder(network) => self.run_on(network, model, context, par),

@@ -12,7 +12,10 @@ pub struct Slot {
     pub value: String,
 }
 
-/// What a text has to say: slots, in their order, each once.
+/// What a text has to say: slots, in their order.
+///
+/// A slot may be there several times. In the cleaned release it has every value that its text says:
+/// `area[city centre], area[riverside]`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Meaning {
     slots: Vec<Slot>,
@@ -30,12 +33,6 @@ pub enum MeaningError {
         /// What is there.
         found: String,
     },
-    /// A slot is there twice.
-    #[error("has the slot {name} twice")]
-    Twice {
-        /// The slot.
-        name: String,
-    },
 }
 
 impl Meaning {
@@ -44,9 +41,9 @@ impl Meaning {
         &self.slots
     }
 
-    /// The value of a slot, if it is there.
-    pub fn value(&self, name: &str) -> Option<&str> {
-        self.slots.iter().find(|slot| slot.name == name).map(|slot| slot.value.as_str())
+    /// The values of the slots of this name, in their order.
+    pub fn values(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.slots.iter().filter(move |slot| slot.name == name).map(|slot| slot.value.as_str())
     }
 }
 
@@ -62,9 +59,6 @@ impl FromStr for Meaning {
         loop {
             let form = || MeaningError::Form { found: rest.to_owned() };
             let (slot, after) = slot(rest).ok_or_else(form)?;
-            if slots.iter().any(|other| other.name == slot.name) {
-                return Err(MeaningError::Twice { name: slot.name });
-            }
             slots.push(slot);
             if after.is_empty() {
                 return Ok(Self { slots });

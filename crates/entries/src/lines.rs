@@ -6,6 +6,9 @@ use csv::{ReaderBuilder, StringRecord, Trim};
 
 use crate::{EntriesError, Format};
 
+/// What is said of a text that goes on over lines.
+const OPEN_QUOTE: &str = "; it goes on over several lines: is there a quote without its pair?";
+
 /// Reads a file line by line and takes the wanted columns out of each.
 pub struct Lines<R> {
     file: String,
@@ -16,6 +19,8 @@ pub struct Lines<R> {
     places: Vec<usize>,
     /// What the header calls them, or their numbers.
     titles: Vec<String>,
+    /// What the header calls all columns; empty if there is none.
+    header: Vec<String>,
     /// Lines of the header.
     above: u64,
     /// The columns of the header, or of the first line without one: no line has more.
@@ -54,12 +59,13 @@ impl<R: Read> Lines<R> {
             record: StringRecord::new(),
             places: Vec::new(),
             titles: Vec::new(),
+            header: header.into_iter().flatten().map(str::to_owned).collect(),
             above: format.header_lines as u64,
             width,
         };
         for column in wanted {
-            let (place, title) =
-                find(column, header).map_err(|what| refuse(what + &other_delimiter(header, format.delimiter)))?;
+            let (place, title) = find(column, header)
+                .map_err(|what| refuse(other_delimiter(header, format.delimiter).unwrap_or(what)))?;
             if let Some(other) = lines.places.iter().position(|other| *other == place) {
                 return Err(refuse(format!("columns {:?} and {column:?} are the same", wanted[other])));
             }
@@ -72,6 +78,11 @@ impl<R: Read> Lines<R> {
     /// What the header calls the wanted columns; `column 3` if there is none.
     pub fn titles(&self) -> &[String] {
         &self.titles
+    }
+
+    /// What the header calls all columns, wanted or not; empty if there is no header.
+    pub fn header(&self) -> &[String] {
+        &self.header
     }
 
     /// The file's name.
@@ -93,14 +104,16 @@ impl<R: Read> Lines<R> {
             self.width = self.record.len();
         }
         if self.record.iter().skip(self.width).any(|text| !text.is_empty()) {
-            let what = format!("it has {} columns, and the file {}", self.record.len(), self.width);
-            return Err(
-                self.wrong(line, what + "; a number has a point, not a comma, and a text with the delimiter quotes")
-            );
+            let what = format!("it has {} columns, and the header or first line {}", self.record.len(), self.width);
+            return Err(self
+                .wrong(line, what + ". Write decimals with a point; put texts that contain the delimiter in quotes"));
         }
         let texts: Option<Vec<&str>> = self.places.iter().map(|place| self.record.get(*place)).collect();
         let needed = self.places.iter().max().map_or(0, |place| place + 1);
-        let what = || format!("it has {} columns, and {needed} are needed", self.record.len());
+        let what = || {
+            let quote = if self.record.iter().any(|text| text.contains(['\n', '\r'])) { OPEN_QUOTE } else { "" };
+            format!("it has {} columns, and {needed} are needed{quote}", self.record.len())
+        };
         if let Some(text) = texts.iter().flatten().find(|text| text.contains(['\n', '\r'])) {
             let start: String = text.chars().take_while(|c| !['\n', '\r'].contains(c)).take(40).collect();
             return Err(
@@ -125,7 +138,9 @@ fn unreadable(file: &str, above: u64, error: csv::Error) -> EntriesError {
     let (file, line) = (file.to_owned(), above + error.position().map_or(0, csv::Position::line));
     match error.into_kind() {
         csv::ErrorKind::Io(source) => EntriesError::Unreadable { file, source },
-        csv::ErrorKind::Utf8 { .. } => EntriesError::Line { file, line, what: "it is not UTF-8".to_owned() },
+        csv::ErrorKind::Utf8 { .. } => {
+            EntriesError::Line { file, line, what: "it is not UTF-8; save the file as UTF-8".to_owned() }
+        }
         other => EntriesError::Line { file, line, what: format!("{other:?}") },
     }
 }
@@ -171,12 +186,15 @@ fn find(column: &str, header: Option<&StringRecord>) -> Result<(usize, String), 
     }
 }
 
-/// A hint, if the header is one column and would be more with another delimiter.
-fn other_delimiter(header: Option<&StringRecord>, delimiter: char) -> String {
-    let Some(header) = header.filter(|header| header.len() == 1) else { return String::new() };
+/// What is likely wrong, if the header is one column and would be more with another delimiter.
+fn other_delimiter(header: Option<&StringRecord>, delimiter: char) -> Option<String> {
+    let header = header.filter(|header| header.len() == 1)?;
     let likely = [';', '\t', ',', '|', ' '].into_iter().find(|other| *other != delimiter && header[0].contains(*other));
-    likely.map_or_else(String::new, |other| {
+    likely.map(|other| {
         let other = if other == '\t' { "tab".to_owned() } else { format!("{other:?}") };
-        format!("; its header has one column with the delimiter {delimiter:?}, and more with {other}")
+        format!(
+            "its header is one column with the delimiter {delimiter:?}, and several with {other}: say so (--delimiter, \
+             delimiter)"
+        )
     })
 }

@@ -46,6 +46,7 @@ impl Table {
         let mut lines = Lines::new(source, file, format, &format.columns)?;
         let titles = [0, 1, 2].map(|k| lines.titles()[k].clone());
         check_header(&titles, file, format)?;
+        check_names(lines.header(), file, format)?;
         let (mut rows, mut columns) = (Names::new(format.index), Names::new(format.index));
         let mut entries = Vec::new();
         // Where an entry is in the list, in which line it came first, and how often it was given.
@@ -95,8 +96,22 @@ fn check_header(titles: &[String; 3], file: &str, format: &Format) -> Result<(),
         return Ok(());
     }
     let what = format!(
-        "the value's column is called {value:?}, a number: if the file has no header, say so (0 header lines); if it has one, \
-         give the column a name"
+        "the value's column is called {value:?}, a number. If this line is no header, say so (--header-lines 0, header_lines = 0); \
+         if it is one, give the column a name"
+    );
+    Err(EntriesError::Line { file: file.to_owned(), line: 1, what })
+}
+
+/// Refuses a column without a name among the first three of more: pandas writes its index there, unasked.
+fn check_names(header: &[String], file: &str, format: &Format) -> Result<(), EntriesError> {
+    let first = header.iter().take(3).position(String::is_empty);
+    let Some(place) = first.filter(|_| format.reads_the_first() && header.len() > 3) else { return Ok(()) };
+    let what = format!(
+        "column {} has no name (an index that pandas wrote?), and the header has {}: {}. Say which are row, column and value \
+         (--columns, columns)",
+        place + 1,
+        header.len(),
+        header.join(", ")
     );
     Err(EntriesError::Line { file: file.to_owned(), line: 1, what })
 }
@@ -108,7 +123,8 @@ fn parse(texts: &[&str], titles: &[String; 3], rows: &mut Names, columns: &mut N
     if let Some(k) = [row, column].iter().position(|text| text.is_empty()) {
         return Err(format!("{} is empty", titles[k]));
     }
-    let number: f64 = value.parse().map_err(|_| wrong(2, value, "a number"))?;
+    let comma = if value.contains(',') { "a number (decimals have a point)" } else { "a number" };
+    let number: f64 = value.parse().map_err(|_| wrong(2, value, comma))?;
     if !number.is_finite() {
         return Err(wrong(2, value, "a finite number"));
     }

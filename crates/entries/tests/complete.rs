@@ -15,6 +15,9 @@ fn folder(ratings: &str) -> TempDir {
     fs::write(folder.path().join("header.csv"), "u3,\"film, 4\"\n").unwrap();
     fs::write(folder.path().join("swapped.csv"), "film,user\n\"film, 4\",u3\n").unwrap();
     fs::write(folder.path().join("half.csv"), "who,user\nu3,\"film, 4\"\n").unwrap();
+    fs::write(folder.path().join("index.csv"), ",who,what\n0,u3,\"film, 4\"\n").unwrap();
+    fs::write(folder.path().join("named.csv"), ",user,film\n0,u3,\"film, 4\"\n").unwrap();
+    fs::write(folder.path().join("others.csv"), "who,what\nu3,\"film, 4\"\n").unwrap();
     fs::write(folder.path().join("below.csv"), "user,film\n1,2\n-1,0\n").unwrap();
     folder
 }
@@ -65,6 +68,14 @@ fn a_matrix_is_completed() {
     assert!(run(&folder, &swapped).status.success());
     let swapped = fs::read_to_string(folder.path().join("swapped-out.csv")).unwrap();
     assert_eq!(swapped, format!("user,film,stars\n{pair}\n"), "the header says which column is which");
+    for (file, warning) in
+        [("named.csv", ""), ("others.csv", "the header, line 1 (who, what), has neither user nor film")]
+    {
+        let arguments = ["ratings.csv", "--rank", "3,1", "--predict", file, "--output", "out.csv"];
+        let said = text(&run(&folder, &arguments).stderr);
+        assert!(said.contains(warning) && said.is_empty() == warning.is_empty(), "{file}: {said}");
+        assert_eq!(fs::read_to_string(folder.path().join("out.csv")).unwrap(), swapped, "{file}");
+    }
     assert!(pair.starts_with("u3,\"film, 4\",") && (written.contains(pair) || csv.contains("u3,\"film, 4\",")));
 }
 
@@ -118,8 +129,12 @@ fn wrong_input_is_refused_and_nothing_is_written() {
         (&csv, &["--rank", "2", "--header-lines", "-1"], "allowed: a whole number from 0"),
         (&csv, &["--rank", "2", "--init-scale", "inf"], "allowed: a number above 0"),
         (&csv, &["--rank", "2", "--columns", "1,1,3"], "columns \"1\" and \"1\" are the same"),
-        (&csv, &["--rank", "2", "--delimiter", ";"], "and more with ','"),
-        (&csv, &["--rank", "2", "--test", "0.5", "--validation", "0.5"], "leave nothing to train on"),
+        (&csv, &["--rank", "2", "--delimiter", ";"], "and several with ','"),
+        (
+            &csv,
+            &["--rank", "2", "--test", "0.5", "--validation", "0.5"],
+            "--validation 0.5 and --test 0.5 leave nothing to train on; allowed: a sum below 1",
+        ),
         (&csv, &["--rank", "2", "--step-size", "-1"], "'--step-size <η>': allowed: a number above 0"),
         (&csv, &["--rank", "2", "--step-size", "1e6"], "(a smaller --step-size or --init-scale may help): diverged"),
         (
@@ -159,10 +174,19 @@ fn wrong_input_is_refused_and_nothing_is_written() {
         (
             &csv,
             &["--rank", "2", "--predict", "half.csv"],
-            "half.csv: its first two columns are called who and user; allowed: both names of the entries' row and column, user and \
-             film, in any order, or neither",
+            "half.csv: its columns are called who and user; allowed: both names of the entries' row and column, user and film, in \
+             any order, or neither",
         ),
-        (&comma, &["--rank", "2"], "ratings.csv, line 2: it has 4 columns, and the file 3; a number has a point"),
+        (
+            &csv,
+            &["--rank", "2", "--predict", "index.csv"],
+            "index.csv: column 1 has no name (an index that pandas wrote?): call the two columns user and film",
+        ),
+        (
+            &comma,
+            &["--rank", "2"],
+            "ratings.csv, line 2: it has 4 columns, and the header or first line 3. Write decimals",
+        ),
         (&quote, &["--rank", "2"], "ratings.csv, line 2: \"u0,"),
         (&constant, &["--rank", "2"], "known values are 3: there is nothing to learn from them"),
         (&few, &["--rank", "1"], "ratings.csv: "),
@@ -263,4 +287,27 @@ fn links_are_not_replaced() {
     assert!(text(&output.stderr).contains("--output link.csv: it is there, and not a regular file"));
     assert_eq!(fs::read_to_string(folder.path().join("link.csv")).unwrap(), "mine\n");
     assert!(fs::symlink_metadata(folder.path().join("link.csv")).unwrap().is_symlink());
+}
+
+/// Values without structure: nothing is below the mean but by chance.
+#[test]
+fn a_completion_that_is_no_better_than_the_mean_is_warned_of() {
+    let mut state = 1_u64;
+    let mut value = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 40) as f64 / (1 << 24) as f64
+    };
+    let noise = (0..30 * 20)
+        .fold("row,column,value\n".to_owned(), |all, n| all + &format!("r{},c{},{}\n", n / 20, n % 20, value()));
+    let folder = folder(&noise);
+    for (center, warning) in [
+        ("none", "warning: the mean alone has a smaller held-out error, "),
+        ("mean", "warning: no iteration made the validation error smaller"),
+    ] {
+        let arguments = ["ratings.csv", "--rank", "8", "--center", center, "--output", "out.csv", "-q"];
+        let output = run(&folder, &arguments);
+        let said = text(&output.stderr);
+        assert!(output.status.success() && said.contains(warning), "{center}: {said}");
+        assert_eq!(said.matches("warning").count(), 1, "{said}");
+    }
 }

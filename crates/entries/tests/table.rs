@@ -63,6 +63,17 @@ fn wrong_lines_are_named() {
     for (line, words) in [
         ("a,y", "x.csv, line 3: it has 2 columns, and 3 are needed"),
         ("a,y,many", "x.csv, line 3: r is \"many\", not a number"),
+        ("a,y,\"0,5\"", "x.csv, line 3: r is \"0,5\", not a number (decimals have a point)"),
+        (
+            "a,y,1,5",
+            "x.csv, line 3: it has 4 columns, and the header or first line 3. Write decimals with a point; put texts \
+            that contain the delimiter in quotes",
+        ),
+        (
+            "\"a,y,1\nb,y,1",
+            "x.csv, line 3: it has 1 columns, and 3 are needed; it goes on over several lines: is there a quote \
+            without its pair?",
+        ),
         ("a,y,NaN", "x.csv, line 3: r is \"NaN\", not a finite number"),
         ("a,y,-inf", "x.csv, line 3: r is \"-inf\", not a finite number"),
         ("a,y,1e999", "x.csv, line 3: r is \"1e999\", not a finite number"),
@@ -77,7 +88,7 @@ fn wrong_lines_are_named() {
         assert_eq!(text, format!("x.csv, line 2: u is {row:?}, not a whole number from 1 to 100000000"));
     }
     let text = Table::from_reader(&b"u,f,r\na,x,1\n\xff,x,1\n"[..], "x.csv", &format()).unwrap_err().to_string();
-    assert_eq!(text, "x.csv, line 3: it is not UTF-8");
+    assert_eq!(text, "x.csv, line 3: it is not UTF-8; save the file as UTF-8");
 }
 
 #[test]
@@ -90,15 +101,20 @@ fn wrong_files_are_named() {
         (
             "a,x,1\nb,x,2\n",
             format(),
-            "x.csv, line 1: the value's column is called \"1\", a number: if the file has no header, say so (0 header lines); \
-             if it has one, give the column a name",
+            "x.csv, line 1: the value's column is called \"1\", a number. If this line is no header, say so (--header-lines 0, \
+             header_lines = 0); if it is one, give the column a name",
+        ),
+        (
+            ",u,f,r\n0,a,x,1\n",
+            format(),
+            "x.csv, line 1: column 1 has no name (an index that pandas wrote?), and the header has 4: , u, f, r. Say which are \
+             row, column and value (--columns, columns)",
         ),
         ("a,x,many\n", Format { header_lines: 0, ..format() }, "x.csv, line 1: column 3 is \"many\", not a number"),
         (
             "u;f;r\na;x;1\n",
             format(),
-            "x.csv: it has no column \"2\"; allowed: a number from 1 to 1 or one of u;f;r; its header has one column with \
-             the delimiter ',', and more with ';'",
+            "x.csv: its header is one column with the delimiter ',', and several with ';': say so (--delimiter, delimiter)",
         ),
         ("u,f,r\na,x,1\n", columns(["u", "1", "r"]), "x.csv: columns \"u\" and \"1\" are the same"),
         ("u,f,r\na,x,1\n", columns(["who", "f", "r"]), none),

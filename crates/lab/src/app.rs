@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Command, CommandFactory, FromArgMatches};
 
-use crate::cli::{All, Common, DEFAULT_RESULTS, Single, most_threads};
+use crate::cli::{All, Common, DEFAULT_FIGURES, DEFAULT_RESULTS, Single, most_threads};
 use crate::session::{self, Ready, Report, Session, Work};
 use crate::settings::{self, Override, SettingsError};
 use crate::{
@@ -274,14 +274,18 @@ fn start(options: &Common) -> Result<Session, LabError> {
     Ok(session)
 }
 
-/// The options that another run must have to make the tables this one looks for.
+/// The options that another run must have to make the tables this one looks for, and to draw where this one does.
 fn repeated(options: &Common) -> String {
-    let results = options.results.to_string_lossy();
-    match &*results {
-        DEFAULT_RESULTS => format!("--profile {}", options.profile),
-        plain if !plain.contains(char::is_whitespace) => format!("--profile {} --results {plain}", options.profile),
-        other => format!("--profile {} --results {other:?}", options.profile),
+    let places = [("--results", &options.results, DEFAULT_RESULTS), ("--figures", &options.figures, DEFAULT_FIGURES)];
+    let mut repeated = format!("--profile {}", options.profile);
+    for (option, place, default) in places {
+        match &*place.to_string_lossy() {
+            place if place == default => {}
+            plain if !plain.contains(char::is_whitespace) => repeated += &format!(" {option} {plain}"),
+            other => repeated += &format!(" {option} {other:?}"),
+        }
     }
+    repeated
 }
 
 /// Says on stderr what went wrong with an experiment, or why it was not run.

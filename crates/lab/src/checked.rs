@@ -112,16 +112,13 @@ checked!(
     |n| (2..=100_000_000).contains(&n)
 );
 checked!(
-    /// A number of iterations or training steps.
-    Steps, u64,
-    "a whole number from 1 to 1000000000: of a millisecond each, as many take twelve days",
-    |n| (1..=1_000_000_000).contains(&n)
+    /// A number of iterations or training steps; the most take twelve days at a millisecond each.
+    Steps, u64, "a whole number from 1 to 1000000000", |n| (1..=1_000_000_000).contains(&n)
 );
 checked!(
-    /// Repetitions of one thing with other random numbers.
-    Trials, usize,
-    "a whole number from 1 to 10000: the standard error of a mean is then a hundredth of the deviation already",
-    |n| (1..=10_000).contains(&n)
+    /// Repetitions of one thing with other random numbers; with the most, the standard error of a mean is a hundredth of the
+    /// deviation.
+    Trials, usize, "a whole number from 1 to 10000", |n| (1..=10_000).contains(&n)
 );
 checked!(
     /// The number of factors of a deep factorization: of more, εᴸ is 0 or ∞ in floating point for all but the ε next to 1.

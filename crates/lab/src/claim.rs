@@ -337,7 +337,8 @@ impl Evidence {
             Self::Exact { holds: false, .. } => Ruling::new(Verdict::Differs, ""),
             Self::EveryTrial { holding, n } if holding == n => Ruling::new(Verdict::Holds, ""),
             Self::EveryTrial { holding, n } => {
-                Ruling::new(Verdict::Differs, format!("in {holding} of {n} trials only"))
+                let some = if holding == 0 { "none".to_owned() } else { format!("only {holding}") };
+                Ruling::new(Verdict::Differs, format!("in {some} of {n} trials"))
             }
             Self::Direction { .. } | Self::Size { .. } | Self::Equivalence { .. } => match adjusted_p {
                 None => Ruling::new(Verdict::Inconclusive, self.why_without_test()),

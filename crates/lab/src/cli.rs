@@ -13,6 +13,8 @@ use crate::shard::Shard;
 
 /// Where tables go if nothing else is said.
 pub(crate) const DEFAULT_RESULTS: &str = "results";
+/// Where pictures go.
+pub(crate) const DEFAULT_FIGURES: &str = "figures";
 
 /// Options of a figure's binary.
 #[derive(Debug, Parser)]
@@ -60,10 +62,10 @@ pub(crate) struct Common {
     /// Override a setting; repeatable, dotted keys, TOML values: --set problem.rank=5 --set 'widths=[10, 20]'
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
-    /// Short for --set seed=N
+    /// Short for --set seed=N, which counts if both are given
     #[arg(long, value_name = "N", value_parser = whole_number)]
     pub(crate) seed: Option<i64>,
-    /// Short for --set trials=N
+    /// Short for --set trials=N, which counts if both are given
     #[arg(long, value_name = "N", value_parser = whole_number)]
     pub(crate) trials: Option<i64>,
     /// Number of threads [default: all cores]
@@ -73,7 +75,7 @@ pub(crate) struct Common {
     #[arg(long, value_name = "DIR", default_value = DEFAULT_RESULTS)]
     pub(crate) results: PathBuf,
     /// Where pictures go: DIR/PROFILE/NAME.png and .svg
-    #[arg(long, value_name = "DIR", default_value = "figures")]
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_FIGURES)]
     pub(crate) figures: PathBuf,
     /// Directory of data sets that are not downloaded (docs/models-and-data.md)
     #[arg(long, value_name = "DIR", value_parser = directory, conflicts_with = "plot_only")]

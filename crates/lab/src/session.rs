@@ -31,7 +31,7 @@ pub(crate) enum Work {
 /// What the experiments of one process have in common.
 #[derive(Debug)]
 pub(crate) struct Session {
-    /// `--profile` and, if it is not the usual one, `--results`, as typed.
+    /// `--profile` and, if they are not the usual ones, `--results` and `--figures`, as typed.
     pub(crate) options: String,
     /// `results/PROFILE`.
     pub(crate) results: PathBuf,

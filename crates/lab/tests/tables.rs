@@ -322,7 +322,7 @@ fn plot_only_refuses_a_table_without_rows_and_leaves_the_figures() {
         let after = (place.read("figures/quick/toy-decay.svg"), place.read("my tables/quick/toy-decay.claims.csv"));
         assert_eq!(after, before);
     }
-    let ran = place.run(&["--plot-only", "--results", "other", "--profile", "smoke"]);
-    assert!(ran.stderr.contains("toy-decay -- --profile smoke --results other\n"), "{}", ran.stderr);
+    let ran = place.run(&["--plot-only", "--results", "other", "--figures", "pictures", "--profile", "smoke"]);
+    assert!(ran.stderr.contains("toy-decay -- --profile smoke --results other --figures pictures\n"), "{}", ran.stderr);
     assert!(!place.path("other").exists(), "a mistyped directory is not made");
 }

@@ -104,7 +104,11 @@ fn made_up(rng: &mut Generator) -> Vec<Entry> {
 fn check_values(name: &str, entries: &[Entry]) -> anyhow::Result<()> {
     let value = entries.first().map_or(0.0, |entry| entry.2);
     if entries.iter().all(|entry| entry.2 == value) {
-        return Err(BadInput(anyhow!("{name}: all {} ratings are {value}", entries.len())).into());
+        return Err(BadInput(anyhow!(
+            "{name}: all {} ratings are {value}; allowed: ratings that differ",
+            entries.len()
+        ))
+        .into());
     }
     Ok(())
 }

@@ -16,7 +16,7 @@ use dynamics::random;
 use entries::{Split, Table};
 use faer::Par;
 
-use self::messages::Messages;
+use self::messages::{Messages, warn};
 use self::options::Options;
 use self::search::{Found, show};
 
@@ -81,9 +81,19 @@ fn report(messages: &Messages, table: &Table, split: &Split, found: &Found) {
         found.completed.best.iteration
     ));
     messages.result(format_args!("held-out error (root mean square; entries: {}): {error:.4e}", split.test.len()));
+    let mut least: Option<(&str, f64)> = None;
     for (name, centering) in [("mean", Centering::Mean), ("mean and biases", Centering::Biases(Default::default()))] {
         let biases = dynamics::completion::Biases::fit(table.shape(), &split.training, centering);
         let simple = dynamics::completion::root_mean_square(biases.without(&split.test).iter().map(|entry| entry.2));
-        messages.say(format_args!("  of the {name} alone: {:.4e}", simple.unwrap_or_default()));
+        let simple = simple.unwrap_or_default();
+        messages.say(format_args!("  of the {name} alone: {simple:.4e}"));
+        if least.is_none_or(|(_, least)| simple < least) {
+            least = Some((name, simple));
+        }
+    }
+    if found.completed.best.iteration == 0 {
+        warn(format_args!("no iteration made the validation error smaller; the predictions are those of the start"));
+    } else if let Some((name, simple)) = least.filter(|(_, simple)| *simple < error) {
+        warn(format_args!("the {name} alone has a smaller held-out error, {simple:.4e}: no structure was found"));
     }
 }

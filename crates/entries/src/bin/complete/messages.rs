@@ -6,6 +6,12 @@ use std::io::{self, ErrorKind, Write};
 
 use anyhow::{Context, Result};
 
+/// Warns on standard error, also if quiet.
+pub fn warn(what: fmt::Arguments<'_>) {
+    // Who closed standard error does not want it.
+    let _ = writeln!(io::stderr(), "warning: {what}");
+}
+
 /// Says lines on standard output. If it takes none, the predictions are still made and written.
 pub struct Messages {
     quiet: bool,

@@ -101,7 +101,7 @@ pub struct Options {
     #[arg(long, value_enum, default_value_t = Again::Refuse)]
     pub duplicates: Again,
 
-    /// Say only the error
+    /// Say only which settings were chosen, the held-out error, and warnings
     #[arg(short, long)]
     pub quiet: bool,
 }
@@ -185,7 +185,12 @@ impl Options {
             ensure!((1..=most).contains(rank), "--rank {rank} is not allowed; allowed: {allowed}");
         }
         self.check_memory(table.shape())?;
-        ensure!(self.validation + self.test < 1.0, "--validation and --test together leave nothing to train on");
+        ensure!(
+            self.validation + self.test < 1.0,
+            "--validation {} and --test {} leave nothing to train on; allowed: a sum below 1",
+            self.validation,
+            self.test
+        );
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io::{BufReader, Write};
+use std::io::BufReader;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -11,6 +11,7 @@ use dynamics::completion::Predictor;
 use entries::{Format, Lines, Table};
 use tempfile::NamedTempFile;
 
+use crate::messages::warn;
 use crate::options::Options;
 
 /// Most entries that are predicted without being listed.
@@ -107,7 +108,7 @@ impl Wanted {
 }
 
 /// The lines of the file of pairs. If its header has the names of the entries' row and column, these are read wherever they
-/// are; if it has neither, the first two columns are.
+/// are; if it has neither, the first two columns are, with a warning.
 fn pairs_of(path: &Path, format: &Format, titles: &[String; 3]) -> Result<Lines<BufReader<File>>> {
     let file = path.display().to_string();
     let open = |columns: [&str; 2]| -> Result<Lines<BufReader<File>>> {
@@ -115,21 +116,32 @@ fn pairs_of(path: &Path, format: &Format, titles: &[String; 3]) -> Result<Lines<
         Ok(Lines::new(BufReader::new(source), &file, format, &columns.map(str::to_owned))?)
     };
     let first = open(["1", "2"])?;
-    let names = [titles[0].as_str(), titles[1].as_str()];
+    let names @ [row, column] = [titles[0].as_str(), titles[1].as_str()];
     // A number is a place, never a name.
     if format.header_lines == 0 || first.titles() == names || names.iter().any(|name| name.parse::<usize>().is_ok()) {
         return Ok(first);
     }
-    if let Ok(named) = open(names) {
-        return Ok(named);
+    let header = first.header();
+    match names.iter().filter(|name| header.iter().any(|title| title == *name)).count() {
+        2 => return open(names),
+        0 => {}
+        _ => bail!(
+            "{file}: its columns are called {}; allowed: both names of the entries' row and column, {row} and {column}, in any \
+             order, or neither",
+            header.join(" and ")
+        ),
     }
-    let [row, column] = names;
-    ensure!(
-        names.iter().all(|name| !first.titles().iter().any(|title| title == name)),
-        "{file}: its first two columns are called {}; allowed: both names of the entries' row and column, {row} and {column}, in \
-         any order, or neither",
-        first.titles().join(" and ")
-    );
+    if let Some(place) = header.iter().take(2).position(String::is_empty).filter(|_| header.len() > 2) {
+        bail!(
+            "{file}: column {} has no name (an index that pandas wrote?): call the two columns {row} and {column}",
+            place + 1
+        );
+    }
+    let header = header.join(", ");
+    warn(format_args!(
+        "{file}: the header, line 1 ({header}), has neither {row} nor {column}: the first column is taken for {row}, the second for \
+         {column}"
+    ));
     Ok(first)
 }
 
@@ -148,13 +160,11 @@ fn prediction(predictor: &Predictor, place: Places) -> f64 {
 fn warn_of_unknown(pairs: &[Pair]) {
     let mut unknown = pairs.iter().filter(|pair| pair.place.0.is_none() || pair.place.1.is_none());
     if let Some(first) = unknown.next() {
-        // Who closed standard error does not want it.
-        let _ = writeln!(
-            std::io::stderr(),
-            "warning: pairs whose row or column has no known entry: {}, the first in line {}; predicted without its factor and bias",
+        warn(format_args!(
+            "pairs whose row or column has no known entry: {}, the first in line {}; predicted without its factor and bias",
             1 + unknown.count(),
             first.line
-        );
+        ));
     }
 }
 

@@ -82,7 +82,11 @@ fn values_out_of_range_name_key_value_and_what_is_allowed() {
         ("scaling", "problem.target=gaussian", "\"factors\" for sizes above 5000"),
         ("scaling", "network.rank_guess=501", "a whole number from 1 to half the size (500)"),
         ("scaling", "held_out_entries=1", "a whole number from 2"),
-        ("scaling", "sizes=[{ size = 3000 }]", "sizes.0 = 3000 is not allowed; allowed: with one of sampled, explicit"),
+        (
+            "scaling",
+            "sizes=[{ size = 3000 }]",
+            "sizes.0 = { size = 3000 } is not allowed; allowed: a table with one of sampled",
+        ),
         ("sensing", "problem.measurements=0", "a whole number from 1"),
         ("sensing", "problem.rank=101", "a whole number from 1 to half the size (100)"),
         ("nlg", "training.batch=17", "a whole number from 1 to the examples (16)"),

@@ -337,8 +337,11 @@ impl Evidence {
             Self::Exact { holds: false, .. } => Ruling::new(Verdict::Differs, ""),
             Self::EveryTrial { holding, n } if holding == n => Ruling::new(Verdict::Holds, ""),
             Self::EveryTrial { holding, n } => {
-                let some = if holding == 0 { "none".to_owned() } else { format!("only {holding}") };
-                Ruling::new(Verdict::Differs, format!("in {some} of {n} trials"))
+                let reason = match holding {
+                    0 => format!("in none of {n} trials"),
+                    _ => format!("in {holding} of {n} trials only"),
+                };
+                Ruling::new(Verdict::Differs, reason)
             }
             Self::Direction { .. } | Self::Size { .. } | Self::Equivalence { .. } => match adjusted_p {
                 None => Ruling::new(Verdict::Inconclusive, self.why_without_test()),

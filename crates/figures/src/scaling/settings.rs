@@ -40,8 +40,8 @@ impl Check for Settings {
             let known = self.sizes[..i].iter().any(|other| other.size == size.size);
             Invalid::unless(!known, format!("sizes.{i}.size"), size.size, "each size once")?;
             let runs = [&size.sampled, &size.explicit, &size.original].iter().any(|iterations| iterations.is_some());
-            let allowed = "with one of sampled, explicit and original at least, whose iterations it gives";
-            Invalid::unless(runs, format!("sizes.{i}"), size.size, allowed)?;
+            let allowed = "a table with one of sampled, explicit and original at least, the iterations of that network";
+            Invalid::unless(runs, format!("sizes.{i}"), format!("{{ size = {} }}", size.size), allowed)?;
             self.problem.check("problem", size.size)?;
             self.network.check("network", size.size)?;
         }

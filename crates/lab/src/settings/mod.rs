@@ -317,6 +317,7 @@ fn explain<S: DeserializeOwned>(tree: &Node, problem: Problem) -> SettingsError 
                 .filter(|(likeness, _)| *likeness > 0.8)
                 .max_by(|a, b| a.0.total_cmp(&b.0))
                 .map(|(_, candidate)| candidate.into());
+            let nearest = elsewhere(tree, &name, &key).or(nearest);
             let allowed = if allowed.is_empty() { "no key".to_owned() } else { allowed.join(", ") };
             SettingsError::UnknownKey { origin, key: key.into(), allowed: allowed.into(), nearest }
         }
@@ -330,6 +331,24 @@ fn explain<S: DeserializeOwned>(tree: &Node, problem: Problem) -> SettingsError 
             invalid: Box::new(Invalid { key, value: value.unwrap_or_default(), allowed }),
         },
     }
+}
+
+/// Where in the file another table has a key of this name, if just one has: `problem.rank`, for `rank`.
+fn elsewhere(tree: &Node, name: &str, unknown: &str) -> Option<Box<str>> {
+    fn collect(node: &Node, above: &str, name: &str, found: &mut Vec<String>) {
+        let Content::Table(table) = &node.content else { return };
+        for (key, below) in table {
+            let path = format!("{above}{key}");
+            collect(below, &format!("{path}."), name, found);
+            if key == name {
+                found.push(path);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    collect(tree, "", name, &mut found);
+    found.retain(|path| path != unknown);
+    if found.len() == 1 { found.pop().map(Into::into) } else { None }
 }
 
 /// What the value of a key that is missing may be, in words: what is said of nothing in its place.

@@ -239,6 +239,8 @@ fn an_unknown_key_names_itself_and_the_nearest() {
         message(&format!("zebra = 1\n{GOOD}"), "paper", &[]),
         "x.toml:1: unknown key zebra; allowed here: seed, trials, widths, problem, cases, layers, tolerance, note"
     );
+    let text = message(GOOD, "paper", &["rank=3"]);
+    assert!(text.contains("unknown key rank (did you mean problem.rank?)"), "{text}");
 }
 
 #[test]

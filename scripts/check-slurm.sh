@@ -7,7 +7,9 @@ cd "$(dirname "$0")/.."
 
 say() { printf '== %s\n' "$*"; }
 
-if ! command -v slurmctld slurmd munged sbatch >/dev/null; then
+# That of a cluster: its jobs are none of ours.
+unset SLURM_CONF
+if ! { command -v slurmctld && command -v slurmd && command -v munged && command -v sbatch; } >/dev/null; then
     command -v apt-get >/dev/null || { echo "error: no Slurm here, and no apt-get to install it with" >&2; exit 2; }
     say "installing Slurm"
     apt-get update -qq

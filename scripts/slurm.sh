@@ -19,7 +19,11 @@ given=()
 while (($#)); do
     case $1 in
     --) break ;;
-    --shards) shards=${2:-} && shift ;;
+    --shards)
+        (($# >= 2)) || fail "--shards: allowed: a whole number from 1"
+        shards=$2
+        shift
+        ;;
     --shards=*) shards=${1#*=} ;;
     --array* | -a* | --dependency* | -d*) fail "$1: scripts/slurm.sh sets array and dependency itself; pass --shards N" ;;
     *) given+=("$1") ;;
@@ -48,10 +52,12 @@ submit() {
 job=(experiments/slurm/array.sbatch "$shards" "$binary" --profile "$profile")
 first=$(submit %x-%A-%a --array="1-$shards" "${job[@]}" "$@")
 # What --fresh set aside was run by the first array.
+kept=()
 for option in "$@"; do
-    [[ $option == --fresh ]] || job+=("$option")
+    [[ $option == --fresh ]] || kept+=("$option")
 done
+job+=("${kept[@]}")
 second=$(submit %x-%A-%a --array="1-$shards" --dependency="afterany:$first" "${job[@]}")
 last=$(submit %x-%j --dependency="afterany:$second" "${job[@]}")
 echo "jobs $first and $second: $shards shares each; job $last gathers; their output is in results/.slurm"
-echo "how the trials stand: $binary --profile $profile --status $*"
+echo "how the trials stand: $binary --profile $profile --status ${kept[*]:-}"

@@ -67,12 +67,16 @@ fn fitting(order: &[usize], examples: &[Labelled]) -> usize {
     order.iter().take_while(fits).count().max(1)
 }
 
-/// The score of predictions (outputs × examples); `None` where the metric is undefined, of constant predictions say.
+/// The score of predictions (outputs × examples); `None` where the metric is undefined, of constant predictions say, and where a
+/// prediction is not finite: then the parameters are not either.
 ///
 /// # Panics
 /// If there are not as many predictions as examples.
 pub fn score(metric: Metric, predicted: &Mat<f64>, examples: &[Labelled]) -> Option<f64> {
     assert_eq!(predicted.ncols(), examples.len(), "one prediction per example");
+    if !predicted.col_iter().all(|outputs| outputs.iter().all(|x| x.is_finite())) {
+        return None;
+    }
     if metric == Metric::Pearson {
         let predicted: Vec<f64> = predicted.row(0).iter().copied().collect();
         let truth: Vec<f64> = examples.iter().map(|example| example.label.into()).collect();
@@ -86,8 +90,7 @@ pub fn score(metric: Metric, predicted: &Mat<f64>, examples: &[Labelled]) -> Opt
     }
 }
 
-/// The first of the largest logits; NaN is never the largest.
+/// The first of the largest logits.
 fn largest(logits: faer::ColRef<'_, f64>) -> usize {
-    let is_larger = |class: usize, than: usize| logits[class] > logits[than] || logits[than].is_nan();
-    (1..logits.nrows()).fold(0, |best, class| if is_larger(class, best) { class } else { best })
+    (1..logits.nrows()).fold(0, |best, class| if logits[class] > logits[best] { class } else { best })
 }

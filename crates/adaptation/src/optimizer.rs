@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::adapter::Invalid;
 use crate::kernels::columns::{column, column_mut};
-use crate::{Adapters, Batch, Group, Parameter, Real, Site};
+use crate::{Adapters, Architecture, Batch, Group, Parameter, Real, Site};
 
 /// Entries updated at once. Columns shorter than this are gathered to about as many, so that an r × n factor with r = 8 is
 /// updated with full vectors too.
@@ -171,10 +171,12 @@ impl<T: Real> AdamW<T> {
 
     /// Brings the rows that a batch looks up to what they are after all steps so far: before a forward pass.
     pub fn catch_up(&mut self, adapters: &mut Adapters<T>, batch: &Batch) {
-        let positions = (0..batch.sequences()).map(|sequence| batch.range(sequence).len()).max().unwrap_or(0);
-        self.catch_up_tables(adapters, |site, made| match site {
-            Site::PositionEmbeddings => made.extend(0..positions),
-            _ => made.extend((0..batch.tokens()).map(|token| batch.id(token))),
+        let longest = (0..batch.sequences()).map(|sequence| batch.range(sequence).len()).max().unwrap_or(0);
+        // Of all architectures, MPNet's positions begin at the latest row.
+        let positions = longest + Architecture::Mpnet.first_position();
+        self.catch_up_tables(adapters, |site, height, rows| match site {
+            Site::PositionEmbeddings => rows.extend(0..positions.min(height)),
+            _ => rows.extend((0..batch.tokens()).map(|token| batch.id(token))),
         });
     }
 
@@ -183,21 +185,19 @@ impl<T: Real> AdamW<T> {
         if self.rules.is_empty() {
             return;
         }
-        let heights: Vec<usize> = self.moments.iter().map(|moments| moments.made.len()).collect();
-        let mut heights = heights.into_iter().filter(|&height| height > 0);
-        self.catch_up_tables(adapters, |_, rows| rows.extend(0..heights.next().unwrap_or(0)));
+        self.catch_up_tables(adapters, |_, height, rows| rows.extend(0..height));
         self.rules.clear();
     }
 
-    /// Brings the rows that `list` gives for a table up to date, table by table.
-    fn catch_up_tables(&mut self, adapters: &mut Adapters<T>, mut list: impl FnMut(Site, &mut Vec<usize>)) {
+    /// Brings the rows that `list` gives for a table, of so many rows, up to date, table by table.
+    fn catch_up_tables(&mut self, adapters: &mut Adapters<T>, list: impl Fn(Site, usize, &mut Vec<usize>)) {
         let (steps, mut rows) = (self.steps, Vec::new());
         for ((site, parameter), moments) in adapters.parameters_mut().zip(&mut self.moments) {
             if parameter.touched.is_none() {
                 continue;
             }
             rows.clear();
-            list(site, &mut rows);
+            list(site, moments.made.len(), &mut rows);
             for &row in &rows {
                 let missed = steps.saturating_sub(moments.made[row]) as usize;
                 if missed > 0 {

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use crate::fixed::Fixed;
-use adaptation::adapter::{DeepLora, Width};
+use adaptation::adapter::{DeepLora, Lora, Width, ZeroFactor};
 use adaptation::{
-    Activations, Adapters, Applied, AppliedGradient, Batch, Config, Dropout, Encoder, Head, Loss, Method, Network,
-    Pooling, Real, Site,
+    Activations, AdamW, AdamWSettings, Adapters, Applied, AppliedGradient, Batch, Config, Dropout, Encoder, Head, Loss,
+    Method, Network, Pooling, Real, Site,
 };
 use dynamics::random::{Generator, gaussian, stream};
 use faer::{Mat, Par};
@@ -188,6 +188,37 @@ fn central_differences_of_mpnet() {
         let used: Vec<bool> = (0..42).map(|row| gradient.row(row).norm_max() > 0.0).collect();
         assert_eq!(used, (0..42).map(|row| row >= 2).collect::<Vec<_>>(), "rows of the position embeddings");
     }
+}
+
+/// Rows of MPNet's positions begin at 2. Steps on batches of other lengths end where those end that bring all rows up to date.
+#[test]
+fn positions_of_mpnet_are_brought_up_to_date() {
+    let method = Method::Lora(Lora { rank: 2, zero: ZeroFactor::Output });
+    let end = |all_rows: bool| {
+        let mut problem = Problem::new(Pooling::Mean, Loss::MeanSquaredError, Dropout::Off);
+        problem.network = network_of(Config::tiny_mpnet(VOCABULARY), Pooling::Mean, 1);
+        let config = problem.network.encoder.config().clone();
+        let sites = [Site::WordEmbeddings, Site::PositionEmbeddings];
+        let mut adapters: Adapters<f64> =
+            method.adapters(&sites, |site| config.shape(site), |_| 16, None, 1).expect("adapters");
+        let mut optimizer = AdamW::new(AdamWSettings::default(), &adapters);
+        for (step, longest) in (0..).zip([10, 5, 8]) {
+            problem.batch = batch(&[longest, 1, 2, 3]);
+            match all_rows {
+                true => optimizer.catch_up_all(&mut adapters),
+                false => optimizer.catch_up(&mut adapters, &problem.batch),
+            }
+            problem.run(&mut adapters, &mut Activations::new(), Par::Seq);
+            adapters.pull_back(Par::Seq);
+            optimizer.step(&mut adapters, 1e-2, Par::Seq);
+            adapters.after_step(step, 3);
+            adapters.refresh(Par::Seq);
+        }
+        optimizer.catch_up_all(&mut adapters);
+        let values = adapters.parameters().map(|(_, parameter)| parameter.value.clone());
+        values.collect::<Vec<_>>()
+    };
+    assert_eq!(end(false), end(true));
 }
 
 /// Every selection that a pass back can end at gives the gradients that the whole way back gives.

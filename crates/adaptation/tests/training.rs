@@ -263,8 +263,13 @@ fn classes_are_the_largest_logits() {
     let logits = faer::mat![[0.1, 2.0, -1.0, 0.0], [0.3, 1.0, -0.5, 0.0]];
     let examples = [1.0, 0.0, 0.0, 0.0].map(labelled);
     assert_eq!(score(Metric::Accuracy, &logits, &examples), Some(0.75));
-    let not_a_number = Mat::from_fn(2, examples.len(), |class, _| if class == 0 { f64::NAN } else { 1.0 });
-    let ones = Mat::from_fn(2, examples.len(), |class, _| class as f64);
-    assert_eq!(score(Metric::Accuracy, &not_a_number, &examples), score(Metric::Accuracy, &ones, &examples));
+    // What is not a number has no score: the parameters are none either.
+    for wrong in [f64::NAN, f64::INFINITY] {
+        let at = |class, example| if (class, example) == (0, 2) { wrong } else { 1.0 };
+        let broken = Mat::from_fn(2, examples.len(), at);
+        for metric in [Metric::Accuracy, Metric::Matthews, Metric::Pearson] {
+            assert_eq!(score(metric, &broken, &examples), None, "{wrong} {metric:?}");
+        }
+    }
     assert!(score(Metric::Matthews, &logits, &examples).is_some_and(|score| (score - 1.0 / 3f64.sqrt()).abs() < 1e-12));
 }

@@ -177,8 +177,14 @@ impl Histogram {
         let mut boxes = Vec::new();
         for (position, bars) in self.bars.iter().enumerate() {
             for (index, &height) in bars.heights.iter().enumerate() {
-                let top = bars.errors.get(index).map_or(height, |&(_, hi)| hi.max(height));
-                boxes.extend(self.bar(frame, position, index, top));
+                let (lo, hi) = bars.errors.get(index).copied().unwrap_or((height, height));
+                // From zero to the farther end on either side.
+                boxes.extend(
+                    [lo.min(height), hi.max(height)]
+                        .map(|end| self.bar(frame, position, index, end))
+                        .into_iter()
+                        .flatten(),
+                );
             }
         }
         boxes
@@ -222,8 +228,36 @@ fn draw_whisker(scene: &mut Scene, frame: &Frame, x: f64, lo: f64, hi: f64) {
     if let (Some(low), Some(high)) = (end(lo), end(hi)) {
         let width = 0.7 * LINE_WIDTH;
         scene.line((x, low), (x, high), TEXT, width);
-        for y in [low, high] {
-            scene.line((x - 3.0, y), (x + 3.0, y), TEXT, width);
+        // No cap where the axis cuts it off: the interval does not end there.
+        for (value, y) in [(lo, low), (hi, high)] {
+            if frame.y.domain.unit(value).is_some_and(|unit| (0.0..=1.0).contains(&unit)) {
+                scene.line((x - 3.0, y), (x + 3.0, y), TEXT, width);
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_legend_keeps_clear_of_are_whole_bars_and_whiskers() {
+        let chart = Histogram::new("")
+            .categories(["a", "b"])
+            .bars(Bars::new("x", vec![-1.0, 0.5]).errors(vec![(-1.2, 0.1), (0.3, 0.7)]));
+        let frame = chart.plan(Rect { left: 0.0, top: 0.0, right: 420.0, bottom: 320.0 }).unwrap();
+        let boxes = chart.boxes(&frame);
+        let y = |value: f64| frame.y_at(frame.y.domain.unit(value).unwrap());
+        let covered = |value: f64, place: f64| {
+            let x = frame.x_at(frame.x.domain.unit(place).unwrap());
+            boxes
+                .iter()
+                .any(|area| area.left <= x && x <= area.right && area.top <= y(value) && y(value) <= area.bottom)
+        };
+        for (value, place) in [(-1.2, 0.0), (-0.5, 0.0), (0.1, 0.0), (0.7, 1.0), (0.1, 1.0)] {
+            assert!(covered(value, place), "{value} at {place}");
+        }
+        assert!(!covered(0.5, 0.0));
     }
 }

@@ -211,7 +211,8 @@ impl Dots {
             tip += &format!(" [{}, {}]", concise(lo), concise(hi));
             let ends = (across_or_end(frame, lo), across_or_end(frame, hi));
             scene.line((ends.0, y), (ends.1, y), style.rgb, LINE_WIDTH);
-            for end in [ends.0, ends.1] {
+            // No cap where the axis cuts it off: the interval does not end there.
+            for end in [lo, hi].into_iter().filter_map(|value| across(frame, value)) {
                 scene.line((end, y - CAP), (end, y + CAP), style.rgb, LINE_WIDTH);
             }
             reach = (reach.0.min(ends.0), reach.1.max(ends.1));

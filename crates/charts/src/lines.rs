@@ -342,9 +342,10 @@ impl Lines {
 
     fn plan(&self, cell: Rect) -> Option<Frame> {
         let failures = self.series.iter().filter_map(|series| series.failures.as_ref());
-        let failed = failures.flat_map(|failures| failures.xs.iter().copied());
-        let x = self.x.fit(self.drawable().map(|point| point.0).chain(failed))?;
-        let y = self.y.fit(self.y_values())?;
+        let failed = || failures.clone().flat_map(|failures| failures.xs.iter().copied());
+        let x = self.x.fit(self.drawable().map(|point| point.0).chain(failed()))?;
+        // Where every run failed, nothing says how high the axis is, and the crosses are at its edge.
+        let y = self.y.fit(self.y_values()).or_else(|| failed().next().and_then(|_| self.y.fit([1.0])))?;
         Some(Frame::plan(cell, &self.title, (&self.x, x), (&self.y, y), 0.0))
     }
 
@@ -494,6 +495,8 @@ struct Curve {
     crosses: Vec<(Point, usize)>,
     areas: Vec<Vec<Point>>,
     whiskers: Vec<Vec<Point>>,
+    /// Ends of whiskers within the plot: no cap is where the axis cuts one off, for the interval does not end there.
+    caps: Vec<Point>,
     tips: Vec<(Point, String)>,
 }
 
@@ -513,18 +516,21 @@ impl Curve {
         };
         let trials = series.trials.iter().filter_map(|&(x, y)| frame.place(x, y)).filter(|&at| page.contains(at));
         let whiskers = series.errors.iter().filter_map(|&(x, lo, hi)| whisker(frame, x, lo, hi)).collect();
+        let ends = series.errors.iter().flat_map(|&(x, lo, hi)| [(x, lo), (x, hi)]);
+        let caps = ends.filter_map(|(x, y)| frame.place(x, y)).filter(|&at| page.contains(at)).collect();
         let band = if series.has_band() { place_band(&series.band, frame) } else { Vec::new() };
         let outlines = band.into_iter().map(|run| frame.plot.clip_area(&band_outline(&run)));
         let areas = outlines.filter(|area| area.len() > 2).collect();
         let (trials, crosses, tips) = (trials.collect(), Vec::new(), Vec::new());
-        Self { style, lines, markers, trials, crosses, areas, whiskers, tips }
+        Self { style, lines, markers, trials, crosses, areas, whiskers, caps, tips }
     }
 
     /// Moves what is drawn of a single x to the right.
     fn shift(&mut self, right: f64) {
-        let points = self.markers.iter_mut().chain(&mut self.trials).chain(self.whiskers.iter_mut().flatten());
+        let points = self.markers.iter_mut().chain(&mut self.trials).chain(&mut self.caps);
+        let lines = self.lines.iter_mut().chain(&mut self.whiskers).flatten();
         let tips = self.tips.iter_mut().map(|(at, _)| at);
-        points.chain(tips).for_each(|at| at.0 += right);
+        points.chain(lines).chain(tips).for_each(|at| at.0 += right);
     }
 
     fn paint(&self, scene: &mut Scene) {
@@ -534,9 +540,9 @@ impl Curve {
         }
         for stem in &self.whiskers {
             scene.stroke(stem.clone(), colour, 1.2);
-            for &(x, y) in stem {
-                scene.stroke(vec![(x - 3.5, y), (x + 3.5, y)], colour, 1.2);
-            }
+        }
+        for &(x, y) in &self.caps {
+            scene.stroke(vec![(x - 3.5, y), (x + 3.5, y)], colour, 1.2);
         }
         for line in &self.lines {
             self.style.draw_line(scene, line);
@@ -658,6 +664,26 @@ mod tests {
         let curves = panel.trace(&frame).curves;
         let xs: Vec<f64> = curves.iter().map(|(_, curve)| curve.whiskers[0][0].0 - middle).collect();
         assert_eq!(xs, [-DODGE, 0.0, DODGE]);
+        // With them what is drawn of a line of one point.
+        let lines: Vec<f64> =
+            curves.iter().flat_map(|(_, curve)| curve.lines.iter().flatten().map(|point| point.0 - middle)).collect();
+        assert!(lines.iter().all(|x| [-DODGE, 0.0, DODGE].contains(x)) && lines.iter().any(|x| *x != 0.0), "{lines:?}");
+    }
+
+    #[test]
+    fn a_whisker_that_the_axis_cuts_off_has_no_cap_there() {
+        let panel = Lines::new("").y(Axis::linear("").range(0.0, 1.0)).x(Axis::linear("").range(0.0, 2.0));
+        let panel = panel.series(Series::new("a", vec![(1.0, 0.5)]).errors(vec![(1.0, 0.2, 3.0)]));
+        let frame = panel.plan(Rect { left: 0.0, top: 0.0, right: 420.0, bottom: 320.0 }).unwrap();
+        let curve = &panel.trace(&frame).curves[0].1;
+        assert_eq!((curve.whiskers[0].len(), curve.caps.as_slice()), (2, &[frame.place(1.0, 0.2).unwrap()][..]));
+    }
+
+    #[test]
+    fn a_panel_of_failed_runs_alone_shows_them() {
+        let panel = Lines::new("").series(Series::new("a", vec![]).failed(vec![1.0, 2.0], Edge::Top, "diverged"));
+        let frame = panel.plan(Rect { left: 0.0, top: 0.0, right: 420.0, bottom: 320.0 }).unwrap();
+        assert_eq!(panel.trace(&frame).curves[0].1.crosses.len(), 2);
     }
 
     #[test]

@@ -138,7 +138,9 @@ impl Surface {
 /// Ridges from the farthest to the nearest, coloured by height.
 fn draw_ridges(scene: &mut Scene, space: &Space, grid: Vec<Vec<Option<Place>>>) {
     let mut ridges: Vec<Vec<Place>> = grid.into_iter().flat_map(runs).collect();
-    ridges.sort_by(|a, b| space.depth(foot(a[0])).total_cmp(&space.depth(foot(b[0]))));
+    // At one place along the ridges: parts of one with gaps begin elsewhere.
+    let start = |ridge: &Vec<Place>| space.depth([ridge[0][0], 0.0, 0.0]);
+    ridges.sort_by(|a, b| start(a).total_cmp(&start(b)));
     for ridge in ridges {
         let crest = ridge.iter().map(|&place| space.at(place));
         let floor = ridge.iter().rev().map(|&place| space.at(foot(place)));

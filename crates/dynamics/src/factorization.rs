@@ -152,7 +152,11 @@ impl DeepFactorization {
     }
 
     /// A copy of the factor `W_l`, `l` from 1 to L.
+    ///
+    /// # Panics
+    /// If there is no such factor.
     pub fn factor(&self, l: usize) -> Mat<f64> {
+        self.check_number(l);
         match self.chain.factors().get(l - 1) {
             Some(factor) => factor.as_ref().to_owned(),
             None => self.last.transpose().to_owned(),
@@ -160,11 +164,19 @@ impl DeepFactorization {
     }
 
     /// A copy of the gradient of `W_l` as of the last evaluation, `l` from 1 to L.
+    ///
+    /// # Panics
+    /// If there is no such factor.
     pub fn gradient(&self, l: usize) -> Mat<f64> {
+        self.check_number(l);
         match self.chain.gradients().get(l - 1) {
             Some(gradient) => gradient.as_ref().to_owned(),
             None => self.last_gradient.transpose().to_owned(),
         }
+    }
+
+    fn check_number(&self, l: usize) {
+        assert!((1..=self.depth()).contains(&l), "factors have the numbers 1 to {}, not {l}", self.depth());
     }
 }
 

@@ -33,9 +33,13 @@ impl InvariantSubspace {
     /// `A = W_{L:2}ᵀ Φ`, and `U_l = W_l V_l / ε_l = V_{l+1}`.
     ///
     /// # Errors
-    /// If a factor is not square and a multiple of an orthogonal matrix (to 1e-10), the product of their scales underflows, or `2r ≥ d`.
+    /// If target or a factor is not square, a factor no multiple of an orthogonal matrix (to 1e-10), the product of their scales
+    /// underflows, or `2r ≥ d`.
     pub fn new(model: &DeepFactorization, target: &Target) -> Result<Self, DynamicsError> {
         let (d, r, depth) = (target.d_in(), target.rank(), model.depth());
+        if target.d_out() != d {
+            return Err(DynamicsError::Shape(format!("the target is {} × {d}, not square", target.d_out())));
+        }
         if 2 * r >= d {
             return Err(DynamicsError::Compression(format!(
                 "rank {r} leaves no invariant directions in dimension {d}: 2r < d is needed"

@@ -67,6 +67,10 @@ fn targets_refuse_bad_ranks_and_factors() {
         let error = Target::from_factors(bad, vec![2.0, 1.0], right.clone()).unwrap_err();
         assert!(matches!(error, DynamicsError::Shape(_)), "{error}");
     }
+    for values in [vec![1.0, 2.0], vec![2.0, -1.0], vec![f64::NAN, 1.0], vec![f64::INFINITY, 1.0]] {
+        let error = Target::from_factors(left.clone(), values, right.clone()).unwrap_err();
+        assert!(error.to_string().contains("allowed: finite ones from 0, descending"), "{error}");
+    }
     let error = Target::from_factors(left, vec![], right).unwrap_err();
     assert_eq!(error, DynamicsError::Rank { rank: 0, d_out: 7, d_in: 4 });
 }

@@ -44,6 +44,21 @@ fn setting(case: &Case) -> (Objective, DeepFactorization) {
 }
 
 #[test]
+#[should_panic(expected = "factors have the numbers 1 to 3, not 4")]
+fn there_is_no_factor_beyond_the_last() {
+    let (_, model) = setting(&CASES[0]);
+    model.factor(4);
+}
+
+#[test]
+fn a_target_that_is_not_square_has_no_invariant_subspace() {
+    let (_, model) = setting(&CASES[0]);
+    let target = Target::gaussian(29, 30, 3, &mut stream(21, &["not square"])).unwrap();
+    let error = InvariantSubspace::new(&model, &target).err().unwrap().to_string();
+    assert!(error.contains("29 × 30, not square"), "{error}");
+}
+
+#[test]
 fn blocks_rho_and_compression_hold_along_gradient_descent() {
     for case in &CASES {
         let (objective, mut original) = setting(case);

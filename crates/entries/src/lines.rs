@@ -6,9 +6,6 @@ use csv::{ReaderBuilder, StringRecord, Trim};
 
 use crate::{EntriesError, Format};
 
-/// What is said of a text that goes on over lines.
-const OPEN_QUOTE: &str = "; it goes on over several lines: is there a quote without its pair?";
-
 /// Reads a file line by line and takes the wanted columns out of each.
 pub struct Lines<R> {
     file: String,
@@ -23,6 +20,7 @@ pub struct Lines<R> {
     header: Vec<String>,
     /// Lines of the header.
     above: u64,
+    delimiter: char,
     /// The columns of the header, or of the first line without one: no line has more.
     width: usize,
 }
@@ -61,6 +59,7 @@ impl<R: Read> Lines<R> {
             titles: Vec::new(),
             header: header.into_iter().flatten().map(str::to_owned).collect(),
             above: format.header_lines as u64,
+            delimiter: format.delimiter,
             width,
         };
         for column in wanted {
@@ -94,7 +93,8 @@ impl<R: Read> Lines<R> {
     ///
     /// # Errors
     /// If it cannot be read, is not UTF-8, has too few columns or more than the header (a decimal comma makes two of one), or
-    /// if a wanted column goes over several lines: a quote without its pair takes the lines up to the next quote away.
+    /// if a wanted column goes over several lines, another one over lines that look like rows: a quote without its pair takes the
+    /// lines up to the next quote away.
     pub fn next_line(&mut self) -> Result<Option<(u64, Vec<&str>)>, EntriesError> {
         if !self.advance()? {
             return Ok(None);
@@ -110,17 +110,24 @@ impl<R: Read> Lines<R> {
         }
         let texts: Option<Vec<&str>> = self.places.iter().map(|place| self.record.get(*place)).collect();
         let needed = self.places.iter().max().map_or(0, |place| place + 1);
-        let what = || {
-            let quote = if self.record.iter().any(|text| text.contains(['\n', '\r'])) { OPEN_QUOTE } else { "" };
-            format!("it has {} columns, and {needed} are needed{quote}", self.record.len())
-        };
+        let what = || format!("it has {} columns, and {needed} are needed", self.record.len());
         if let Some(text) = texts.iter().flatten().find(|text| text.contains(['\n', '\r'])) {
             let start: String = text.chars().take_while(|c| !['\n', '\r'].contains(c)).take(40).collect();
             return Err(
                 self.wrong(line, format!("{start:?} goes on over several lines: is there a quote without its pair?"))
             );
         }
+        if let Some(place) = self.record.iter().position(|text| self.swallows(text)) {
+            let what = format!("its column {} goes on over lines that look like rows", place + 1);
+            return Err(self.wrong(line, what + ": is there a quote without its pair?"));
+        }
         texts.map(|texts| Some((line, texts))).ok_or_else(|| self.wrong(line, what()))
+    }
+
+    /// Whether a text, wanted or not, has a line with as many delimiters as a row: a quote without its pair took rows away.
+    fn swallows(&self, text: &str) -> bool {
+        let mut lines = text.split(['\n', '\r']).skip(1);
+        self.width > 1 && lines.any(|line| line.matches(self.delimiter).count() + 1 >= self.width)
     }
 
     /// An error about a line.

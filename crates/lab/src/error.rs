@@ -106,6 +106,12 @@ pub enum LabError {
         /// What to type.
         command: String,
     },
+    /// The file of packed trials is no such file, of another format, or has no whole trial.
+    #[error("{complaint}, and not replaced: move it away, or get the right one back (git checkout, git lfs pull)")]
+    ForeignPack {
+        /// Its path, and what it is.
+        complaint: String,
+    },
     /// A file could not be read.
     #[error("cannot read {path}")]
     Read {
@@ -250,7 +256,8 @@ impl LabError {
             | Self::NoResults { .. }
             | Self::Unfinished { .. }
             | Self::TableDiffers { .. }
-            | Self::ReadSeal { .. } => 2,
+            | Self::ReadSeal { .. }
+            | Self::ForeignPack { .. } => 2,
             Self::Step { source, .. } | Self::Other(source) => match source.downcast_ref::<LabError>() {
                 Some(error) => error.exit_code(),
                 None => 1 + u8::from(source.is::<BadInput>() || source.is::<NotBrought>()),

@@ -77,7 +77,8 @@ impl<E: Experiment> Prepared<E> {
         if store.has_pack() {
             match store.pack(Some(&ran.keys)) {
                 Ok(packed) if packed.changed => report.wrote(packed.path),
-                Ok(_) => {}
+                // It was warned of as the store was opened.
+                Ok(_) | Err(LabError::ForeignPack { .. }) => {}
                 // Claims and drawings need it not.
                 Err(error) => report.errors.push(error),
             }

@@ -4,6 +4,9 @@ use std::fmt;
 
 use puruspe::{betai, erfc, invbetai};
 
+/// Differences of values that are equal but for rounding, in units of the largest: digits that cancelled included.
+const ROUNDING: f64 = 1e-12;
+
 /// Confidence of every interval.
 pub const CONFIDENCE: f64 = 0.95;
 
@@ -12,11 +15,18 @@ pub fn mean(values: &[f64]) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
-/// The sample standard deviation (divisor n − 1); `None` of fewer than two values.
+/// The sample standard deviation (divisor n − 1); `None` of fewer than two values. What rounding alone may have made is 0: three
+/// times 0.1 does not add up to 0.3.
 pub fn deviation(values: &[f64]) -> Option<f64> {
     let mean = mean(values).filter(|_| values.len() >= 2)?;
     let squares = values.iter().map(|x| (x - mean).powi(2)).sum::<f64>();
-    Some((squares / (values.len() - 1) as f64).sqrt())
+    Some(unless_rounding((squares / (values.len() - 1) as f64).sqrt(), values))
+}
+
+/// A measure of spread; 0 if it is as small as rounding, beside the largest of the values.
+fn unless_rounding(spread: f64, values: &[f64]) -> f64 {
+    let largest = values.iter().fold(0.0, |largest: f64, x| largest.max(x.abs()));
+    if spread <= ROUNDING * largest { 0.0 } else { spread }
 }
 
 /// A mean over trials and how sure it is.
@@ -89,7 +99,7 @@ impl Estimate {
             let largest = [of_rows, of_columns, of_rest].into_iter().zip(degrees).max_by(|x, y| x.0.total_cmp(&y.0));
             largest.unwrap_or((0.0, 1.0))
         };
-        let size = (variance / (a * b)).sqrt();
+        let size = unless_rounding((variance / (a * b)).sqrt(), &all);
         Self { n: all.len(), mean: total, error: Some(StandardError { size, degrees }) }
     }
 
@@ -286,6 +296,11 @@ mod tests {
     #[test]
     fn nothing_has_no_statistic() {
         assert_eq!((mean(&[]), deviation(&[1.0]), Estimate::of(&[])), (None, None, None));
+        // Equal but for rounding: ties, no certainty.
+        for ties in [vec![0.1; 3], vec![0.86 - 0.82, 0.90 - 0.86, 0.84 - 0.80]] {
+            let tie = Estimate::of(&ties).unwrap();
+            assert_eq!((tie.error.unwrap().size, tie.p_value(0.0)), (0.0, None));
+        }
         let one = Estimate::of(&[2.0]).unwrap();
         assert_eq!((one.mean, one.interval(), one.p_value(0.0)), (2.0, None, None));
         assert_eq!(one.to_string(), "+2.000");

@@ -176,10 +176,17 @@ fn a_damaged_pack_costs_the_damaged_trials_alone() {
     lose_the_store(&place);
     assert_eq!(place.run(&[]).decay(), (0, 9, 0));
 
-    for (text, warning) in [("", "is no file of packed trials"), ("<<<<<<< HEAD\n", "is no file of packed trials")] {
+    // What is no pack is kept: it may be a pointer of git-lfs, or of another version. An empty file is nothing to keep.
+    for (text, is_kept) in [("version https://git-lfs.github.com/spec/v1\n", true), ("", false)] {
         fs::write(place.path(PACK), text).unwrap();
         let ran = place.run(&["--set", "iterations=51"]);
-        assert!(ran.code == Some(0) && ran.stderr.contains(warning), "{}", ran.stderr);
+        assert!(ran.code == Some(0) && ran.stderr.contains("is no file of packed trials"), "{}", ran.stderr);
+        assert_eq!(fs::read(place.path(PACK)).unwrap() == text.as_bytes(), is_kept);
+        if is_kept {
+            let packed = place.run(&["--pack"]);
+            let message = "is no file of packed trials; it is ignored, and not replaced: move it away";
+            assert!(packed.code == Some(2) && packed.stderr.contains(message), "{}", packed.stderr);
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use serde::Serialize;
 use super::error::io_error;
 use super::{Files, Sha256, SourceError, expand_home};
 
-const SUMS: &str = "SHA256SUMS";
+pub(super) const SUMS: &str = "SHA256SUMS";
 
 /// Longer than the longest pause that hf-hub makes between two attempts (10 s).
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -158,6 +158,9 @@ fn found<T>(read: io::Result<T>, path: &Path) -> Result<Option<T>, SourceError> 
 }
 
 fn write_sums(directory: &Path) -> Result<(), SourceError> {
+    let path = directory.join(SUMS);
+    // Left by an attempt that was killed after it.
+    found(fs::remove_file(&path), &path)?;
     let mut names = Vec::new();
     list(directory, directory, &mut names)?;
     names.sort();
@@ -167,7 +170,6 @@ fn write_sums(directory: &Path) -> Result<(), SourceError> {
         let digest = Sha256::of_file(&path).map_err(io_error("read", &path))?;
         writeln!(sums, "{digest}  {name}").expect("a string takes everything");
     }
-    let path = directory.join(SUMS);
     fs::write(&path, sums).map_err(io_error("write", &path))
 }
 
@@ -200,5 +202,17 @@ mod tests {
         assert_eq!(here.fetch(&cache, &silent).unwrap().directory(), directory);
         let error = Source::named("movie-sentiment").unwrap().fetch(&cache, &silent).unwrap_err();
         assert!(matches!(error, SourceError::NoCacheDirectory), "{error}");
+    }
+
+    /// Killed between writing the sums and moving the files to their place, the next attempt finds the sums among them.
+    #[test]
+    fn sums_of_an_attempt_before_are_not_among_the_files() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("a"), "b").unwrap();
+        write_sums(directory.path()).unwrap();
+        let first = fs::read_to_string(directory.path().join(SUMS)).unwrap();
+        write_sums(directory.path()).unwrap();
+        assert_eq!(fs::read_to_string(directory.path().join(SUMS)).unwrap(), first);
+        assert!(is_intact(directory.path()).unwrap());
     }
 }

@@ -57,7 +57,7 @@ impl Hub {
     pub(super) fn fetch(&self, cache: &Cache, progress: &dyn Progress) -> Result<Files, SourceError> {
         name::words("repository", &self.repository)?;
         name::words("revision", &self.revision)?;
-        self.files.keys().try_for_each(|file| name::words("files", file))?;
+        name::files(self.files.keys())?;
         let key = cache::key(&self.repository.replace('/', "--"), self);
         cache.entry(&key, |work, files| {
             if cache.remote.offline {

@@ -1,5 +1,6 @@
 //! Which names a declaration may hold: such that paths stay inside the cache and arguments stay arguments.
 
+use super::cache::SUMS;
 use super::{SourceError, excerpt};
 
 /// A single word: letters, digits and `. _ - + !`, not starting with a dot or a dash.
@@ -15,6 +16,16 @@ pub(super) fn words(what: &'static str, name: &str) -> Result<(), SourceError> {
         name,
         "words of letters, digits and . _ - + !, each starting with a letter, digit or _, separated by /",
     )
+}
+
+/// Names of the files of an entry: at least one, none of them that of its sums.
+pub(super) fn files<'a>(names: impl ExactSizeIterator<Item = &'a String>) -> Result<(), SourceError> {
+    refuse_unless(names.len() > 0, "files", "{}", "at least one file")?;
+    let each = |name: &String| {
+        words("files", name)?;
+        refuse_unless(name != SUMS, "files", name, "another name: an entry's sums have this one")
+    };
+    names.into_iter().try_for_each(each)
 }
 
 fn is_word(name: &str) -> bool {

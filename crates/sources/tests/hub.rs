@@ -261,11 +261,15 @@ fn what_the_hub_does_not_let_everybody_have() {
 #[test]
 fn names_that_lead_elsewhere_are_refused() {
     let (server, directory) = (Server::start(), tempfile::tempdir().unwrap());
-    for (repository, file) in [("../x", "a"), ("a/b", "../a"), ("a/b", "/etc/x"), ("a/b?c", "d"), ("", "a")] {
+    for (repository, file) in
+        [("../x", "a"), ("a/b", "../a"), ("a/b", "/etc/x"), ("a/b?c", "d"), ("", "a"), ("a/b", "SHA256SUMS")]
+    {
         let source = hub(repository, RepoType::Model, BTreeMap::from([(file.to_owned(), Sha256::of(b""))]));
         let result = source.fetch(&server.cache(directory.path()), &silent);
         assert!(matches!(result, Err(SourceError::BadName { .. })), "{repository} {file}: {result:?}");
     }
+    let none = hub("a/b", RepoType::Model, BTreeMap::new()).fetch(&server.cache(directory.path()), &silent);
+    assert!(matches!(none, Err(SourceError::BadName { .. })), "{none:?}");
     assert_eq!(server.requests(), [""; 0]);
 }
 

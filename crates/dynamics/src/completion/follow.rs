@@ -82,6 +82,8 @@ impl<F: Factorization> Observer<F> for Follower<'_> {
 
     fn is_done(&self) -> bool {
         let [best, last] = [self.best.as_ref().map(|best| &best.check), self.checks.last()];
-        best.zip(last).is_some_and(|(best, last)| last.iteration - best.iteration >= self.patience)
+        let waited = |best: &Check, last: &Check| last.iteration - best.iteration >= self.patience.max(1);
+        // Without validation entries every look is the best.
+        best.zip(last).is_some_and(|(best, last)| waited(best, last))
     }
 }

@@ -71,7 +71,8 @@ pub struct Stopping {
     pub tolerance: f64,
     /// Steps between two looks at the errors.
     pub check_every: u64,
-    /// Stop when the validation error has not fallen for this many steps. Without validation entries it means nothing.
+    /// Stop when the validation error has not fallen for this many steps; 0 counts as 1. Without validation entries it means
+    /// nothing.
     pub patience: u64,
 }
 
@@ -95,7 +96,8 @@ impl Completion {
     }
 
     /// Completes a matrix of `shape` (rows, columns) from `training` entries, in any order. The result is that of the
-    /// look with the smallest error on `validation` entries; of the last one if there are none. `watch` sees every look.
+    /// look with the smallest error on `validation` entries; of the last one if there are none. Of these none should be among the
+    /// training entries, which is not checked. `watch` sees every look.
     ///
     /// # Errors
     /// If an entry is outside the matrix, given twice or not finite, the training entries are all the same, all too small or

@@ -47,6 +47,9 @@ impl Observed {
     /// If there is no entry, one is outside the matrix or given twice.
     pub fn at(d_out: usize, d_in: usize, mut numbers: Vec<usize>) -> Result<Self, DynamicsError> {
         numbers.sort_unstable();
+        if d_in == 0 {
+            numbers.clear();
+        }
         let places = numbers.into_iter().map(|number| (number / d_in, number % d_in));
         Ok(Self::Entries(ObservedEntries::new(d_out, d_in, places)?))
     }

@@ -55,7 +55,8 @@ impl Target {
     /// The target with the given orthonormal factors (`d_out × r`, `d_in × r`) and singular values.
     ///
     /// # Errors
-    /// If the shapes do not fit, or a factor's columns are not orthonormal to 1e-10.
+    /// If the shapes do not fit, a factor's columns are not orthonormal to 1e-10, or the singular values are not finite, from 0, and
+    /// descending.
     pub fn from_factors(left: Mat<f64>, values: Vec<f64>, right: Mat<f64>) -> Result<Self, DynamicsError> {
         let rank = values.len();
         check_rank(rank, left.nrows(), right.nrows())?;
@@ -64,6 +65,11 @@ impl Target {
                 "a rank-{rank} target needs factors with {rank} columns, got {} and {}",
                 left.ncols(),
                 right.ncols()
+            )));
+        }
+        if values.iter().any(|value| !value.is_finite() || *value < 0.0) || !values.is_sorted_by(|a, b| a >= b) {
+            return Err(DynamicsError::Shape(format!(
+                "the target's singular values are {values:?}; allowed: finite ones from 0, descending"
             )));
         }
         for factor in [&left, &right] {

@@ -47,7 +47,8 @@ pub fn norm(applied: Applied<'_, f32>) -> f64 {
                 .flat_map(|j| (0..of_left.nrows()).map(move |i| (i, j)))
                 .map(|at| f64::from(of_left[at]) * f64::from(of_right[at]))
                 .sum();
-            trace.max(0.0).sqrt()
+            // Rounding may bring it below 0; NaN stays.
+            if trace < 0.0 { 0.0 } else { trace.sqrt() }
         }
     }
 }

@@ -377,14 +377,20 @@ impl Store {
     /// written only if there is something to be packed; of several processes one at a time does it.
     ///
     /// # Errors
-    /// [`LabError::Read`] if the earlier pack or the directory cannot be read, [`LabError::Write`] if the new one cannot
-    /// be written; the earlier one is there still.
+    /// [`LabError::Read`] if the earlier pack or the directory cannot be read, [`LabError::ForeignPack`] if that file has no trial
+    /// of this format, [`LabError::Write`] if the new one cannot be written; the earlier one is there still.
     pub fn pack(&self, planned: Option<&HashSet<Key>>) -> Result<Packed, LabError> {
         let unread = |path: &Path, source| LabError::Read { path: path.to_owned(), source };
         let _alone = self.lock_pack();
         let old = Pack::read(&self.pack_path).map_err(|error| unread(&self.pack_path, error));
         let (mut pack, complaint) = old?;
-        complaint.into_iter().for_each(|complaint| self.warn(complaint));
+        if let Some(complaint) = complaint {
+            let is_empty = fs::metadata(&self.pack_path).is_ok_and(|file| file.len() == 0);
+            if pack.len() == 0 && !is_empty {
+                return Err(LabError::ForeignPack { complaint });
+            }
+            self.warn(complaint);
+        }
         let before: HashSet<Key> = pack.keys().collect();
         for key in self.stored().map_err(|error| unread(&self.directory, error))? {
             match self.read(key) {

@@ -21,9 +21,10 @@ pub(in crate::scaling) fn equivalence_findings(
     if rows.iter().any(|row| !row.converged) {
         return untested("a draw did not meet the tolerance");
     }
+    let draws = *settings.draws;
     vec![
-        equivalent(same_iterations, rows, iterations, |x| format!("{x:.0}")),
-        equivalent(same_error, rows, |row| row.recovery_error, |x| format!("{x:.2e}")),
+        equivalent(same_iterations, rows, draws, iterations, |x| format!("{x:.0}")),
+        equivalent(same_error, rows, draws, |row| row.recovery_error, |x| format!("{x:.2e}")),
     ]
 }
 
@@ -32,13 +33,15 @@ pub(in crate::scaling) fn equivalence_findings(
 fn equivalent(
     id: &'static str,
     rows: &[EquivalenceRow],
+    draws: usize,
     value: fn(&EquivalenceRow) -> f64,
     digits: fn(f64) -> String,
 ) -> Finding {
     let of = |name: &'static str| rows.iter().filter(move |row| row.initialization == name);
-    let [explicit, sampled] = [EXPLICIT, SAMPLED].map(|way| of(way.name).map(value).collect::<Vec<f64>>());
     let partner = |row: &EquivalenceRow| of(SAMPLED.name).find(|other| other.draw == row.draw);
-    let ratios: Vec<f64> = of(EXPLICIT.name).filter_map(|row| Some((value(partner(row)?) / value(row)).ln())).collect();
+    let pairs = of(EXPLICIT.name).filter_map(|row| Some((value(row), value(partner(row)?))));
+    let (explicit, sampled): (Vec<f64>, Vec<f64>) = pairs.unzip();
+    let ratios: Vec<f64> = explicit.iter().zip(&sampled).map(|(explicit, sampled)| (sampled / explicit).ln()).collect();
     let (Some(a), Some(b), Some(estimate)) = (Estimate::of(&explicit), Estimate::of(&sampled), Estimate::of(&ratios))
     else {
         return Finding::untested(id, "no draw of both");
@@ -53,7 +56,12 @@ fn equivalent(
         percent(estimate.mean),
         mann_whitney(&explicit, &sampled)
     );
+    let failed = match draws - ratios.len() {
+        0 => String::new(),
+        failed => format!("draws of which a run failed, left out: {failed}"),
+    };
     Finding::new(id, measured, Evidence::Equivalence { estimate, low: -CLOSE.ln_1p(), high: CLOSE.ln_1p() })
+        .note(failed)
 }
 
 #[cfg(test)]
@@ -110,7 +118,7 @@ mod tests {
         let ends = |sampled: [u64; 3]| {
             let explicit = (0..3).map(|draw| row(("explicit", draw, 1000)));
             let rows: Vec<_> = explicit.chain((0..3).map(|draw| row(("sampled", draw, sampled[draw])))).collect();
-            match equivalent("a", &rows, iterations, |x| x.to_string()).evidence {
+            match equivalent("a", &rows, 3, iterations, |x| x.to_string()).evidence {
                 Evidence::Equivalence { estimate, low, high } => {
                     let (from, to) = estimate.interval().unwrap();
                     (low < from && to < high, to < low || high < from)
